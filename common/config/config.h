@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * config.h - every option of the product: one row of options.def each.
+ *
+ * The same directives stand in httpd's configuration, in the gateway's file and in the file that the daemon reads.
+ * Values are kept with "was it set here", so merging two levels is one loop over the table.
+ */
+#include <apr_pools.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/clock.h"
+#include "common/base/status.h"
+
+enum sf_option_type {
+    SF_OPTION_DURATION,
+    SF_OPTION_SIZE,
+    SF_OPTION_INTEGER,
+    SF_OPTION_FLAG,
+    SF_OPTION_TEXT,
+    SF_OPTION_ENUM,
+    SF_OPTION_LIST
+};
+
+enum sf_option_scope { SF_SCOPE_INSTANCE, SF_SCOPE_LOCATION };
+
+enum sf_same_site { SF_SAME_SITE_STRICT, SF_SAME_SITE_LAX, SF_SAME_SITE_NONE };
+enum sf_durability { SF_DURABILITY_MEMORY, SF_DURABILITY_STORE };
+enum sf_on_error { SF_ON_ERROR_UNAVAILABLE, SF_ON_ERROR_ANONYMOUS };
+enum sf_data_format { SF_DATA_FORM, SF_DATA_JSON, SF_DATA_NONE };
+
+enum sf_option_index {
+#define OPTION(type, field, ...) SF_OPTION_AT_##field,
+#include "common/config/options.def"
+#undef OPTION
+    SF_OPTION_COUNT
+};
+
+struct sf_config {
+#define SF_FIELD_DURATION(field) sf_time field;
+#define SF_FIELD_SIZE(field) uint64_t field;
+#define SF_FIELD_INTEGER(field) int64_t field;
+#define SF_FIELD_FLAG(field) bool field;
+#define SF_FIELD_TEXT(field) const char *field;
+#define SF_FIELD_ENUM(field) int field;
+#define SF_FIELD_LIST(field) const char *field; /* words separated by one space */
+#define OPTION(type, field, ...) SF_FIELD_##type(field)
+#include "common/config/options.def"
+#undef OPTION
+    bool is_set[SF_OPTION_COUNT]; /* by the administrator, at this level */
+};
+
+struct sf_option {
+    const char *directive; /* same spelling everywhere; compared without case */
+    enum sf_option_type type;
+    enum sf_option_scope scope;
+    size_t offset; /* of the field in struct sf_config */
+    const char *default_text; /* parsed by the same code as the administrator's text */
+    uint64_t min, max;
+    const char *help;
+    const char *const *words; /* ENUM: what may stand there, in the order of the enum, NULL at the end */
+};
+
+extern const struct sf_option sf_options[SF_OPTION_COUNT];
+
+/* All defaults, nothing set. Strings point to constants. */
+void sf_config_init(struct sf_config *config);
+
+/* `text` is copied into `pool`. SF_INVALID: the error says the directive, the value and what is allowed. */
+enum sf_status sf_config_set(struct sf_config *config, const struct sf_option *option, const char *text,
+                             apr_pool_t *pool, struct sf_error *error) SF_MUST_CHECK;
+
+/* What is set in `inner` wins; lists are replaced, not joined. `merged` may be neither of the two. */
+void sf_config_merge(struct sf_config *merged, const struct sf_config *outer, const struct sf_config *inner);
+
+/* Rules across options: cookie prefixes, SameSite=None without Secure, absolute below idle timeout, and so on. */
+enum sf_status sf_config_check(const struct sf_config *config, struct sf_error *error) SF_MUST_CHECK;
+
+const struct sf_option *sf_option_find(const char *directive); /* NULL: no such option */
+
+/* The value as an administrator would write it, from `pool`. */
+const char *sf_config_format(const struct sf_config *config, const struct sf_option *option, apr_pool_t *pool);

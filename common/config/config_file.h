@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * config_file.h - a file of "Directive value" lines, as the daemon and the gateway read it.
+ *
+ * '#' begins a comment line, a trailing backslash joins lines, values may stand in double quotes.
+ * httpd's parent writes the file for the daemon, with the instance's options only.
+ */
+#include "common/config/config.h"
+
+/* Starts from the defaults. The error names file and line. */
+enum sf_status sf_config_read(struct sf_config *config, const char *path, apr_pool_t *pool,
+                              struct sf_error *error) SF_MUST_CHECK;
+
+/* All INSTANCE options that are set, temporary file and rename, mode 0640; *changed_out: it differs from what was there. */
+enum sf_status sf_config_write(const struct sf_config *config, const char *path, bool *changed_out, apr_pool_t *pool,
+                               struct sf_error *error) SF_MUST_CHECK;

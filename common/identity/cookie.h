@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * cookie.h - finding our cookie in a Cookie header, taking it out, and writing Set-Cookie.
+ *
+ * One pass, linear, any bytes: names are compared exactly, values may be quoted, ',' belongs to a value, a pair without '='
+ * or without a name is never ours.
+ */
+#include <stdbool.h>
+
+#include "common/base/bytes.h"
+#include "common/base/clock.h"
+#include "common/config/config.h"
+
+#define SF_COOKIE_HEADER_MAX 65536 /* bytes; a longer header holds no cookie of ours */
+
+/* Called for each value of a cookie with that name, in order; false ends the walk. */
+typedef bool sf_cookie_value_fn(void *context, struct sf_span value);
+
+void sf_cookie_each(struct sf_span header, const char *name, sf_cookie_value_fn *value, void *context);
+
+/* The header without any cookie of that name; *header_out is empty when nothing remains. Returns how many were taken out. */
+size_t sf_cookie_remove(struct sf_span header, const char *name, char *header_out /* header.size + 1 bytes */);
+
+struct sf_cookie_options {
+    const char *name, *domain, *path; /* domain may be "" */
+    bool secure, http_only;
+    enum sf_same_site same_site;
+    sf_time max_age; /* 0: a session cookie */
+};
+
+void sf_cookie_options_from(struct sf_cookie_options *options_out, const struct sf_config *config);
+
+/* The value of a Set-Cookie header. `value` NULL: takes the cookie away (Max-Age=0, same attributes). `now`: wall clock. */
+enum sf_status sf_cookie_format(struct sf_buffer *header_out, const struct sf_cookie_options *options,
+                                const char *value, sf_time now) SF_MUST_CHECK;
+
+/* SF_INVALID with text: a name that is no token, __Host- with Domain or Path, SameSite=None without Secure, ... */
+enum sf_status sf_cookie_options_check(const struct sf_cookie_options *options, struct sf_error *error) SF_MUST_CHECK;

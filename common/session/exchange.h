@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * exchange.h - what an application says about its session: response headers that become ops.
+ *
+ *   X-Session-Set: name=value[&name=value]      X-Session-Increment: name[=n][&...]    X-Session-Login: user
+ *   X-Session-Unset: name[&name]                X-Session-Append: name=value[&...]     X-Session-Logout: anything
+ *   X-Session-Replace: name=value[&...]         X-Session-Rotate: anything
+ *
+ * Form-encoded. All such headers of one response make one list, applied whole or not at all, in the order: Replace, Unset, Set,
+ * Append, Increment, Login, Rotate, Logout (which makes the others void). A malformed one makes the whole list invalid.
+ * The headers never reach the client, whether they were understood or not.
+ */
+#include "common/session/ops.h"
+
+#define SF_EXCHANGE_BYTES_MAX 65536 /* all values of one response together */
+
+struct sf_exchange; /* collects the headers of one response; owns the bytes its ops point to */
+
+struct sf_exchange *sf_exchange_new(void); /* NULL: no memory */
+void sf_exchange_free(struct sf_exchange *exchange);
+
+bool sf_exchange_is_control(const char *header); /* X-Session-..., any case, '_' and '.' taken as '-' */
+
+/* Request headers that a client must not send through: control headers, "Session", "Session-...", any spelling that CGI folds to them. */
+bool sf_exchange_is_spoof(const char *header);
+
+/* Unknown X-Session-* names are SF_INVALID too: a typing error must not pass in silence. */
+enum sf_status sf_exchange_add(struct sf_exchange *exchange, const char *header, const char *value,
+                               struct sf_error *error) SF_MUST_CHECK;
+
+/* `current` is what the request had read (for Replace); NULL: nothing. Spans live as long as the exchange. */
+enum sf_status sf_exchange_ops(struct sf_exchange *exchange, const struct sf_session *current, struct sf_ops *ops_out,
+                               struct sf_error *error) SF_MUST_CHECK;

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * record.h - one session as bytes: what L1, the stores and the daemon's replies carry.
+ *
+ * Little-endian, versioned, self-describing; every offset is checked before it is followed, so hostile bytes give
+ * SF_CORRUPT and nothing else. The field table is sorted by name: one field is found without decoding the rest.
+ * The layout is in docs/record-format.md; a golden file in the tests holds it still.
+ */
+#include "common/base/bytes.h"
+#include "common/base/clock.h"
+#include "common/identity/session_id.h"
+
+#define SF_RECORD_BYTES_MAX (1u << 20) /* no record is larger, whatever SessionFastMaxBytes says */
+#define SF_FIELD_NAME_MAX 255
+#define SF_FIELDS_MAX 4096
+#define SF_USER_MAX 255
+
+enum sf_record_kind {
+    SF_RECORD_SESSION = 1,
+    SF_RECORD_ENDED = 2 /* a tombstone; until grace_until also a read-only image for requests with a replaced id */
+};
+
+enum sf_end_reason { SF_END_NONE, SF_END_LOGOUT, SF_END_ADMIN, SF_END_ROTATED, SF_END_LOGIN, SF_END_EXPIRED };
+
+enum sf_value_type { SF_VALUE_STRING = 1, SF_VALUE_INTEGER = 2, SF_VALUE_BYTES = 3 };
+
+struct sf_value {
+    enum sf_value_type type;
+    struct sf_span bytes; /* STRING and BYTES */
+    int64_t integer;      /* INTEGER */
+};
+
+struct sf_field {
+    struct sf_span name; /* 1..255 bytes, no NUL */
+    struct sf_value value;
+};
+
+struct sf_record_head {
+    enum sf_record_kind kind;
+    enum sf_end_reason end_reason; /* ENDED only */
+    uint64_t version;              /* one up for every change */
+    uint32_t generation;           /* one up for every new id */
+    uint32_t user_epoch;
+    sf_time created, last_access; /* wall clock; last_access as of this version: L1 may know a later one */
+    sf_time idle_timeout;         /* 0: none; whole seconds */
+    sf_time absolute_deadline;    /* wall clock; 0: none. ENDED: the tombstone may be forgotten after it */
+    sf_time grace_until;          /* ENDED: the fields may be read until then */
+    struct sf_key successor;      /* ENDED by ROTATED: changes go to this session until grace_until */
+    struct sf_span user;          /* empty: anonymous */
+    uint32_t field_count;
+};
+
+/* Whole validation: table sorted and unique, every offset inside. SF_CORRUPT otherwise. */
+enum sf_status sf_record_check(struct sf_span record) SF_MUST_CHECK;
+
+/* These validate what they touch; spans point into the record. */
+enum sf_status sf_record_head(struct sf_record_head *head_out, struct sf_span record) SF_MUST_CHECK;
+enum sf_status sf_record_field(struct sf_field *field_out, struct sf_span record, uint32_t index) SF_MUST_CHECK;
+enum sf_status sf_record_find(struct sf_value *value_out, struct sf_span record, struct sf_span name) SF_MUST_CHECK;
+
+/* `fields` sorted and unique (assert). SF_FULL: above `max_bytes`; SF_INVALID: a name, a user or a count out of bounds. */
+enum sf_status sf_record_encode(struct sf_buffer *record_out, const struct sf_record_head *head,
+                                const struct sf_field *fields, size_t max_bytes) SF_MUST_CHECK;
+
+/* Wall time at which the session is gone, given its last access (0: never). ENDED records: when they may be forgotten. */
+sf_time sf_record_expires(const struct sf_record_head *head, sf_time last_access);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * store.h - what every backend is: a table of operations, opened from a URL, used by the daemon only.
+ *
+ * Called by two threads of the daemon, one that loads and one that writes; a backend may be inside load and write at once,
+ * never twice inside the same one. Deadlines are on the steady clock.
+ */
+#include <stdbool.h>
+
+#include "common/base/clock.h"
+#include "common/config/config.h"
+#include "common/session/record.h"
+
+struct sf_store;
+
+enum sf_write_kind {
+    SF_WRITE_PUT,  /* a record, ENDED ones too: a store remembers tombstones until they expire */
+    SF_WRITE_TOUCH /* last access and expiry only; never backwards */
+};
+
+/* One change on its way out. The caller owns the memory; `status` is the answer. */
+struct sf_write {
+    enum sf_write_kind kind;
+    struct sf_key key;
+    uint64_t version;       /* PUT: stored only over a smaller one; the same or a later one there is SF_OK: repeating is harmless */
+    sf_time last_access;    /* wall clock */
+    sf_time expires;        /* wall clock; 0: never */
+    struct sf_span record;  /* PUT only; borrowed until write returns */
+    enum sf_status status;  /* OK; NOT_FOUND (TOUCH of a missing row); UNAVAILABLE; UNCERTAIN; FULL; INVALID */
+};
+
+struct sf_stored {
+    struct sf_buffer record;
+    sf_time last_access;    /* may be later than the record says */
+};
+
+enum sf_store_flags {
+    SF_STORE_DURABLE = 1 << 0, /* survives its own restart: may hold the truth */
+    SF_STORE_EXPIRES = 1 << 1  /* drops old records by itself: sweep is NULL */
+};
+
+/* `state` is the instance's state folder, for relative paths. Checks the URL, touches no file, opens no socket. */
+typedef enum sf_status sf_store_open_fn(struct sf_store **store_out, const char *url, const char *state,
+                                        struct sf_error *error);
+/* Connects; makes the schema when it is missing. SF_INVALID: made by a later version, not a database, not allowed. */
+typedef enum sf_status sf_store_attach_fn(struct sf_store *store, sf_time deadline, struct sf_error *error);
+/* SF_NOT_FOUND only when the store has said so. Expired rows are returned as they are. */
+typedef enum sf_status sf_store_load_fn(struct sf_store *store, const struct sf_key *key, sf_time deadline,
+                                        struct sf_stored *stored_out);
+/* The whole batch in one transaction or pipeline; sets every status; returns the worst of them. */
+typedef enum sf_status sf_store_write_fn(struct sf_store *store, struct sf_write *writes, size_t count,
+                                         sf_time deadline);
+/* Removes at most `limit` rows that expired before `now`; *removed_out < limit: no more are there. */
+typedef enum sf_status sf_store_sweep_fn(struct sf_store *store, sf_time now, size_t limit, sf_time deadline,
+                                         size_t *removed_out);
+/* Rows in key order behind `after` (NULL: from the first), at most `limit`; of `user` only when it is not empty. */
+typedef bool sf_store_visit_fn(void *context, const struct sf_key *key, const struct sf_stored *stored);
+typedef enum sf_status sf_store_scan_fn(struct sf_store *store, const struct sf_key *after, struct sf_span user,
+                                        size_t limit, sf_time deadline, sf_store_visit_fn *visit, void *context);
+typedef void sf_store_close_fn(struct sf_store *store);
+/* Last error of this store in words, for the log and for status; "" when there was none. Safe from any thread. */
+typedef void sf_store_explain_fn(struct sf_store *store, struct sf_error *error_out);
+
+struct sf_store_ops {
+    const char *scheme; /* "sqlite" in sqlite:PATH */
+    unsigned flags;
+    sf_store_open_fn *open;
+    sf_store_attach_fn *attach;
+    sf_store_load_fn *load;
+    sf_store_write_fn *write;
+    sf_store_sweep_fn *sweep; /* NULL only with SF_STORE_EXPIRES */
+    sf_store_scan_fn *scan;
+    sf_store_explain_fn *explain;
+    sf_store_close_fn *close;
+};
+
+struct sf_store {
+    const struct sf_store_ops *ops; /* first member of every backend's own struct */
+};
+
+extern const struct sf_store_ops sf_store_memory, sf_store_fail, sf_store_sqlite;
+
+/* Finds the backend by scheme. SF_INVALID: unknown scheme (the text lists the known ones). */
+enum sf_status sf_store_open(struct sf_store **store_out, const char *url, const char *state,
+                             struct sf_error *error) SF_MUST_CHECK;
+void sf_store_close(struct sf_store *store); /* NULL is fine */

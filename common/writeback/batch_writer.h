@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * batch_writer.h - carries changes from L1 to the store: everything that waits, as one batch.
+ *
+ * A batch is due when flush_batch changes wait, when the oldest is flush_delay old, or when somebody asked. Several changes of one
+ * session are one write. Runs in one thread of the daemon; no thread and no sleep of its own: step() does at most one
+ * batch and says when it wants to be called again. Killed anywhere, its successor repeats: writes carry versions.
+ */
+#include "common/base/log.h"
+#include "common/cache/l1.h"
+#include "common/store/store.h"
+
+struct sf_batch_writer;
+
+struct sf_batch_writer_options {
+    int64_t flush_batch;
+    sf_time flush_delay;
+    sf_time write_deadline;   /* of one batch */
+    size_t batch_max;         /* records in one transaction; 0: 1,000 */
+};
+
+struct sf_batch_writer_state {
+    bool is_up;               /* the last batch went through, or none was tried yet */
+    sf_time retry_at;         /* steady; while down: backoff 0.25..10 s with jitter */
+    uint64_t batches, records, touches, failures;
+    sf_time last_flush;       /* wall clock; 0: never */
+    sf_time last_duration;    /* ms */
+};
+
+enum sf_status sf_batch_writer_new(struct sf_batch_writer **writer_out, struct sf_l1 *l1, struct sf_store *store,
+                                   const struct sf_batch_writer_options *options, const struct sf_log *log) SF_MUST_CHECK;
+void sf_batch_writer_free(struct sf_batch_writer *writer);
+
+/* Steady times. Returns when it wants to be called next, never later than 50 ms from `now` while L1 may change. */
+sf_time sf_batch_writer_step(struct sf_batch_writer *writer, sf_time now);
+
+/* The next step writes everything that waits, whatever its age. From any thread. */
+void sf_batch_writer_urge(struct sf_batch_writer *writer);
+
+/* Writes until nothing waits. SF_UNAVAILABLE: the store refused or `deadline` (steady) passed; what is left stays dirty in L1. */
+enum sf_status sf_batch_writer_drain(struct sf_batch_writer *writer, sf_time deadline) SF_MUST_CHECK;
+
+void sf_batch_writer_state(const struct sf_batch_writer *writer, struct sf_batch_writer_state *state_out); /* any thread */
