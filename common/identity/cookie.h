@@ -23,6 +23,7 @@ void sf_cookie_each(struct sf_span header, const char *name, sf_cookie_value_fn 
 /* The header without any cookie of that name; *header_out is empty when nothing remains. Returns how many were taken out. */
 size_t sf_cookie_remove(struct sf_span header, const char *name, char *header_out /* header.size + 1 bytes */);
 
+/* Attributes that sf_config_check has accepted: nothing is checked again here. */
 struct sf_cookie_options {
     const char *name, *domain, *path; /* domain may be "" */
     bool secure, http_only;
@@ -35,6 +36,3 @@ void sf_cookie_options_from(struct sf_cookie_options *options_out, const struct 
 /* The value of a Set-Cookie header. `value` NULL: takes the cookie away (Max-Age=0, same attributes). `now`: wall clock. */
 enum sf_status sf_cookie_format(struct sf_buffer *header_out, const struct sf_cookie_options *options,
                                 const char *value, sf_time now) SF_MUST_CHECK;
-
-/* SF_INVALID with text: a name that is no token, __Host- with Domain or Path, SameSite=None without Secure, ... */
-enum sf_status sf_cookie_options_check(const struct sf_cookie_options *options, struct sf_error *error) SF_MUST_CHECK;
