@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+libsession_la_SOURCES += \
+	%D%/bytes.c %D%/bytes.h \
+	%D%/clock.c %D%/clock.h \
+	%D%/counters.c %D%/counters.def %D%/counters.h \
+	%D%/log.c %D%/log.h \
+	%D%/random.c %D%/random.h \
+	%D%/secret.c %D%/secret.h \
+	%D%/status.c %D%/status.h

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+libsession_la_SOURCES += \
+	%D%/resp.c %D%/resp.h \
+	%D%/ask_daemon.c %D%/ask_daemon.h \
+	%D%/front.c %D%/front.h

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+libsession_la_SOURCES += \
+	%D%/session_id.c %D%/session_id.h \
+	%D%/cookie.c %D%/cookie.h

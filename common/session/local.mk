@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+libsession_la_SOURCES += \
+	%D%/record.c %D%/record.h \
+	%D%/session.c %D%/session.h \
+	%D%/ops.c %D%/ops.h \
+	%D%/form.c %D%/form.h \
+	%D%/export.c %D%/export.h \
+	%D%/exchange.c %D%/exchange.h

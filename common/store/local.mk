@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+libstore_la_SOURCES += \
+	%D%/store.c %D%/store.h \
+	%D%/store_fail.c \
+	%D%/store_memory.c \
+	%D%/store_sqlite.c

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+libstore_la_SOURCES += \
+	%D%/batch_writer.c %D%/batch_writer.h \
+	%D%/sweep.c %D%/sweep.h

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+dist_man_MANS += \
+	%D%/man/session-fast.1 \
+	%D%/man/session-fastd.8
+EXTRA_DIST += \
+	%D%/architecture.md \
+	%D%/configuration.md \
+	%D%/counters.md \
+	%D%/log-messages.md \
+	%D%/decisions
+
+# Prints the pages that are made from options.def and counters.def.
+noinst_PROGRAMS += docs/gen_reference
+docs_gen_reference_SOURCES = %D%/gen_reference.c
+docs_gen_reference_LDADD = libsession.la
+
+.PHONY: docs-update
+docs-update: docs/gen_reference$(EXEEXT)
+	docs/gen_reference$(EXEEXT) configuration > $(top_srcdir)/docs/configuration.md
+	docs/gen_reference$(EXEEXT) counters > $(top_srcdir)/docs/counters.md

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+# What several tests share; linked into every test program.
+check_LTLIBRARIES += libtest_support.la
+libtest_support_la_SOURCES = \
+	%D%/temp_folder.c %D%/temp_folder.h

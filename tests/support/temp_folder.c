@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/temp_folder.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void
+sf_temp_folder_init(struct sf_temp_folder *folder)
+{
+    *folder = (struct sf_temp_folder){.path = "/tmp/session-fast-test-XXXXXX"};
+    if (mkdtemp(folder->path) == NULL) {
+        perror(folder->path);
+        exit(EXIT_FAILURE);
+    }
+}
+
+static int
+remove_entry(const char *path, const struct stat *info, int type, struct FTW *walk)
+{
+    (void)info;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
+void
+sf_temp_folder_fini(struct sf_temp_folder *folder)
+{
+    if (folder->path[0] != '\0' && nftw(folder->path, remove_entry, 8, FTW_DEPTH | FTW_PHYS) != 0) {
+        perror(folder->path);
+    }
+    folder->path[0] = '\0';
+}
+
+const char *
+sf_temp_folder_path(const struct sf_temp_folder *folder, const char *name)
+{
+    static _Thread_local char path[256];
+
+    (void)snprintf(path, sizeof path, "%s/%s", folder->path, name);
+    return path;
+}

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+# One program for each source file, named after it; without a _SOURCES line it is made of the one file of its name.
+check_PROGRAMS += \
+	%D%/check_status \
+	%D%/check_bytes \
+	%D%/check_clock \
+	%D%/check_random \
+	%D%/check_secret \
+	%D%/check_log \
+	%D%/check_counters \
+	%D%/check_config \
+	%D%/check_config_file \
+	%D%/check_instance \
+	%D%/check_session_id \
+	%D%/check_cookie \
+	%D%/check_record \
+	%D%/check_session \
+	%D%/check_ops \
+	%D%/check_form \
+	%D%/check_export \
+	%D%/check_exchange \
+	%D%/check_shared_memory \
+	%D%/check_process_slots \
+	%D%/check_l1 \
+	%D%/check_resp \
+	%D%/check_ask_daemon \
+	%D%/check_front \
+	%D%/check_store_contract \
+	%D%/check_store_fail \
+	%D%/check_store_sqlite \
+	%D%/check_batch_writer \
+	%D%/check_sweep
