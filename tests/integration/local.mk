@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-# Real servers on loopback; never part of "make check". Programs that the tests run are built for them only.
-integration_programs =
-EXTRA_PROGRAMS += $(integration_programs)
-EXTRA_DIST += \
-	tests/integration
+#
+# Real servers, never in `make check`: `make check-integration`, or one file with PYTEST_FLAGS='-k rotation'.
+# Debian's python3-pytest belongs to Debian's Python.
+
+PYTEST_PYTHON = /usr/bin/python3
+PYTEST_FLAGS =
 
 .PHONY: check-integration
-check-integration: all $(integration_programs)
-	SF_SOURCE_DIR='$(abs_top_srcdir)' SF_BUILD_DIR='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 \
-		$(PYTEST) -p no:cacheprovider $(PYTEST_FLAGS) $(abs_top_srcdir)/tests/integration
+check-integration: all
+	SF_BUILDDIR='$(abs_builddir)' CC='$(CC)' PYTHONDONTWRITEBYTECODE=1 \
+		$(PYTEST_PYTHON) -m pytest -p no:cacheprovider -q --durations=5 $(PYTEST_FLAGS) '$(srcdir)/tests/integration'
+
+EXTRA_DIST += \
+	%D%/conftest.py

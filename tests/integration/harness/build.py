@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the build has made, and what the system offers."""
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[3]
+BUILD = Path(os.environ.get("SF_BUILDDIR", SOURCE)).resolve()
+APPLICATIONS = SOURCE / "tests/integration/applications"
+HTTPD = shutil.which("apache2", path="/usr/sbin:/usr/bin:/sbin:/bin")
+HTTPD_MODULES = Path("/usr/lib/apache2/modules")
+
+
+def built(*candidates):
+    """The first that exists: a program linked by libtool may stand in .libs, with a wrapper script in its place."""
+    for candidate in candidates:
+        path = BUILD / candidate
+        if path.is_file() and path.read_bytes()[:4] == b"\x7fELF":
+            return path
+    raise FileNotFoundError(f"none of {', '.join(candidates)} in {BUILD}: run make, and set SF_BUILDDIR")
+
+
+def module():
+    return built(".libs/mod_session_fast.so", "mod_session_fast/.libs/mod_session_fast.so")
+
+
+def program(name, folder):
+    return built(f".libs/{name}", name, f"{folder}/.libs/{name}", f"{folder}/{name}")
+
+
+def php_fpm():
+    """None: not installed."""
+    found = sorted(Path("/usr/sbin").glob("php-fpm[0-9]*"))
+    return found[-1] if found else None
+
+
+def compile_c(source, target):
+    subprocess.run([os.environ.get("CC", "cc"), "-O1", "-Wall", "-Wextra", "-Werror", "-o", target, source],
+                   check=True, timeout=60)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes of one test instance: found by its folder's name or by descent, ended by process id only."""
+import os
+import signal
+import socket
+from pathlib import Path
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Process:
+    """One line of /proc, as it was when we looked."""
+
+    def __init__(self, pid):
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        fields = stat.rpartition(")")[2].split()
+        self.pid = pid
+        self.name = stat[stat.index("(") + 1:stat.rindex(")")]
+        self.state, self.parent, self.session = fields[0], int(fields[1]), int(fields[3])
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        self.command = command.replace(b"\0", b" ").decode("utf-8", "replace").strip()
+
+    def __repr__(self):
+        return f"{self.pid} ({self.name}, {self.state}) {self.command}"
+
+
+def all_processes():
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                yield Process(int(entry))
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+
+
+def living(processes):
+    """Zombies are dead: in a container nobody may be there to collect those that lost their parent."""
+    return [process for process in processes if process.state not in "ZX"]
+
+
+def of_instance(folder, session=None):
+    """Everything alive that names the folder in its command, or belongs to the session (setsid) of the test's server."""
+    return [process for process in living(all_processes())
+            if process.pid != os.getpid() and (str(folder) in process.command or process.session == session)]
+
+
+def children_of(pid):
+    return [process for process in living(all_processes()) if process.parent == pid]
+
+
+def send(pid, number):
+    """False: it is gone already."""
+    try:
+        os.kill(pid, number)
+        return True
+    except ProcessLookupError:
+        return False
+
+
+def kill(processes):
+    for process in processes:
+        send(process.pid, signal.SIGKILL)
