@@ -60,6 +60,8 @@ enum sf_status sf_hex_decode(struct sf_span text, void *data_out, size_t size) S
 /* Whole text as a number: no sign but '-', no space, no overflow. */
 enum sf_status sf_int64_parse(struct sf_span text, int64_t *value_out) SF_MUST_CHECK;
 
+void sf_text_clean(char *text); /* control characters become '?': for logs and errors */
+
 /* Little-endian, unaligned. */
 uint16_t sf_load_u16(const void *from);
 uint32_t sf_load_u32(const void *from);

@@ -28,7 +28,7 @@ struct sf_log {
 void sf_log_write(const struct sf_log *log, enum sf_log_level level, const char *id, const char *format, ...)
     SF_PRINTF(4, 5);
 
-/* One line to standard error: "session-fastd: level: line". */
+/* One line to standard error: "NAME: level: line". `context` is the program's name; NULL: as it was started. */
 void sf_log_to_stderr(void *context, enum sf_log_level level, const char *line);
 
 /*

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/base/bytes.h"
+
+#include <endian.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_CAPACITY 64
+
+struct sf_span
+sf_span_text(const char *text)
+{
+    return text == NULL ? sf_span_of(NULL, 0) : sf_span_of(text, strlen(text));
+}
+
+bool
+sf_span_equal(struct sf_span a, struct sf_span b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+int
+sf_span_compare(struct sf_span a, struct sf_span b)
+{
+    size_t common = a.size < b.size ? a.size : b.size;
+    int order = common == 0 ? 0 : memcmp(a.data, b.data, common);
+    if (order != 0)
+        return order;
+    return (a.size > b.size) - (a.size < b.size);
+}
+
+void
+sf_buffer_init(struct sf_buffer *buffer, size_t limit)
+{
+    *buffer = (struct sf_buffer){.limit = limit};
+}
+
+void
+sf_buffer_fini(struct sf_buffer *buffer)
+{
+    free(buffer->data);
+    *buffer = (struct sf_buffer){.limit = 0};
+}
+
+void
+sf_buffer_clear(struct sf_buffer *buffer)
+{
+    buffer->size = 0;
+}
+
+struct sf_span
+sf_buffer_span(const struct sf_buffer *buffer)
+{
+    return sf_span_of(buffer->data, buffer->size);
+}
+
+static size_t
+capacity_for(const struct sf_buffer *buffer, size_t needed)
+{
+    size_t capacity = buffer->capacity == 0 ? FIRST_CAPACITY : buffer->capacity;
+    while (capacity < needed && capacity <= buffer->limit / 2)
+        capacity *= 2;
+    if (capacity < needed || capacity > buffer->limit)
+        capacity = buffer->limit;
+    return capacity;
+}
+
+enum sf_status
+sf_buffer_reserve(struct sf_buffer *buffer, size_t extra)
+{
+    size_t needed;
+    if (__builtin_add_overflow(buffer->size, extra, &needed) || needed > buffer->limit)
+        return SF_FULL;
+    if (needed <= buffer->capacity && buffer->data != NULL)
+        return SF_OK;
+    size_t capacity = capacity_for(buffer, needed);
+    size_t allocated; /* one byte behind the capacity takes the NUL of sf_buffer_append_format */
+    if (__builtin_add_overflow(capacity, (size_t)1, &allocated))
+        return SF_NO_MEMORY;
+    unsigned char *data = realloc(buffer->data, allocated);
+    if (data == NULL)
+        return SF_NO_MEMORY;
+    buffer->data = data;
+    buffer->capacity = capacity;
+    return SF_OK;
+}
+
+enum sf_status
+sf_buffer_append(struct sf_buffer *buffer, const void *data, size_t size)
+{
+    enum sf_status status = sf_buffer_reserve(buffer, size);
+    if (status != SF_OK || size == 0)
+        return status;
+    memcpy(buffer->data + buffer->size, data, size);
+    buffer->size += size;
+    return SF_OK;
+}
+
+enum sf_status
+sf_buffer_append_span(struct sf_buffer *buffer, struct sf_span span)
+{
+    return sf_buffer_append(buffer, span.data, span.size);
+}
+
+enum sf_status
+sf_buffer_append_text(struct sf_buffer *buffer, const char *text)
+{
+    return sf_buffer_append_span(buffer, sf_span_text(text));
+}
+
+static enum sf_status
+append_formatted(struct sf_buffer *buffer, const char *format, va_list arguments, size_t length)
+{
+    enum sf_status status = sf_buffer_reserve(buffer, length);
+    if (status != SF_OK)
+        return status;
+    vsnprintf((char *)buffer->data + buffer->size, length + 1, format, arguments);
+    buffer->size += length;
+    return SF_OK;
+}
+
+enum sf_status
+sf_buffer_append_format(struct sf_buffer *buffer, const char *format, ...)
+{
+    va_list measured, written;
+    va_start(measured, format);
+    va_copy(written, measured);
+    int length = vsnprintf(NULL, 0, format, measured);
+    va_end(measured);
+    enum sf_status status = SF_INVALID;
+    if (length >= 0)
+        status = append_formatted(buffer, format, written, (size_t)length);
+    va_end(written);
+    return status;
+}
+
+void
+sf_base64url_encode(const void *data, size_t size, char *text_out)
+{
+    sodium_bin2base64(text_out, SF_BASE64URL_BYTES(size), data, size,
+                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+enum sf_status
+sf_base64url_decode(struct sf_span text, void *data_out, size_t size)
+{
+    if (text.size != SF_BASE64URL_BYTES(size) - 1)
+        return SF_INVALID;
+    size_t decoded = 0;
+    int failed = sodium_base642bin(data_out, size, (const char *)text.data, text.size, NULL, &decoded,
+                                   NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    return failed == 0 && decoded == size ? SF_OK : SF_INVALID;
+}
+
+void
+sf_hex_encode(const void *data, size_t size, char *text_out)
+{
+    sodium_bin2hex(text_out, 2 * size + 1, data, size);
+}
+
+enum sf_status
+sf_hex_decode(struct sf_span text, void *data_out, size_t size)
+{
+    if (text.size != 2 * size)
+        return SF_INVALID;
+    size_t decoded = 0;
+    int failed =
+        sodium_hex2bin(data_out, size, (const char *)text.data, text.size, NULL, &decoded, NULL);
+    return failed == 0 && decoded == size ? SF_OK : SF_INVALID;
+}
+
+enum sf_status
+sf_int64_parse(struct sf_span text, int64_t *value_out)
+{
+    bool is_negative = text.size > 0 && text.data[0] == '-';
+    size_t i = is_negative ? 1 : 0;
+    if (i == text.size)
+        return SF_INVALID;
+    int64_t value = 0;
+    for (; i < text.size; i++) {
+        int digit = text.data[i] - '0';
+        if (digit < 0 || digit > 9)
+            return SF_INVALID;
+        /* Built up with its sign, since the smallest number has no positive twin. */
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, is_negative ? -digit : digit, &value))
+            return SF_INVALID;
+    }
+    *value_out = value;
+    return SF_OK;
+}
+
+void
+sf_text_clean(char *text)
+{
+    for (unsigned char *at = (unsigned char *)text; *at != '\0'; at++)
+        if (*at < 0x20 || *at == 0x7f)
+            *at = '?';
+}
+
+uint16_t
+sf_load_u16(const void *from)
+{
+    uint16_t value;
+    memcpy(&value, from, sizeof value);
+    return le16toh(value);
+}
+
+uint32_t
+sf_load_u32(const void *from)
+{
+    uint32_t value;
+    memcpy(&value, from, sizeof value);
+    return le32toh(value);
+}
+
+uint64_t
+sf_load_u64(const void *from)
+{
+    uint64_t value;
+    memcpy(&value, from, sizeof value);
+    return le64toh(value);
+}
+
+void
+sf_store_u16(void *to, uint16_t value)
+{
+    value = htole16(value);
+    memcpy(to, &value, sizeof value);
+}
+
+void
+sf_store_u32(void *to, uint32_t value)
+{
+    value = htole32(value);
+    memcpy(to, &value, sizeof value);
+}
+
+void
+sf_store_u64(void *to, uint64_t value)
+{
+    value = htole64(value);
+    memcpy(to, &value, sizeof value);
+}
