@@ -4,16 +4,27 @@
 # SF_APPEND_LINK_FLAGS(VARIABLE, FLAGS)
 #
 # Append to the shell variable those of the blank-separated flags that the compiler (linker) takes.
-# Warnings are errors during the probe, because clang only warns about a warning flag that it does not know;
-# without autoconf's macros, because -Wunused-macros would refuse them.
+
+# gcc refuses a warning flag that it does not know, clang only warns of it, unless told otherwise. A plain -Werror
+# would not do: the macros that autoconf puts into every probe fail -Wunused-macros.
+AC_DEFUN([_SF_PROBE_STRICTLY], [
+sf_probe_strictly=
+AC_COMPILE_IFELSE([AC_LANG_SOURCE([[
+#ifndef __clang__
+#error "not clang"
+#endif
+extern int sf_probe;
+]])], [sf_probe_strictly="-Werror=unknown-warning-option -Werror=unused-command-line-argument"])
+])
 
 AC_DEFUN([SF_APPEND_COMPILE_FLAGS], [
 AC_LANG_ASSERT([C])
+AC_REQUIRE([_SF_PROBE_STRICTLY])
 for sf_flag in m4_normalize([$2]); do
     AC_MSG_CHECKING([whether $CC takes $sf_flag])
     sf_saved_cflags=$CFLAGS
-    CFLAGS="$CFLAGS -Werror $sf_flag"
-    AC_COMPILE_IFELSE([AC_LANG_DEFINES_PROVIDED[extern int sf_probe; int sf_probe;]],
+    CFLAGS="$CFLAGS $sf_probe_strictly $sf_flag"
+    AC_COMPILE_IFELSE([AC_LANG_SOURCE([[extern int sf_probe; int sf_probe;]])],
         [sf_takes_flag=yes
          AS_VAR_APPEND([$1], [" $sf_flag"])],
         [sf_takes_flag=no])
