@@ -80,5 +80,9 @@ enum sf_status sf_config_check(const struct sf_config *config, struct sf_error *
 
 const struct sf_option *sf_option_find(const char *directive); /* NULL: no such option */
 
+/* What may stand there: "1M to 64G", "Strict, Lax, None", "1 to 80 bytes". */
+#define SF_OPTION_RANGE_BYTES 64
+void sf_option_range(const struct sf_option *option, char text_out[SF_OPTION_RANGE_BYTES]);
+
 /* The value as an administrator would write it, from `pool`. */
 const char *sf_config_format(const struct sf_config *config, const struct sf_option *option, apr_pool_t *pool);
