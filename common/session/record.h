@@ -52,15 +52,26 @@ struct sf_record_head {
     uint32_t field_count;
 };
 
-/* Whole validation: table sorted and unique, every offset inside. SF_CORRUPT otherwise. */
+/* What encode accepts: 1..255 bytes without NUL; the user may be empty as well. */
+bool sf_name_is_valid(struct sf_span name);
+bool sf_user_is_valid(struct sf_span user);
+
+/* Whole validation: table sorted and unique, names and values packed, nothing left over. SF_CORRUPT otherwise. */
 enum sf_status sf_record_check(struct sf_span record) SF_MUST_CHECK;
 
-/* These validate what they touch; spans point into the record. */
+/*
+ * These validate what they touch; spans point into the record. SF_CORRUPT; field: SF_NOT_FOUND behind the last one;
+ * find: SF_NOT_FOUND when there is no such field.
+ */
 enum sf_status sf_record_head(struct sf_record_head *head_out, struct sf_span record) SF_MUST_CHECK;
 enum sf_status sf_record_field(struct sf_field *field_out, struct sf_span record, uint32_t index) SF_MUST_CHECK;
 enum sf_status sf_record_find(struct sf_value *value_out, struct sf_span record, struct sf_span name) SF_MUST_CHECK;
 
-/* `fields` sorted and unique (assert). SF_FULL: above `max_bytes`; SF_INVALID: a name, a user or a count out of bounds. */
+/*
+ * Replaces what record_out holds, which must not be what the spans of head or fields point into. head->field_count says how
+ * many `fields` there are: sorted and unique (assert). SF_FULL: above `max_bytes`; SF_INVALID: a name, a user, a time
+ * or a count out of bounds, or a successor without ENDED by ROTATED. An idle timeout is rounded up to whole seconds.
+ */
 enum sf_status sf_record_encode(struct sf_buffer *record_out, const struct sf_record_head *head,
                                 const struct sf_field *fields, size_t max_bytes) SF_MUST_CHECK;
 

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/session/record.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* docs/record-format.md shows the same as a picture; whoever changes one changes the other, and the last byte of the mark. */
+static const unsigned char mark[4] = {'S', 'F', 'R', 1};
+
+enum {
+    AT_MARK = 0,
+    AT_SIZE = 4,
+    AT_VERSION = 8,
+    AT_CREATED = 16,
+    AT_LAST_ACCESS = 24,
+    AT_ABSOLUTE_DEADLINE = 32,
+    AT_GRACE_UNTIL = 40,
+    AT_GENERATION = 48,
+    AT_USER_EPOCH = 52,
+    AT_IDLE_SECONDS = 56,
+    AT_FIELD_COUNT = 60,
+    AT_KIND = 64,
+    AT_END_REASON = 65,
+    AT_USER_SIZE = 66,
+    AT_RESERVED = 67,
+    AT_SUCCESSOR = 72,
+    HEAD_BYTES = 88
+};
+
+enum {
+    ENTRY_NAME_AT = 0,
+    ENTRY_NAME_SIZE = 4,
+    ENTRY_TYPE = 5,
+    ENTRY_RESERVED = 6,
+    ENTRY_INTEGER = 8,
+    ENTRY_VALUE_AT = 8,
+    ENTRY_VALUE_SIZE = 12,
+    ENTRY_BYTES = 16
+};
+
+/* A record whose size, field count and user fit together: the table lies inside. Nothing is known about the entries. */
+struct shape {
+    const unsigned char *bytes;
+    size_t size;
+    size_t table;
+    size_t heap; /* behind the table: names, then values */
+    uint32_t count;
+    uint8_t user_size;
+};
+
+static const unsigned char no_successor[SF_KEY_BYTES];
+
+static bool
+has_nul(struct sf_span text)
+{
+    return text.size > 0 && memchr(text.data, 0, text.size) != NULL;
+}
+
+bool
+sf_name_is_valid(struct sf_span name)
+{
+    return name.size > 0 && name.size <= SF_FIELD_NAME_MAX && !has_nul(name);
+}
+
+bool
+sf_user_is_valid(struct sf_span user)
+{
+    return user.size <= SF_USER_MAX && !has_nul(user);
+}
+
+static bool
+read_shape(struct shape *shape, struct sf_span record)
+{
+    if (record.size < HEAD_BYTES || record.size > SF_RECORD_BYTES_MAX)
+        return false;
+    if (memcmp(record.data + AT_MARK, mark, sizeof(mark)) != 0)
+        return false;
+    if (sf_load_u32(record.data + AT_SIZE) != record.size)
+        return false;
+    shape->bytes = record.data;
+    shape->size = record.size;
+    shape->user_size = record.data[AT_USER_SIZE];
+    shape->count = sf_load_u32(record.data + AT_FIELD_COUNT);
+    if (shape->count > SF_FIELDS_MAX)
+        return false;
+    shape->table = HEAD_BYTES + (size_t)shape->user_size;
+    shape->heap = shape->table + (size_t)shape->count * ENTRY_BYTES;
+    return shape->heap <= shape->size;
+}
+
+static const unsigned char *
+entry_at(const struct shape *shape, uint32_t index)
+{
+    return shape->bytes + shape->table + (size_t)index * ENTRY_BYTES;
+}
+
+static bool
+read_span(struct sf_span *span_out, const struct shape *shape, uint32_t at, uint32_t size)
+{
+    if (at < shape->heap || at > shape->size || size > shape->size - at)
+        return false;
+    *span_out = sf_span_of(shape->bytes + at, size);
+    return true;
+}
+
+static bool
+read_name(struct sf_span *name_out, const struct shape *shape, const unsigned char *entry)
+{
+    uint8_t size = entry[ENTRY_NAME_SIZE];
+
+    return size > 0 && read_span(name_out, shape, sf_load_u32(entry + ENTRY_NAME_AT), size);
+}
+
+static bool
+read_value(struct sf_value *value_out, const struct shape *shape, const unsigned char *entry)
+{
+    *value_out = (struct sf_value){.type = (enum sf_value_type)entry[ENTRY_TYPE]};
+    if (sf_load_u16(entry + ENTRY_RESERVED) != 0)
+        return false;
+    switch (value_out->type) {
+    case SF_VALUE_INTEGER:
+        value_out->integer = (int64_t)sf_load_u64(entry + ENTRY_INTEGER);
+        return true;
+    case SF_VALUE_STRING:
+    case SF_VALUE_BYTES:
+        return read_span(&value_out->bytes, shape, sf_load_u32(entry + ENTRY_VALUE_AT),
+                         sf_load_u32(entry + ENTRY_VALUE_SIZE));
+    }
+    return false;
+}
+
+static bool
+read_field(struct sf_field *field_out, const struct shape *shape, uint32_t index)
+{
+    const unsigned char *entry = entry_at(shape, index);
+
+    return read_name(&field_out->name, shape, entry) && !has_nul(field_out->name) &&
+           read_value(&field_out->value, shape, entry);
+}
+
+static bool
+end_is_sane(const struct sf_record_head *head)
+{
+    bool has_successor = memcmp(head->successor.bytes, no_successor, SF_KEY_BYTES) != 0;
+
+    switch (head->kind) {
+    case SF_RECORD_SESSION:
+        return head->end_reason == SF_END_NONE && !has_successor;
+    case SF_RECORD_ENDED:
+        return head->end_reason <= SF_END_EXPIRED && (!has_successor || head->end_reason == SF_END_ROTATED);
+    }
+    return false;
+}
+
+static bool
+head_is_sane(const struct sf_record_head *head)
+{
+    return end_is_sane(head) && sf_user_is_valid(head->user) && head->field_count <= SF_FIELDS_MAX &&
+           head->created >= 0 && head->last_access >= 0 && head->absolute_deadline >= 0 &&
+           head->grace_until >= 0 && head->idle_timeout >= 0 &&
+           head->idle_timeout <= (sf_time)UINT32_MAX * SF_SECOND;
+}
+
+static sf_time
+load_time(const unsigned char *from)
+{
+    return (sf_time)sf_load_u64(from);
+}
+
+static bool
+read_head(struct sf_record_head *head_out, const struct shape *shape)
+{
+    static const unsigned char zeros[AT_SUCCESSOR - AT_RESERVED];
+    const unsigned char *bytes = shape->bytes;
+
+    *head_out = (struct sf_record_head){
+        .kind = (enum sf_record_kind)bytes[AT_KIND],
+        .end_reason = (enum sf_end_reason)bytes[AT_END_REASON],
+        .version = sf_load_u64(bytes + AT_VERSION),
+        .generation = sf_load_u32(bytes + AT_GENERATION),
+        .user_epoch = sf_load_u32(bytes + AT_USER_EPOCH),
+        .created = load_time(bytes + AT_CREATED),
+        .last_access = load_time(bytes + AT_LAST_ACCESS),
+        .idle_timeout = sf_load_u32(bytes + AT_IDLE_SECONDS) * SF_SECOND,
+        .absolute_deadline = load_time(bytes + AT_ABSOLUTE_DEADLINE),
+        .grace_until = load_time(bytes + AT_GRACE_UNTIL),
+        .user = sf_span_of(bytes + HEAD_BYTES, shape->user_size),
+        .field_count = shape->count,
+    };
+    memcpy(head_out->successor.bytes, bytes + AT_SUCCESSOR, SF_KEY_BYTES);
+    return memcmp(bytes + AT_RESERVED, zeros, sizeof(zeros)) == 0 && head_is_sane(head_out);
+}
+
+enum sf_status
+sf_record_head(struct sf_record_head *head_out, struct sf_span record)
+{
+    struct shape shape;
+
+    return read_shape(&shape, record) && read_head(head_out, &shape) ? SF_OK : SF_CORRUPT;
+}
+
+enum sf_status
+sf_record_field(struct sf_field *field_out, struct sf_span record, uint32_t index)
+{
+    struct shape shape;
+
+    if (!read_shape(&shape, record))
+        return SF_CORRUPT;
+    if (index >= shape.count)
+        return SF_NOT_FOUND;
+    return read_field(field_out, &shape, index) ? SF_OK : SF_CORRUPT;
+}
+
+/* A table in a hostile order gives a wrong answer, never a longer search: the distance shrinks with every step. */
+enum sf_status
+sf_record_find(struct sf_value *value_out, struct sf_span record, struct sf_span name)
+{
+    struct shape shape;
+
+    if (!read_shape(&shape, record))
+        return SF_CORRUPT;
+    for (uint32_t low = 0, high = shape.count; low < high;) {
+        uint32_t middle = low + (high - low) / 2;
+        const unsigned char *entry = entry_at(&shape, middle);
+        struct sf_span found;
+        int order;
+
+        if (!read_name(&found, &shape, entry))
+            return SF_CORRUPT;
+        order = sf_span_compare(name, found);
+        if (order == 0)
+            return read_value(value_out, &shape, entry) ? SF_OK : SF_CORRUPT;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return SF_NOT_FOUND;
+}
+
+static size_t
+names_size(const struct shape *shape)
+{
+    size_t size = 0;
+
+    for (uint32_t i = 0; i < shape->count; i++)
+        size += entry_at(shape, i)[ENTRY_NAME_SIZE];
+    return size;
+}
+
+/* One record has one form: names lie packed in table order, then the values, and nothing else. */
+static bool
+table_is_sane(const struct shape *shape)
+{
+    size_t name_at = shape->heap, value_at = name_at + names_size(shape);
+    struct sf_field field, before;
+
+    for (uint32_t i = 0; i < shape->count; i++, before = field) {
+        if (!read_field(&field, shape, i) || field.name.data != shape->bytes + name_at)
+            return false;
+        if (i > 0 && sf_span_compare(before.name, field.name) >= 0)
+            return false;
+        name_at += field.name.size;
+        if (field.value.type == SF_VALUE_INTEGER)
+            continue;
+        if (field.value.bytes.data != shape->bytes + value_at)
+            return false;
+        value_at += field.value.bytes.size;
+    }
+    return value_at == shape->size;
+}
+
+enum sf_status
+sf_record_check(struct sf_span record)
+{
+    struct shape shape;
+    struct sf_record_head head;
+
+    if (!read_shape(&shape, record) || !read_head(&head, &shape))
+        return SF_CORRUPT;
+    return table_is_sane(&shape) ? SF_OK : SF_CORRUPT;
+}
+
+/* The size of the names and values; false when it does not fit into a size_t. */
+static bool
+measure_fields(const struct sf_field *fields, uint32_t count, size_t *names_out, size_t *size_out)
+{
+    size_t size = 0;
+
+    *names_out = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        *names_out += fields[i].name.size;
+        if (fields[i].value.type != SF_VALUE_INTEGER &&
+            __builtin_add_overflow(size, fields[i].value.bytes.size, &size))
+            return false;
+    }
+    return !__builtin_add_overflow(size, *names_out, size_out);
+}
+
+static bool
+fields_are_valid(const struct sf_field *fields, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (!sf_name_is_valid(fields[i].name))
+            return false;
+        if (fields[i].value.type < SF_VALUE_STRING || fields[i].value.type > SF_VALUE_BYTES)
+            return false;
+        assert(i == 0 || sf_span_compare(fields[i - 1].name, fields[i].name) < 0);
+    }
+    return true;
+}
+
+static void
+store_bytes(unsigned char *to, struct sf_span from)
+{
+    if (from.size > 0)
+        memcpy(to, from.data, from.size);
+}
+
+static void
+write_head(unsigned char *to, const struct sf_record_head *head, size_t size)
+{
+    memset(to, 0, HEAD_BYTES);
+    memcpy(to + AT_MARK, mark, sizeof(mark));
+    sf_store_u32(to + AT_SIZE, (uint32_t)size);
+    sf_store_u64(to + AT_VERSION, head->version);
+    sf_store_u64(to + AT_CREATED, (uint64_t)head->created);
+    sf_store_u64(to + AT_LAST_ACCESS, (uint64_t)head->last_access);
+    sf_store_u64(to + AT_ABSOLUTE_DEADLINE, (uint64_t)head->absolute_deadline);
+    sf_store_u64(to + AT_GRACE_UNTIL, (uint64_t)head->grace_until);
+    sf_store_u32(to + AT_GENERATION, head->generation);
+    sf_store_u32(to + AT_USER_EPOCH, head->user_epoch);
+    sf_store_u32(to + AT_IDLE_SECONDS, (uint32_t)((head->idle_timeout + SF_SECOND - 1) / SF_SECOND));
+    sf_store_u32(to + AT_FIELD_COUNT, head->field_count);
+    to[AT_KIND] = (unsigned char)head->kind;
+    to[AT_END_REASON] = (unsigned char)head->end_reason;
+    to[AT_USER_SIZE] = (unsigned char)head->user.size;
+    memcpy(to + AT_SUCCESSOR, head->successor.bytes, SF_KEY_BYTES);
+    store_bytes(to + HEAD_BYTES, head->user);
+}
+
+static void
+write_fields(unsigned char *record, size_t table, const struct sf_field *fields, uint32_t count, size_t names)
+{
+    size_t name_at = table + (size_t)count * ENTRY_BYTES, value_at = name_at + names;
+
+    for (uint32_t i = 0; i < count; i++) {
+        unsigned char *entry = record + table + (size_t)i * ENTRY_BYTES;
+        const struct sf_value *value = &fields[i].value;
+
+        sf_store_u32(entry + ENTRY_NAME_AT, (uint32_t)name_at);
+        entry[ENTRY_NAME_SIZE] = (unsigned char)fields[i].name.size;
+        entry[ENTRY_TYPE] = (unsigned char)value->type;
+        sf_store_u16(entry + ENTRY_RESERVED, 0);
+        store_bytes(record + name_at, fields[i].name);
+        name_at += fields[i].name.size;
+        if (value->type == SF_VALUE_INTEGER) {
+            sf_store_u64(entry + ENTRY_INTEGER, (uint64_t)value->integer);
+            continue;
+        }
+        sf_store_u32(entry + ENTRY_VALUE_AT, (uint32_t)value_at);
+        sf_store_u32(entry + ENTRY_VALUE_SIZE, (uint32_t)value->bytes.size);
+        store_bytes(record + value_at, value->bytes);
+        value_at += value->bytes.size;
+    }
+}
+
+enum sf_status
+sf_record_encode(struct sf_buffer *record_out, const struct sf_record_head *head, const struct sf_field *fields,
+                 size_t max_bytes)
+{
+    size_t names, heap_size, size, table;
+    enum sf_status status;
+
+    if (!head_is_sane(head) || !fields_are_valid(fields, head->field_count))
+        return SF_INVALID;
+    if (!measure_fields(fields, head->field_count, &names, &heap_size))
+        return SF_FULL;
+    table = HEAD_BYTES + head->user.size;
+    if (__builtin_add_overflow(table + (size_t)head->field_count * ENTRY_BYTES, heap_size, &size))
+        return SF_FULL;
+    if (size > max_bytes || size > SF_RECORD_BYTES_MAX)
+        return SF_FULL;
+    sf_buffer_clear(record_out);
+    status = sf_buffer_reserve(record_out, size);
+    if (status != SF_OK)
+        return status;
+    write_head(record_out->data, head, size);
+    write_fields(record_out->data, table, fields, head->field_count, names);
+    record_out->size = size;
+    return SF_OK;
+}
+
+static sf_time
+add_times(sf_time time, sf_time duration)
+{
+    sf_time sum;
+
+    return __builtin_add_overflow(time, duration, &sum) ? INT64_MAX : sum;
+}
+
+sf_time
+sf_record_expires(const struct sf_record_head *head, sf_time last_access)
+{
+    sf_time idle_deadline;
+
+    if (head->kind == SF_RECORD_ENDED || head->idle_timeout == 0)
+        return head->absolute_deadline;
+    idle_deadline = add_times(last_access, head->idle_timeout);
+    if (head->absolute_deadline == 0 || idle_deadline < head->absolute_deadline)
+        return idle_deadline;
+    return head->absolute_deadline;
+}
