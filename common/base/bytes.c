@@ -150,8 +150,8 @@ sf_base64url_decode(struct sf_span text, void *data_out, size_t size)
     if (text.size != SF_BASE64URL_BYTES(size) - 1)
         return SF_INVALID;
     size_t decoded = 0;
-    int failed = sodium_base642bin(data_out, size, (const char *)text.data, text.size, NULL, &decoded,
-                                   NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    int failed = sodium_base642bin(data_out, size, (const char *)text.data, text.size, NULL,
+                                   &decoded, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
     return failed == 0 && decoded == size ? SF_OK : SF_INVALID;
 }
 

@@ -14,7 +14,8 @@
 enum known_state { STATE_UNKNOWN, STATE_UP, STATE_DOWN };
 
 void
-sf_log_write(const struct sf_log *log, enum sf_log_level level, const char *id, const char *format, ...)
+sf_log_write(const struct sf_log *log, enum sf_log_level level, const char *id, const char *format,
+             ...)
 {
     if (log == NULL || log->write == NULL || level > log->level)
         return;

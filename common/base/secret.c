@@ -32,11 +32,11 @@ check_file(int file, const char *path, struct sf_error *error)
     if (!S_ISREG(seen.st_mode))
         return sf_error_set(error, SF_INVALID, "%s: is not a regular file", path);
     if (seen.st_uid != geteuid() && seen.st_uid != 0)
-        return sf_error_set(error, SF_INVALID, "%s: belongs to user %u, not to user %u or root", path,
-                            (unsigned)seen.st_uid, (unsigned)geteuid());
+        return sf_error_set(error, SF_INVALID, "%s: belongs to user %u, not to user %u or root",
+                            path, (unsigned)seen.st_uid, (unsigned)geteuid());
     if ((seen.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        return sf_error_set(error, SF_INVALID, "%s: mode %04o lets others in; it must be 0600", path,
-                            (unsigned)(seen.st_mode & 07777));
+        return sf_error_set(error, SF_INVALID, "%s: mode %04o lets others in; it must be 0600",
+                            path, (unsigned)(seen.st_mode & 07777));
     return SF_OK;
 }
 
@@ -54,7 +54,8 @@ parse_line(struct sf_secrets *secrets, struct sf_span line)
 }
 
 static enum sf_status
-parse_lines(struct sf_secrets *secrets, struct sf_span text, const char *path, struct sf_error *error)
+parse_lines(struct sf_secrets *secrets, struct sf_span text, const char *path,
+            struct sf_error *error)
 {
     for (unsigned number = 1; text.size > 0; number++) {
         const unsigned char *end = memchr(text.data, '\n', text.size);
@@ -64,8 +65,8 @@ parse_lines(struct sf_secrets *secrets, struct sf_span text, const char *path, s
             return sf_error_set(error, SF_INVALID, "%s:%u: more than %d secrets", path, number,
                                 SF_SECRETS_MAX);
         if (status != SF_OK)
-            return sf_error_set(error, SF_INVALID, "%s:%u: is not a secret of %d hex digits", path, number,
-                                HEX_DIGITS);
+            return sf_error_set(error, SF_INVALID, "%s:%u: is not a secret of %d hex digits", path,
+                                number, HEX_DIGITS);
         size_t taken = end == NULL ? length : length + 1;
         text = sf_span_of(text.data + taken, text.size - taken);
     }
@@ -74,7 +75,7 @@ parse_lines(struct sf_secrets *secrets, struct sf_span text, const char *path, s
     return SF_OK;
 }
 
-/* Plain read(2) into memory that the caller wipes: stdio would leave a copy of the secrets in its buffer. */
+/* Into memory that the caller wipes: stdio would leave a copy of the secrets in its buffer. */
 static enum sf_status
 read_all(int file, unsigned char *bytes, size_t room, size_t *size_out)
 {
@@ -105,7 +106,8 @@ read_file(struct sf_secrets *secrets, int file, const char *path, struct sf_erro
     if (status == SF_OK)
         status = parse_lines(secrets, sf_span_of(bytes, size), path, error);
     else if (status == SF_FULL)
-        status = sf_error_set(error, SF_INVALID, "%s: is longer than %d bytes", path, FILE_BYTES_MAX);
+        status =
+            sf_error_set(error, SF_INVALID, "%s: is longer than %d bytes", path, FILE_BYTES_MAX);
     else
         status = fail_with_errno(error, path, "be read");
     sodium_memzero(bytes, sizeof bytes);

@@ -134,12 +134,13 @@ refuse(const struct sf_option *option, const char *text, const char *what, struc
 {
     char range[SF_OPTION_RANGE_BYTES];
     sf_option_range(option, range);
-    return sf_error_set(error, SF_INVALID, "%s: '%.*s' is %s (%s)", option->directive, SHOWN, text, what,
-                        range);
+    return sf_error_set(error, SF_INVALID, "%s: '%.*s' is %s (%s)", option->directive, SHOWN, text,
+                        what, range);
 }
 
 static enum sf_status
-check_range(const struct sf_option *option, const char *text, uint64_t number, struct sf_error *error)
+check_range(const struct sf_option *option, const char *text, uint64_t number,
+            struct sf_error *error)
 {
     if (number < option->min || number > option->max)
         return refuse(option, text, "out of range", error);
@@ -147,7 +148,8 @@ check_range(const struct sf_option *option, const char *text, uint64_t number, s
 }
 
 static enum sf_status
-parse_number(const struct sf_option *option, const char *text, union value *value, struct sf_error *error)
+parse_number(const struct sf_option *option, const char *text, union value *value,
+             struct sf_error *error)
 {
     if (sf_int64_parse(sf_span_text(text), &value->integer) != SF_OK || value->integer < 0)
         return refuse(option, text, "not a number", error);
@@ -155,7 +157,8 @@ parse_number(const struct sf_option *option, const char *text, union value *valu
 }
 
 static enum sf_status
-parse_flag(const struct sf_option *option, const char *text, union value *value, struct sf_error *error)
+parse_flag(const struct sf_option *option, const char *text, union value *value,
+           struct sf_error *error)
 {
     value->flag = strcasecmp(text, "On") == 0;
     if (!value->flag && strcasecmp(text, "Off") != 0)
@@ -164,7 +167,8 @@ parse_flag(const struct sf_option *option, const char *text, union value *value,
 }
 
 static enum sf_status
-parse_word(const struct sf_option *option, const char *text, union value *value, struct sf_error *error)
+parse_word(const struct sf_option *option, const char *text, union value *value,
+           struct sf_error *error)
 {
     for (int i = 0; option->words[i] != NULL; i++) {
         if (strcasecmp(option->words[i], text) == 0) {
@@ -177,7 +181,8 @@ parse_word(const struct sf_option *option, const char *text, union value *value,
 
 /* The text itself is not repeated: a store's URL may hold a password. */
 static enum sf_status
-parse_text(const struct sf_option *option, const char *text, union value *value, struct sf_error *error)
+parse_text(const struct sf_option *option, const char *text, union value *value,
+           struct sf_error *error)
 {
     char range[SF_OPTION_RANGE_BYTES];
     sf_option_range(option, range);
@@ -194,7 +199,8 @@ parse_text(const struct sf_option *option, const char *text, union value *value,
 }
 
 static enum sf_status
-parse_value(const struct sf_option *option, const char *text, union value *value, struct sf_error *error)
+parse_value(const struct sf_option *option, const char *text, union value *value,
+            struct sf_error *error)
 {
     switch (option->type) {
     case SF_OPTION_DURATION:
@@ -227,8 +233,8 @@ join_words(const char *text, apr_pool_t *pool)
 }
 
 enum sf_status
-sf_config_set(struct sf_config *config, const struct sf_option *option, const char *text, apr_pool_t *pool,
-              struct sf_error *error)
+sf_config_set(struct sf_config *config, const struct sf_option *option, const char *text,
+              apr_pool_t *pool, struct sf_error *error)
 {
     const char *kept = text;
     if (option->type == SF_OPTION_LIST)
@@ -251,7 +257,8 @@ sf_config_init(struct sf_config *config)
     for (size_t i = 0; i < SF_OPTION_COUNT; i++) {
         union value value = {0};
         struct sf_error error = {0};
-        enum sf_status status = parse_value(&sf_options[i], sf_options[i].default_text, &value, &error);
+        enum sf_status status =
+            parse_value(&sf_options[i], sf_options[i].default_text, &value, &error);
         assert(status == SF_OK && "a default in options.def is out of its own range");
         (void)status;
         store_value(config, &sf_options[i], &value);
@@ -259,7 +266,8 @@ sf_config_init(struct sf_config *config)
 }
 
 void
-sf_config_merge(struct sf_config *merged, const struct sf_config *outer, const struct sf_config *inner)
+sf_config_merge(struct sf_config *merged, const struct sf_config *outer,
+                const struct sf_config *inner)
 {
     *merged = *outer;
     for (size_t i = 0; i < SF_OPTION_COUNT; i++) {

@@ -120,18 +120,20 @@ take_value(const struct lines *lines, const struct sf_option *option, char *at, 
         if (at == NULL)
             return refuse(lines, error, "a quote is not closed, or closed inside a word");
         if (*value_out != NULL && option->type != SF_OPTION_LIST)
-            return sf_error_set(error, SF_INVALID, "%s:%u: %s takes one value (one with blanks in quotes)",
+            return sf_error_set(error, SF_INVALID,
+                                "%s:%u: %s takes one value (one with blanks in quotes)",
                                 lines->name, lines->number, option->directive);
         *value_out = *value_out == NULL ? word : apr_pstrcat(pool, *value_out, " ", word, NULL);
     }
     if (*value_out == NULL)
-        return sf_error_set(error, SF_INVALID, "%s:%u: %s takes a value", lines->name, lines->number,
-                            option->directive);
+        return sf_error_set(error, SF_INVALID, "%s:%u: %s takes a value", lines->name,
+                            lines->number, option->directive);
     return SF_OK;
 }
 
 static enum sf_status
-set_from_line(struct sf_config *config, struct lines *lines, apr_pool_t *pool, struct sf_error *error)
+set_from_line(struct sf_config *config, struct lines *lines, apr_pool_t *pool,
+              struct sf_error *error)
 {
     char *at = skip_blanks(lines->text);
     if (*at == '\0' || *at == '#')
@@ -140,8 +142,8 @@ set_from_line(struct sf_config *config, struct lines *lines, apr_pool_t *pool, s
     at = take_bare(at, &directive);
     const struct sf_option *option = sf_option_find(directive);
     if (option == NULL)
-        return sf_error_set(error, SF_INVALID, "%s:%u: unknown directive '%.80s'", lines->name, lines->number,
-                            directive);
+        return sf_error_set(error, SF_INVALID, "%s:%u: unknown directive '%.80s'", lines->name,
+                            lines->number, directive);
     const char *value;
     enum sf_status status = take_value(lines, option, at, pool, &value, error);
     if (status != SF_OK)
@@ -154,8 +156,8 @@ set_from_line(struct sf_config *config, struct lines *lines, apr_pool_t *pool, s
 }
 
 enum sf_status
-sf_config_read_text(struct sf_config *config, struct sf_span text, const char *name, apr_pool_t *pool,
-                    struct sf_error *error)
+sf_config_read_text(struct sf_config *config, struct sf_span text, const char *name,
+                    apr_pool_t *pool, struct sf_error *error)
 {
     struct lines lines = {.rest = text, .name = name, .next = 1};
     while (lines.rest.size > 0) {
@@ -186,7 +188,8 @@ read_opened(int file, const char *path, struct sf_buffer *content, struct sf_err
         if (got < 0 && errno != EINTR)
             return fail_with_errno(error, path, "be read");
         if (got > 0 && sf_buffer_append(content, part, (size_t)got) != SF_OK)
-            return sf_error_set(error, SF_INVALID, "%s: is longer than %zu bytes", path, FILE_BYTES_MAX);
+            return sf_error_set(error, SF_INVALID, "%s: is longer than %zu bytes", path,
+                                FILE_BYTES_MAX);
     }
     return SF_OK;
 }
@@ -194,7 +197,8 @@ read_opened(int file, const char *path, struct sf_buffer *content, struct sf_err
 static enum sf_status
 read_file(const char *path, struct sf_buffer *content, struct sf_error *error)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* waits for no named pipe */
+    /* O_NONBLOCK: a named pipe in this place must not hold the start. */
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (file < 0)
         return fail_with_errno(error, path, "be opened");
     enum sf_status status = read_opened(file, path, content, error);
@@ -220,7 +224,8 @@ append_quoted(struct sf_buffer *content, const char *value)
 {
     enum sf_status status = sf_buffer_append_text(content, "\"");
     for (; *value != '\0' && status == SF_OK; value++)
-        status = sf_buffer_append_format(content, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
+        status = sf_buffer_append_format(content, *value == '"' || *value == '\\' ? "\\%c" : "%c",
+                                         *value);
     return status == SF_OK ? sf_buffer_append_text(content, "\"\n") : status;
 }
 
@@ -238,10 +243,12 @@ append_line(struct sf_buffer *content, const struct sf_option *option, const cha
 static enum sf_status
 render(const struct sf_config *config, struct sf_buffer *content, apr_pool_t *pool)
 {
-    enum sf_status status = sf_buffer_append_text(content, "# Written by the web server at each start.\n");
+    enum sf_status status =
+        sf_buffer_append_text(content, "# Written by the web server at each start.\n");
     for (size_t i = 0; i < SF_OPTION_COUNT && status == SF_OK; i++)
         if (config->is_set[i] && sf_options[i].scope == SF_SCOPE_INSTANCE)
-            status = append_line(content, &sf_options[i], sf_config_format(config, &sf_options[i], pool));
+            status = append_line(content, &sf_options[i],
+                                 sf_config_format(config, &sf_options[i], pool));
     return status;
 }
 
@@ -257,12 +264,13 @@ is_in_file(struct sf_buffer *content, const char *path)
     return is_same;
 }
 
-/* The daemon reads the file as another user than root: it does so as a member of the folder's group. */
+/* The daemon is not root: it reads the file as a member of the folder's group. */
 static bool
 give_to_group_of_folder(int file, const char *path, apr_pool_t *pool)
 {
     const char *slash = strrchr(path, '/');
-    const char *folder = slash == NULL ? "." : apr_pstrmemdup(pool, path, (size_t)(slash - path) + 1);
+    const char *folder =
+        slash == NULL ? "." : apr_pstrmemdup(pool, path, (size_t)(slash - path) + 1);
     struct stat folder_seen, file_seen;
     if (stat(folder, &folder_seen) != 0 || fstat(file, &file_seen) != 0)
         return false;
@@ -275,8 +283,8 @@ static bool
 fill(int file, struct sf_span content, const char *path, apr_pool_t *pool)
 {
     ssize_t written = write(file, content.data, content.size);
-    return written >= 0 && (size_t)written == content.size && give_to_group_of_folder(file, path, pool) &&
-           fchmod(file, FILE_MODE) == 0;
+    return written >= 0 && (size_t)written == content.size &&
+           give_to_group_of_folder(file, path, pool) && fchmod(file, FILE_MODE) == 0;
 }
 
 static enum sf_status
@@ -298,8 +306,8 @@ replace_file(const char *path, struct sf_span content, apr_pool_t *pool, struct 
 }
 
 enum sf_status
-sf_config_write(const struct sf_config *config, const char *path, bool *changed_out, apr_pool_t *pool,
-                struct sf_error *error)
+sf_config_write(const struct sf_config *config, const char *path, bool *changed_out,
+                apr_pool_t *pool, struct sf_error *error)
 {
     struct sf_buffer content;
     sf_buffer_init(&content, FILE_BYTES_MAX);

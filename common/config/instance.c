@@ -16,7 +16,8 @@
 static bool
 is_plain_name(const char *text)
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
     return *text != '\0' && *text != '.' && text[strspn(text, allowed)] == '\0';
 }
 
@@ -33,14 +34,16 @@ static enum sf_status
 check_folder_path(const char *directive, const char *path, struct sf_error *error)
 {
     if (path[0] != '/' || path[strspn(path, "/")] == '\0')
-        return sf_error_set(error, SF_INVALID, "%s: '%s' is not an absolute folder", directive, path);
+        return sf_error_set(error, SF_INVALID, "%s: '%s' is not an absolute folder", directive,
+                            path);
     if (has_parent_step(path))
         return sf_error_set(error, SF_INVALID, "%s: '%s' must not contain '..'", directive, path);
     return SF_OK;
 }
 
 static enum sf_status
-join(char path_out[SF_INSTANCE_PATH_MAX], const char *folder, const char *name, struct sf_error *error)
+join(char path_out[SF_INSTANCE_PATH_MAX], const char *folder, const char *name,
+     struct sf_error *error)
 {
     size_t length = strlen(folder);
     while (length > 1 && folder[length - 1] == '/')
@@ -48,13 +51,15 @@ join(char path_out[SF_INSTANCE_PATH_MAX], const char *folder, const char *name, 
     int written = snprintf(path_out, SF_INSTANCE_PATH_MAX, "%.*s%s%s", (int)length, folder,
                            *name == '\0' ? "" : "/", name);
     if (written < 0 || written >= SF_INSTANCE_PATH_MAX)
-        return sf_error_set(error, SF_INVALID, "SessionFastInstance: '%s/%s' is longer than %d bytes", folder,
-                            name, SF_INSTANCE_PATH_MAX - 1);
+        return sf_error_set(error, SF_INVALID,
+                            "SessionFastInstance: '%s/%s' is longer than %d bytes", folder, name,
+                            SF_INSTANCE_PATH_MAX - 1);
     return SF_OK;
 }
 
 static enum sf_status
-resolve_folders(struct sf_instance *instance, const struct sf_config *config, struct sf_error *error)
+resolve_folders(struct sf_instance *instance, const struct sf_config *config,
+                struct sf_error *error)
 {
     const char *given = config->instance;
     enum sf_status status;
@@ -70,7 +75,8 @@ resolve_folders(struct sf_instance *instance, const struct sf_config *config, st
             status = join(instance->state, STATE_PARENT, given, error);
     } else {
         return sf_error_set(error, SF_INVALID,
-                            "SessionFastInstance: '%s' is neither a name nor an absolute folder", given);
+                            "SessionFastInstance: '%s' is neither a name nor an absolute folder",
+                            given);
     }
     if (status != SF_OK || *config->state_directory == '\0')
         return status;
@@ -79,7 +85,8 @@ resolve_folders(struct sf_instance *instance, const struct sf_config *config, st
 }
 
 enum sf_status
-sf_instance_resolve(struct sf_instance *instance_out, const struct sf_config *config, struct sf_error *error)
+sf_instance_resolve(struct sf_instance *instance_out, const struct sf_config *config,
+                    struct sf_error *error)
 {
     struct sf_instance *instance = instance_out;
     const struct {
@@ -107,25 +114,30 @@ fail_with_errno(struct sf_error *error, const char *path, const char *doing)
 }
 
 static enum sf_status
-check_folder(const char *path, const struct stat *seen, uid_t uid, gid_t gid, struct sf_error *error)
+check_folder(const char *path, const struct stat *seen, uid_t uid, gid_t gid,
+             struct sf_error *error)
 {
     if (seen->st_uid != uid && seen->st_uid != 0)
-        return sf_error_set(error, SF_INVALID, "%s: belongs to user %u, not to user %u or root", path,
-                            (unsigned)seen->st_uid, (unsigned)uid);
+        return sf_error_set(error, SF_INVALID, "%s: belongs to user %u, not to user %u or root",
+                            path, (unsigned)seen->st_uid, (unsigned)uid);
     bool group_writes = (seen->st_mode & S_IWGRP) != 0;
-    if ((seen->st_mode & S_IWOTH) != 0 || (group_writes && seen->st_gid != gid && seen->st_gid != 0))
-        return sf_error_set(error, SF_INVALID, "%s: mode %04o lets others write there; it should be %04o", path,
+    if ((seen->st_mode & S_IWOTH) != 0 ||
+        (group_writes && seen->st_gid != gid && seen->st_gid != 0))
+        return sf_error_set(error, SF_INVALID,
+                            "%s: mode %04o lets others write there; it should be %04o", path,
                             (unsigned)(seen->st_mode & 07777), FOLDER_MODE);
     if (uid != 0 && seen->st_uid != uid && !(group_writes && seen->st_gid == gid))
         return sf_error_set(error, SF_INVALID,
-                            "%s: belongs to root and user %u cannot write there; give it to that user", path,
-                            (unsigned)uid);
+                            "%s: belongs to root and user %u cannot write there; give it to that "
+                            "user",
+                            path, (unsigned)uid);
     return SF_OK;
 }
 
-/* A folder of ours goes to its user through the descriptor: nobody can put another in its place meanwhile. */
+/* Works on the descriptor: nobody can put another folder in its place meanwhile. */
 static enum sf_status
-settle_folder(int folder, const char *path, bool is_new, uid_t uid, gid_t gid, struct sf_error *error)
+settle_folder(int folder, const char *path, bool is_new, uid_t uid, gid_t gid,
+              struct sf_error *error)
 {
     struct stat seen;
     if (fstat(folder, &seen) != 0)
@@ -158,7 +170,8 @@ prepare_folder(const char *path, uid_t uid, gid_t gid, struct sf_error *error)
 }
 
 enum sf_status
-sf_instance_prepare(const struct sf_instance *instance, uid_t uid, gid_t gid, struct sf_error *error)
+sf_instance_prepare(const struct sf_instance *instance, uid_t uid, gid_t gid,
+                    struct sf_error *error)
 {
     enum sf_status status = prepare_folder(instance->run, uid, gid, error);
     if (status != SF_OK)

@@ -16,8 +16,9 @@ struct unit {
 
 /* Largest first, so that formatting takes the first that divides. */
 static const struct unit duration_units[] = {
-    {"w", 7 * SF_DAY, false}, {"d", SF_DAY, true},  {"h", SF_HOUR, true}, {"min", SF_MINUTE, true},
-    {"m", SF_MINUTE, false},  {"s", SF_SECOND, true}, {"ms", 1, true},
+    {"w", 7 * SF_DAY, false}, {"d", SF_DAY, true},     {"h", SF_HOUR, true},
+    {"min", SF_MINUTE, true}, {"m", SF_MINUTE, false}, {"s", SF_SECOND, true},
+    {"ms", 1, true},
 };
 
 static const struct unit size_units[] = {
@@ -94,14 +95,15 @@ find_divisor(const struct unit *units, size_t count, int64_t value)
 static void
 format_value(int64_t value, const struct unit *unit, char *text_out)
 {
-    snprintf(text_out, SF_UNITS_TEXT_BYTES, "%" PRId64 "%s", unit == NULL ? value : value / unit->factor,
-             unit == NULL ? "" : unit->name);
+    snprintf(text_out, SF_UNITS_TEXT_BYTES, "%" PRId64 "%s",
+             unit == NULL ? value : value / unit->factor, unit == NULL ? "" : unit->name);
 }
 
 void
 sf_duration_format(sf_time duration, char text_out[SF_UNITS_TEXT_BYTES])
 {
-    format_value(duration, find_divisor(duration_units, COUNT_OF(duration_units), duration), text_out);
+    format_value(duration, find_divisor(duration_units, COUNT_OF(duration_units), duration),
+                 text_out);
 }
 
 void
