@@ -2,4 +2,4 @@
 libsession_la_SOURCES += \
 	%D%/resp.c %D%/resp.h \
 	%D%/ask_daemon.c %D%/ask_daemon.h \
-	%D%/front.c %D%/front.h
+	%D%/front.c %D%/front_apply.c %D%/front.h %D%/front_private.h

@@ -20,8 +20,9 @@ struct sf_resp_value {
 };
 
 /*
- * One request from the front of `input`. SF_OK: *count_out words (spans into input) and *used_out bytes; SF_NOT_FOUND: more bytes
- * are needed; SF_INVALID: not RESP or above a limit: close the connection.
+ * One request from the front of `input`. SF_OK: *count_out words (spans into input; 0: an empty request, to be skipped) and
+ * *used_out bytes. SF_NOT_FOUND: more bytes are needed, *used_out in all at the least: asking again before they are there
+ * is of no use. SF_INVALID: not RESP or above a limit: close the connection.
  */
 enum sf_status sf_resp_parse_request(struct sf_span input, struct sf_span *words_out, size_t words_max,
                                      size_t *count_out, size_t *used_out) SF_MUST_CHECK;
@@ -34,6 +35,7 @@ enum sf_status sf_resp_append_array(struct sf_buffer *out, size_t count) SF_MUST
 enum sf_status sf_resp_append_bulk(struct sf_buffer *out, struct sf_span bytes) SF_MUST_CHECK;
 enum sf_status sf_resp_append_nil(struct sf_buffer *out) SF_MUST_CHECK;
 enum sf_status sf_resp_append_integer(struct sf_buffer *out, int64_t value) SF_MUST_CHECK;
+/* Line ends and other control characters in the text become blanks. */
 enum sf_status sf_resp_append_simple(struct sf_buffer *out, const char *text) SF_MUST_CHECK;
-/* "-CODE text": the code is the status name; line ends in the text become blanks. */
+/* "-CODE text": the code is the status name. */
 enum sf_status sf_resp_append_error(struct sf_buffer *out, enum sf_status status, const char *text) SF_MUST_CHECK;

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/front/front.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/front/front_private.h"
+
+/* One call of sf_front_apply on its way. */
+struct change {
+    struct sf_front *front;
+    const struct sf_key *key;      /* NULL: no session yet */
+    const struct sf_ops *ops;
+    const struct sf_config *config;
+    sf_time now;                   /* wall clock */
+    sf_time deadline;              /* steady clock */
+    bool must_be_stored;
+    bool has_new_id;               /* saved->id was made for it */
+    struct sf_saved *saved;
+    struct sf_key where;           /* the session's key after the change */
+    struct sf_daemon_reply reply;
+};
+
+/* ---- in L1 ---- */
+
+static void
+take_result(struct change *change, const struct sf_l1_applied *applied)
+{
+    struct sf_saved *saved = change->saved;
+    change->where = applied->key;
+    saved->created = applied->created;
+    saved->rotated = applied->rotated;
+    saved->ended = applied->ended;
+    saved->changed = applied->changed;
+    saved->version = applied->version;
+    saved->is_new_id = (applied->created || applied->rotated) && !applied->ended;
+}
+
+/* SF_OK; `missed` or SF_FULL with version 0: the daemon must help; anything else is final. */
+static enum sf_status
+apply_in_cache(struct change *change, struct sf_l1_applied *applied_out)
+{
+    *applied_out = (struct sf_l1_applied){.missed = true};
+    struct sf_l1 *l1 = sf_front_l1(change->front);
+    if (l1 == NULL) {
+        return SF_NOT_FOUND;
+    }
+    const struct sf_config *config = change->config;
+    const struct sf_l1_change l1_change = {
+        .ops = change->ops,
+        .now = change->now,
+        .max_bytes = config->max_bytes,
+        .idle_timeout = config->idle_timeout,
+        .absolute_timeout = config->absolute_timeout,
+        .rotate_grace = config->rotate_grace,
+        .tombstone_lifetime = config->tombstone_lifetime,
+        .end_reason = SF_END_LOGOUT,
+        .new_key = change->has_new_id ? &change->saved->id.key : NULL,
+        .may_create = change->key == NULL,
+    };
+    enum sf_status status = sf_l1_apply(l1, change->key, &l1_change, NULL, applied_out);
+    if (status == SF_OK) {
+        take_result(change, applied_out);
+    }
+    return status;
+}
+
+static bool
+needs_daemon(enum sf_status status, const struct sf_l1_applied *applied)
+{
+    return (status == SF_NOT_FOUND && applied->missed) || (status == SF_FULL && applied->version == 0);
+}
+
+/* ---- through the daemon ---- */
+
+/* The words of one SESSION.APPLY: their bytes one behind the other, and where each ends. */
+struct words {
+    struct sf_buffer bytes;
+    size_t ends[SF_RESP_WORDS_MAX];
+    struct sf_span spans[SF_RESP_WORDS_MAX];
+    size_t count;
+};
+
+static enum sf_status
+add_word(void *context, struct sf_span word)
+{
+    struct words *words = context;
+    if (words->count == SF_RESP_WORDS_MAX) {
+        return SF_FULL;
+    }
+    enum sf_status status = sf_buffer_append_span(&words->bytes, word);
+    if (status == SF_OK) {
+        words->ends[words->count++] = words->bytes.size;
+    }
+    return status;
+}
+
+static enum sf_status
+add_text(struct words *words, const char *text)
+{
+    return add_word(words, sf_span_text(text));
+}
+
+static enum sf_status
+add_option(struct words *words, const char *name, int64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRId64, value);
+    enum sf_status status = add_text(words, name);
+    return status == SF_OK ? add_text(words, text) : status;
+}
+
+static enum sf_status
+add_options(struct words *words, const struct sf_config *config)
+{
+    const struct {
+        const char *name;
+        int64_t value;
+    } options[] = {
+        {"MAXBYTES", (int64_t)config->max_bytes},
+        {"IDLE", config->idle_timeout},
+        {"ABSOLUTE", config->absolute_timeout},
+        {"GRACE", config->rotate_grace},
+        {"TOMBSTONE", config->tombstone_lifetime},
+    };
+    enum sf_status status = SF_OK;
+    for (size_t i = 0; status == SF_OK && i < sizeof options / sizeof options[0]; i++) {
+        status = add_option(words, options[i].name, options[i].value);
+    }
+    return status;
+}
+
+static enum sf_status
+add_command(struct words *words, const struct change *change)
+{
+    char text[SF_KEY_TEXT + 1] = "-";
+    if (change->key != NULL) {
+        sf_key_format(change->key, text);
+    }
+    enum sf_status status = add_text(words, "SESSION.APPLY");
+    if (status == SF_OK) {
+        status = add_text(words, text);
+    }
+    if (status == SF_OK && change->has_new_id) {
+        sf_key_format(&change->saved->id.key, text);
+        status = add_text(words, "NEWKEY");
+        if (status == SF_OK) {
+            status = add_text(words, text);
+        }
+    }
+    if (status == SF_OK) {
+        status = add_options(words, change->config);
+    }
+    if (status == SF_OK && change->key == NULL) {
+        status = add_text(words, "CREATE");
+    }
+    if (status == SF_OK && change->must_be_stored) {
+        status = add_text(words, "STORE");
+    }
+    return status == SF_OK ? add_text(words, "OPS") : status;
+}
+
+static enum sf_status
+add_all(struct words *words, const struct change *change)
+{
+    enum sf_status status = add_command(words, change);
+    if (status == SF_OK) {
+        status = sf_ops_to_words(change->ops, add_word, words);
+    }
+    size_t start = 0;
+    for (size_t i = 0; i < words->count; i++) {
+        words->spans[i] = sf_span_of(words->bytes.data + start, words->ends[i] - start);
+        start = words->ends[i];
+    }
+    return status;
+}
+
+static bool
+has_flag(struct sf_span flags, const char *name)
+{
+    return memmem(flags.data, flags.size, name, strlen(name)) != NULL;
+}
+
+static enum sf_status
+take_reply(struct change *change)
+{
+    const struct sf_resp_value *values = change->reply.values;
+    struct sf_l1_applied applied = {.missed = false};
+    if (change->reply.count != 4 || values[1].type != SF_RESP_BULK || values[2].type != SF_RESP_INTEGER || values[3].type != SF_RESP_BULK || sf_key_parse(&applied.key, values[1].text) != SF_OK) {
+        return SF_UNCERTAIN;
+    }
+    struct sf_span flags = values[3].text;
+    applied.version = (uint64_t)values[2].integer;
+    applied.created = has_flag(flags, "created");
+    applied.rotated = has_flag(flags, "rotated");
+    applied.ended = has_flag(flags, "ended");
+    applied.changed = has_flag(flags, "changed");
+    take_result(change, &applied);
+    change->saved->is_stored = has_flag(flags, "stored");
+    return SF_OK;
+}
+
+/* The daemon did it, but the store has not confirmed: what was asked for has happened. */
+static void
+assume_done(struct change *change)
+{
+    bool ends = sf_ops_has(change->ops, SF_OP_END);
+    const struct sf_l1_applied applied = {
+        .created = change->key == NULL,
+        .rotated = change->key != NULL && sf_ops_wants_new_id(change->ops) && !ends,
+        .ended = ends,
+        .changed = true,
+    };
+    take_result(change, &applied);
+}
+
+static enum sf_status
+apply_in_daemon(struct change *change)
+{
+    struct words *words = malloc(sizeof *words);
+    if (words == NULL) {
+        return SF_NO_MEMORY;
+    }
+    words->count = 0;
+    sf_buffer_init(&words->bytes, SF_RESP_BYTES_MAX);
+    enum sf_status status = add_all(words, change);
+    if (status == SF_OK) {
+        status = sf_front_ask(change->front, words->spans, words->count, change->deadline, &change->reply);
+        if (status == SF_OK) {
+            status = take_reply(change);
+        } else if (status == SF_UNCERTAIN && change->reply.count > 0) {
+            assume_done(change);
+        }
+    }
+    sf_buffer_fini(&words->bytes);
+    free(words);
+    return status;
+}
+
+/* ---- both ---- */
+
+/*
+ * The daemon loads the session into L1 and the list is applied there. Only a session that L1 cannot take is changed by the
+ * daemon: a load that comes too late has changed nothing, a change that comes too late might have.
+ */
+static enum sf_status
+load_and_apply(struct change *change, struct sf_l1_applied *applied_out)
+{
+    struct sf_span record;
+    sf_time last_access;
+    enum sf_status status = sf_front_ask_load(change->front, change->key, change->deadline, &change->reply, &record,
+                                              &last_access);
+    if (status != SF_OK) {
+        applied_out->missed = false;
+        return status == SF_UNCERTAIN ? SF_UNAVAILABLE : status;
+    }
+    return apply_in_cache(change, applied_out);
+}
+
+static enum sf_status
+apply_somewhere(struct change *change)
+{
+    struct sf_l1_applied applied;
+    enum sf_status status = apply_in_cache(change, &applied);
+    if (status == SF_NOT_FOUND && applied.missed && change->key != NULL && sf_front_l1(change->front) != NULL) {
+        status = load_and_apply(change, &applied);
+    }
+    return needs_daemon(status, &applied) ? apply_in_daemon(change) : status;
+}
+
+/*
+ * A rotation is two records. The version of the old one's successor is not known here; "1 or later, and nothing newer waiting" is
+ * what is_stored says of whatever stands under the old key now.
+ */
+static enum sf_status
+wait_until_stored(struct change *change)
+{
+    char key_text[SF_KEY_TEXT + 1], old_text[SF_KEY_TEXT + 1] = "", version[24];
+    sf_key_format(&change->where, key_text);
+    snprintf(version, sizeof version, "%" PRIu64, change->saved->version);
+    struct sf_span words[5] = {sf_span_text("SESSION.FLUSH"), sf_span_text(key_text), sf_span_text(version)};
+    size_t count = 3;
+    if (change->saved->rotated && change->key != NULL) {
+        sf_key_format(change->key, old_text);
+        words[count++] = sf_span_text(old_text);
+        words[count++] = sf_span_text("1");
+    }
+    enum sf_status status = sf_front_ask(change->front, words, count, change->deadline, &change->reply);
+    change->saved->is_stored = status == SF_OK;
+    return status == SF_OK ? SF_OK : SF_UNCERTAIN;
+}
+
+static bool
+must_be_stored(const struct sf_ops *ops, const struct sf_config *config)
+{
+    bool is_login = sf_ops_wants_new_id(ops) || sf_ops_has(ops, SF_OP_END);
+    return config->durability == SF_DURABILITY_STORE
+        || (is_login && config->login_durability == SF_DURABILITY_STORE);
+}
+
+static void
+count_result(struct change *change, enum sf_status status)
+{
+    struct sf_counters *counters = sf_front_counters(change->front);
+    if (status != SF_OK && status != SF_UNCERTAIN) {
+        sf_count(counters, changes_refused);
+    }
+}
+
+static enum sf_status
+apply(struct change *change)
+{
+    struct sf_saved *saved = change->saved;
+    change->has_new_id = change->key == NULL || sf_ops_wants_new_id(change->ops);
+    if (change->has_new_id) {
+        enum sf_status status = sf_session_id_new(&saved->id, &change->front->secrets);
+        if (status != SF_OK) {
+            return SF_UNAVAILABLE;
+        }
+    }
+    enum sf_status status = apply_somewhere(change);
+    if (status == SF_OK && change->must_be_stored && saved->changed && !saved->is_stored) {
+        status = wait_until_stored(change);
+    }
+    if (!saved->is_new_id) {
+        saved->id = (struct sf_session_id){.text = ""};
+    }
+    return status;
+}
+
+enum sf_status
+sf_front_apply(struct sf_front *front, const struct sf_key *key, const struct sf_ops *ops,
+               const struct sf_config *config, sf_time now, struct sf_saved *saved_out)
+{
+    *saved_out = (struct sf_saved){.version = 0};
+    if (key == NULL && !sf_ops_may_create(ops)) {
+        return SF_NOT_FOUND;
+    }
+    struct change change = {
+        .front = front,
+        .key = key,
+        .ops = ops,
+        .config = config,
+        .now = now,
+        .deadline = sf_clock_steady() + config->deadline,
+        .must_be_stored = must_be_stored(ops, config),
+        .saved = saved_out,
+    };
+    sf_daemon_reply_init(&change.reply);
+    enum sf_status status = apply(&change);
+    sf_daemon_reply_fini(&change.reply);
+    count_result(&change, status);
+    return status;
+}

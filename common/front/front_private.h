@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * front_private.h - what front.c and front_apply.c share.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "common/front/ask_daemon.h"
+#include "common/front/front.h"
+
+/* A handle of a segment that the daemon has replaced. */
+struct old_handle {
+    struct sf_l1 *l1;
+    struct old_handle *next;
+};
+
+/*
+ * 1. `l1` is NULL or a whole handle: set with release under `attaching`, read with acquire by everybody.
+ * 2. A handle that was ever in `l1` lives until sf_front_close: a thread may still be reading through it, and readers leave
+ *    no mark that could tell. A daemon replaces its segment a few times in the life of a process at most, so what is
+ *    kept is little.
+ */
+struct sf_front {
+    struct sf_instance instance;
+    struct sf_log log;
+    struct sf_secrets secrets;
+    struct sf_daemon_link *link;
+    struct sf_counters counters;     /* while no L1 is attached */
+    struct sf_log_state cache_state, daemon_state;
+    _Atomic(struct sf_l1 *) l1;
+    _Atomic int64_t attach_at;       /* steady clock: not before */
+    pthread_mutex_t attaching;       /* only ever tried, never waited for */
+    struct old_handle *old_handles;  /* under `attaching` */
+};
+
+/* NULL: there is no usable segment now. Attaches again when one has appeared; tries at most every 100 ms. */
+struct sf_l1 *sf_front_l1(struct sf_front *front);
+
+/*
+ * sf_daemon_ask, counted, and logged when it changes between answered and unanswered. An error reply is its status.
+ */
+enum sf_status sf_front_ask(struct sf_front *front, const struct sf_span *words, size_t count, sf_time deadline,
+                            struct sf_daemon_reply *reply) SF_MUST_CHECK;
+
+/*
+ * SESSION.LOAD. SF_OK: *record_out (a span into the reply) and its last access. SF_NOT_FOUND: the store has said so.
+ */
+enum sf_status sf_front_ask_load(struct sf_front *front, const struct sf_key *key, sf_time deadline,
+                                 struct sf_daemon_reply *reply, struct sf_span *record_out,
+                                 sf_time *last_access_out) SF_MUST_CHECK;
