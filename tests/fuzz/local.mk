@@ -1,7 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-# Each fuzz_<name>.c feeds one parser. With --enable-fuzzing they are libFuzzer programs (tests/fuzz/README.md);
-# otherwise replay.c makes them tests that run over corpus/<name>.
-fuzz_targets =
+#
+# Each fuzz_<name>.c feeds one parser. In an ordinary build replay.c is their main and they are tests that run over
+# corpus/fuzz_<name>; with --enable-fuzzing they are libFuzzer programs. README.md says how to use and add one.
 
-EXTRA_DIST += \
-	%D%/README.md %D%/corpus
+fuzz_targets = \
+	%D%/fuzz_config \
+	%D%/fuzz_cookie \
+	%D%/fuzz_exchange \
+	%D%/fuzz_record \
+	%D%/fuzz_resp
+
+if BUILD_FUZZERS
+noinst_PROGRAMS += $(fuzz_targets)
+fuzz_main = $(FUZZER_LDFLAGS)
+else
+check_PROGRAMS += $(fuzz_targets)
+check_LTLIBRARIES += libfuzz_replay.la
+libfuzz_replay_la_SOURCES = %D%/replay.c
+fuzz_main = libfuzz_replay.la
+endif
+fuzz_ldadd = $(fuzz_main) libsession.la
+
+tests_fuzz_fuzz_config_LDADD = $(fuzz_ldadd)
+tests_fuzz_fuzz_cookie_LDADD = $(fuzz_ldadd)
+tests_fuzz_fuzz_exchange_LDADD = $(fuzz_ldadd)
+tests_fuzz_fuzz_record_LDADD = $(fuzz_ldadd)
+tests_fuzz_fuzz_resp_LDADD = $(fuzz_ldadd)
+
+EXTRA_DIST += %D%/fuzz.h %D%/README.md %D%/corpus
