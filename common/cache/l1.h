@@ -54,10 +54,12 @@ bool sf_l1_is_retired(const struct sf_l1 *l1);
 
 /* ---- reading ---- */
 
-/* What a miss saw: hand it to sf_l1_fill, so that a fill never overwrites what happened meanwhile. */
+/*
+ * What a miss saw, taken before the store is asked: hand it to sf_l1_fill, so that a record that was loaded before a change
+ * never shadows that change.
+ */
 struct sf_l1_vacancy {
-    uint64_t word[2];
-    uint32_t slot[2];
+    uint64_t removals; /* of keys that share this one's counter */
 };
 
 struct sf_l1_view {
@@ -79,9 +81,19 @@ void sf_l1_touch(struct sf_l1 *l1, const struct sf_key *key, sf_time now);
 
 /* ---- changing ---- */
 
-/* Puts a record that came from the store, clean. SF_OK also when somebody else put it there meanwhile. SF_FULL: no room. */
-enum sf_status sf_l1_fill(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record,
+/*
+ * Puts a record that came from the store, clean, with the last access that the store knows. SF_OK: the key is there now, or was
+ * already, perhaps in a later version: read it with sf_l1_get. SF_CONFLICT: since the vacancy was seen the key may have been here,
+ * changed, stored and gone again, so that `record` may be old: load it again. SF_FULL: no room, and `record` is current.
+ */
+enum sf_status sf_l1_fill(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record, sf_time last_access,
                           const struct sf_l1_vacancy *vacancy) SF_MUST_CHECK;
+
+/*
+ * Forgets a clean record. SF_CONFLICT: it is not in the store yet, or has just changed. For the daemon, before it changes in the
+ * store alone what does not fit here: what L1 does not hold, nobody else changes.
+ */
+enum sf_status sf_l1_drop(struct sf_l1 *l1, const struct sf_key *key) SF_MUST_CHECK;
 
 struct sf_l1_change {
     const struct sf_ops *ops;
@@ -97,7 +109,7 @@ struct sf_l1_change {
 };
 
 struct sf_l1_applied {
-    struct sf_key key;    /* where the session is now */
+    struct sf_key key;    /* where the session is now; with `missed`: which key to ask for (a successor, perhaps) */
     uint64_t version;
     bool missed;          /* with SF_NOT_FOUND: L1 does not know it: ask the daemon. false: it is ended, for certain */
     bool created, rotated, ended, changed;
@@ -137,16 +149,18 @@ struct sf_l1_dirty {
     struct sf_l1_ticket ticket;
 };
 
-struct sf_l1_cursor {
-    uint64_t hint;   /* zero to begin: the first call then scans everything */
+struct sf_l1_cursor { /* all zero to begin, and again when taken records could not be written: then everything is scanned */
+    uint64_t hint;
+    uint64_t deaths;
     uint32_t block;
-    bool is_scanning;
+    uint32_t waits;
+    bool is_following;
 };
 
 /*
  * Up to `limit` dirty records, each copied whole. Follows the hints that publishers leave, and scans all blocks when the cursor is
- * new, when hints were overrun, or when *cursor was reset. `items` zeroed before the first use; sf_l1_dirty_fini frees their buffers.
- * Fewer than `limit`: nothing more is known now.
+ * new, when hints were overrun, and when a process has died. `items` zeroed before the first use; sf_l1_dirty_fini frees their
+ * buffers. Fewer than `limit`: nothing more is known now. Each change is handed out once: keep it until it is settled.
  */
 size_t sf_l1_dirty_take(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *items, size_t limit);
 void sf_l1_dirty_fini(struct sf_l1_dirty *items, size_t count);
