@@ -5,6 +5,9 @@ The site that most tests use: the same probes under every kind of application.
   /plain/    CGI without sessions                     /app/      CGI with SessionFast, without mod_session
   /member/   mod_auth_form in front of pages and CGI  /legacy/   CGI with mod_session's SessionEnv and SessionHeader
   /php/      php-fpm behind mod_proxy_fcgi            /login, /logout   handlers of mod_auth_form
+  /short/    like /app/, idle for a second at most    /aged/, /short-member/   like /member/ with SessionMaxAge
+  /inline/   like /member/, the login form is the 401 page      /again/  /member/cgi/ by an internal redirect
+  /noisy/    an error page that counts in the session
 """
 
 PASSWORD = "password"
@@ -31,6 +34,20 @@ ScriptAlias /legacy/ "{folder}/cgi/"
     SessionFast On
 </Location>
 
+ScriptAlias /short/ "{folder}/cgi/"
+<Location "/short/">
+    SessionFast On
+    SessionFastIdleTimeout 1s
+</Location>
+<Location "/noisy/">
+    ErrorDocument 404 "/app/probe?header=X-Session-Increment:%20errors"
+</Location>
+RewriteEngine On
+<Directory "{folder}/site">
+    RewriteEngine On
+    RewriteRule ^again/(.*)$ /member/cgi/$1 [PT]
+</Directory>
+
 <Location "/legacy/">
     SessionFast On
     Session On
@@ -47,7 +64,11 @@ ScriptAlias /legacy/ "{folder}/cgi/"
 </LocationMatch>
 Alias /php/ "{folder}/cgi/"
 
-<Location "/member/">
+# The same pages under different rules.
+Alias /aged/ "{folder}/site/member/"
+Alias /short-member/ "{folder}/site/member/"
+Alias /inline/ "{folder}/site/member/"
+<LocationMatch "^/(member|aged|short-member|inline)/">
     SessionFast On
     Session On
     SessionEnv On
@@ -57,9 +78,19 @@ Alias /php/ "{folder}/cgi/"
     AuthFormProvider file
     AuthUserFile "{folder}/users"
     Require valid-user
+</LocationMatch>
+<Location "/aged/">
+    SessionMaxAge 3600
+</Location>
+<LocationMatch "^/short-(member/|login$)">
+    SessionMaxAge 1
+</LocationMatch>
+<Location "/inline/">
+    ErrorDocument 401 /login.html
+    ErrorDocument 404 /login.html
 </Location>
 
-<Location "/login">
+<LocationMatch "^/(aged-|short-)?login$">
     SetHandler form-login-handler
     SessionFast On
     Session On
@@ -70,7 +101,7 @@ Alias /php/ "{folder}/cgi/"
     AuthFormLoginRequiredLocation "/login.html"
     AuthFormLoginSuccessLocation "/member/index.html"
     Require valid-user
-</Location>
+</LocationMatch>
 
 <Location "/logout">
     SetHandler form-logout-handler

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The store or the daemon is away: sessions in the cache go on, others get what SessionFastOnError says, in time.
+
+Each test has two sessions: `cached`, which the shared cache knows, and `stored`, which only the store has.
+"""
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from harness.processes import send
+from harness.site import change, log_in
+from harness.waiting import wait_until
+
+ANONYMOUS = """
+ScriptAlias /easy/ "{folder}/cgi/"
+<Location "/easy/">
+    SessionFast On
+    SessionFastOnError anonymous
+</Location>
+"""
+IN_TIME = 1.0  # seconds: SessionFastDeadline is a quarter of one, the rest is for a busy machine
+
+
+def two_sessions(server):
+    """The server is stopped and started with an empty cache in between."""
+    cached, stored = server.browser(), server.browser()
+    for browser in (cached, stored):
+        assert log_in(browser).status == 302
+        change(browser, "X-Session-Set: theme=dark")
+    server.flush()
+    server.stop()
+    (server.instance / "l1.cache").unlink()
+    server.start()
+    assert theme(cached) == "dark"
+    return cached, stored
+
+
+def theme(browser):
+    return browser.get("/app/probe").session.get("SESSION_FIELD_THEME")
+
+
+def assert_unknown(browser):
+    """Nobody knows: 503, or no session for the request; the browser keeps its cookie; and all of that in time."""
+    began = time.monotonic()
+    response = browser.get("/app/probe")
+    assert response.status == 503, response
+    assert not response.all("Set-Cookie")
+    response = browser.get("/easy/probe")
+    assert response.status == 200, response
+    assert response.session["SESSION_STATE"] == "none"
+    assert not response.all("Set-Cookie")
+    assert time.monotonic() - began < 2 * IN_TIME
+
+
+def assert_goes_on(browser, value):
+    began = time.monotonic()
+    response = change(browser, f"X-Session-Set: theme={value}")
+    assert response.status == 200, response
+    assert theme(browser) == value
+    assert time.monotonic() - began < 2 * IN_TIME
+
+
+def test_daemon_stopped(servers):
+    server = servers.start("event", extra=ANONYMOUS)
+    cached, stored = two_sessions(server)
+    daemon = server.daemon_pid()
+    send(daemon, signal.SIGSTOP)
+    try:
+        for round_number in range(3):
+            assert_goes_on(cached, f"away{round_number}")
+            assert_unknown(stored)
+    finally:
+        send(daemon, signal.SIGCONT)
+    wait_until(lambda: theme(stored) == "dark", "the daemon to answer again")
+    assert theme(cached) == "away2"
+    assert server.daemon_pid() == daemon
+    assert_stored(server, cached, "away2")
+    assert_logged_once_per_process(server, "SF04")
+
+
+def test_store_unreadable(servers, as_root):
+    server = servers.start("event", extra=ANONYMOUS)
+    cached, stored = two_sessions(server)
+    server.flush()
+    old = server.daemon_pid()
+    set_mode(server, 0)
+    send(old, signal.SIGKILL)  # what is open stays open: only a new daemon feels it
+    wait_until(lambda: server.daemon_pid() not in (None, old), "a new daemon")
+    wait_until(lambda: server.status()["store_state"] == "down", "the daemon to see that its store is away")
+    for round_number in range(3):
+        assert_goes_on(cached, f"away{round_number}")
+        assert_unknown(stored)
+    set_mode(server, 0o640)
+    wait_until(lambda: theme(stored) == "dark", "the store to be used again", 20)
+    assert server.status()["store_state"] == "up"
+    assert_stored(server, cached, "away2")
+    assert_logged_once(server)
+
+
+def test_disk_full(servers, as_root, tmp_path):
+    server = servers.make("event", extra=ANONYMOUS, instance='SessionFastStateDirectory "{folder}/state"\n'
+                          "SessionFastFlushDelay 100ms")
+    with small_disk(server.folder / "state") as disk:
+        server.database = disk / "sessions.db"
+        server.start()
+        browser = server.browser()
+        assert log_in(browser).status == 302
+        server.flush()
+        filler = fill(disk)
+
+        for round_number in range(20):
+            assert_goes_on(browser, f"{'x' * 2000}{round_number}")
+        wait_until(lambda: server.status()["store_state"] == "down", "the daemon to see that its store is full")
+        assert browser.get("/member/index.html").status == 200
+
+        filler.unlink()
+        wait_until(lambda: server.status()["store_state"] == "up", "the store to be used again", 20)
+        assert_stored(server, browser, f"{'x' * 2000}19")
+        assert_logged_once(server)
+        server.stop()
+
+
+def test_store_away_when_httpd_starts(servers, as_root):
+    """httpd starts, serves what needs no session, and uses the store as soon as it is there."""
+    server = servers.start("event", extra=ANONYMOUS)
+    browser = server.browser()
+    log_in(browser)
+    server.stop()
+    (server.instance / "l1.cache").unlink()
+    set_mode(server, 0)
+    server.start()
+    assert browser.get("/index.html").status == 200
+    assert_unknown(browser)
+    set_mode(server, 0o640)
+    wait_until(lambda: browser.get("/member/index.html").status == 200, "the store to be used", 20)
+
+
+def set_mode(server, mode):
+    for suffix in ("", "-wal", "-shm"):
+        path = server.database.with_name(server.database.name + suffix)
+        if path.exists():
+            path.chmod(mode)
+
+
+def assert_stored(server, browser, value):
+    """What the store has is what the cache says: seen after a start with an empty cache."""
+    server.flush()
+    server.stop()
+    (server.instance / "l1.cache").unlink()
+    server.start()
+    assert theme(browser) == value
+
+
+def assert_logged_once(server):
+    """One line when the store goes away, one when it is back."""
+    lines = server.log_lines(r"SF02\d\d")
+    away = [line for line in lines if "error" in line.split("] [")[1]]
+    assert len(away) == 1, lines
+
+
+def assert_logged_once_per_process(server, prefix):
+    lines = server.log_lines(prefix + r"\d\d")
+    processes = {line.split("[pid ")[1].split("]")[0].split(":")[0] for line in lines}
+    assert len(lines) <= 2 * len(processes), lines
+
+
+class small_disk:
+    """A tmpfs of half a megabyte, owned by the server's user."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __enter__(self):
+        self.path.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k,mode=750,uid=www-data,gid=www-data", "tmpfs",
+                               self.path], capture_output=True, text=True, timeout=10)
+        if done.returncode:
+            pytest.skip(f"cannot mount a small disk here: {done.stderr.strip()}")
+        return self.path
+
+    def __exit__(self, *_):
+        subprocess.run(["umount", "-l", self.path], check=True, timeout=10)
+
+
+def fill(disk):
+    """A file that takes all the room there is."""
+    filler = disk / "filler"
+    file = os.open(filler, os.O_CREAT | os.O_WRONLY)
+    try:
+        while True:
+            os.write(file, b"x" * 4096)
+    except OSError:
+        return filler
+    finally:
+        os.close(file)
