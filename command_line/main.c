@@ -117,7 +117,7 @@ run_subcommand(struct command_context *context, const char *instance, const char
     int exit_code = find_instance(context, instance, state);
     if (exit_code != EXIT_DONE)
         return exit_code;
-    sf_daemon_reply_init(&context->reply);
+    sf_daemon_reply_init(&context->reply, SF_RESP_WORDS_MAX);
     optind = 0; /* glibc: scan the subcommand's own options from the start */
     exit_code = subcommand->run(context, argc, argv);
     sf_daemon_reply_fini(&context->reply);

@@ -67,16 +67,17 @@ sf_daemon_link_is_up(const struct sf_daemon_link *link)
 }
 
 void
-sf_daemon_reply_init(struct sf_daemon_reply *reply)
+sf_daemon_reply_init(struct sf_daemon_reply *reply, size_t values_max)
 {
+    *reply = (struct sf_daemon_reply){.values_max = values_max};
     sf_buffer_init(&reply->bytes, SF_RESP_BYTES_MAX);
-    reply->count = 0;
 }
 
 void
 sf_daemon_reply_fini(struct sf_daemon_reply *reply)
 {
     sf_buffer_fini(&reply->bytes);
+    free(reply->values);
 }
 
 /* ---- the breaker ---- */
@@ -272,7 +273,7 @@ receive_reply(int fd, sf_time deadline, struct sf_daemon_reply *reply)
             continue;
         }
         enum sf_status status = sf_resp_parse_reply(sf_buffer_span(&reply->bytes), reply->values,
-                                                    SF_DAEMON_REPLY_VALUES, &reply->count, &used);
+                                                    reply->values_max, &reply->count, &used);
         if (status == SF_OK) {
             return used == reply->bytes.size ? SF_OK : SF_UNCERTAIN;
         }
@@ -329,6 +330,12 @@ sf_daemon_ask(struct sf_daemon_link *link, const struct sf_span *words, size_t c
               struct sf_daemon_reply *reply)
 {
     reply->count = 0;
+    if (reply->values == NULL) {
+        reply->values = calloc(reply->values_max, sizeof *reply->values);
+    }
+    if (reply->values == NULL) {
+        return SF_NO_MEMORY;
+    }
     if (!may_ask(link, sf_clock_steady())) {
         return SF_UNAVAILABLE;
     }

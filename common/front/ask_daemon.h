@@ -21,14 +21,13 @@ void sf_daemon_link_free(struct sf_daemon_link *link);
 /* false after a question that was not answered in time, until one is. */
 bool sf_daemon_link_is_up(const struct sf_daemon_link *link);
 
-#define SF_DAEMON_REPLY_VALUES 64
-
 struct sf_daemon_reply {
     struct sf_buffer bytes;
-    struct sf_resp_value values[SF_DAEMON_REPLY_VALUES]; /* flattened; spans into bytes */
-    size_t count;
+    struct sf_resp_value *values; /* flattened; spans into bytes; malloc'ed by the first answer */
+    size_t count, values_max;
 };
-void sf_daemon_reply_init(struct sf_daemon_reply *reply);
+/* An answer of more than `values_max` values is none: SF_UNCERTAIN. */
+void sf_daemon_reply_init(struct sf_daemon_reply *reply, size_t values_max);
 void sf_daemon_reply_fini(struct sf_daemon_reply *reply);
 
 /*

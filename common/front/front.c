@@ -275,7 +275,7 @@ load_from_daemon(struct sf_front *front, const struct sf_key *key, const struct 
     struct sf_daemon_reply reply;
     struct sf_span record;
     sf_time last_access = 0;
-    sf_daemon_reply_init(&reply);
+    sf_daemon_reply_init(&reply, SF_FRONT_REPLY_VALUES);
     enum sf_status status = sf_front_ask_load(front, key, sf_clock_steady() + config->deadline, &reply, &record,
                                               &last_access);
     if (status == SF_OK) {

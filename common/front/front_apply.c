@@ -348,7 +348,7 @@ sf_front_apply(struct sf_front *front, const struct sf_key *key, const struct sf
         .must_be_stored = must_be_stored(ops, config),
         .saved = saved_out,
     };
-    sf_daemon_reply_init(&change.reply);
+    sf_daemon_reply_init(&change.reply, SF_FRONT_REPLY_VALUES);
     enum sf_status status = apply(&change);
     sf_daemon_reply_fini(&change.reply);
     count_result(&change, status);

@@ -10,6 +10,8 @@
 #include "common/front/ask_daemon.h"
 #include "common/front/front.h"
 
+#define SF_FRONT_REPLY_VALUES 16 /* SESSION.LOAD answers with 3, SESSION.APPLY with 4 */
+
 /* A handle of a segment that the daemon has replaced. */
 struct old_handle {
     struct sf_l1 *l1;
