@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 dist_man_MANS += \
+	%D%/man/mod_session_fast.5 \
 	%D%/man/session-fast.1 \
 	%D%/man/session-fastd.8
 EXTRA_DIST += \
