@@ -8,13 +8,17 @@
  *   X-Session-Unset: name[&name]                X-Session-Append: name=value[&...]     X-Session-Logout: anything
  *   X-Session-Replace: name=value[&...]         X-Session-Rotate: anything
  *
- * Form-encoded. All such headers of one response make one list, applied whole or not at all, in the order: Replace, Unset, Set,
- * Append, Increment, Login, Rotate, Logout (which makes the others void). A malformed one makes the whole list invalid.
+ * Form-encoded; in Login a '+' is refused, because "joe+x@example.org" and "joe x@example.org" are different people: write %2B
+ * or %20. All such headers of one response make one list, applied whole or not at all, in the order: Replace, Unset, Set,
+ * Append, Increment, Login, Rotate, Logout (which makes the others void). A malformed one makes the whole list invalid, but a
+ * logout is done in any case.
  * The headers never reach the client, whether they were understood or not.
  */
 #include "common/session/ops.h"
 
 #define SF_EXCHANGE_BYTES_MAX 65536 /* all values of one response together */
+#define SF_EXCHANGE_HEADERS_MAX 64  /* of one response */
+#define SF_EXCHANGE_PREFIX "X-Session-"
 
 struct sf_exchange; /* collects the headers of one response; owns the bytes its ops point to */
 
@@ -26,10 +30,16 @@ bool sf_exchange_is_control(const char *header); /* X-Session-..., any case, '_'
 /* Request headers that a client must not send through: control headers, "Session", "Session-...", any spelling that CGI folds to them. */
 bool sf_exchange_is_spoof(const char *header);
 
-/* Unknown X-Session-* names are SF_INVALID too: a typing error must not pass in silence. */
+/*
+ * Unknown X-Session-* names are SF_INVALID too: a typing error must not pass in silence. What was refused here makes
+ * sf_exchange_ops fail as well, so the status may wait until then. Values are copied.
+ */
 enum sf_status sf_exchange_add(struct sf_exchange *exchange, const char *header, const char *value,
                                struct sf_error *error) SF_MUST_CHECK;
 
-/* `current` is what the request had read (for Replace); NULL: nothing. Spans live as long as the exchange. */
+/*
+ * Adds to ops_out (initialised by the caller; as it was on failure). `current` is what the request had read, for Replace;
+ * NULL: nothing. The spans live as long as the exchange and, for Replace, `current`, until the next call.
+ */
 enum sf_status sf_exchange_ops(struct sf_exchange *exchange, const struct sf_session *current, struct sf_ops *ops_out,
                                struct sf_error *error) SF_MUST_CHECK;
