@@ -28,9 +28,8 @@ sf_daemon_link_new(struct sf_daemon_link **link_out, const char *socket_path)
 {
     *link_out = NULL;
     struct sf_daemon_link *link = calloc(1, sizeof *link);
-    if (link == NULL) {
+    if (link == NULL)
         return SF_NO_MEMORY;
-    }
     size_t length = strlen(socket_path);
     if (length == 0 || length >= sizeof link->address.sun_path) {
         free(link);
@@ -38,9 +37,8 @@ sf_daemon_link_new(struct sf_daemon_link **link_out, const char *socket_path)
     }
     link->address.sun_family = AF_UNIX;
     memcpy(link->address.sun_path, socket_path, length + 1);
-    for (size_t i = 0; i < IDLE_MAX; i++) {
+    for (size_t i = 0; i < IDLE_MAX; i++)
         atomic_init(&link->idle[i], -1);
-    }
     *link_out = link;
     return SF_OK;
 }
@@ -48,14 +46,12 @@ sf_daemon_link_new(struct sf_daemon_link **link_out, const char *socket_path)
 void
 sf_daemon_link_free(struct sf_daemon_link *link)
 {
-    if (link == NULL) {
+    if (link == NULL)
         return;
-    }
     for (size_t i = 0; i < IDLE_MAX; i++) {
         int fd = atomic_load(&link->idle[i]);
-        if (fd >= 0) {
+        if (fd >= 0)
             close(fd);
-        }
     }
     free(link);
 }
@@ -86,9 +82,8 @@ sf_daemon_reply_fini(struct sf_daemon_reply *reply)
 static bool
 may_ask(struct sf_daemon_link *link, sf_time now)
 {
-    if (atomic_load_explicit(&link->failures, memory_order_relaxed) < FAILURES_TO_OPEN) {
+    if (atomic_load_explicit(&link->failures, memory_order_relaxed) < FAILURES_TO_OPEN)
         return true;
-    }
     int64_t probe_at = atomic_load_explicit(&link->probe_at, memory_order_relaxed);
     return now >= probe_at
         && atomic_compare_exchange_strong_explicit(&link->probe_at, &probe_at, now + OPEN_TIME, memory_order_relaxed,
@@ -99,15 +94,13 @@ static void
 note_result(struct sf_daemon_link *link, bool answered)
 {
     if (answered) {
-        if (atomic_load_explicit(&link->failures, memory_order_relaxed) != 0) {
+        if (atomic_load_explicit(&link->failures, memory_order_relaxed) != 0)
             atomic_store_explicit(&link->failures, 0, memory_order_relaxed);
-        }
         return;
     }
     atomic_store_explicit(&link->probe_at, sf_clock_steady() + OPEN_TIME, memory_order_relaxed);
-    if (atomic_load_explicit(&link->failures, memory_order_relaxed) < FAILURES_TO_OPEN) {
+    if (atomic_load_explicit(&link->failures, memory_order_relaxed) < FAILURES_TO_OPEN)
         atomic_fetch_add_explicit(&link->failures, 1, memory_order_relaxed);
-    }
 }
 
 /* ---- connections ---- */
@@ -124,16 +117,13 @@ static int
 take_idle(struct sf_daemon_link *link)
 {
     for (size_t i = 0; i < IDLE_MAX; i++) {
-        if (atomic_load_explicit(&link->idle[i], memory_order_relaxed) < 0) {
+        if (atomic_load_explicit(&link->idle[i], memory_order_relaxed) < 0)
             continue;
-        }
         int fd = atomic_exchange(&link->idle[i], -1);
-        if (fd >= 0 && is_quiet(fd)) {
+        if (fd >= 0 && is_quiet(fd))
             return fd;
-        }
-        if (fd >= 0) {
+        if (fd >= 0)
             close(fd);
-        }
     }
     return -1;
 }
@@ -143,9 +133,8 @@ give_back(struct sf_daemon_link *link, int fd)
 {
     for (size_t i = 0; i < IDLE_MAX; i++) {
         int none = -1;
-        if (atomic_compare_exchange_strong(&link->idle[i], &none, fd)) {
+        if (atomic_compare_exchange_strong(&link->idle[i], &none, fd))
             return;
-        }
     }
     close(fd);
 }
@@ -161,9 +150,8 @@ static int
 connect_until(struct sf_daemon_link *link, sf_time deadline)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) {
+    if (fd < 0)
         return -1;
-    }
     const struct sockaddr *address = (const struct sockaddr *)&link->address;
     while (connect(fd, address, sizeof link->address) != 0) {
         if (!is_worth_repeating(errno) || sf_clock_steady() + CONNECT_PAUSE >= deadline) {
@@ -181,17 +169,14 @@ wait_for(int fd, short events, sf_time deadline)
 {
     for (;;) {
         sf_time left = deadline - sf_clock_steady();
-        if (left <= 0) {
+        if (left <= 0)
             return false;
-        }
         struct pollfd one = {.fd = fd, .events = events};
         int ready = poll(&one, 1, left > SF_HOUR ? (int)SF_HOUR : (int)left);
-        if (ready > 0) {
+        if (ready > 0)
             return true;
-        }
-        if (ready < 0 && errno != EINTR) {
+        if (ready < 0 && errno != EINTR)
             return false;
-        }
     }
 }
 
@@ -201,13 +186,11 @@ static enum sf_status
 encode(struct sf_buffer *out, const struct sf_span *words, size_t count)
 {
     sf_buffer_clear(out);
-    if (count > SF_RESP_WORDS_MAX) {
+    if (count > SF_RESP_WORDS_MAX)
         return SF_FULL;
-    }
     enum sf_status status = sf_resp_append_array(out, count);
-    for (size_t i = 0; status == SF_OK && i < count; i++) {
+    for (size_t i = 0; status == SF_OK && i < count; i++)
         status = sf_resp_append_bulk(out, words[i]);
-    }
     return status;
 }
 
@@ -220,9 +203,8 @@ send_all(int fd, struct sf_span bytes, sf_time deadline)
         if (now >= 0) {
             sent += (size_t)now;
         } else if (errno == EAGAIN) {
-            if (!wait_for(fd, POLLOUT, deadline)) {
+            if (!wait_for(fd, POLLOUT, deadline))
                 return SF_UNAVAILABLE;
-            }
         } else if (errno != EINTR) {
             return SF_UNAVAILABLE;
         }
@@ -238,24 +220,20 @@ static enum sf_status
 receive_some(int fd, struct sf_buffer *bytes, sf_time deadline)
 {
     enum sf_status status = sf_buffer_reserve(bytes, READ_STEP);
-    if (status != SF_OK) {
+    if (status != SF_OK)
         return SF_UNCERTAIN;
-    }
     for (;;) {
         ssize_t got = recv(fd, bytes->data + bytes->size, bytes->capacity - bytes->size, MSG_DONTWAIT);
         if (got > 0) {
             bytes->size += (size_t)got;
             return SF_OK;
         }
-        if (got == 0) {
+        if (got == 0)
             return SF_UNCERTAIN;
-        }
-        if (errno == ECONNRESET) {
+        if (errno == ECONNRESET)
             return bytes->size == 0 ? SF_UNAVAILABLE : SF_UNCERTAIN;
-        }
-        if (errno != EINTR && (errno != EAGAIN || !wait_for(fd, POLLIN, deadline))) {
+        if (errno != EINTR && (errno != EAGAIN || !wait_for(fd, POLLIN, deadline)))
             return SF_UNCERTAIN;
-        }
     }
 }
 
@@ -267,19 +245,16 @@ receive_reply(int fd, sf_time deadline, struct sf_daemon_reply *reply)
     for (;;) {
         if (reply->bytes.size < used) {
             enum sf_status status = receive_some(fd, &reply->bytes, deadline);
-            if (status != SF_OK) {
+            if (status != SF_OK)
                 return status;
-            }
             continue;
         }
         enum sf_status status = sf_resp_parse_reply(sf_buffer_span(&reply->bytes), reply->values,
                                                     reply->values_max, &reply->count, &used);
-        if (status == SF_OK) {
+        if (status == SF_OK)
             return used == reply->bytes.size ? SF_OK : SF_UNCERTAIN;
-        }
-        if (status != SF_NOT_FOUND) {
+        if (status != SF_NOT_FOUND)
             return SF_UNCERTAIN;
-        }
     }
 }
 
@@ -289,12 +264,10 @@ ask_over(struct sf_daemon_link *link, int fd, const struct sf_span *words, size_
          struct sf_daemon_reply *reply)
 {
     enum sf_status status = encode(&reply->bytes, words, count);
-    if (status == SF_OK) {
+    if (status == SF_OK)
         status = send_all(fd, sf_buffer_span(&reply->bytes), deadline);
-    }
-    if (status == SF_OK) {
+    if (status == SF_OK)
         status = receive_reply(fd, deadline, reply);
-    }
     if (status == SF_OK) {
         give_back(link, fd);
     } else {
@@ -311,16 +284,13 @@ ask_until(struct sf_daemon_link *link, const struct sf_span *words, size_t count
 {
     int fd = take_idle(link);
     for (;;) {
-        if (fd < 0) {
+        if (fd < 0)
             fd = connect_until(link, deadline);
-        }
-        if (fd < 0) {
+        if (fd < 0)
             return SF_UNAVAILABLE;
-        }
         enum sf_status status = ask_over(link, fd, words, count, deadline, reply);
-        if (status != SF_UNAVAILABLE || sf_clock_steady() >= deadline) {
+        if (status != SF_UNAVAILABLE || sf_clock_steady() >= deadline)
             return status;
-        }
         fd = -1;
     }
 }
@@ -330,15 +300,12 @@ sf_daemon_ask(struct sf_daemon_link *link, const struct sf_span *words, size_t c
               struct sf_daemon_reply *reply)
 {
     reply->count = 0;
-    if (reply->values == NULL) {
+    if (reply->values == NULL)
         reply->values = calloc(reply->values_max, sizeof *reply->values);
-    }
-    if (reply->values == NULL) {
+    if (reply->values == NULL)
         return SF_NO_MEMORY;
-    }
-    if (!may_ask(link, sf_clock_steady())) {
+    if (!may_ask(link, sf_clock_steady()))
         return SF_UNAVAILABLE;
-    }
     enum sf_status status = ask_until(link, words, count, deadline, reply);
     note_result(link, status == SF_OK || status == SF_FULL || status == SF_NO_MEMORY);
     return status;
@@ -352,19 +319,16 @@ sf_daemon_reply_status(const struct sf_daemon_reply *reply)
         SF_STATUS_LIST(S)
 #undef S
     };
-    if (reply->count == 0) {
+    if (reply->count == 0)
         return SF_UNAVAILABLE;
-    }
-    if (reply->values[0].type != SF_RESP_ERROR) {
+    if (reply->values[0].type != SF_RESP_ERROR)
         return SF_OK;
-    }
     struct sf_span text = reply->values[0].text;
     const unsigned char *blank = text.size == 0 ? NULL : memchr(text.data, ' ', text.size);
     struct sf_span word = sf_span_of(text.data, blank == NULL ? text.size : (size_t)(blank - text.data));
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        if (all[i] != SF_OK && sf_span_equal(word, sf_span_text(sf_status_name(all[i])))) {
+        if (all[i] != SF_OK && sf_span_equal(word, sf_span_text(sf_status_name(all[i]))))
             return all[i];
-        }
     }
     return SF_UNAVAILABLE;
 }

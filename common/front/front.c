@@ -15,18 +15,15 @@ sf_front_open(struct sf_front **front_out, const struct sf_instance *instance, c
 {
     *front_out = NULL;
     struct sf_front *front = aligned_alloc(_Alignof(struct sf_front), sizeof *front);
-    if (front == NULL) {
+    if (front == NULL)
         return sf_error_set(error, SF_NO_MEMORY, "no memory");
-    }
     *front = (struct sf_front){.instance = *instance};
-    if (log != NULL) {
+    if (log != NULL)
         front->log = *log;
-    }
     pthread_mutex_init(&front->attaching, NULL);
     enum sf_status status = sf_secrets_load(&front->secrets, instance->secret_path, error);
-    if (status != SF_OK) {
+    if (status != SF_OK)
         goto fail;
-    }
     status = sf_daemon_link_new(&front->link, instance->socket_path);
     if (status != SF_OK) {
         sf_error_set(error, status, "%s: %s", instance->socket_path, sf_status_text(status));
@@ -50,9 +47,8 @@ fail:
 void
 sf_front_close(struct sf_front *front)
 {
-    if (front == NULL) {
+    if (front == NULL)
         return;
-    }
     sf_l1_close(atomic_load(&front->l1));
     while (front->old_handles != NULL) {
         struct old_handle *old = front->old_handles;
@@ -106,13 +102,11 @@ sf_loaded_fini(struct sf_loaded *loaded)
 static bool
 set_aside(struct sf_front *front, struct sf_l1 *l1)
 {
-    if (l1 == NULL) {
+    if (l1 == NULL)
         return true;
-    }
     struct old_handle *old = malloc(sizeof *old);
-    if (old == NULL) {
+    if (old == NULL)
         return false;
-    }
     *old = (struct old_handle){.l1 = l1, .next = front->old_handles};
     front->old_handles = old;
     return true;
@@ -122,9 +116,8 @@ static void
 log_cache_state(struct sf_front *front, const struct sf_error *error)
 {
     bool is_up = error->status == SF_OK;
-    if (!sf_log_state_changed(&front->cache_state, is_up)) {
+    if (!sf_log_state_changed(&front->cache_state, is_up))
         return;
-    }
     if (is_up) {
         sf_log_write(&front->log, SF_LOG_NOTICE, "SF0402", "shared cache attached");
     } else {
@@ -189,9 +182,8 @@ sf_front_ask(struct sf_front *front, const struct sf_span *words, size_t count, 
     sf_count(counters, daemon_asked);
     enum sf_status status = sf_daemon_ask(front->link, words, count, deadline, reply);
     bool answered = status != SF_UNAVAILABLE && status != SF_UNCERTAIN;
-    if (!answered) {
+    if (!answered)
         sf_count(counters, daemon_failed);
-    }
     if (sf_log_state_changed(&front->daemon_state, answered)) {
         if (answered) {
             sf_log_write(&front->log, SF_LOG_NOTICE, "SF0404", "session-fastd answers again");
@@ -211,16 +203,13 @@ sf_front_ask_load(struct sf_front *front, const struct sf_key *key, sf_time dead
     sf_key_format(key, key_text);
     const struct sf_span words[] = {sf_span_text("SESSION.LOAD"), sf_span_text(key_text)};
     enum sf_status status = sf_front_ask(front, words, 2, deadline, reply);
-    if (status != SF_OK) {
+    if (status != SF_OK)
         return status == SF_CORRUPT ? SF_NOT_FOUND : status;
-    }
     const struct sf_resp_value *values = reply->values;
-    if (reply->count == 1 && values[0].type == SF_RESP_NIL) {
+    if (reply->count == 1 && values[0].type == SF_RESP_NIL)
         return SF_NOT_FOUND;
-    }
-    if (reply->count != 3 || values[1].type != SF_RESP_BULK || values[2].type != SF_RESP_INTEGER) {
+    if (reply->count != 3 || values[1].type != SF_RESP_BULK || values[2].type != SF_RESP_INTEGER)
         return SF_UNAVAILABLE;
-    }
     *record_out = values[1].text;
     *last_access_out = values[2].integer;
     return SF_OK;
@@ -234,21 +223,18 @@ judge(struct sf_loaded *loaded, sf_time last_access, sf_time now)
 {
     struct sf_session *session = &loaded->session;
     enum sf_status status = sf_session_decode(session, sf_buffer_span(&loaded->record));
-    if (status != SF_OK) {
+    if (status != SF_OK)
         return status;
-    }
     loaded->is_former = session->head.kind == SF_RECORD_ENDED;
     if (loaded->is_former) {
         loaded->expires = session->head.grace_until;
         return session->head.grace_until > now ? SF_OK : SF_NOT_FOUND;
     }
-    if (last_access < session->head.last_access) {
+    if (last_access < session->head.last_access)
         last_access = session->head.last_access;
-    }
     sf_time expires = sf_record_expires(&session->head, last_access);
-    if (expires != 0 && expires <= now) {
+    if (expires != 0 && expires <= now)
         return SF_NOT_FOUND;
-    }
     session->head.last_access = last_access > now ? last_access : now;
     loaded->expires = sf_record_expires(&session->head, session->head.last_access);
     return SF_OK;
@@ -260,9 +246,8 @@ load_from_cache(struct sf_l1 *l1, const struct sf_key *key, sf_time now, struct 
     struct sf_l1_view view;
     enum sf_status status = sf_l1_get(l1, key, &loaded->record, &view);
     *missed_out = status != SF_OK;
-    if (status != SF_OK) {
+    if (status != SF_OK)
         return status;
-    }
     status = judge(loaded, view.last_access, now);
     *missed_out = status != SF_OK && status != SF_NOT_FOUND;
     return status;
@@ -302,16 +287,14 @@ sf_front_load(struct sf_front *front, const struct sf_key *key, const struct sf_
     bool missed = true;
     enum sf_status status = SF_NOT_FOUND;
     loaded->source = SF_FROM_CACHE;
-    if (l1 != NULL) {
+    if (l1 != NULL)
         status = load_from_cache(l1, key, now, loaded, &missed);
-    }
     if (missed) {
         loaded->source = SF_FROM_STORE;
         status = load_from_daemon(front, key, config, now, loaded);
         l1 = sf_front_l1(front);
     }
-    if (status == SF_OK && l1 != NULL && !loaded->is_former) {
+    if (status == SF_OK && l1 != NULL && !loaded->is_former)
         sf_l1_touch(l1, key, now);
-    }
     return load_status(status);
 }

@@ -44,9 +44,8 @@ apply_in_cache(struct change *change, struct sf_l1_applied *applied_out)
 {
     *applied_out = (struct sf_l1_applied){.missed = true};
     struct sf_l1 *l1 = sf_front_l1(change->front);
-    if (l1 == NULL) {
+    if (l1 == NULL)
         return SF_NOT_FOUND;
-    }
     const struct sf_config *config = change->config;
     const struct sf_l1_change l1_change = {
         .ops = change->ops,
@@ -61,9 +60,8 @@ apply_in_cache(struct change *change, struct sf_l1_applied *applied_out)
         .may_create = change->key == NULL,
     };
     enum sf_status status = sf_l1_apply(l1, change->key, &l1_change, NULL, applied_out);
-    if (status == SF_OK) {
+    if (status == SF_OK)
         take_result(change, applied_out);
-    }
     return status;
 }
 
@@ -87,13 +85,11 @@ static enum sf_status
 add_word(void *context, struct sf_span word)
 {
     struct words *words = context;
-    if (words->count == SF_RESP_WORDS_MAX) {
+    if (words->count == SF_RESP_WORDS_MAX)
         return SF_FULL;
-    }
     enum sf_status status = sf_buffer_append_span(&words->bytes, word);
-    if (status == SF_OK) {
+    if (status == SF_OK)
         words->ends[words->count++] = words->bytes.size;
-    }
     return status;
 }
 
@@ -126,9 +122,8 @@ add_options(struct words *words, const struct sf_config *config)
         {"TOMBSTONE", config->tombstone_lifetime},
     };
     enum sf_status status = SF_OK;
-    for (size_t i = 0; status == SF_OK && i < sizeof options / sizeof options[0]; i++) {
+    for (size_t i = 0; status == SF_OK && i < sizeof options / sizeof options[0]; i++)
         status = add_option(words, options[i].name, options[i].value);
-    }
     return status;
 }
 
@@ -136,29 +131,23 @@ static enum sf_status
 add_command(struct words *words, const struct change *change)
 {
     char text[SF_KEY_TEXT + 1] = "-";
-    if (change->key != NULL) {
+    if (change->key != NULL)
         sf_key_format(change->key, text);
-    }
     enum sf_status status = add_text(words, "SESSION.APPLY");
-    if (status == SF_OK) {
+    if (status == SF_OK)
         status = add_text(words, text);
-    }
     if (status == SF_OK && change->has_new_id) {
         sf_key_format(&change->saved->id.key, text);
         status = add_text(words, "NEWKEY");
-        if (status == SF_OK) {
+        if (status == SF_OK)
             status = add_text(words, text);
-        }
     }
-    if (status == SF_OK) {
+    if (status == SF_OK)
         status = add_options(words, change->config);
-    }
-    if (status == SF_OK && change->key == NULL) {
+    if (status == SF_OK && change->key == NULL)
         status = add_text(words, "CREATE");
-    }
-    if (status == SF_OK && change->must_be_stored) {
+    if (status == SF_OK && change->must_be_stored)
         status = add_text(words, "STORE");
-    }
     return status == SF_OK ? add_text(words, "OPS") : status;
 }
 
@@ -166,9 +155,8 @@ static enum sf_status
 add_all(struct words *words, const struct change *change)
 {
     enum sf_status status = add_command(words, change);
-    if (status == SF_OK) {
+    if (status == SF_OK)
         status = sf_ops_to_words(change->ops, add_word, words);
-    }
     size_t start = 0;
     for (size_t i = 0; i < words->count; i++) {
         words->spans[i] = sf_span_of(words->bytes.data + start, words->ends[i] - start);
@@ -188,9 +176,8 @@ take_reply(struct change *change)
 {
     const struct sf_resp_value *values = change->reply.values;
     struct sf_l1_applied applied = {.missed = false};
-    if (change->reply.count != 4 || values[1].type != SF_RESP_BULK || values[2].type != SF_RESP_INTEGER || values[3].type != SF_RESP_BULK || sf_key_parse(&applied.key, values[1].text) != SF_OK) {
+    if (change->reply.count != 4 || values[1].type != SF_RESP_BULK || values[2].type != SF_RESP_INTEGER || values[3].type != SF_RESP_BULK || sf_key_parse(&applied.key, values[1].text) != SF_OK)
         return SF_UNCERTAIN;
-    }
     struct sf_span flags = values[3].text;
     applied.version = (uint64_t)values[2].integer;
     applied.created = has_flag(flags, "created");
@@ -220,9 +207,8 @@ static enum sf_status
 apply_in_daemon(struct change *change)
 {
     struct words *words = malloc(sizeof *words);
-    if (words == NULL) {
+    if (words == NULL)
         return SF_NO_MEMORY;
-    }
     words->count = 0;
     sf_buffer_init(&words->bytes, SF_RESP_BYTES_MAX);
     enum sf_status status = add_all(words, change);
@@ -264,9 +250,8 @@ apply_somewhere(struct change *change)
 {
     struct sf_l1_applied applied;
     enum sf_status status = apply_in_cache(change, &applied);
-    if (status == SF_NOT_FOUND && applied.missed && change->key != NULL && sf_front_l1(change->front) != NULL) {
+    if (status == SF_NOT_FOUND && applied.missed && change->key != NULL && sf_front_l1(change->front) != NULL)
         status = load_and_apply(change, &applied);
-    }
     return needs_daemon(status, &applied) ? apply_in_daemon(change) : status;
 }
 
@@ -304,9 +289,8 @@ static void
 count_result(struct change *change, enum sf_status status)
 {
     struct sf_counters *counters = sf_front_counters(change->front);
-    if (status != SF_OK && status != SF_UNCERTAIN) {
+    if (status != SF_OK && status != SF_UNCERTAIN)
         sf_count(counters, changes_refused);
-    }
 }
 
 static enum sf_status
@@ -316,17 +300,14 @@ apply(struct change *change)
     change->has_new_id = change->key == NULL || sf_ops_wants_new_id(change->ops);
     if (change->has_new_id) {
         enum sf_status status = sf_session_id_new(&saved->id, &change->front->secrets);
-        if (status != SF_OK) {
+        if (status != SF_OK)
             return SF_UNAVAILABLE;
-        }
     }
     enum sf_status status = apply_somewhere(change);
-    if (status == SF_OK && change->must_be_stored && saved->changed && !saved->is_stored) {
+    if (status == SF_OK && change->must_be_stored && saved->changed && !saved->is_stored)
         status = wait_until_stored(change);
-    }
-    if (!saved->is_new_id) {
+    if (!saved->is_new_id)
         saved->id = (struct sf_session_id){.text = ""};
-    }
     return status;
 }
 
@@ -335,9 +316,8 @@ sf_front_apply(struct sf_front *front, const struct sf_key *key, const struct sf
                const struct sf_config *config, sf_time now, struct sf_saved *saved_out)
 {
     *saved_out = (struct sf_saved){.version = 0};
-    if (key == NULL && !sf_ops_may_create(ops)) {
+    if (key == NULL && !sf_ops_may_create(ops))
         return SF_NOT_FOUND;
-    }
     struct change change = {
         .front = front,
         .key = key,

@@ -30,16 +30,13 @@ read_line(struct reader *reader, size_t longest, struct sf_span *line_out)
     size_t there = reader->input.size - reader->at;
     size_t look_at = there < longest + 2 ? there : longest + 2;
     const unsigned char *end = look_at == 0 ? NULL : memchr(start, '\r', look_at);
-    if (end == NULL) {
+    if (end == NULL)
         return there > longest ? SF_INVALID : more_needed(reader, reader->input.size + 1);
-    }
     size_t length = (size_t)(end - start);
-    if (length + 1 == there) {
+    if (length + 1 == there)
         return more_needed(reader, reader->input.size + 1);
-    }
-    if (end[1] != '\n') {
+    if (end[1] != '\n')
         return SF_INVALID;
-    }
     *line_out = sf_span_of(start, length);
     reader->at += length + 2;
     return SF_OK;
@@ -56,9 +53,8 @@ read_number(struct reader *reader, int64_t *number_out)
 static enum sf_status
 read_type(struct reader *reader, unsigned char *type_out)
 {
-    if (reader->at == reader->input.size) {
+    if (reader->at == reader->input.size)
         return more_needed(reader, reader->at + 1);
-    }
     *type_out = reader->input.data[reader->at++];
     return SF_OK;
 }
@@ -67,17 +63,14 @@ read_type(struct reader *reader, unsigned char *type_out)
 static enum sf_status
 read_bytes(struct reader *reader, int64_t length, struct sf_span *bytes_out)
 {
-    if (length < 0 || length > (int64_t)SF_RESP_BYTES_MAX) {
+    if (length < 0 || length > (int64_t)SF_RESP_BYTES_MAX)
         return SF_INVALID;
-    }
     size_t size = (size_t)length;
-    if (reader->input.size - reader->at < size + 2) {
+    if (reader->input.size - reader->at < size + 2)
         return more_needed(reader, reader->at + size + 2);
-    }
     const unsigned char *start = reader->input.data + reader->at;
-    if (start[size] != '\r' || start[size + 1] != '\n') {
+    if (start[size] != '\r' || start[size + 1] != '\n')
         return SF_INVALID;
-    }
     *bytes_out = sf_span_of(start, size);
     reader->at += size + 2;
     return SF_OK;
@@ -96,13 +89,11 @@ read_word(struct reader *reader, struct sf_span *word_out)
 {
     unsigned char type;
     enum sf_status status = read_type(reader, &type);
-    if (status != SF_OK) {
+    if (status != SF_OK)
         return status;
-    }
     int64_t length;
-    if (type != '$') {
+    if (type != '$')
         return SF_INVALID;
-    }
     status = read_number(reader, &length);
     return status == SF_OK ? read_bytes(reader, length, word_out) : status;
 }
@@ -112,20 +103,16 @@ read_word_count(struct reader *reader, size_t words_max, size_t *count_out)
 {
     unsigned char type;
     enum sf_status status = read_type(reader, &type);
-    if (status != SF_OK) {
+    if (status != SF_OK)
         return status;
-    }
     int64_t count = 0;
-    if (type != '*') {
+    if (type != '*')
         return SF_INVALID;
-    }
     status = read_number(reader, &count);
-    if (status != SF_OK) {
+    if (status != SF_OK)
         return status;
-    }
-    if (count < 0 || count > SF_RESP_WORDS_MAX || (size_t)count > words_max) {
+    if (count < 0 || count > SF_RESP_WORDS_MAX || (size_t)count > words_max)
         return SF_INVALID;
-    }
     *count_out = (size_t)count;
     return SF_OK;
 }
@@ -136,9 +123,8 @@ read_request(struct reader *reader, struct sf_span *words_out, size_t words_max,
     enum sf_status status = read_word_count(reader, words_max, count_out);
     for (size_t i = 0; status == SF_OK && i < *count_out; i++) {
         status = read_word(reader, &words_out[i]);
-        if (status == SF_NOT_FOUND) {
+        if (status == SF_NOT_FOUND)
             reader->needed += (*count_out - i - 1) * WORD_MIN_BYTES;
-        }
     }
     return status;
 }
@@ -158,9 +144,8 @@ read_bulk_value(struct reader *reader, struct sf_resp_value *value_out)
 {
     int64_t length;
     enum sf_status status = read_number(reader, &length);
-    if (status != SF_OK) {
+    if (status != SF_OK)
         return status;
-    }
     value_out->type = length == -1 ? SF_RESP_NIL : SF_RESP_BULK;
     return length == -1 ? SF_OK : read_bytes(reader, length, &value_out->text);
 }
@@ -169,9 +154,8 @@ static enum sf_status
 read_array_value(struct reader *reader, struct sf_resp_value *value_out)
 {
     enum sf_status status = read_number(reader, &value_out->integer);
-    if (status != SF_OK) {
+    if (status != SF_OK)
         return status;
-    }
     value_out->type = value_out->integer == -1 ? SF_RESP_NIL : SF_RESP_ARRAY;
     return value_out->integer < -1 ? SF_INVALID : SF_OK;
 }
@@ -181,9 +165,8 @@ read_value(struct reader *reader, struct sf_resp_value *value_out)
 {
     unsigned char type;
     enum sf_status status = read_type(reader, &type);
-    if (status != SF_OK) {
+    if (status != SF_OK)
         return status;
-    }
     *value_out = (struct sf_resp_value){.type = SF_RESP_SIMPLE};
     switch (type) {
     case '+':
@@ -208,22 +191,18 @@ static enum sf_status
 read_reply(struct reader *reader, struct sf_resp_value *values_out, size_t values_max, size_t *count_out)
 {
     for (size_t pending = 1; pending > 0; pending--) {
-        if (pending > values_max - *count_out) {
-            return SF_INVALID;
-        }
+        if (pending > values_max - *count_out)
+            return SF_FULL;
         struct sf_resp_value *value = &values_out[*count_out];
         enum sf_status status = read_value(reader, value);
-        if (status == SF_NOT_FOUND) {
+        if (status == SF_NOT_FOUND)
             reader->needed += (pending - 1) * VALUE_MIN_BYTES;
-        }
-        if (status != SF_OK) {
+        if (status != SF_OK)
             return status;
-        }
         (*count_out)++;
         if (value->type == SF_RESP_ARRAY) {
-            if ((uint64_t)value->integer > values_max - *count_out) {
+            if ((uint64_t)value->integer > SF_RESP_BYTES_MAX / VALUE_MIN_BYTES)
                 return SF_INVALID;
-            }
             pending += (size_t)value->integer;
         }
     }
@@ -252,15 +231,12 @@ sf_resp_append_bulk(struct sf_buffer *out, struct sf_span bytes)
 {
     size_t before = out->size;
     enum sf_status status = sf_buffer_append_format(out, "$%zu\r\n", bytes.size);
-    if (status == SF_OK) {
+    if (status == SF_OK)
         status = sf_buffer_append_span(out, bytes);
-    }
-    if (status == SF_OK) {
+    if (status == SF_OK)
         status = sf_buffer_append(out, "\r\n", 2);
-    }
-    if (status != SF_OK) {
+    if (status != SF_OK)
         out->size = before;
-    }
     return status;
 }
 

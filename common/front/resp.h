@@ -27,7 +27,7 @@ struct sf_resp_value {
 enum sf_status sf_resp_parse_request(struct sf_span input, struct sf_span *words_out, size_t words_max,
                                      size_t *count_out, size_t *used_out) SF_MUST_CHECK;
 
-/* One reply, flattened depth first. Same statuses. */
+/* One reply, flattened depth first. Same statuses; SF_FULL: it has more than values_max values. */
 enum sf_status sf_resp_parse_reply(struct sf_span input, struct sf_resp_value *values_out, size_t values_max,
                                    size_t *count_out, size_t *used_out) SF_MUST_CHECK;
 
