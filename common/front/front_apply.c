@@ -234,9 +234,10 @@ apply_in_daemon(struct change *change)
 static enum sf_status
 load_and_apply(struct change *change, struct sf_l1_applied *applied_out)
 {
+    struct sf_key asked_for = applied_out->key; /* the change's own key, or the one that took its place */
     struct sf_span record;
     sf_time last_access;
-    enum sf_status status = sf_front_ask_load(change->front, change->key, change->deadline, &change->reply, &record,
+    enum sf_status status = sf_front_ask_load(change->front, &asked_for, change->deadline, &change->reply, &record,
                                               &last_access);
     if (status != SF_OK) {
         applied_out->missed = false;
