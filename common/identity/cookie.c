@@ -36,8 +36,9 @@ unquote(struct sf_span text)
 }
 
 /*
- * The next pair; false behind the last one. A ';' at the end has an empty one behind it. Quotes do not protect a ';': browsers end a value there, and a parser that
- * saw it otherwise could be shown another cookie than the application sees.
+ * The next pair; false behind the last one. A ';' at the end has an empty one behind it. Quotes do
+ * not protect a ';': browsers end a value there, and a parser that saw it otherwise could be shown
+ * another cookie than the application sees.
  */
 static bool
 next_pair(struct sf_span header, size_t *at, struct pair *pair_out)
@@ -55,7 +56,8 @@ next_pair(struct sf_span header, size_t *at, struct pair *pair_out)
     if (equals == NULL)
         return true;
     pair_out->name = trim(sf_span_of(begin, (size_t)(equals - begin)));
-    pair_out->value = trim(sf_span_of(equals + 1, pair_out->whole.size - (size_t)(equals - begin) - 1));
+    pair_out->value =
+        trim(sf_span_of(equals + 1, pair_out->whole.size - (size_t)(equals - begin) - 1));
     return true;
 }
 
@@ -140,10 +142,15 @@ sf_cookie_options_from(struct sf_cookie_options *options_out, const struct sf_co
 static bool
 is_base64url(const char *value)
 {
-    return value[strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")] == '\0';
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+    return value[strspn(value, alphabet)] == '\0';
 }
 
-/* The options are checked at the start; this is what keeps a hole there from becoming a split response. */
+/*
+ * The options are checked at the start; this is what keeps a hole there from becoming a split
+ * response.
+ */
 static bool
 is_attribute(const char *text)
 {
@@ -179,9 +186,10 @@ append_lifetime(struct sf_buffer *header, int64_t seconds, sf_time ends)
 
     if (gmtime_r(&end, &date) == NULL)
         return SF_INVALID;
-    return sf_buffer_append_format(header, "; Max-Age=%" PRId64 "; Expires=%s, %02d %s %04d %02d:%02d:%02d GMT",
-                                   seconds, days[date.tm_wday], date.tm_mday, months[date.tm_mon],
-                                   date.tm_year + 1900, date.tm_hour, date.tm_min, date.tm_sec);
+    return sf_buffer_append_format(
+        header, "; Max-Age=%" PRId64 "; Expires=%s, %02d %s %04d %02d:%02d:%02d GMT", seconds,
+        days[date.tm_wday], date.tm_mday, months[date.tm_mon], date.tm_year + 1900, date.tm_hour,
+        date.tm_min, date.tm_sec);
 }
 
 static enum sf_status
@@ -189,15 +197,18 @@ append_attributes(struct sf_buffer *header, const struct sf_cookie_options *opti
 {
     bool has_domain = options->domain != NULL && options->domain[0] != '\0';
 
-    return sf_buffer_append_format(header, "; Path=%s%s%s%s%s%s", options->path, has_domain ? "; Domain=" : "",
-                                   has_domain ? options->domain : "", options->secure ? "; Secure" : "",
-                                   options->http_only ? "; HttpOnly" : "", same_site_text(options->same_site));
+    return sf_buffer_append_format(
+        header, "; Path=%s%s%s%s%s%s", options->path, has_domain ? "; Domain=" : "",
+        has_domain ? options->domain : "", options->secure ? "; Secure" : "",
+        options->http_only ? "; HttpOnly" : "", same_site_text(options->same_site));
 }
 
 static enum sf_status
-append_cookie(struct sf_buffer *header, const struct sf_cookie_options *options, const char *value, sf_time now)
+append_cookie(struct sf_buffer *header, const struct sf_cookie_options *options, const char *value,
+              sf_time now)
 {
-    enum sf_status status = sf_buffer_append_format(header, "%s=%s", options->name, value != NULL ? value : "");
+    enum sf_status status =
+        sf_buffer_append_format(header, "%s=%s", options->name, value != NULL ? value : "");
 
     if (status == SF_OK)
         status = append_attributes(header, options);
@@ -211,13 +222,14 @@ append_cookie(struct sf_buffer *header, const struct sf_cookie_options *options,
 }
 
 enum sf_status
-sf_cookie_format(struct sf_buffer *header_out, const struct sf_cookie_options *options, const char *value,
-                 sf_time now)
+sf_cookie_format(struct sf_buffer *header_out, const struct sf_cookie_options *options,
+                 const char *value, sf_time now)
 {
     if (value != NULL && (value[0] == '\0' || !is_base64url(value)))
         return SF_INVALID;
-    if (options->name[0] == '\0' || strpbrk(options->name, " \t=,\"") != NULL || !is_attribute(options->name) ||
-        !is_attribute(options->path) || (options->domain != NULL && !is_attribute(options->domain)))
+    if (options->name[0] == '\0' || strpbrk(options->name, " \t=,\"") != NULL ||
+        !is_attribute(options->name) || !is_attribute(options->path) ||
+        (options->domain != NULL && !is_attribute(options->domain)))
         return SF_INVALID;
     sf_buffer_clear(header_out);
     return append_cookie(header_out, options, value, now);

@@ -19,11 +19,12 @@ struct digest {
 };
 
 static void
-hash(struct digest *digest_out, const unsigned char random[RANDOM_BYTES], const unsigned char secret[SF_SECRET_BYTES])
+hash(struct digest *digest_out, const unsigned char random[RANDOM_BYTES],
+     const unsigned char secret[SF_SECRET_BYTES])
 {
     /* Fails only on sizes out of range, and those are constants. */
-    (void)crypto_generichash((unsigned char *)digest_out, sizeof(*digest_out), random, RANDOM_BYTES, secret,
-                             SF_SECRET_BYTES);
+    (void)crypto_generichash((unsigned char *)digest_out, sizeof(*digest_out), random, RANDOM_BYTES,
+                             secret, SF_SECRET_BYTES);
 }
 
 enum sf_status
@@ -47,7 +48,8 @@ sf_session_id_new(struct sf_session_id *id_out, const struct sf_secrets *secrets
 }
 
 static enum sf_status
-find_secret(struct digest *digest_out, const unsigned char bytes[ID_BYTES], const struct sf_secrets *secrets)
+find_secret(struct digest *digest_out, const unsigned char bytes[ID_BYTES],
+            const struct sf_secrets *secrets)
 {
     for (size_t i = 0; i < secrets->count; i++) {
         hash(digest_out, bytes, secrets->keys[i]);
@@ -58,7 +60,8 @@ find_secret(struct digest *digest_out, const unsigned char bytes[ID_BYTES], cons
 }
 
 enum sf_status
-sf_session_id_parse(struct sf_session_id *id_out, struct sf_span text, const struct sf_secrets *secrets)
+sf_session_id_parse(struct sf_session_id *id_out, struct sf_span text,
+                    const struct sf_secrets *secrets)
 {
     unsigned char bytes[ID_BYTES];
     struct digest digest;

@@ -10,7 +10,7 @@
 enum control { REPLACE, UNSET, SET, APPEND, INCREMENT, LOGIN, ROTATE, LOGOUT, CONTROL_COUNT };
 
 static const char *const control_names[CONTROL_COUNT] = {
-    [REPLACE] = "Replace", [UNSET] = "Unset", [SET] = "Set",       [APPEND] = "Append",
+    [REPLACE] = "Replace",     [UNSET] = "Unset", [SET] = "Set",       [APPEND] = "Append",
     [INCREMENT] = "Increment", [LOGIN] = "Login", [ROTATE] = "Rotate", [LOGOUT] = "Logout",
 };
 
@@ -23,7 +23,7 @@ struct sf_exchange {
     struct header headers[SF_EXCHANGE_HEADERS_MAX];
     size_t count;
     struct sf_buffer values;  /* as they came */
-    struct sf_buffer decoded; /* what the spans of the ops point to; as large as `values`, so it never moves */
+    struct sf_buffer decoded; /* the spans of the ops; has room for all `values`, so it never moves */
     struct sf_field *fields;  /* of Replace */
     size_t field_count, field_capacity;
     struct sf_error refused;  /* the first header that sf_exchange_add refused */
@@ -52,7 +52,7 @@ sf_exchange_free(struct sf_exchange *exchange)
     free(exchange);
 }
 
-/* As CGI folds the names of headers: no case, and whatever is no letter or digit is one and the same. */
+/* As CGI folds names of headers: no case, and whatever is no letter or digit is the same. */
 static char
 fold(char c)
 {
@@ -110,7 +110,8 @@ trim(const char *value)
 }
 
 static enum sf_status
-add_header(struct sf_exchange *exchange, const char *header, const char *value, struct sf_error *error)
+add_header(struct sf_exchange *exchange, const char *header, const char *value,
+           struct sf_error *error)
 {
     struct header *added = &exchange->headers[exchange->count];
     struct sf_span text = trim(value);
@@ -120,11 +121,13 @@ add_header(struct sf_exchange *exchange, const char *header, const char *value, 
     if (control == CONTROL_COUNT)
         return sf_error_set(error, SF_INVALID, "there is no header %.64s", header);
     if (exchange->count == SF_EXCHANGE_HEADERS_MAX)
-        return sf_error_set(error, SF_INVALID, "more than %d headers " SF_EXCHANGE_PREFIX "*", SF_EXCHANGE_HEADERS_MAX);
+        return sf_error_set(error, SF_INVALID, "more than %d headers " SF_EXCHANGE_PREFIX "*",
+                            SF_EXCHANGE_HEADERS_MAX);
     *added = (struct header){control, exchange->values.size, text.size};
     status = sf_buffer_append_span(&exchange->values, text);
     if (status == SF_FULL)
-        return sf_error_set(error, SF_INVALID, "headers " SF_EXCHANGE_PREFIX "* of more than %d bytes",
+        return sf_error_set(error, SF_INVALID,
+                            "headers " SF_EXCHANGE_PREFIX "* of more than %d bytes",
                             SF_EXCHANGE_BYTES_MAX);
     if (status != SF_OK)
         return sf_error_set(error, status, "no memory");
@@ -133,7 +136,8 @@ add_header(struct sf_exchange *exchange, const char *header, const char *value, 
 }
 
 enum sf_status
-sf_exchange_add(struct sf_exchange *exchange, const char *header, const char *value, struct sf_error *error)
+sf_exchange_add(struct sf_exchange *exchange, const char *header, const char *value,
+                struct sf_error *error)
 {
     struct sf_error refused;
     enum sf_status status = add_header(exchange, header, value, &refused);
@@ -185,7 +189,8 @@ static enum sf_status
 read_pair(void *context, struct sf_span name, struct sf_span value, bool has_value)
 {
     struct reading *reading = context;
-    struct sf_op append = {.kind = SF_OP_APPEND, .name = name, .value = {.type = SF_VALUE_STRING, .bytes = value}};
+    struct sf_op append = {
+        .kind = SF_OP_APPEND, .name = name, .value = {.type = SF_VALUE_STRING, .bytes = value}};
 
     switch (reading->control) {
     case UNSET:
@@ -223,12 +228,14 @@ read_login(struct reading *reading, struct sf_span value)
     struct sf_span user;
     enum sf_status status;
 
-    if (sf_ops_has(reading->ops, SF_OP_LOGIN) || (value.size > 0 && memchr(value.data, '+', value.size) != NULL))
+    if (sf_ops_has(reading->ops, SF_OP_LOGIN) ||
+        (value.size > 0 && memchr(value.data, '+', value.size) != NULL))
         return SF_INVALID;
     status = sf_form_decode(value, &reading->exchange->decoded, &user);
     if (status != SF_OK)
         return status;
-    return has_control_character(user) ? SF_INVALID : sf_ops_add_name(reading->ops, SF_OP_LOGIN, user);
+    return has_control_character(user) ? SF_INVALID
+                                       : sf_ops_add_name(reading->ops, SF_OP_LOGIN, user);
 }
 
 static enum sf_status
@@ -271,6 +278,14 @@ has_header(const struct sf_exchange *exchange, enum control control)
     return false;
 }
 
+static struct sf_span
+value_of(const struct sf_exchange *exchange, const struct header *header)
+{
+    if (header->size == 0)
+        return sf_span_of(NULL, 0);
+    return sf_span_of(exchange->values.data + header->at, header->size);
+}
+
 static enum sf_status
 read_headers(struct reading *reading, const struct sf_session *current)
 {
@@ -281,7 +296,7 @@ read_headers(struct reading *reading, const struct sf_session *current)
         const struct header *header = &exchange->headers[i];
 
         if (header->control == reading->control)
-            status = read_header(reading, sf_span_of(exchange->values.data + header->at, header->size));
+            status = read_header(reading, value_of(exchange, header));
     }
     if (status == SF_OK && reading->control == REPLACE && has_header(exchange, REPLACE))
         status = add_replacement(reading, current);
@@ -297,15 +312,15 @@ read_all(struct reading *reading, const struct sf_session *current, struct sf_er
         reading->control = (enum control)control;
         status = read_headers(reading, current);
         if (status != SF_OK)
-            return sf_error_set(error, status, SF_EXCHANGE_PREFIX "%s: bad name, value or escape, or too many changes",
-                                control_names[control]);
+            return sf_error_set(error, status, "%s%s: bad name, value or escape, or too many changes",
+                                SF_EXCHANGE_PREFIX, control_names[control]);
     }
     return SF_OK;
 }
 
 enum sf_status
-sf_exchange_ops(struct sf_exchange *exchange, const struct sf_session *current, struct sf_ops *ops_out,
-                struct sf_error *error)
+sf_exchange_ops(struct sf_exchange *exchange, const struct sf_session *current,
+                struct sf_ops *ops_out, struct sf_error *error)
 {
     struct reading reading = {.exchange = exchange, .ops = ops_out};
     size_t count_before = ops_out->count;

@@ -71,9 +71,10 @@ emit(struct environment *out, const char *name, struct sf_span value)
 static enum sf_status
 emit_number(struct environment *out, const char *name, int64_t number)
 {
+    struct sf_value value = {.type = SF_VALUE_INTEGER, .integer = number};
     char text[SF_NUMBER_TEXT];
 
-    return emit(out, name, sf_value_text(&(struct sf_value){.type = SF_VALUE_INTEGER, .integer = number}, text));
+    return emit(out, name, sf_value_text(&value, text));
 }
 
 static enum sf_status
@@ -214,7 +215,8 @@ emit_data(struct environment *out, enum sf_data_format format)
     if (format == SF_DATA_NONE)
         return SF_OK;
     sf_buffer_init(&data, SF_EXPORT_DATA_MAX);
-    status = format == SF_DATA_JSON ? sf_export_json(out->session, out->fields, &data) : write_form(out, &data);
+    status = format == SF_DATA_JSON ? sf_export_json(out->session, out->fields, &data)
+                                    : write_form(out, &data);
     if (status == SF_OK)
         status = emit(out, "SESSION_DATA", sf_buffer_span(&data));
     else if (status == SF_FULL)
@@ -224,8 +226,9 @@ emit_data(struct environment *out, enum sf_data_format format)
 }
 
 enum sf_status
-sf_export_environment(const struct sf_session *session, const struct sf_key *key, bool is_new, sf_time expires,
-                      const struct sf_export_options *options, sf_export_variable_fn *variable, void *context)
+sf_export_environment(const struct sf_session *session, const struct sf_key *key, bool is_new,
+                      sf_time expires, const struct sf_export_options *options,
+                      sf_export_variable_fn *variable, void *context)
 {
     struct environment out = {session, options->fields, variable, context, {.data = NULL}};
     enum sf_status status;

@@ -9,7 +9,10 @@ is_continuation(struct sf_span text, size_t at)
     return at < text.size && (text.data[at] & 0xc0) == 0x80;
 }
 
-/* Bytes of the character at `at`; 0: not UTF-8 (overlong forms, surrogates and what lies behind U+10FFFF are not). */
+/*
+ * Bytes of the character at `at`; 0: not UTF-8 (overlong forms, surrogates and what lies behind
+ * U+10FFFF are not).
+ */
 static size_t
 character_size(struct sf_span text, size_t at)
 {
@@ -76,14 +79,16 @@ append_string(struct sf_buffer *json, struct sf_span text)
 static enum sf_status
 append_base64(struct sf_buffer *json, struct sf_span bytes)
 {
-    size_t room = sodium_base64_ENCODED_LEN(bytes.size, sodium_base64_VARIANT_ORIGINAL); /* with a NUL */
+    /* with a NUL */
+    size_t room = sodium_base64_ENCODED_LEN(bytes.size, sodium_base64_VARIANT_ORIGINAL);
     enum sf_status status = sf_buffer_append_text(json, "{\"base64\":\"");
 
     if (status == SF_OK)
         status = sf_buffer_reserve(json, room);
     if (status != SF_OK)
         return status;
-    sodium_bin2base64((char *)json->data + json->size, room, bytes.data, bytes.size, sodium_base64_VARIANT_ORIGINAL);
+    sodium_bin2base64((char *)json->data + json->size, room, bytes.data, bytes.size,
+                      sodium_base64_VARIANT_ORIGINAL);
     json->size += room - 1;
     return sf_buffer_append_text(json, "\"}");
 }

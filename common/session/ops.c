@@ -29,7 +29,8 @@ op_is_valid(const struct sf_op *op)
     case SF_OP_SET:
         return sf_name_is_valid(op->name) && value_is_valid(&op->value);
     case SF_OP_APPEND:
-        return sf_name_is_valid(op->name) && value_is_valid(&op->value) && op->value.type != SF_VALUE_INTEGER;
+        return sf_name_is_valid(op->name) && value_is_valid(&op->value) &&
+               op->value.type != SF_VALUE_INTEGER;
     case SF_OP_COMPARE_AND_SET:
         return sf_name_is_valid(op->name) && value_is_valid(&op->value) &&
                (op->expected.type == 0 || value_is_valid(&op->expected));
@@ -82,7 +83,8 @@ sf_ops_add(struct sf_ops *ops, const struct sf_op *op)
 enum sf_status
 sf_ops_add_set(struct sf_ops *ops, struct sf_span name, struct sf_span text)
 {
-    return sf_ops_add(ops, &(struct sf_op){.kind = SF_OP_SET, .name = name,
+    return sf_ops_add(ops, &(struct sf_op){.kind = SF_OP_SET,
+                                           .name = name,
                                            .value = {.type = SF_VALUE_STRING, .bytes = text}});
 }
 
@@ -111,8 +113,9 @@ sf_ops_has(const struct sf_ops *ops, enum sf_op_kind kind)
 bool
 sf_ops_may_create(const struct sf_ops *ops)
 {
-    return sf_ops_has(ops, SF_OP_SET) || sf_ops_has(ops, SF_OP_INCREMENT) || sf_ops_has(ops, SF_OP_APPEND) ||
-           sf_ops_has(ops, SF_OP_COMPARE_AND_SET) || sf_ops_has(ops, SF_OP_LOGIN);
+    return sf_ops_has(ops, SF_OP_SET) || sf_ops_has(ops, SF_OP_INCREMENT) ||
+           sf_ops_has(ops, SF_OP_APPEND) || sf_ops_has(ops, SF_OP_COMPARE_AND_SET) ||
+           sf_ops_has(ops, SF_OP_LOGIN);
 }
 
 bool

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One list being applied: `after` is a copy that takes the session's place when every op has worked. */
+/* One list being applied: `after` is a copy that takes the session's place if every op works. */
 struct application {
     struct sf_session *before;
     struct sf_session after;
@@ -75,11 +75,12 @@ move_value(struct sf_value *value, uintptr_t from, const struct sf_buffer *scrat
 {
     uintptr_t at = (uintptr_t)value->bytes.data;
 
-    if (value->type != 0 && value->type != SF_VALUE_INTEGER && at >= from && at - from < scratch->size)
+    if (value->type != 0 && value->type != SF_VALUE_INTEGER && at >= from &&
+        at - from < scratch->size)
         value->bytes.data = scratch->data + (at - from);
 }
 
-/* Values that earlier APPENDs joined lie in scratch, so they must follow it when it grows and moves. */
+/* Values that earlier APPENDs joined lie in scratch: they must follow it when it moves. */
 static enum sf_status
 reserve_scratch(struct application *work, size_t extra)
 {
@@ -96,20 +97,26 @@ reserve_scratch(struct application *work, size_t extra)
     return SF_OK;
 }
 
-/* The value is the last thing in scratch: a list of many APPENDs to one field then copies each byte once only. */
+/*
+ * The value is the last thing in scratch: a list of many APPENDs to one field then copies each byte
+ * once only.
+ */
 static bool
 is_scratch_end(const struct application *work, struct sf_span bytes)
 {
     const struct sf_buffer *scratch = work->scratch;
 
-    return bytes.size > 0 && bytes.size <= scratch->size && bytes.data == scratch->data + scratch->size - bytes.size;
+    return bytes.size > 0 && bytes.size <= scratch->size &&
+           bytes.data == scratch->data + scratch->size - bytes.size;
 }
 
 static enum sf_status
-join(struct application *work, const struct sf_field *field, struct sf_span tail, struct sf_span *joined_out)
+join(struct application *work, const struct sf_field *field, struct sf_span tail,
+     struct sf_span *joined_out)
 {
     bool in_place = is_scratch_end(work, field->value.bytes);
-    enum sf_status status = reserve_scratch(work, tail.size + (in_place ? 0 : field->value.bytes.size));
+    enum sf_status status =
+        reserve_scratch(work, tail.size + (in_place ? 0 : field->value.bytes.size));
     struct sf_span head = field->value.bytes; /* where it is now */
 
     if (status == SF_OK && !in_place)
@@ -148,7 +155,8 @@ is_expected(const struct sf_field *field, const struct sf_value *expected)
 
     if (field == NULL || expected->type == 0)
         return field == NULL && expected->type == 0;
-    return sf_span_equal(sf_value_text(&field->value, number), sf_value_text(expected, expected_number));
+    return sf_span_equal(sf_value_text(&field->value, number),
+                         sf_value_text(expected, expected_number));
 }
 
 static enum sf_status
@@ -235,8 +243,8 @@ settle_head(struct application *work, const struct sf_ops *ops, sf_time now)
 }
 
 enum sf_status
-sf_ops_apply(struct sf_session *session, const struct sf_ops *ops, sf_time now, struct sf_buffer *scratch,
-             struct sf_ops_outcome *outcome_out)
+sf_ops_apply(struct sf_session *session, const struct sf_ops *ops, sf_time now,
+             struct sf_buffer *scratch, struct sf_ops_outcome *outcome_out)
 {
     struct application work = {.before = session, .scratch = scratch};
     enum sf_status status = copy_session(&work.after, session, ops->count);

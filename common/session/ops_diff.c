@@ -15,7 +15,8 @@ is_same_text(const struct sf_value *a, const struct sf_value *b)
 static bool
 parse_canonical(struct sf_span text, struct sf_value *value_out)
 {
-    struct sf_value number = {.type = SF_VALUE_INTEGER}, as_text = {.type = SF_VALUE_STRING, .bytes = text};
+    struct sf_value number = {.type = SF_VALUE_INTEGER};
+    struct sf_value as_text = {.type = SF_VALUE_STRING, .bytes = text};
 
     if (sf_int64_parse(text, &number.integer) != SF_OK || !is_same_text(&number, &as_text))
         return false;
@@ -23,7 +24,10 @@ parse_canonical(struct sf_span text, struct sf_value *value_out)
     return true;
 }
 
-/* Writers of blobs know text only: what they change keeps the type it had, as far as the new text allows. */
+/*
+ * Writers of blobs know text only: what they change keeps the type it had, as far as the new text
+ * allows.
+ */
 static struct sf_value
 keep_type(const struct sf_value *before, const struct sf_value *after)
 {
@@ -50,7 +54,8 @@ add_change(struct sf_ops *ops, const struct sf_field *before, const struct sf_fi
 
 /* Both lists are sorted: < 0 when the next name is only in `before`, > 0 when only in `after`. */
 static int
-compare_next(const struct sf_session *before, size_t i, const struct sf_field *after, size_t after_count, size_t j)
+compare_next(const struct sf_session *before, size_t i, const struct sf_field *after,
+             size_t after_count, size_t j)
 {
     if (before == NULL || i >= before->count)
         return 1;
@@ -60,7 +65,8 @@ compare_next(const struct sf_session *before, size_t i, const struct sf_field *a
 }
 
 enum sf_status
-sf_ops_diff(struct sf_ops *ops, const struct sf_session *before, const struct sf_field *after, size_t after_count)
+sf_ops_diff(struct sf_ops *ops, const struct sf_session *before, const struct sf_field *after,
+            size_t after_count)
 {
     size_t before_count = before != NULL ? before->count : 0, i = 0, j = 0;
     enum sf_status status = SF_OK;

@@ -7,7 +7,10 @@ enum part { PART_NONE, PART_NAME, PART_EXPECTED, PART_VALUE, PART_DELTA };
 
 #define PARTS_MAX 3
 
-/* One row is one word and what follows it; read in one direction it parses, in the other it formats. */
+/*
+ * One row is one word and what follows it; read in one direction it parses, in the other it
+ * formats.
+ */
 struct form {
     const char *word;
     enum sf_op_kind kind;
@@ -45,7 +48,8 @@ find_word(struct sf_span word)
     for (size_t i = 0; i < FORM_COUNT; i++) {
         struct sf_span text = sf_span_text(forms[i].word);
 
-        if (text.size == word.size && strncasecmp(forms[i].word, (const char *)word.data, word.size) == 0)
+        if (text.size == word.size &&
+            strncasecmp(forms[i].word, (const char *)word.data, word.size) == 0)
             return &forms[i];
     }
     return NULL;
@@ -124,7 +128,8 @@ add_form(struct sf_ops *ops, const struct form *form, const struct sf_span *word
 }
 
 enum sf_status
-sf_ops_from_words(struct sf_ops *ops, const struct sf_span *words, size_t count, struct sf_error *error)
+sf_ops_from_words(struct sf_ops *ops, const struct sf_span *words, size_t count,
+                  struct sf_error *error)
 {
     for (size_t at = 0; at < count;) {
         const struct form *form = find_word(words[at]);
@@ -135,10 +140,12 @@ sf_ops_from_words(struct sf_ops *ops, const struct sf_span *words, size_t count,
             return sf_error_set(error, SF_INVALID, "word %zu is no operation", at + 1);
         parts = part_count(form);
         if (parts > count - at - 1)
-            return sf_error_set(error, SF_INVALID, "%s at word %zu needs %zu more words", form->word, at + 1, parts);
+            return sf_error_set(error, SF_INVALID, "%s at word %zu needs %zu more words",
+                                form->word, at + 1, parts);
         status = add_form(ops, form, words + at + 1);
         if (status != SF_OK)
-            return sf_error_set(error, status, "%s at word %zu: bad name or number, or out of place", form->word,
+            return sf_error_set(error, status,
+                                "%s at word %zu: bad name or number, or out of place", form->word,
                                 at + 1);
         at += 1 + parts;
     }

@@ -4,7 +4,10 @@
 #include <assert.h>
 #include <string.h>
 
-/* docs/record-format.md shows the same as a picture; whoever changes one changes the other, and the last byte of the mark. */
+/*
+ * docs/record-format.md shows the same as a picture; whoever changes one changes the other, and the
+ * last byte of the mark.
+ */
 static const unsigned char mark[4] = {'S', 'F', 'R', 1};
 
 enum {
@@ -38,7 +41,10 @@ enum {
     ENTRY_BYTES = 16
 };
 
-/* A record whose size, field count and user fit together: the table lies inside. Nothing is known about the entries. */
+/*
+ * A record whose size, field count and user fit together: the table lies inside. Nothing is known
+ * about the entries.
+ */
 struct shape {
     const unsigned char *bytes;
     size_t size;
@@ -147,7 +153,8 @@ end_is_sane(const struct sf_record_head *head)
     case SF_RECORD_SESSION:
         return head->end_reason == SF_END_NONE && !has_successor;
     case SF_RECORD_ENDED:
-        return head->end_reason <= SF_END_EXPIRED && (!has_successor || head->end_reason == SF_END_ROTATED);
+        return head->end_reason <= SF_END_EXPIRED &&
+               (!has_successor || head->end_reason == SF_END_ROTATED);
     }
     return false;
 }
@@ -155,9 +162,9 @@ end_is_sane(const struct sf_record_head *head)
 static bool
 head_is_sane(const struct sf_record_head *head)
 {
-    return end_is_sane(head) && sf_user_is_valid(head->user) && head->field_count <= SF_FIELDS_MAX &&
-           head->created >= 0 && head->last_access >= 0 && head->absolute_deadline >= 0 &&
-           head->grace_until >= 0 && head->idle_timeout >= 0 &&
+    return end_is_sane(head) && sf_user_is_valid(head->user) &&
+           head->field_count <= SF_FIELDS_MAX && head->created >= 0 && head->last_access >= 0 &&
+           head->absolute_deadline >= 0 && head->grace_until >= 0 && head->idle_timeout >= 0 &&
            head->idle_timeout <= (sf_time)UINT32_MAX * SF_SECOND;
 }
 
@@ -211,7 +218,10 @@ sf_record_field(struct sf_field *field_out, struct sf_span record, uint32_t inde
     return read_field(field_out, &shape, index) ? SF_OK : SF_CORRUPT;
 }
 
-/* A table in a hostile order gives a wrong answer, never a longer search: the distance shrinks with every step. */
+/*
+ * A table in a hostile order gives a wrong answer, never a longer search: the distance shrinks with
+ * every step.
+ */
 enum sf_status
 sf_record_find(struct sf_value *value_out, struct sf_span record, struct sf_span name)
 {
@@ -330,7 +340,8 @@ write_head(unsigned char *to, const struct sf_record_head *head, size_t size)
     sf_store_u64(to + AT_GRACE_UNTIL, (uint64_t)head->grace_until);
     sf_store_u32(to + AT_GENERATION, head->generation);
     sf_store_u32(to + AT_USER_EPOCH, head->user_epoch);
-    sf_store_u32(to + AT_IDLE_SECONDS, (uint32_t)((head->idle_timeout + SF_SECOND - 1) / SF_SECOND));
+    sf_store_u32(to + AT_IDLE_SECONDS,
+                 (uint32_t)((head->idle_timeout + SF_SECOND - 1) / SF_SECOND));
     sf_store_u32(to + AT_FIELD_COUNT, head->field_count);
     to[AT_KIND] = (unsigned char)head->kind;
     to[AT_END_REASON] = (unsigned char)head->end_reason;
@@ -340,7 +351,8 @@ write_head(unsigned char *to, const struct sf_record_head *head, size_t size)
 }
 
 static void
-write_fields(unsigned char *record, size_t table, const struct sf_field *fields, uint32_t count, size_t names)
+write_fields(unsigned char *record, size_t table, const struct sf_field *fields, uint32_t count,
+             size_t names)
 {
     size_t name_at = table + (size_t)count * ENTRY_BYTES, value_at = name_at + names;
 
@@ -366,8 +378,8 @@ write_fields(unsigned char *record, size_t table, const struct sf_field *fields,
 }
 
 enum sf_status
-sf_record_encode(struct sf_buffer *record_out, const struct sf_record_head *head, const struct sf_field *fields,
-                 size_t max_bytes)
+sf_record_encode(struct sf_buffer *record_out, const struct sf_record_head *head,
+                 const struct sf_field *fields, size_t max_bytes)
 {
     size_t names, heap_size, size, table;
     enum sf_status status;

@@ -118,7 +118,8 @@ sf_session_set(struct sf_session *session, struct sf_span name, const struct sf_
     status = reserve_fields(session, session->count + 1);
     if (status != SF_OK)
         return status;
-    memmove(&session->fields[at + 1], &session->fields[at], (session->count - at) * sizeof(session->fields[0]));
+    memmove(&session->fields[at + 1], &session->fields[at],
+            (session->count - at) * sizeof(session->fields[0]));
     session->fields[at] = (struct sf_field){name, copy};
     session->count++;
     return SF_OK;
@@ -133,7 +134,8 @@ sf_session_unset(struct sf_session *session, struct sf_span name)
     if (!is_there)
         return false;
     session->count--;
-    memmove(&session->fields[at], &session->fields[at + 1], (session->count - at) * sizeof(session->fields[0]));
+    memmove(&session->fields[at], &session->fields[at + 1],
+            (session->count - at) * sizeof(session->fields[0]));
     return true;
 }
 
