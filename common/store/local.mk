@@ -3,4 +3,5 @@ libstore_la_SOURCES += \
 	%D%/store.c %D%/store.h \
 	%D%/store_fail.c \
 	%D%/store_memory.c \
-	%D%/store_sqlite.c
+	%D%/store_sqlite.c \
+	%D%/store_sqlite_connection.c %D%/store_sqlite_connection.h

@@ -4,13 +4,13 @@
 /*
  * store.h - what every backend is: a table of operations, opened from a URL, used by the daemon only.
  *
- * Called by two threads of the daemon, one that loads and one that writes; a backend may be inside load and write at once,
- * never twice inside the same one. Deadlines are on the steady clock.
+ * Called by two threads of the daemon: one loads and scans, the other attaches, writes and sweeps. A backend may be inside a
+ * load and a write at once, never twice inside the same of the two. Deadlines are on the steady clock. A call that fails may be
+ * followed by another at once: a backend connects again by itself.
  */
 #include <stdbool.h>
 
 #include "common/base/clock.h"
-#include "common/config/config.h"
 #include "common/session/record.h"
 
 struct sf_store;
@@ -32,7 +32,7 @@ struct sf_write {
 };
 
 struct sf_stored {
-    struct sf_buffer record;
+    struct sf_buffer record; /* initialised by the caller; what it held is replaced */
     sf_time last_access;    /* may be later than the record says */
 };
 
@@ -44,18 +44,24 @@ enum sf_store_flags {
 /* `state` is the instance's state folder, for relative paths. Checks the URL, touches no file, opens no socket. */
 typedef enum sf_status sf_store_open_fn(struct sf_store **store_out, const char *url, const char *state,
                                         struct sf_error *error);
-/* Connects; makes the schema when it is missing. SF_INVALID: made by a later version, not a database, not allowed. */
+/*
+ * Connects; makes the schema when it is missing. SF_INVALID: made by a later version, not a database, not allowed.
+ * SF_UNAVAILABLE: may be better later; the other calls then connect by themselves.
+ */
 typedef enum sf_status sf_store_attach_fn(struct sf_store *store, sf_time deadline, struct sf_error *error);
-/* SF_NOT_FOUND only when the store has said so. Expired rows are returned as they are. */
+/* SF_NOT_FOUND only when the store has said so. Expired rows are returned as they are. SF_CORRUPT: this row is damaged. */
 typedef enum sf_status sf_store_load_fn(struct sf_store *store, const struct sf_key *key, sf_time deadline,
                                         struct sf_stored *stored_out);
-/* The whole batch in one transaction or pipeline; sets every status; returns the worst of them. */
+/* The whole batch in one transaction or pipeline; sets every status; returns the worst of them (sf_store_worst). */
 typedef enum sf_status sf_store_write_fn(struct sf_store *store, struct sf_write *writes, size_t count,
                                          sf_time deadline);
 /* Removes at most `limit` rows that expired before `now`; *removed_out < limit: no more are there. */
 typedef enum sf_status sf_store_sweep_fn(struct sf_store *store, sf_time now, size_t limit, sf_time deadline,
                                          size_t *removed_out);
-/* Rows in key order behind `after` (NULL: from the first), at most `limit`; of `user` only when it is not empty. */
+/*
+ * Rows in key order behind `after` (NULL: from the first), at most `limit`; of `user` only when it is not empty. `visit` may
+ * not call the store; false ends the scan. Damaged rows are left out.
+ */
 typedef bool sf_store_visit_fn(void *context, const struct sf_key *key, const struct sf_stored *stored);
 typedef enum sf_status sf_store_scan_fn(struct sf_store *store, const struct sf_key *after, struct sf_span user,
                                         size_t limit, sf_time deadline, sf_store_visit_fn *visit, void *context);
@@ -86,3 +92,8 @@ extern const struct sf_store_ops sf_store_memory, sf_store_fail, sf_store_sqlite
 enum sf_status sf_store_open(struct sf_store **store_out, const char *url, const char *state,
                              struct sf_error *error) SF_MUST_CHECK;
 void sf_store_close(struct sf_store *store); /* NULL is fine */
+
+/* ---- for backends ---- */
+
+/* What a batch answers as a whole: OK, NOT_FOUND, INVALID, FULL, NO_MEMORY, UNAVAILABLE, UNCERTAIN, in rising order. */
+enum sf_status sf_store_worst(const struct sf_write *writes, size_t count) SF_MUST_CHECK;

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/store/store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A new backend is a row here, a file store_<scheme>.c, and a line in local.mk. */
+static const struct sf_store_ops *const backends[] = {
+    &sf_store_sqlite,
+    &sf_store_memory,
+    &sf_store_fail,
+};
+
+#define BACKENDS (sizeof backends / sizeof backends[0])
+
+static const struct sf_store_ops *
+find_backend(const char *url)
+{
+    size_t scheme = strcspn(url, ":");
+    if (url[scheme] != ':')
+        return NULL;
+    for (size_t i = 0; i < BACKENDS; i++)
+        if (strlen(backends[i]->scheme) == scheme && strncmp(url, backends[i]->scheme, scheme) == 0)
+            return backends[i];
+    return NULL;
+}
+
+/* The URL itself is not repeated: it may hold a password. */
+static enum sf_status
+refuse_scheme(const char *url, struct sf_error *error)
+{
+    char known[128] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < BACKENDS && used < sizeof known; i++)
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s:", i > 0 ? " " : "",
+                                 backends[i]->scheme);
+    return sf_error_set(error, SF_INVALID, "store: unknown scheme \"%.*s\"; known are %s",
+                        (int)strnlen(url, strcspn(url, ":/")), url, known);
+}
+
+enum sf_status
+sf_store_open(struct sf_store **store_out, const char *url, const char *state, struct sf_error *error)
+{
+    *store_out = NULL;
+    const struct sf_store_ops *ops = find_backend(url);
+    if (ops == NULL)
+        return refuse_scheme(url, error);
+    return ops->open(store_out, url, state, error);
+}
+
+void
+sf_store_close(struct sf_store *store)
+{
+    if (store != NULL)
+        store->ops->close(store);
+}
+
+static int
+badness(enum sf_status status)
+{
+    switch (status) {
+    case SF_OK: return 0;
+    case SF_NOT_FOUND: return 1;
+    case SF_INVALID: return 2;
+    case SF_FULL: return 3;
+    case SF_NO_MEMORY: return 4;
+    case SF_CONFLICT:
+    case SF_CORRUPT:
+    case SF_UNAVAILABLE: return 5;
+    case SF_UNCERTAIN: return 6;
+    }
+    return 6;
+}
+
+enum sf_status
+sf_store_worst(const struct sf_write *writes, size_t count)
+{
+    enum sf_status worst = SF_OK;
+    for (size_t i = 0; i < count; i++)
+        if (badness(writes[i].status) > badness(worst))
+            worst = writes[i].status;
+    return worst;
+}

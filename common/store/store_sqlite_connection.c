@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/store/store_sqlite_connection.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define APPLICATION_ID 0x73667374 /* "sfst": tells file(1) and us whose database it is */
+
+/* Ops of SQLite's machine between two looks at the clock: some 50 microseconds. */
+#define PROGRESS_OPS 1000
+
+/*
+ * Version N of the schema is what the first N steps make: never change one, add another. An ordinary table: records do
+ * not fit into the leaves of a WITHOUT ROWID table, which was three times as large and half as fast at 1 KiB.
+ */
+static const char *const schema_steps[] = {
+    "CREATE TABLE session (\n"
+    "  key BLOB NOT NULL PRIMARY KEY, -- 16 bytes, a keyed hash of the session id\n"
+    "  version INTEGER NOT NULL,      -- stored only over a smaller one\n"
+    "  last_access INTEGER NOT NULL,  -- milliseconds since 1970\n"
+    "  expires INTEGER NOT NULL,      -- the same; 0: never\n"
+    "  ended INTEGER NOT NULL,        -- 1: logged out, remembered until it expires\n"
+    "  user TEXT NOT NULL,            -- '': anonymous\n"
+    "  checksum INTEGER NOT NULL,     -- of key, version and record\n"
+    "  record BLOB NOT NULL\n"
+    ");\n"
+    "CREATE INDEX session_expires ON session (expires) WHERE expires <> 0;\n"
+    "CREATE INDEX session_user ON session (user, key) WHERE user <> '';\n",
+};
+
+#define SCHEMA_VERSION ((int)(sizeof schema_steps / sizeof schema_steps[0]))
+
+/* ---- errors ---- */
+
+static bool
+is_refused_by_system(int number)
+{
+    return number == EACCES || number == EPERM || number == EROFS || number == ENOTDIR || number == ELOOP
+           || number == EISDIR;
+}
+
+static enum sf_status
+status_of(int code, int number)
+{
+    switch (code & 0xff) {
+    case SQLITE_FULL: return SF_FULL;
+    case SQLITE_NOMEM: return SF_NO_MEMORY;
+    case SQLITE_NOTADB:
+    case SQLITE_PERM:
+    case SQLITE_READONLY: return SF_INVALID;
+    default: return is_refused_by_system(number) ? SF_INVALID : SF_UNAVAILABLE;
+    }
+}
+
+/* After these the connection is as good as before. */
+static bool
+is_harmless(int code)
+{
+    switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_INTERRUPT:
+    case SQLITE_TOOBIG:
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_RANGE: return true;
+    default: return false;
+    }
+}
+
+/* SQLite remembers errno for these two only. */
+static int
+system_error(sqlite3 *db, int code)
+{
+    int primary = code & 0xff;
+    return db != NULL && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN) ? sqlite3_system_errno(db) : 0;
+}
+
+enum sf_status
+sf_sqlite_fail(struct sf_sqlite_connection *connection, int code, const char *doing, struct sf_error *error)
+{
+    int number = system_error(connection->db, code);
+    const char *reason = sqlite3_errstr(code);
+    if (connection->db != NULL && sqlite3_extended_errcode(connection->db) == code)
+        reason = sqlite3_errmsg(connection->db);
+    if ((code & 0xff) == SQLITE_INTERRUPT)
+        reason = "no answer before the deadline";
+    enum sf_status status = status_of(code, number);
+    if (number != 0)
+        sf_error_set(error, status, "sqlite:%s: %s: %s (%s)", connection->path, doing, reason, strerror(number));
+    else
+        sf_error_set(error, status, "sqlite:%s: %s: %s", connection->path, doing, reason);
+    if (!is_harmless(code))
+        sf_sqlite_close(connection);
+    return status;
+}
+
+/* ---- the file ---- */
+
+static enum sf_status
+fail_with_errno(const struct sf_sqlite_connection *connection, int number, struct sf_error *error)
+{
+    return sf_error_set(error, is_refused_by_system(number) ? SF_INVALID : SF_UNAVAILABLE, "sqlite:%s: %s",
+                        connection->path, strerror(number));
+}
+
+/* 0 or errno. */
+static int
+look_at_file(const char *path, struct sf_sqlite_file *file_out)
+{
+    struct stat found;
+    if (stat(path, &found) != 0)
+        return errno;
+    *file_out = (struct sf_sqlite_file){found.st_dev, found.st_ino, found.st_mode, found.st_uid};
+    return 0;
+}
+
+static bool
+is_same_file(const struct sf_sqlite_file *a, const struct sf_sqlite_file *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->mode == b->mode && a->owner == b->owner;
+}
+
+/* Mode 0600 whatever the umask says; SQLite gives its -wal and -shm the same. */
+static enum sf_status
+make_file(const struct sf_sqlite_connection *connection, struct sf_error *error)
+{
+    int file = open(connection->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (file < 0)
+        return errno == EEXIST ? SF_OK : fail_with_errno(connection, errno, error);
+    int failed = fchmod(file, 0600) == 0 ? 0 : errno;
+    close(file);
+    return failed == 0 ? SF_OK : fail_with_errno(connection, failed, error);
+}
+
+/* The log of the file that was here before would be replayed into this one and tear it to pieces. */
+static bool
+has_foreign_log(const struct sf_sqlite_connection *connection, const struct sf_sqlite_file *now)
+{
+    const struct sf_sqlite_file *before = &connection->file;
+    if (before->inode == 0 || (before->inode == now->inode && before->device == now->device))
+        return false;
+    char log[PATH_MAX];
+    struct stat found;
+    int length = snprintf(log, sizeof log, "%s-wal", connection->path);
+    return length > 0 && (size_t)length < sizeof log && stat(log, &found) == 0 && found.st_size > 0;
+}
+
+static enum sf_status
+find_file(struct sf_sqlite_connection *connection, bool may_create, struct sf_error *error)
+{
+    struct sf_sqlite_file now;
+    int failed = look_at_file(connection->path, &now);
+    if (failed == ENOENT && may_create) {
+        enum sf_status status = make_file(connection, error);
+        if (status != SF_OK)
+            return status;
+        failed = look_at_file(connection->path, &now);
+    }
+    if (failed != 0)
+        return fail_with_errno(connection, failed, error);
+    if (has_foreign_log(connection, &now))
+        return sf_error_set(error, SF_UNAVAILABLE,
+                            "sqlite:%s: replaced while in use: stop the server, remove its -wal and -shm, start again",
+                            connection->path);
+    connection->file = now;
+    return SF_OK;
+}
+
+/* ---- opening ---- */
+
+static int
+wait_for_lock(void *context, int tries)
+{
+    const struct sf_sqlite_connection *connection = context;
+    sf_time left = connection->deadline - sf_clock_steady();
+    if (left <= 0)
+        return 0;
+    sf_time pause = tries < 4 ? 1 : 5;
+    sqlite3_sleep((int)(left < pause ? left : pause));
+    return 1;
+}
+
+static int
+is_late(void *context)
+{
+    const struct sf_sqlite_connection *connection = context;
+    return sf_clock_steady() >= connection->deadline;
+}
+
+/* SQLITE_OK, or why it could not be read. */
+static int
+read_integer(sqlite3 *db, const char *sql, int *value_out)
+{
+    sqlite3_stmt *statement;
+    int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+    if (code != SQLITE_OK)
+        return code;
+    code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        *value_out = sqlite3_column_int(statement, 0);
+        code = SQLITE_OK;
+    }
+    sqlite3_finalize(statement);
+    return code;
+}
+
+static int
+read_identity(sqlite3 *db, int *application_out, int *version_out, int *tables_out)
+{
+    int code = read_integer(db, "PRAGMA application_id", application_out);
+    if (code == SQLITE_OK)
+        code = read_integer(db, "PRAGMA user_version", version_out);
+    if (code == SQLITE_OK)
+        code = read_integer(db, "SELECT count(*) FROM sqlite_schema", tables_out);
+    return code;
+}
+
+/* *version_out: of the schema that is there; 0: the database is empty. */
+static enum sf_status
+check_identity(struct sf_sqlite_connection *connection, int *version_out, struct sf_error *error)
+{
+    int application = 0, tables = 0;
+    int code = read_identity(connection->db, &application, version_out, &tables);
+    if ((code & 0xff) == SQLITE_NOTADB)
+        return sf_error_set(error, SF_INVALID, "sqlite:%s: not a SQLite database", connection->path);
+    if (code != SQLITE_OK)
+        return sf_sqlite_fail(connection, code, "open", error);
+    if (application == 0 && *version_out == 0 && tables == 0)
+        return SF_OK;
+    if (application != APPLICATION_ID || *version_out < 1)
+        return sf_error_set(error, SF_INVALID, "sqlite:%s: a database of another program (application_id %d)",
+                            connection->path, application);
+    if (*version_out > SCHEMA_VERSION)
+        return sf_error_set(error, SF_INVALID,
+                            "sqlite:%s: made by a later session-fast: its schema has version %d, this program knows %d",
+                            connection->path, *version_out, SCHEMA_VERSION);
+    return SF_OK;
+}
+
+static int
+run(sqlite3 *db, const char *sql)
+{
+    return sqlite3_exec(db, sql, NULL, NULL, NULL);
+}
+
+static int
+run_schema_steps(sqlite3 *db)
+{
+    int version = 0;
+    int code = read_integer(db, "PRAGMA user_version", &version); /* again: now nobody else can change it */
+    while (code == SQLITE_OK && version < SCHEMA_VERSION)
+        code = run(db, schema_steps[version++]);
+    char sql[96];
+    snprintf(sql, sizeof sql, "PRAGMA application_id=%d; PRAGMA user_version=%d", APPLICATION_ID, version);
+    return code == SQLITE_OK ? run(db, sql) : code;
+}
+
+static enum sf_status
+upgrade_schema(struct sf_sqlite_connection *connection, struct sf_error *error)
+{
+    int code = run(connection->db, "BEGIN IMMEDIATE");
+    if (code == SQLITE_OK)
+        code = run_schema_steps(connection->db);
+    if (code == SQLITE_OK)
+        code = run(connection->db, "COMMIT");
+    if (code == SQLITE_OK)
+        return SF_OK;
+    enum sf_status status = sf_sqlite_fail(connection, code, "make the schema", error);
+    sf_sqlite_close(connection);
+    return status;
+}
+
+/* Defensive and untrusting: the file may come from anywhere, and no SQL in it should run on our behalf. */
+static enum sf_status
+set_up(struct sf_sqlite_connection *connection, struct sf_error *error)
+{
+    sqlite3 *db = connection->db;
+    sqlite3_busy_handler(db, wait_for_lock, connection);
+    sqlite3_progress_handler(db, PROGRESS_OPS, is_late, connection);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+    int code = run(db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA synchronous=FULL;"
+                       "PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864;"
+                       "PRAGMA wal_autocheckpoint=4000"); /* 16 MiB of log: a third more rows a second than 4 MiB */
+    return code == SQLITE_OK ? SF_OK : sf_sqlite_fail(connection, code, "set up", error);
+}
+
+static enum sf_status
+use_write_ahead_log(struct sf_sqlite_connection *connection, struct sf_error *error)
+{
+    sqlite3_stmt *statement;
+    int code = sqlite3_prepare_v2(connection->db, "PRAGMA journal_mode=WAL", -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    bool is_wal = code == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(statement, 0), "wal") == 0;
+    sqlite3_finalize(statement);
+    if (is_wal)
+        return SF_OK;
+    if (code != SQLITE_ROW)
+        return sf_sqlite_fail(connection, code, "use a write-ahead log", error);
+    return sf_error_set(error, SF_INVALID, "sqlite:%s: a write-ahead log does not work here (a network file system?)",
+                        connection->path);
+}
+
+/*
+ * What an earlier process wrote may be in the log without having reached the disk: a repeated write would find its version
+ * there and be called stored. Moving the log into the database syncs both. Busy readers may keep a part of it: synced is enough.
+ */
+static enum sf_status
+settle_log(struct sf_sqlite_connection *connection, struct sf_error *error)
+{
+    int code = sqlite3_wal_checkpoint_v2(connection->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY)
+        return SF_OK;
+    return sf_sqlite_fail(connection, code, "checkpoint", error);
+}
+
+static enum sf_status
+prepare_all(struct sf_sqlite_connection *connection, struct sf_error *error)
+{
+    assert(connection->sql_count <= SF_SQLITE_STATEMENTS_MAX);
+    for (size_t i = 0; i < connection->sql_count; i++) {
+        int code = sqlite3_prepare_v3(connection->db, connection->sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                      &connection->statements[i], NULL);
+        if (code != SQLITE_OK)
+            return sf_sqlite_fail(connection, code, "prepare", error);
+    }
+    return SF_OK;
+}
+
+static enum sf_status
+make_usable(struct sf_sqlite_connection *connection, bool may_create, struct sf_error *error)
+{
+    int version = 0;
+    enum sf_status status = set_up(connection, error);
+    if (status == SF_OK)
+        status = check_identity(connection, &version, error);
+    if (status == SF_OK && version == 0 && !may_create)
+        status = sf_error_set(error, SF_UNAVAILABLE, "sqlite:%s: an empty file is in its place", connection->path);
+    if (status == SF_OK && sqlite3_db_readonly(connection->db, "main") != 0)
+        status = sf_error_set(error, SF_INVALID, "sqlite:%s: it cannot be written", connection->path);
+    if (status == SF_OK)
+        status = use_write_ahead_log(connection, error);
+    if (status == SF_OK && version < SCHEMA_VERSION)
+        status = upgrade_schema(connection, error);
+    if (status == SF_OK && connection->role == SF_SQLITE_WRITER)
+        status = settle_log(connection, error);
+    if (status == SF_OK)
+        status = prepare_all(connection, error);
+    return status;
+}
+
+static enum sf_status
+open_file(struct sf_sqlite_connection *connection, bool may_create, struct sf_error *error)
+{
+    enum sf_status status = find_file(connection, may_create, error);
+    if (status != SF_OK)
+        return status;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
+    int code = sqlite3_open_v2(connection->path, &connection->db, flags, NULL);
+    if (code != SQLITE_OK)
+        return sf_sqlite_fail(connection, code, "open", error);
+    status = make_usable(connection, may_create, error);
+    if (status != SF_OK)
+        sf_sqlite_close(connection);
+    return status;
+}
+
+enum sf_status
+sf_sqlite_begin_call(struct sf_sqlite_connection *connection, bool may_create, sf_time deadline,
+                     struct sf_error *error)
+{
+    connection->deadline = deadline;
+    if (sf_clock_steady() >= deadline)
+        return sf_error_set(error, SF_UNAVAILABLE, "sqlite:%s: no time left before the deadline", connection->path);
+    struct sf_sqlite_file now;
+    if (connection->db != NULL && look_at_file(connection->path, &now) == 0
+        && is_same_file(&now, &connection->file))
+        return SF_OK;
+    sf_sqlite_close(connection);
+    return open_file(connection, may_create, error);
+}
+
+void
+sf_sqlite_close(struct sf_sqlite_connection *connection)
+{
+    for (size_t i = 0; i < connection->sql_count; i++) {
+        sqlite3_finalize(connection->statements[i]);
+        connection->statements[i] = NULL;
+    }
+    int code = sqlite3_close(connection->db);
+    assert(code == SQLITE_OK);
+    (void)code;
+    connection->db = NULL;
+}

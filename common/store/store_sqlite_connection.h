@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * store_sqlite_connection.h - one connection to the database file: opened, watched, given up when it cannot be trusted.
+ *
+ * Private to store_sqlite.c, which has two: one reads while the other writes. Used by one thread at a time. Every call
+ * begins with sf_sqlite_begin_call, which notices that the file has gone, came back or was replaced, and opens again.
+ */
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "common/base/clock.h"
+#include "common/base/status.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+#define SF_SQLITE_STATEMENTS_MAX 8
+
+enum sf_sqlite_role { SF_SQLITE_READER, SF_SQLITE_WRITER };
+
+/* What is there under the path; any difference makes the connection open again, and the kernel say what is allowed now. */
+struct sf_sqlite_file {
+    dev_t device;
+    ino_t inode;
+    mode_t mode;
+    uid_t owner;
+};
+
+struct sf_sqlite_connection {
+    const char *path;           /* borrowed from the store */
+    enum sf_sqlite_role role;
+    const char *const *sql;     /* prepared at each opening, in this order; static */
+    size_t sql_count;
+    struct sqlite3 *db;         /* NULL: closed */
+    struct sqlite3_stmt *statements[SF_SQLITE_STATEMENTS_MAX]; /* all there while db is */
+    struct sf_sqlite_file file; /* as last opened; zero: never was */
+    sf_time deadline;           /* of the call that is going on; the handlers look at it */
+};
+
+/*
+ * Makes sure that the connection is open on the file that is there now; after it, SQLite calls give up at `deadline`.
+ * may_create: make the file and its schema when they are missing, else that is SF_UNAVAILABLE.
+ * SF_INVALID: from a later version, somebody else's database, not a database, not allowed.
+ */
+enum sf_status sf_sqlite_begin_call(struct sf_sqlite_connection *connection, bool may_create, sf_time deadline,
+                                    struct sf_error *error) SF_MUST_CHECK;
+
+/*
+ * What the SQLite result code means, in `error` in words. Closes the connection when it cannot be trusted any more: after an
+ * I/O error pages in memory and on disk may differ, and a repeated fsync would say "done" without being it.
+ */
+enum sf_status sf_sqlite_fail(struct sf_sqlite_connection *connection, int code, const char *doing,
+                              struct sf_error *error);
+
+void sf_sqlite_close(struct sf_sqlite_connection *connection);
