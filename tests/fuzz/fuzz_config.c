@@ -24,7 +24,7 @@ set_again(const struct sf_config *config, apr_pool_t *pool)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    apr_pool_t *pool;
+    apr_pool_t *pool = NULL;
     struct sf_config config;
     struct sf_error error;
 
