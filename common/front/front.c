@@ -232,6 +232,7 @@ judge(struct sf_loaded *loaded, sf_time last_access, sf_time now)
     }
     if (last_access < session->head.last_access)
         last_access = session->head.last_access;
+    loaded->last_access = last_access;
     sf_time expires = sf_record_expires(&session->head, last_access);
     if (expires != 0 && expires <= now)
         return SF_NOT_FOUND;

@@ -31,6 +31,7 @@ struct sf_loaded {
     struct sf_buffer record;   /* init by sf_loaded_init */
     struct sf_session session; /* spans into record */
     sf_time expires;           /* wall clock; 0: never */
+    sf_time last_access;       /* wall clock: before this load touched it */
     enum sf_load_source source;
     bool is_former;            /* the id was replaced: an image of what the session was, read only */
 };
