@@ -80,6 +80,7 @@ def server(request, probe):
 def browser(server):
     browser = server.browser()
     yield browser
+    server.browsers.remove(browser)
     browser.close()
 
 

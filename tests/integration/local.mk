@@ -12,4 +12,29 @@ check-integration: all
 		$(PYTHON3) -m pytest -p no:cacheprovider -q --durations=5 $(PYTEST_FLAGS) '$(srcdir)/tests/integration'
 
 EXTRA_DIST += \
-	%D%/conftest.py
+	%D%/applications/probe.c %D%/applications/probe.php %D%/applications/probe.pl %D%/applications/probe.sh \
+	%D%/browser/demo.mjs %D%/browser/package-lock.json %D%/browser/package.json \
+	%D%/conftest.py \
+	%D%/harness/__init__.py \
+	%D%/harness/backend.py \
+	%D%/harness/build.py \
+	%D%/harness/client.py \
+	%D%/harness/daemon.py \
+	%D%/harness/httpd.py \
+	%D%/harness/load.py \
+	%D%/harness/processes.py \
+	%D%/harness/site.py \
+	%D%/harness/waiting.py \
+	%D%/test_auth_form.py \
+	%D%/test_bad_configuration.py \
+	%D%/test_browser.py \
+	%D%/test_concurrency.py \
+	%D%/test_cookies.py \
+	%D%/test_demo.py \
+	%D%/test_mod_session_options.py \
+	%D%/test_nothing_for_nothing.py \
+	%D%/test_outages.py \
+	%D%/test_require.py \
+	%D%/test_restarts.py \
+	%D%/test_rotation.py \
+	%D%/test_spoofing.py

@@ -117,6 +117,10 @@ def test_through_a_redirect_by_the_application(browser):
     assert response.status == 200
     assert len(response.all("Set-Cookie")) == 1
     assert not response.all("X-Session-Increment")
+
+    response = browser.get(probe_target("/app/probe", header="Location: /app/probe"))
+    assert response.variables["REDIRECT_STATUS"] == "200"
+    assert browser.id not in response.text, "under no name, such as REDIRECT_HTTP_COOKIE"
     assert browser.get("/app/probe").session["SESSION_FIELD_N"] == "1"
 
 

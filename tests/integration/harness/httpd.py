@@ -39,6 +39,7 @@ class Httpd:
         self.port = processes.free_port()
         self.parent = None
         self.php = None
+        self.browsers = []
         self.log = folder / "error.log"
         self.instance = folder / "instance"
         self.socket = self.instance / "daemon.sock"
@@ -72,7 +73,7 @@ LogLevel info
 LoadModule session_fast_module "{self.folder}/bin/mod_session_fast.so"
 {identity}
 {MPM[self.mpm].format(children=self.children)}
-KeepAliveTimeout 30
+KeepAliveTimeout 2
 MaxKeepAliveRequests 0
 Timeout 30
 GracefulShutdownTimeout 5
@@ -99,6 +100,9 @@ SessionFastDaemon "{self.folder}/bin/session-fastd"
         return self
 
     def stop(self):
+        # The worker MPM waits for threads that sit on an idle connection.
+        for browser in self.browsers:
+            browser.close()
         self.parent.terminate()
         self.parent.wait(20)
 
@@ -179,7 +183,8 @@ SessionFastDaemon "{self.folder}/bin/session-fastd"
     # Looking at it
 
     def browser(self):
-        return Browser(self.port)
+        self.browsers.append(Browser(self.port))
+        return self.browsers[-1]
 
     def connection(self):
         return Connection(self.port)
