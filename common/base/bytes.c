@@ -144,10 +144,20 @@ sf_base64url_encode(const void *data, size_t size, char *text_out)
                       sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
+/* libsodium up to 1.0.18 takes every byte above 0x7f for a '_'. Looks at all of them, as the decoder does. */
+static bool
+is_ascii(struct sf_span text)
+{
+    unsigned char all = 0;
+    for (size_t i = 0; i < text.size; i++)
+        all |= text.data[i];
+    return all < 0x80;
+}
+
 enum sf_status
 sf_base64url_decode(struct sf_span text, void *data_out, size_t size)
 {
-    if (text.size != SF_BASE64URL_BYTES(size) - 1)
+    if (text.size != SF_BASE64URL_BYTES(size) - 1 || !is_ascii(text))
         return SF_INVALID;
     size_t decoded = 0;
     int failed = sodium_base642bin(data_out, size, (const char *)text.data, text.size, NULL,

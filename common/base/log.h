@@ -32,8 +32,8 @@ void sf_log_write(const struct sf_log *log, enum sf_log_level level, const char 
 void sf_log_to_stderr(void *context, enum sf_log_level level, const char *line);
 
 /*
- * Reports a state only when it changes: keep one for each thing that can be down (zero: not known, the first "up" is silent).
- * Thread safe. Returns true when the caller should log.
+ * Reports a state only when it changes: keep one for each thing that can be down (zero: not known, the first "up" is
+ * silent). Thread safe. Returns true when the caller should log.
  */
 struct sf_log_state {
     _Atomic int state;

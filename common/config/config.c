@@ -162,7 +162,8 @@ parse_flag(const struct sf_option *option, const char *text, union value *value,
 {
     value->flag = strcasecmp(text, "On") == 0;
     if (!value->flag && strcasecmp(text, "Off") != 0)
-        return refuse(option, text, "neither On nor Off", error);
+        return sf_error_set(error, SF_INVALID, "%s: '%.*s' is neither On nor Off",
+                            option->directive, SHOWN, text);
     return SF_OK;
 }
 

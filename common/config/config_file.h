@@ -4,7 +4,8 @@
 /*
  * config_file.h - a file of "Directive value" lines, as the daemon and the gateway read it.
  *
- * '#' begins a comment line, a trailing backslash joins lines, values may stand in double quotes (inside them \" and \\).
+ * '#' begins a comment line, a trailing backslash joins lines, values may stand in double quotes (with \" and \\).
+ * The last line about an option counts.
  * httpd's parent writes the file for the daemon, with the instance's options only.
  */
 #include "common/base/bytes.h"
@@ -16,13 +17,13 @@
 enum sf_status sf_config_read(struct sf_config *config, const char *path, apr_pool_t *pool,
                               struct sf_error *error) SF_MUST_CHECK;
 
-/* The same for text that is already in memory; `name` stands for the path in errors. `config` is not initialised here. */
-enum sf_status sf_config_read_text(struct sf_config *config, struct sf_span text, const char *name, apr_pool_t *pool,
-                                   struct sf_error *error) SF_MUST_CHECK;
+/* Lines in memory on top of what `config` already has; `name` stands for the path in errors. */
+enum sf_status sf_config_read_text(struct sf_config *config, struct sf_span text, const char *name,
+                                   apr_pool_t *pool, struct sf_error *error) SF_MUST_CHECK;
 
 /*
- * All INSTANCE options that are set: temporary file and rename, mode 0640, in the folder's group. *changed_out: it differs from what
- * was there.
+ * All INSTANCE options that are set: temporary file and rename, mode 0640, in the folder's group.
+ * *changed_out: it differs from what was there.
  */
-enum sf_status sf_config_write(const struct sf_config *config, const char *path, bool *changed_out, apr_pool_t *pool,
-                               struct sf_error *error) SF_MUST_CHECK;
+enum sf_status sf_config_write(const struct sf_config *config, const char *path, bool *changed_out,
+                               apr_pool_t *pool, struct sf_error *error) SF_MUST_CHECK;

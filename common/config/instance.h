@@ -24,13 +24,17 @@ struct sf_instance {
     char secret_path[SF_INSTANCE_PATH_MAX];
 };
 
-/* From SessionFastInstance and SessionFastStateDirectory; touches no file. SF_INVALID: too long, "..", relative with '/'. */
+/*
+ * From SessionFastInstance and SessionFastStateDirectory; touches no file.
+ * SF_INVALID: too long, "..", relative with '/', a name of other than letters, digits, '_', '-' and '.'.
+ */
 enum sf_status sf_instance_resolve(struct sf_instance *instance_out, const struct sf_config *config,
                                    struct sf_error *error) SF_MUST_CHECK;
 
 /*
  * Makes both folders when missing (mode 0750, owned by uid:gid), and refuses ones that are symbolic links, belong to
- * somebody else than uid or root, or that others may write. Never changes the owner of an existing folder.
+ * somebody else than uid or root, that others may write, or that uid may not. Never changes the owner of an existing
+ * folder.
  */
 enum sf_status sf_instance_prepare(const struct sf_instance *instance, uid_t uid, gid_t gid,
                                    struct sf_error *error) SF_MUST_CHECK;

@@ -49,7 +49,11 @@ parse_number(const char *text, const char **unit_out, int64_t *number_out)
 static enum sf_status
 multiply(int64_t number, int64_t factor, int64_t *product_out)
 {
-    return __builtin_mul_overflow(number, factor, product_out) ? SF_INVALID : SF_OK;
+    int64_t product; /* *product_out stays as it was on overflow */
+    if (__builtin_mul_overflow(number, factor, &product))
+        return SF_INVALID;
+    *product_out = product;
+    return SF_OK;
 }
 
 enum sf_status

@@ -8,7 +8,9 @@ check_PROGRAMS += \
 	%D%/check_secret \
 	%D%/check_log \
 	%D%/check_counters \
+	%D%/check_units \
 	%D%/check_config \
+	%D%/check_config_check \
 	%D%/check_config_file \
 	%D%/check_instance \
 	%D%/check_session_id \
