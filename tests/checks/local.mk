@@ -6,3 +6,12 @@ dist_check_SCRIPTS += \
 	%D%/check_tests.sh \
 	%D%/check_words.sh
 %D%/check_docs.log: docs/gen_reference$(EXEEXT)
+
+# What other programs have to say about the code; nothing of it is a gate.
+.PHONY: lint
+lint:
+	cd $(top_srcdir) && find common session_daemon command_line mod_session_fast -name '*.c' | sort | \
+		xargs clang-tidy --quiet -- -I. $(APACHE_CPPFLAGS) $(DEPS_CPPFLAGS) -D_GNU_SOURCE -DSF_VERSION='""' \
+			-DSF_DAEMON_PATH='""' -std=gnu11 2> /dev/null
+	cd $(top_srcdir) && cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr -I. \
+		common session_daemon command_line
