@@ -16,7 +16,7 @@ SITE = """
 
 
 def sessions_in_store(server):
-    return server.query("SELECT count(*) FROM sessions")[0][0]
+    return server.query("SELECT count(*) FROM session")[0][0]
 
 
 def test_ten_thousand_visitors_without_a_cookie(servers):

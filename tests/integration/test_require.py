@@ -5,14 +5,13 @@ import pytest
 from harness.site import change, log_in
 
 SITE = """
-<LocationMatch "^/(valid|user|alice|field|value|expression)/">
+<LocationMatch "^/(valid|alice|any|value|expression)/">
     SessionFast On
 </LocationMatch>
 Alias /valid/ "{folder}/site/member/"
-Alias /user/ "{folder}/site/member/"
 Alias /alice/ "{folder}/site/member/"
-Alias /field/ "{folder}/site/member/"
 Alias /value/ "{folder}/site/member/"
+Alias /any/ "{folder}/site/member/"
 Alias /expression/ "{folder}/site/member/"
 <Location "/valid/">
     Require session-valid
@@ -20,8 +19,11 @@ Alias /expression/ "{folder}/site/member/"
 <Location "/alice/">
     Require session-user alice
 </Location>
+<Location "/any/">
+    Require session-field role
+</Location>
 <Location "/value/">
-    Require session-field role editor admin
+    Require session-field role editor
 </Location>
 <Location "/expression/">
     Require expr "session('role') == 'admin'"
@@ -62,11 +64,11 @@ def test_session_user(browser):
 
 
 def test_session_field(browser):
-    assert not allowed(browser, "value")
+    assert not allowed(browser, "any") and not allowed(browser, "value")
     change(browser, "X-Session-Set: role=guest")
-    assert not allowed(browser, "value")
+    assert allowed(browser, "any") and not allowed(browser, "value")
     change(browser, "X-Session-Set: role=editor")
-    assert allowed(browser, "value")
+    assert allowed(browser, "any") and allowed(browser, "value")
 
 
 def test_expression(browser):
