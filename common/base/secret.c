@@ -18,17 +18,11 @@
 #define FILE_BYTES_MAX 4096
 
 static enum sf_status
-fail_with_errno(struct sf_error *error, const char *path, const char *doing)
-{
-    return sf_error_set(error, SF_UNAVAILABLE, "%s: cannot %s: %s", path, doing, strerror(errno));
-}
-
-static enum sf_status
 check_file(int file, const char *path, struct sf_error *error)
 {
     struct stat seen;
     if (fstat(file, &seen) != 0)
-        return fail_with_errno(error, path, "be examined");
+        return sf_error_set_errno(error, path, "be examined");
     if (!S_ISREG(seen.st_mode))
         return sf_error_set(error, SF_INVALID, "%s: is not a regular file", path);
     if (seen.st_uid != geteuid() && seen.st_uid != 0)
@@ -109,7 +103,7 @@ read_file(struct sf_secrets *secrets, int file, const char *path, struct sf_erro
         status =
             sf_error_set(error, SF_INVALID, "%s: is longer than %d bytes", path, FILE_BYTES_MAX);
     else
-        status = fail_with_errno(error, path, "be read");
+        status = sf_error_set_errno(error, path, "be read");
     sodium_memzero(bytes, sizeof bytes);
     return status;
 }
@@ -125,7 +119,7 @@ open_and_read(struct sf_secrets *secrets, const char *path, struct sf_error *err
     if (file < 0 && errno == ELOOP)
         return sf_error_set(error, SF_INVALID, "%s: is a symbolic link", path);
     if (file < 0)
-        return fail_with_errno(error, path, "be opened");
+        return sf_error_set_errno(error, path, "be opened");
     enum sf_status status = read_file(secrets, file, path, error);
     close(file);
     return status;
@@ -135,11 +129,11 @@ static enum sf_status
 write_fresh_secret(int file)
 {
     unsigned char secret[SF_SECRET_BYTES];
-    char line[HEX_DIGITS + 2];
+    char line[HEX_DIGITS + 2]; /* with line end and NUL */
     enum sf_status status = sf_random_bytes(secret, sizeof secret);
     if (status == SF_OK) {
         sf_hex_encode(secret, sizeof secret, line);
-        line[HEX_DIGITS] = '\n';
+        line[sizeof line - 2] = '\n'; /* over the NUL */
         ssize_t written = write(file, line, HEX_DIGITS + 1);
         if (written != HEX_DIGITS + 1 || fsync(file) != 0)
             status = SF_UNAVAILABLE;
@@ -172,12 +166,12 @@ make_file(const char *path, struct sf_error *error)
         return sf_error_set(error, SF_INVALID, "the path of the secrets is too long");
     int file = mkostemp(temporary, O_CLOEXEC); /* mode 0600 */
     if (file < 0)
-        return fail_with_errno(error, path, "be made");
+        return sf_error_set_errno(error, path, "be made");
     enum sf_status status = write_fresh_secret(file);
     if (status != SF_OK)
         sf_error_set(error, status, "%s: cannot be written", path);
     else if (link(temporary, path) != 0 && errno != EEXIST)
-        status = fail_with_errno(error, path, "be put in place");
+        status = sf_error_set_errno(error, path, "be put in place");
     else
         sync_folder_of(path);
     unlink(temporary);

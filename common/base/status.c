@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/status.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/base/bytes.h"
 
@@ -45,4 +47,12 @@ sf_error_set(struct sf_error *error, enum sf_status status, const char *format, 
         error->text[0] = '\0';
     sf_text_clean(error->text);
     return status;
+}
+
+enum sf_status
+sf_error_set_errno(struct sf_error *error, const char *path, const char *doing)
+{
+    char room[128];
+    const char *reason = strerror_r(errno, room, sizeof room); /* GNU's: returns the text */
+    return sf_error_set(error, SF_UNAVAILABLE, "%s: cannot %s: %s", path, doing, reason);
 }

@@ -40,3 +40,6 @@ const char *sf_status_text(enum sf_status status);
 /* Fills *error (NULL is allowed) and returns `status`, so that a caller can `return sf_error_set(...)`. */
 enum sf_status sf_error_set(struct sf_error *error, enum sf_status status, const char *format, ...)
     SF_PRINTF(3, 4);
+
+/* The same from errno: "PATH: cannot be opened: Permission denied" for "be opened". Always SF_UNAVAILABLE. */
+enum sf_status sf_error_set_errno(struct sf_error *error, const char *path, const char *doing);

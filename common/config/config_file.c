@@ -171,12 +171,6 @@ sf_config_read_text(struct sf_config *config, struct sf_span text, const char *n
 }
 
 static enum sf_status
-fail_with_errno(struct sf_error *error, const char *path, const char *doing)
-{
-    return sf_error_set(error, SF_UNAVAILABLE, "%s: cannot %s: %s", path, doing, strerror(errno));
-}
-
-static enum sf_status
 read_opened(int file, const char *path, struct sf_buffer *content, struct sf_error *error)
 {
     struct stat seen;
@@ -186,7 +180,7 @@ read_opened(int file, const char *path, struct sf_buffer *content, struct sf_err
     ssize_t got;
     while ((got = read(file, part, sizeof part)) != 0) {
         if (got < 0 && errno != EINTR)
-            return fail_with_errno(error, path, "be read");
+            return sf_error_set_errno(error, path, "be read");
         if (got > 0 && sf_buffer_append(content, part, (size_t)got) != SF_OK)
             return sf_error_set(error, SF_INVALID, "%s: is longer than %zu bytes", path,
                                 FILE_BYTES_MAX);
@@ -200,7 +194,7 @@ read_file(const char *path, struct sf_buffer *content, struct sf_error *error)
     /* O_NONBLOCK: a named pipe in this place must not hold the start. */
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (file < 0)
-        return fail_with_errno(error, path, "be opened");
+        return sf_error_set_errno(error, path, "be opened");
     enum sf_status status = read_opened(file, path, content, error);
     close(file);
     return status;
@@ -293,13 +287,13 @@ replace_file(const char *path, struct sf_span content, apr_pool_t *pool, struct 
     char *temporary = apr_pstrcat(pool, path, ".XXXXXX", NULL);
     int file = mkostemp(temporary, O_CLOEXEC);
     if (file < 0)
-        return fail_with_errno(error, path, "be written");
+        return sf_error_set_errno(error, path, "be written");
     bool is_filled = fill(file, content, path, pool);
     if (is_filled && rename(temporary, path) == 0) {
         close(file);
         return SF_OK;
     }
-    enum sf_status status = fail_with_errno(error, path, "be written");
+    enum sf_status status = sf_error_set_errno(error, path, "be written");
     unlink(temporary);
     close(file);
     return status;

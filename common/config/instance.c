@@ -108,12 +108,6 @@ sf_instance_resolve(struct sf_instance *instance_out, const struct sf_config *co
 }
 
 static enum sf_status
-fail_with_errno(struct sf_error *error, const char *path, const char *doing)
-{
-    return sf_error_set(error, SF_UNAVAILABLE, "%s: cannot %s: %s", path, doing, strerror(errno));
-}
-
-static enum sf_status
 check_folder(const char *path, const struct stat *seen, uid_t uid, gid_t gid,
              struct sf_error *error)
 {
@@ -141,13 +135,13 @@ settle_folder(int folder, const char *path, bool is_new, uid_t uid, gid_t gid,
 {
     struct stat seen;
     if (fstat(folder, &seen) != 0)
-        return fail_with_errno(error, path, "be examined");
+        return sf_error_set_errno(error, path, "be examined");
     if (!is_new)
         return check_folder(path, &seen, uid, gid, error);
     if ((seen.st_uid != uid || seen.st_gid != gid) && fchown(folder, uid, gid) != 0)
-        return fail_with_errno(error, path, "be given to its user");
+        return sf_error_set_errno(error, path, "be given to its user");
     if (fchmod(folder, FOLDER_MODE) != 0)
-        return fail_with_errno(error, path, "get its mode");
+        return sf_error_set_errno(error, path, "get its mode");
     return SF_OK;
 }
 
@@ -156,12 +150,12 @@ prepare_folder(const char *path, uid_t uid, gid_t gid, struct sf_error *error)
 {
     bool is_new = mkdir(path, 0700) == 0;
     if (!is_new && errno != EEXIST)
-        return fail_with_errno(error, path, "be made");
+        return sf_error_set_errno(error, path, "be made");
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (folder < 0 && (errno == ELOOP || errno == ENOTDIR))
         return sf_error_set(error, SF_INVALID, "%s: is a symbolic link or not a folder", path);
     if (folder < 0)
-        return fail_with_errno(error, path, "be opened");
+        return sf_error_set_errno(error, path, "be opened");
     enum sf_status status = settle_folder(folder, path, is_new, uid, gid, error);
     close(folder);
     if (status != SF_OK && is_new)

@@ -2,6 +2,7 @@
 #include "common/base/status.h"
 
 #include <check.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,15 @@ START_TEST(test_error_text_is_one_line_without_control_characters)
 }
 END_TEST
 
+START_TEST(test_error_from_errno_says_what_cannot_be_done_and_why)
+{
+    struct sf_error error;
+    errno = EACCES;
+    ck_assert_int_eq(sf_error_set_errno(&error, "/a/b", "be opened"), SF_UNAVAILABLE);
+    ck_assert_str_eq(error.text, "/a/b: cannot be opened: Permission denied");
+}
+END_TEST
+
 START_TEST(test_long_error_text_is_cut)
 {
     struct sf_error error;
@@ -78,6 +88,7 @@ main(void)
     tcase_add_test(tests, test_error_set_without_an_error_returns_the_status);
     tcase_add_test(tests, test_error_of_ok_has_no_text);
     tcase_add_test(tests, test_error_text_is_one_line_without_control_characters);
+    tcase_add_test(tests, test_error_from_errno_says_what_cannot_be_done_and_why);
     tcase_add_test(tests, test_long_error_text_is_cut);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
