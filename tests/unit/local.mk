@@ -27,8 +27,10 @@ check_PROGRAMS += \
 	%D%/check_resp \
 	%D%/check_ask_daemon \
 	%D%/check_front \
+	%D%/check_store \
 	%D%/check_store_contract \
 	%D%/check_store_fail \
 	%D%/check_store_sqlite \
 	%D%/check_batch_writer \
+	%D%/check_refused \
 	%D%/check_sweep

@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_store_contract.c - what every store promises, shown for every store that is built.
+ */
+#include "common/store/store.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/temp_folder.h"
+#include "tests/support/test_records.h"
+
+#define PATIENCE (10 * SF_SECOND)
+
+static const char *const urls[] = {"memory:contract", "fail:", "sqlite:contract.db"};
+
+#define STORES ((int)(sizeof urls / sizeof urls[0]))
+
+static struct sf_temp_folder folder;
+static struct sf_store *store;
+static struct sf_stored stored;
+
+static sf_time
+soon(void)
+{
+    return sf_clock_steady() + PATIENCE;
+}
+
+static void
+open_store(int which)
+{
+    struct sf_error error = {.status = SF_OK};
+    ck_assert_msg(sf_store_open(&store, urls[which], folder.path, &error) == SF_OK, "%s", error.text);
+    ck_assert_msg(store->ops->attach(store, soon(), &error) == SF_OK, "%s", error.text);
+}
+
+static void
+set_up(void)
+{
+    sf_temp_folder_init(&folder);
+    sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
+    store = NULL;
+}
+
+static void
+tear_down(void)
+{
+    sf_store_close(store);
+    sf_buffer_fini(&stored.record);
+    sf_temp_folder_fini(&folder);
+}
+
+static enum sf_status
+write_one(struct sf_write write)
+{
+    enum sf_status worst = store->ops->write(store, &write, 1, soon());
+    ck_assert_int_eq(worst, write.status);
+    return worst;
+}
+
+/* A record that says `text`; expires at `expires`. */
+static enum sf_status
+put(unsigned number, uint64_t version, const char *text, sf_time expires)
+{
+    struct sf_buffer record = sf_test_record(version, NULL, sf_span_text(text));
+    struct sf_write write = sf_test_put(number, version, &record);
+    write.expires = expires;
+    enum sf_status status = write_one(write);
+    sf_buffer_fini(&record);
+    return status;
+}
+
+static enum sf_status
+load(unsigned number)
+{
+    struct sf_key key = sf_test_key(number);
+    return store->ops->load(store, &key, soon(), &stored);
+}
+
+static void
+assert_loads(unsigned number, struct sf_span expected)
+{
+    struct sf_value value;
+    ck_assert_int_eq(load(number), SF_OK);
+    ck_assert_int_eq(sf_record_check(sf_buffer_span(&stored.record)), SF_OK);
+    ck_assert_int_eq(sf_record_find(&value, sf_buffer_span(&stored.record), sf_span_text("value")), SF_OK);
+    ck_assert(sf_span_equal(value.bytes, expected));
+}
+
+static void
+assert_loads_text(unsigned number, const char *expected)
+{
+    assert_loads(number, sf_span_text(expected));
+}
+
+/* ---- loading and writing ---- */
+
+START_TEST(test_load_of_what_never_was_is_not_found)
+{
+    open_store(_i);
+    ck_assert_int_eq(load(1), SF_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_load_gives_what_was_put)
+{
+    open_store(_i);
+    ck_assert_int_eq(put(1, 1, "hello", 0), SF_OK);
+    assert_loads_text(1, "hello");
+    ck_assert_int_eq(stored.last_access, 1000);
+    ck_assert_int_eq(load(2), SF_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_later_version_replaces)
+{
+    open_store(_i);
+    ck_assert_int_eq(put(1, 1, "one", 0), SF_OK);
+    ck_assert_int_eq(put(1, 5, "five", 0), SF_OK);
+    assert_loads_text(1, "five");
+}
+END_TEST
+
+START_TEST(test_older_version_is_ok_and_changes_nothing)
+{
+    open_store(_i);
+    ck_assert_int_eq(put(1, 5, "five", 0), SF_OK);
+    ck_assert_int_eq(put(1, 4, "four", 0), SF_OK);
+    assert_loads_text(1, "five");
+}
+END_TEST
+
+START_TEST(test_same_version_again_is_harmless)
+{
+    open_store(_i);
+    ck_assert_int_eq(put(1, 5, "five", 0), SF_OK);
+    ck_assert_int_eq(put(1, 5, "again", 0), SF_OK);
+    assert_loads_text(1, "five");
+}
+END_TEST
+
+START_TEST(test_two_versions_in_one_batch_leave_the_later)
+{
+    open_store(_i);
+    struct sf_buffer one = sf_test_record(1, NULL, sf_span_text("one"));
+    struct sf_buffer two = sf_test_record(2, NULL, sf_span_text("two"));
+    struct sf_write writes[] = {sf_test_put(7, 2, &two), sf_test_put(7, 1, &one)};
+    ck_assert_int_eq(store->ops->write(store, writes, 2, soon()), SF_OK);
+    assert_loads_text(7, "two");
+    sf_buffer_fini(&one);
+    sf_buffer_fini(&two);
+}
+END_TEST
+
+START_TEST(test_empty_batch_is_ok)
+{
+    open_store(_i);
+    ck_assert_int_eq(store->ops->write(store, NULL, 0, soon()), SF_OK);
+}
+END_TEST
+
+START_TEST(test_bad_item_does_not_hold_up_the_others)
+{
+    open_store(_i);
+    struct sf_buffer good = sf_test_record(1, NULL, sf_span_text("good"));
+    struct sf_buffer bad;
+    sf_buffer_init(&bad, 16);
+    ck_assert_int_eq(sf_buffer_append_text(&bad, "no record"), SF_OK);
+    struct sf_write writes[] = {sf_test_put(1, 1, &good), sf_test_put(2, 1, &bad), sf_test_put(3, 1, &good)};
+    ck_assert_int_eq(store->ops->write(store, writes, 3, soon()), SF_INVALID);
+    ck_assert_int_eq(writes[0].status, SF_OK);
+    ck_assert_int_eq(writes[1].status, SF_INVALID);
+    ck_assert_int_eq(writes[2].status, SF_OK);
+    assert_loads_text(1, "good");
+    assert_loads_text(3, "good");
+    ck_assert_int_eq(load(2), SF_NOT_FOUND);
+    sf_buffer_fini(&good);
+    sf_buffer_fini(&bad);
+}
+END_TEST
+
+START_TEST(test_large_batch_is_written_whole)
+{
+    enum { ROWS = 1500 };
+    open_store(_i);
+    struct sf_buffer record = sf_test_record(1, NULL, sf_span_text("many"));
+    struct sf_write *writes = calloc(ROWS, sizeof *writes);
+    for (unsigned i = 0; i < ROWS; i++)
+        writes[i] = sf_test_put(i, 1, &record);
+    ck_assert_int_eq(store->ops->write(store, writes, ROWS, soon()), SF_OK);
+    for (unsigned i = 0; i < ROWS; i += 100)
+        assert_loads_text(i, "many");
+    free(writes);
+    sf_buffer_fini(&record);
+}
+END_TEST
+
+static void
+put_and_load_bytes(size_t size)
+{
+    unsigned char *bytes = malloc(size);
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (unsigned char)i;
+    struct sf_buffer record = sf_test_record(1, NULL, sf_span_of(bytes, size));
+    ck_assert_int_eq(write_one(sf_test_put(1, 1, &record)), SF_OK);
+    assert_loads(1, sf_span_of(bytes, size));
+    ck_assert(sf_span_equal(sf_buffer_span(&stored.record), sf_buffer_span(&record)));
+    sf_buffer_fini(&record);
+    free(bytes);
+}
+
+START_TEST(test_every_byte_comes_back)
+{
+    open_store(_i);
+    put_and_load_bytes(256);
+}
+END_TEST
+
+START_TEST(test_record_of_64_kib)
+{
+    open_store(_i);
+    put_and_load_bytes(65536);
+}
+END_TEST
+
+START_TEST(test_record_of_almost_1_mib)
+{
+    open_store(_i);
+    put_and_load_bytes(SF_RECORD_BYTES_MAX - 1024);
+}
+END_TEST
+
+START_TEST(test_user_with_any_bytes)
+{
+    open_store(_i);
+    struct sf_buffer record = sf_test_record(1, "o'brien \xff\xc3\x28 \"; DROP TABLE session; --", sf_span_text("x"));
+    ck_assert_int_eq(write_one(sf_test_put(1, 1, &record)), SF_OK);
+    assert_loads_text(1, "x");
+    sf_buffer_fini(&record);
+}
+END_TEST
+
+/* ---- touches ---- */
+
+START_TEST(test_touch_moves_the_last_access_forward_only)
+{
+    open_store(_i);
+    ck_assert_int_eq(put(1, 1, "x", 0), SF_OK);
+    ck_assert_int_eq(write_one(sf_test_touch(1, 5000, 0)), SF_OK);
+    ck_assert_int_eq(load(1), SF_OK);
+    ck_assert_int_eq(stored.last_access, 5000);
+    ck_assert_int_eq(write_one(sf_test_touch(1, 4000, 0)), SF_OK);
+    ck_assert_int_eq(load(1), SF_OK);
+    ck_assert_int_eq(stored.last_access, 5000);
+}
+END_TEST
+
+START_TEST(test_touch_of_a_missing_row_is_not_found)
+{
+    open_store(_i);
+    ck_assert_int_eq(write_one(sf_test_touch(1, 5000, 0)), SF_NOT_FOUND);
+    ck_assert_int_eq(load(1), SF_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_put_keeps_a_later_touch)
+{
+    open_store(_i);
+    ck_assert_int_eq(put(1, 1, "x", 0), SF_OK);
+    ck_assert_int_eq(write_one(sf_test_touch(1, 5000, 0)), SF_OK);
+    ck_assert_int_eq(put(1, 2, "y", 0), SF_OK);
+    assert_loads_text(1, "y");
+    ck_assert_int_eq(stored.last_access, 5000);
+}
+END_TEST
+
+START_TEST(test_touch_of_a_tombstone_changes_nothing)
+{
+    size_t removed;
+    open_store(_i);
+    struct sf_buffer ended = sf_test_tombstone(2, 9000);
+    struct sf_write write = sf_test_put(1, 2, &ended);
+    write.expires = 9000;
+    ck_assert_int_eq(write_one(write), SF_OK);
+    ck_assert_int_eq(write_one(sf_test_touch(1, 5000, 6000)), SF_OK);
+    ck_assert_int_eq(store->ops->sweep(store, 7000, 10, soon(), &removed), SF_OK);
+    ck_assert_uint_eq(removed, 0);
+    sf_buffer_fini(&ended);
+}
+END_TEST
+
+START_TEST(test_tombstone_is_kept_and_loaded)
+{
+    struct sf_record_head head;
+    open_store(_i);
+    ck_assert_int_eq(put(1, 1, "alive", 0), SF_OK);
+    struct sf_buffer ended = sf_test_tombstone(2, 9000);
+    ck_assert_int_eq(write_one(sf_test_put(1, 2, &ended)), SF_OK);
+    ck_assert_int_eq(put(1, 1, "late", 0), SF_OK);
+    ck_assert_int_eq(load(1), SF_OK);
+    ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&stored.record)), SF_OK);
+    ck_assert_int_eq(head.kind, SF_RECORD_ENDED);
+    ck_assert_int_eq(head.end_reason, SF_END_LOGOUT);
+    sf_buffer_fini(&ended);
+}
+END_TEST
+
+/* ---- expiry ---- */
+
+START_TEST(test_sweep_removes_what_expired_and_nothing_else)
+{
+    size_t removed;
+    open_store(_i);
+    ck_assert_int_eq(put(1, 1, "expired", 2000), SF_OK);
+    ck_assert_int_eq(put(2, 1, "now", 3000), SF_OK);
+    ck_assert_int_eq(put(3, 1, "later", 9000), SF_OK);
+    ck_assert_int_eq(put(4, 1, "never", 0), SF_OK);
+    ck_assert_int_eq(store->ops->sweep(store, 3000, 10, soon(), &removed), SF_OK);
+    ck_assert_uint_eq(removed, 1);
+    ck_assert_int_eq(load(1), SF_NOT_FOUND);
+    assert_loads_text(2, "now");
+    assert_loads_text(3, "later");
+    assert_loads_text(4, "never");
+}
+END_TEST
+
+START_TEST(test_sweep_stops_at_its_limit_and_goes_on_next_time)
+{
+    size_t removed;
+    open_store(_i);
+    for (unsigned i = 0; i < 5; i++)
+        ck_assert_int_eq(put(i, 1, "expired", 2000), SF_OK);
+    ck_assert_int_eq(store->ops->sweep(store, 3000, 3, soon(), &removed), SF_OK);
+    ck_assert_uint_eq(removed, 3);
+    ck_assert_int_eq(store->ops->sweep(store, 3000, 3, soon(), &removed), SF_OK);
+    ck_assert_uint_eq(removed, 2);
+}
+END_TEST
+
+START_TEST(test_row_that_was_refreshed_is_not_swept)
+{
+    size_t removed;
+    open_store(_i);
+    ck_assert_int_eq(put(1, 1, "touched", 2000), SF_OK);
+    ck_assert_int_eq(write_one(sf_test_touch(1, 1500, 9000)), SF_OK);
+    ck_assert_int_eq(put(2, 1, "changed", 2000), SF_OK);
+    ck_assert_int_eq(put(2, 2, "changed", 9000), SF_OK);
+    ck_assert_int_eq(store->ops->sweep(store, 3000, 10, soon(), &removed), SF_OK);
+    ck_assert_uint_eq(removed, 0);
+    ck_assert_int_eq(load(1), SF_OK);
+    ck_assert_int_eq(load(2), SF_OK);
+}
+END_TEST
+
+START_TEST(test_expired_row_is_loaded_as_it_is)
+{
+    open_store(_i);
+    ck_assert_int_eq(put(1, 1, "expired", 1), SF_OK);
+    assert_loads_text(1, "expired");
+}
+END_TEST
+
+/* ---- scanning ---- */
+
+struct seen {
+    unsigned numbers[16];
+    size_t count, stop_at;
+};
+
+static bool
+note(void *context, const struct sf_key *key, const struct sf_stored *row)
+{
+    struct seen *seen = context;
+    ck_assert_int_eq(sf_record_check(sf_buffer_span(&row->record)), SF_OK);
+    ck_assert_uint_lt(seen->count, 16);
+    seen->numbers[seen->count++] = key->bytes[3];
+    return seen->count != seen->stop_at;
+}
+
+static void
+assert_scan(const unsigned *after, const char *user, size_t limit, const char *expected)
+{
+    struct seen seen = {.count = 0};
+    struct sf_key key;
+    if (after != NULL)
+        key = sf_test_key(*after);
+    ck_assert_int_eq(store->ops->scan(store, after == NULL ? NULL : &key, sf_span_text(user), limit, soon(), note, &seen),
+                     SF_OK);
+    char found[64] = "";
+    for (size_t i = 0; i < seen.count; i++)
+        found[i] = (char)('0' + seen.numbers[i]);
+    ck_assert_str_eq(found, expected);
+}
+
+static void
+fill_for_scan(void)
+{
+    static const unsigned order[] = {5, 2, 9, 1, 7};
+    for (size_t i = 0; i < 5; i++) {
+        struct sf_buffer record = sf_test_record(1, order[i] > 4 ? "alice" : NULL, sf_span_text("x"));
+        ck_assert_int_eq(write_one(sf_test_put(order[i], 1, &record)), SF_OK);
+        sf_buffer_fini(&record);
+    }
+}
+
+START_TEST(test_scan_goes_in_key_order)
+{
+    open_store(_i);
+    assert_scan(NULL, NULL, 10, "");
+    fill_for_scan();
+    assert_scan(NULL, NULL, 10, "12579");
+    assert_scan(NULL, NULL, 2, "12");
+    assert_scan(NULL, NULL, 0, "");
+}
+END_TEST
+
+START_TEST(test_scan_goes_on_behind_a_key)
+{
+    open_store(_i);
+    fill_for_scan();
+    assert_scan(&(unsigned){2}, NULL, 2, "57");
+    assert_scan(&(unsigned){3}, NULL, 10, "579");
+    assert_scan(&(unsigned){9}, NULL, 10, "");
+}
+END_TEST
+
+START_TEST(test_scan_of_one_user)
+{
+    open_store(_i);
+    fill_for_scan();
+    assert_scan(NULL, "alice", 10, "579");
+    assert_scan(&(unsigned){5}, "alice", 1, "7");
+    assert_scan(NULL, "alic", 10, "");
+}
+END_TEST
+
+START_TEST(test_scan_ends_when_its_visitor_has_enough)
+{
+    open_store(_i);
+    fill_for_scan();
+    struct seen seen = {.stop_at = 2};
+    ck_assert_int_eq(store->ops->scan(store, NULL, sf_span_text(NULL), 10, soon(), note, &seen), SF_OK);
+    ck_assert_uint_eq(seen.count, 2);
+    assert_scan(NULL, NULL, 10, "12579");
+}
+END_TEST
+
+/* ---- two threads, time ---- */
+
+static atomic_bool is_done;
+
+static void *
+write_for_a_while(void *unused)
+{
+    (void)unused;
+    for (uint64_t version = 2; version < 60; version++)
+        if (put(1, version, "written meanwhile", 0) != SF_OK)
+            abort();
+    atomic_store(&is_done, true);
+    return NULL;
+}
+
+START_TEST(test_loads_go_on_during_writes)
+{
+    pthread_t writer;
+    open_store(_i);
+    ck_assert_int_eq(put(1, 1, "written meanwhile", 0), SF_OK);
+    atomic_store(&is_done, false);
+    ck_assert_int_eq(pthread_create(&writer, NULL, write_for_a_while, NULL), 0);
+    do
+        assert_loads_text(1, "written meanwhile");
+    while (!atomic_load(&is_done));
+    pthread_join(writer, NULL);
+    struct sf_record_head head;
+    ck_assert_int_eq(load(1), SF_OK);
+    ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&stored.record)), SF_OK);
+    ck_assert_uint_eq(head.version, 59);
+}
+END_TEST
+
+START_TEST(test_deadline_in_the_past_is_never_a_not_found)
+{
+    open_store(_i);
+    ck_assert_int_eq(put(1, 1, "here", 0), SF_OK);
+    struct sf_key key = sf_test_key(1);
+    enum sf_status status = store->ops->load(store, &key, sf_clock_steady() - 1, &stored);
+    ck_assert(status == SF_OK || status == SF_UNAVAILABLE);
+    struct sf_buffer record = sf_test_record(2, NULL, sf_span_text("late"));
+    struct sf_write write = sf_test_put(1, 2, &record);
+    status = store->ops->write(store, &write, 1, sf_clock_steady() - 1);
+    ck_assert_int_eq(status, write.status);
+    ck_assert(status == SF_OK || status == SF_UNAVAILABLE);
+    assert_loads_text(1, status == SF_OK ? "late" : "here");
+    sf_buffer_fini(&record);
+}
+END_TEST
+
+START_TEST(test_nothing_went_wrong_nothing_to_explain)
+{
+    struct sf_error error;
+    open_store(_i);
+    ck_assert_int_eq(load(1), SF_NOT_FOUND);
+    store->ops->explain(store, &error);
+    ck_assert_str_eq(error.text, "");
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+    Suite *suite = suite_create("store_contract");
+    TCase *each = tcase_create("each_store");
+    tcase_set_timeout(each, 60);
+    tcase_add_checked_fixture(each, set_up, tear_down);
+    tcase_add_loop_test(each, test_load_of_what_never_was_is_not_found, 0, STORES);
+    tcase_add_loop_test(each, test_load_gives_what_was_put, 0, STORES);
+    tcase_add_loop_test(each, test_later_version_replaces, 0, STORES);
+    tcase_add_loop_test(each, test_older_version_is_ok_and_changes_nothing, 0, STORES);
+    tcase_add_loop_test(each, test_same_version_again_is_harmless, 0, STORES);
+    tcase_add_loop_test(each, test_two_versions_in_one_batch_leave_the_later, 0, STORES);
+    tcase_add_loop_test(each, test_empty_batch_is_ok, 0, STORES);
+    tcase_add_loop_test(each, test_bad_item_does_not_hold_up_the_others, 0, STORES);
+    tcase_add_loop_test(each, test_large_batch_is_written_whole, 0, STORES);
+    tcase_add_loop_test(each, test_every_byte_comes_back, 0, STORES);
+    tcase_add_loop_test(each, test_record_of_64_kib, 0, STORES);
+    tcase_add_loop_test(each, test_record_of_almost_1_mib, 0, STORES);
+    tcase_add_loop_test(each, test_user_with_any_bytes, 0, STORES);
+    tcase_add_loop_test(each, test_touch_moves_the_last_access_forward_only, 0, STORES);
+    tcase_add_loop_test(each, test_touch_of_a_missing_row_is_not_found, 0, STORES);
+    tcase_add_loop_test(each, test_put_keeps_a_later_touch, 0, STORES);
+    tcase_add_loop_test(each, test_touch_of_a_tombstone_changes_nothing, 0, STORES);
+    tcase_add_loop_test(each, test_tombstone_is_kept_and_loaded, 0, STORES);
+    tcase_add_loop_test(each, test_sweep_removes_what_expired_and_nothing_else, 0, STORES);
+    tcase_add_loop_test(each, test_sweep_stops_at_its_limit_and_goes_on_next_time, 0, STORES);
+    tcase_add_loop_test(each, test_row_that_was_refreshed_is_not_swept, 0, STORES);
+    tcase_add_loop_test(each, test_expired_row_is_loaded_as_it_is, 0, STORES);
+    tcase_add_loop_test(each, test_scan_goes_in_key_order, 0, STORES);
+    tcase_add_loop_test(each, test_scan_goes_on_behind_a_key, 0, STORES);
+    tcase_add_loop_test(each, test_scan_of_one_user, 0, STORES);
+    tcase_add_loop_test(each, test_scan_ends_when_its_visitor_has_enough, 0, STORES);
+    tcase_add_loop_test(each, test_loads_go_on_during_writes, 0, STORES);
+    tcase_add_loop_test(each, test_deadline_in_the_past_is_never_a_not_found, 0, STORES);
+    tcase_add_loop_test(each, test_nothing_went_wrong_nothing_to_explain, 0, STORES);
+    suite_add_tcase(suite, each);
+    return suite;
+}
+
+int
+main(void)
+{
+    SRunner *runner = srunner_create(make_suite());
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
