@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Require session-valid
+ * Require session-user NAME...
+ * Require session-field NAME [VALUE]
+ */
+#include "mod_session_fast/module.h"
+
+#include <apr_strings.h>
+#include <ap_provider.h>
+#include <http_core.h>
+#include <http_request.h>
+#include <mod_auth.h>
+#include <string.h>
+
+/* Where a login can change the answer, httpd asks for one first; elsewhere it is a plain no. */
+static authz_status
+deny(request_rec *r)
+{
+    const char *type = ap_auth_type(r);
+    bool can_log_in = type != NULL && strcasecmp(type, "none") != 0;
+    return r->user == NULL && can_log_in ? AUTHZ_DENIED_NO_USER : AUTHZ_DENIED;
+}
+
+static const struct sf_session *
+fields_of(request_rec *r)
+{
+    struct sf_request_session *session = sf_request_session(r);
+    return session == NULL ? NULL : sf_request_session_fields(session, r);
+}
+
+static const char *
+parse_words(cmd_parms *cmd, const char *line, const void **parsed_out, int min, int max)
+{
+    apr_array_header_t *words = apr_array_make(cmd->pool, 2, sizeof(const char *));
+    while (*line != '\0') {
+        const char *word = ap_getword_conf(cmd->pool, &line);
+        if (*word == '\0') {
+            return "SF0502: Require: an empty word";
+        }
+        APR_ARRAY_PUSH(words, const char *) = word;
+    }
+    if (words->nelts < min || words->nelts > max) {
+        return apr_psprintf(cmd->pool, "SF0502: %s, line %d: Require: %d words are too %s here", cmd->directive->filename,
+                            cmd->directive->line_num, words->nelts, words->nelts < min ? "few" : "many");
+    }
+    *parsed_out = words;
+    return NULL;
+}
+
+static const char *
+parse_valid(cmd_parms *cmd, const char *line, const void **parsed_out)
+{
+    return parse_words(cmd, line, parsed_out, 0, 0);
+}
+
+static const char *
+parse_user(cmd_parms *cmd, const char *line, const void **parsed_out)
+{
+    return parse_words(cmd, line, parsed_out, 1, 1000);
+}
+
+static const char *
+parse_field(cmd_parms *cmd, const char *line, const void **parsed_out)
+{
+    return parse_words(cmd, line, parsed_out, 1, 2);
+}
+
+static authz_status
+check_valid(request_rec *r, const char *line, const void *parsed)
+{
+    (void)line;
+    (void)parsed;
+    return fields_of(r) != NULL ? AUTHZ_GRANTED : deny(r);
+}
+
+static authz_status
+check_user(request_rec *r, const char *line, const void *parsed)
+{
+    (void)line;
+    const apr_array_header_t *words = parsed;
+    const struct sf_session *fields = fields_of(r);
+    for (int i = 0; fields != NULL && i < words->nelts; i++) {
+        if (sf_span_equal(fields->head.user, sf_span_text(APR_ARRAY_IDX(words, i, const char *)))) {
+            return AUTHZ_GRANTED;
+        }
+    }
+    return deny(r);
+}
+
+static authz_status
+check_field(request_rec *r, const char *line, const void *parsed)
+{
+    (void)line;
+    const apr_array_header_t *words = parsed;
+    const struct sf_session *fields = fields_of(r);
+    const char *name = APR_ARRAY_IDX(words, 0, const char *);
+    const struct sf_field *field = fields == NULL ? NULL : sf_session_find(fields, sf_span_text(name));
+    if (field == NULL) {
+        return deny(r);
+    }
+    char number[SF_NUMBER_TEXT];
+    struct sf_span value = sf_value_text(&field->value, number);
+    bool matches = words->nelts < 2 || sf_span_equal(value, sf_span_text(APR_ARRAY_IDX(words, 1, const char *)));
+    return matches ? AUTHZ_GRANTED : deny(r);
+}
+
+static const authz_provider require_valid = {check_valid, parse_valid};
+static const authz_provider require_user = {check_user, parse_user};
+static const authz_provider require_field = {check_field, parse_field};
+
+void
+sf_access_register(apr_pool_t *pool)
+{
+    const struct {
+        const char *name;
+        const authz_provider *provider;
+    } rows[] = {
+        {"session-valid", &require_valid},
+        {"session-user", &require_user},
+        {"session-field", &require_field},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, rows[i].name, AUTHZ_PROVIDER_VERSION, rows[i].provider,
+                                  AP_AUTH_INTERNAL_PER_CONF);
+    }
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a child of httpd opens: after fork, because no handle of shared memory or socket may be shared with the parent.
+ */
+#include "mod_session_fast/module.h"
+
+#include <http_log.h>
+
+APLOG_USE_MODULE(session_fast);
+
+static int
+httpd_level(enum sf_log_level level)
+{
+    switch (level) {
+    case SF_LOG_ERROR:
+        return APLOG_ERR;
+    case SF_LOG_WARNING:
+        return APLOG_WARNING;
+    case SF_LOG_NOTICE:
+        return APLOG_NOTICE;
+    case SF_LOG_INFO:
+        return APLOG_INFO;
+    case SF_LOG_DEBUG:
+        break;
+    }
+    return APLOG_DEBUG;
+}
+
+static void
+write_line(void *context, enum sf_log_level level, const char *line)
+{
+    const server_rec *s = context;
+    ap_log_error(APLOG_MARK, httpd_level(level), 0, s, "%s", line);
+}
+
+/*
+ * Nothing closes the front again: prefork's children run their cleanups inside a signal handler, and the kernel takes memory,
+ * sockets and the process slot back in any case.
+ */
+void
+sf_child_process_init(apr_pool_t *pchild, server_rec *s)
+{
+    struct sf_process *process = sf_server_of(s)->process;
+    struct sf_error error;
+    (void)pchild;
+    if (!process->is_used) {
+        return;
+    }
+    process->log = (struct sf_log){.write = write_line, .context = s, .level = SF_LOG_DEBUG};
+    if (sf_front_open(&process->front, &process->instance, &process->log, &error) != SF_OK) {
+        process->front = NULL;
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "SF0503: no sessions in this process: %s", error.text);
+    }
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Changes on their way to the front, and what each answer of it means for the response.
+ */
+#include "mod_session_fast/module.h"
+
+#include <http_log.h>
+
+APLOG_USE_MODULE(session_fast);
+
+/* Options of the place and of the instance in one, with SessionMaxAge as one more limit for sessions that are made here. */
+static struct sf_config
+effective_config(const struct sf_request_session *session, const request_rec *r)
+{
+    struct sf_config config = *session->config;
+    config.tombstone_lifetime = session->process->config.tombstone_lifetime;
+    sf_time max_age = sf_mod_session_max_age(session->process, r) * SF_SECOND;
+    if (max_age > 0 && max_age < config.idle_timeout) {
+        config.idle_timeout = max_age;
+    }
+    return config;
+}
+
+/* Without a cookie in the response a new id would be lost, and its session with it. */
+static bool
+comes_too_late(const struct sf_request_session *session, const request_rec *r, const struct sf_ops *ops)
+{
+    bool needs_cookie = session->state != SF_SESSION_ACTIVE || sf_ops_wants_new_id(ops);
+    bool cannot_send = session->is_sent || (r->main != NULL && !session->has_filter);
+    return needs_cookie && cannot_send;
+}
+
+static void
+take_result(struct sf_request_session *session, const struct sf_saved *saved)
+{
+    session->is_stale = true;
+    if (saved->is_new_id) {
+        session->new_id = saved->id;
+        session->key = saved->id.key;
+        session->cookie = SF_COOKIE_SEND;
+        session->is_new |= saved->created;
+        session->state = SF_SESSION_ACTIVE;
+    }
+    if (saved->ended) {
+        session->cookie = SF_COOKIE_CLEAR;
+        session->is_new = false;
+        session->state = SF_SESSION_NONE;
+    }
+}
+
+static void
+refuse(struct sf_request_session *session, request_rec *r, enum sf_status status)
+{
+    bool is_ours = status != SF_INVALID && status != SF_CONFLICT;
+    if (is_ours && session->config->on_error == SF_ON_ERROR_ANONYMOUS && status != SF_UNCERTAIN) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "SF0514: a change was not made, the response goes on: %s",
+                      sf_status_text(status));
+        return;
+    }
+    session->failure = status == SF_INVALID ? HTTP_INTERNAL_SERVER_ERROR : HTTP_SERVICE_UNAVAILABLE;
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "SF0513: a change was not made, answered %d: %s", session->failure,
+                  sf_status_text(status));
+}
+
+static void
+settle(struct sf_request_session *session, request_rec *r, enum sf_status status, const struct sf_saved *saved)
+{
+    switch (status) {
+    case SF_OK:
+        take_result(session, saved);
+        break;
+    case SF_UNCERTAIN:
+        /* It is in the cache and will be written: the browser gets its id, but not the promise that was asked for. */
+        take_result(session, saved);
+        refuse(session, r, status);
+        break;
+    case SF_NOT_FOUND:
+        /* Ended while this request was at work: nothing brings it back, and the page is still good. */
+        session->state = SF_SESSION_NONE;
+        session->is_over = true;
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "SF0512: the session was ended meanwhile: change dropped");
+        break;
+    case SF_CONFLICT:
+    case SF_FULL:
+    case SF_UNAVAILABLE:
+    case SF_INVALID:
+    case SF_CORRUPT:
+    case SF_NO_MEMORY:
+        refuse(session, r, status);
+        break;
+    }
+}
+
+/*
+ * A login makes a session where there is none, also when the old one has just ended or was replaced: the user has shown a
+ * password. Where nobody knows, only a login may: anything else would take the place of a session that may be alive.
+ */
+static enum sf_status
+commit(struct sf_request_session *session, request_rec *r, const struct sf_ops *ops, struct sf_saved *saved_out)
+{
+    struct sf_front *front = session->process->front;
+    bool is_login = sf_ops_has(ops, SF_OP_LOGIN);
+    const struct sf_key *key = session->state == SF_SESSION_ACTIVE ? &session->key : NULL;
+    if (front == NULL || (session->state == SF_SESSION_UNKNOWN && !is_login)) {
+        return SF_UNAVAILABLE;
+    }
+    if (session->is_over && !is_login) {
+        return SF_NOT_FOUND;
+    }
+    const struct sf_config config = effective_config(session, r);
+    enum sf_status status = sf_front_apply(front, key, ops, &config, sf_clock_wall(), saved_out);
+    if (status == SF_NOT_FOUND && key != NULL && is_login) {
+        status = sf_front_apply(front, NULL, ops, &config, sf_clock_wall(), saved_out);
+    }
+    return status;
+}
+
+enum sf_status
+sf_request_session_apply(struct sf_request_session *session, request_rec *r, const struct sf_ops *ops)
+{
+    bool has_session = sf_request_session_read(session, r) == SF_SESSION_ACTIVE;
+    if (ops->count == 0 || (!has_session && !sf_ops_may_create(ops))) {
+        return SF_OK;
+    }
+    if (comes_too_late(session, r, ops)) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      "SF0515: the change needs a new cookie and the response headers are already sent: change dropped");
+        return SF_INVALID;
+    }
+    struct sf_saved saved = {.version = 0};
+    enum sf_status status = commit(session, r, ops, &saved);
+    settle(session, r, status, &saved);
+    return status;
+}
+
+void
+sf_request_session_end(struct sf_request_session *session, request_rec *r)
+{
+    struct sf_saved saved;
+    struct sf_ops ops;
+    sf_ops_init(&ops);
+    struct sf_config config = effective_config(session, r);
+    config.durability = config.login_durability = SF_DURABILITY_MEMORY;
+    enum sf_status status = sf_ops_add(&ops, &(struct sf_op){.kind = SF_OP_END});
+    if (status == SF_OK) {
+        status = sf_front_apply(session->process->front, &session->key, &ops, &config, sf_clock_wall(), &saved);
+    }
+    if (status != SF_OK && status != SF_NOT_FOUND) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, "SF0516: a session older than SessionMaxAge was not ended: %s",
+                      sf_status_text(status));
+    }
+    session->state = SF_SESSION_NONE;
+    session->cookie = SF_COOKIE_CLEAR;
+    sf_ops_fini(&ops);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * module.h - what the files of mod_session_fast share: configuration, and the session of one client request.
+ *
+ * Everything hangs off httpd's own structures: nothing here is a variable of the process. Order of the hooks and what each may do:
+ * docs/apache.md, "What happens to a request".
+ */
+#include <ap_expr.h>
+#include <apr_pools.h>
+#include <apr_tables.h>
+#include <http_config.h>
+#include <httpd.h>
+
+#include <mod_session.h>
+
+#include "common/config/config.h"
+#include "common/config/instance.h"
+#include "common/front/front.h"
+
+/* Hidden visibility is the rule for the whole project; httpd must find this one symbol. */
+extern __attribute__((visibility("default"))) module session_fast_module;
+
+/* ---- configuration ---- */
+
+/* What holds at one place: a server, <Directory>, <Location>, <Files> or .htaccess. */
+struct sf_place {
+    struct sf_config config;         /* LOCATION options */
+    const ap_directive_t *directive; /* the last one of ours here; NULL: none, or merged */
+};
+
+struct watch;
+
+/* One for the whole configuration; each child process fills in its own front. */
+struct sf_process {
+    struct sf_config config;         /* INSTANCE options */
+    struct sf_instance instance;     /* from post_config on */
+    struct sf_log log;
+    struct sf_front *front;          /* from child_init on; NULL: could not be opened */
+    module *mod_session;             /* NULL: not loaded */
+    const ap_directive_t *directive; /* the last INSTANCE directive, for messages */
+    struct watch *watch;             /* daemon_process.c: httpd's parent only */
+    bool is_used;                    /* a directive of ours stands somewhere: the daemon is wanted */
+};
+
+struct sf_server {
+    struct sf_process *process;      /* shared by all servers; NULL in a virtual host before the merge */
+    apr_array_header_t *places;      /* struct sf_place *: those with directives of ours, for check_config */
+    bool is_used;                    /* a directive of ours stands in this server */
+    bool is_enabled;                 /* "SessionFast On" stands somewhere in it */
+};
+
+static inline struct sf_server *
+sf_server_of(const server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &session_fast_module);
+}
+
+static inline struct sf_place *
+sf_place_of(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &session_fast_module);
+}
+
+/* directives.c */
+extern const command_rec sf_directives[];
+void *sf_directives_create_place(apr_pool_t *pool, char *path);
+void *sf_directives_merge_places(apr_pool_t *pool, void *outer, void *inner);
+void *sf_directives_create_server(apr_pool_t *pool, server_rec *s);
+void *sf_directives_merge_servers(apr_pool_t *pool, void *base, void *host);
+
+/* check_config.c: runs under "apachectl -t" too, touches nothing. */
+int sf_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+
+/* ---- processes ---- */
+
+/* daemon_process.c: httpd's parent. */
+int sf_daemon_process_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+int sf_daemon_process_monitor(apr_pool_t *pool, server_rec *s);
+
+/* child_process.c: httpd's children. */
+void sf_child_process_init(apr_pool_t *pchild, server_rec *s);
+
+/* ---- the session of one client request (request_session.c) ---- */
+
+enum sf_session_state {
+    SF_SESSION_UNREAD,
+    SF_SESSION_NONE,    /* no cookie, or a cookie whose session is over, for certain */
+    SF_SESSION_ACTIVE,
+    SF_SESSION_UNKNOWN  /* nobody could tell: not "none" */
+};
+
+enum sf_cookie_answer { SF_COOKIE_NOTHING, SF_COOKIE_SEND, SF_COOKIE_CLEAR };
+
+#define SF_REQUEST_SESSION_MAGIC 0x73664653u
+
+/*
+ * One for each client request and cookie name, shared by its internal redirects and subrequests; lives in the pool of the first
+ * request of the chain.
+ *
+ * 1. key is valid while state is ACTIVE; loaded shows what was read, is_stale says that it was changed since.
+ * 2. rec.entries is what mod_session and the modules above it work on; shown is what they were given, so that only the
+ *    difference is written. Both are NULL until mod_session asks for the session.
+ */
+struct sf_request_session {
+    session_rec rec; /* first: mod_session holds pointers to it */
+    uint32_t magic;
+    struct sf_request_session *next;
+    request_rec *top;
+    const struct sf_config *config; /* of the place that asked last; lives as long as top */
+    struct sf_process *process;
+    const char *cookie_name;
+    bool has_id;                    /* a well-formed id of ours came in */
+    enum sf_session_state state;
+    struct sf_key key;
+    struct sf_loaded loaded;
+    bool is_new;                    /* made by this request */
+    bool is_stale;
+    bool is_over;                   /* ended by another request while this one was at work */
+    apr_table_t *shown;
+    struct sf_session_id new_id;    /* for SF_COOKIE_SEND */
+    enum sf_cookie_answer cookie;
+    int failure;                    /* HTTP status to answer with because a change was not committed; 0: none */
+    bool refused;                   /* that status was answered: an error page is on its way */
+    bool has_filter;                /* our filter will see the response headers of the client's request */
+    bool is_sent;                   /* they are gone: no cookie any more */
+};
+
+/*
+ * The session at this place; NULL where SessionFast is off. Looks at the cookie (and takes it out of the request), not at L1.
+ */
+struct sf_request_session *sf_request_session(request_rec *r);
+
+/* All of this client request, whatever the place says now; NULL: none yet. */
+struct sf_request_session *sf_request_sessions_all(request_rec *r);
+
+/* Reads the session unless that was done. Never asks cache or daemon without an id. */
+enum sf_session_state sf_request_session_read(struct sf_request_session *session, request_rec *r);
+
+/* What was read; NULL unless the state is ACTIVE. Reads again what this request has changed. */
+const struct sf_session *sf_request_session_fields(struct sf_request_session *session, request_rec *r);
+
+/* A value as C text; NULL: it has none (BYTES, a NUL in it). */
+const char *sf_request_session_text(const struct sf_value *value, apr_pool_t *pool);
+
+/* The text of one field from r->pool; NULL: no such field, or no text. */
+const char *sf_request_session_field(struct sf_request_session *session, request_rec *r, const char *name);
+
+/* Says so to the client when nobody knows and SessionFastOnError wants 503: DECLINED, or the status to return from a hook. */
+int sf_request_session_refuse(struct sf_request_session *session, request_rec *r);
+
+/*
+ * Commits the list at once. What the client and the rest of the request must see of it is in the session afterwards:
+ * id, cookie, failure. Logs what went wrong.
+ */
+enum sf_status sf_request_session_apply(struct sf_request_session *session, request_rec *r,
+                                        const struct sf_ops *ops);
+
+/* Ends the session because it is over at this place. Loading touched it: without this the next request would find it alive. */
+void sf_request_session_end(struct sf_request_session *session, request_rec *r);
+
+/* ---- what mod_session is told (mod_session_view.c) ---- */
+
+/* mod_session's own limit at this place in seconds; 0: none, or mod_session is off here. */
+long sf_mod_session_max_age(const struct sf_process *process, const request_rec *r);
+/* Is mod_session on here, but this URL left out by SessionInclude or SessionExclude? */
+bool sf_mod_session_excludes(const struct sf_process *process, const request_rec *r);
+
+/* ---- hooks ---- */
+
+/* provider.c */
+apr_status_t sf_provider_load(request_rec *r, session_rec **rec_out);
+apr_status_t sf_provider_save(request_rec *r, session_rec *rec);
+/* What modules changed in the entries and mod_session has not saved, for instance because it is off after a redirect. */
+void sf_provider_save_pending(struct sf_request_session *session, request_rec *r);
+
+/* environment.c */
+int sf_environment_fixups(request_rec *r);
+void sf_environment_insert_filter(request_rec *r);
+void sf_environment_note(struct sf_request_session *session, request_rec *r);
+
+/* request_headers.c */
+int sf_request_headers_post_read(request_rec *r);
+int sf_request_headers_parse(request_rec *r);
+int sf_request_headers_fixups(request_rec *r);
+
+/* response_headers.c: the output filter. */
+void sf_response_headers_register(void);
+void sf_response_headers_insert_filter(request_rec *r);
+
+/* cache_control.c */
+void sf_cache_control_enforce(request_rec *r, bool has_session, bool sets_cookie);
+void sf_cookies_remove(apr_table_t *headers, const char *cookie_name, apr_pool_t *pool);
+
+/* access.c, expressions.c */
+void sf_access_register(apr_pool_t *pool);
+int sf_expressions_lookup(ap_expr_lookup_parms *parms);
