@@ -11,7 +11,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sqlite3.h>
-#include <stdatomic.h>
 #include <stdio.h> /* asprintf */
 #include <stdlib.h>
 #include <string.h>
@@ -64,10 +63,9 @@ static const char *const write_sql[] = {
 
 struct sqlite_store {
     struct sf_store base;
-    char *path;
+    struct sf_sqlite_database database;
     struct sf_sqlite_connection reader, writer;
-    atomic_bool was_there; /* relaxed; once seen, a missing file is an outage and never made anew */
-    pthread_mutex_t lock;  /* guards `last` */
+    pthread_mutex_t lock; /* guards `last` */
     struct sf_error last;
 };
 
@@ -122,11 +120,11 @@ sqlite_open(struct sf_store **store_out, const char *url, const char *state, str
         return sf_error_set(error, SF_NO_MEMORY, "%s: no memory", url);
     }
     sqlite->base.ops = &sf_store_sqlite;
-    sqlite->path = path;
+    sqlite->database.path = path;
     sqlite->reader = (struct sf_sqlite_connection){
-        .path = path, .role = SF_SQLITE_READER, .sql = read_sql, .sql_count = COUNT(read_sql)};
+        .database = &sqlite->database, .role = SF_SQLITE_READER, .sql = read_sql, .sql_count = COUNT(read_sql)};
     sqlite->writer = (struct sf_sqlite_connection){
-        .path = path, .role = SF_SQLITE_WRITER, .sql = write_sql, .sql_count = COUNT(write_sql)};
+        .database = &sqlite->database, .role = SF_SQLITE_WRITER, .sql = write_sql, .sql_count = COUNT(write_sql)};
     pthread_mutex_init(&sqlite->lock, NULL);
     *store_out = &sqlite->base;
     return SF_OK;
@@ -139,7 +137,7 @@ sqlite_close(struct sf_store *store)
     sf_sqlite_close(&sqlite->reader);
     sf_sqlite_close(&sqlite->writer); /* the last one empties and removes the log */
     pthread_mutex_destroy(&sqlite->lock);
-    free(sqlite->path);
+    free(sqlite->database.path);
     free(sqlite);
 }
 
@@ -161,22 +159,11 @@ sqlite_explain(struct sf_store *store, struct sf_error *error_out)
 }
 
 static enum sf_status
-begin_call(struct sqlite_store *sqlite, struct sf_sqlite_connection *connection, sf_time deadline,
-           struct sf_error *error)
-{
-    bool may_create = !atomic_load_explicit(&sqlite->was_there, memory_order_relaxed);
-    enum sf_status status = sf_sqlite_begin_call(connection, may_create, deadline, error);
-    if (status == SF_OK)
-        atomic_store_explicit(&sqlite->was_there, true, memory_order_relaxed);
-    return status;
-}
-
-static enum sf_status
 sqlite_attach(struct sf_store *store, sf_time deadline, struct sf_error *error)
 {
     struct sqlite_store *sqlite = (struct sqlite_store *)store;
     struct sf_error reason = {.status = SF_OK};
-    enum sf_status status = begin_call(sqlite, &sqlite->writer, deadline, &reason);
+    enum sf_status status = sf_sqlite_begin_call(&sqlite->writer, deadline, &reason);
     if (status != SF_OK) {
         remember(sqlite, &reason);
         return sf_error_set(error, status, "%s", reason.text);
@@ -249,7 +236,7 @@ read_one(struct sf_sqlite_connection *connection, const struct sf_key *key, stru
     if (code != SQLITE_ROW && code != SQLITE_DONE)
         return sf_sqlite_fail(connection, code, "load", error);
     if (status == SF_CORRUPT)
-        sf_error_set(error, status, SCHEME "%s: a damaged row", connection->path);
+        sf_error_set(error, status, SCHEME "%s: a damaged row", connection->database->path);
     return status;
 }
 
@@ -259,7 +246,7 @@ sqlite_load(struct sf_store *store, const struct sf_key *key, sf_time deadline, 
     struct sqlite_store *sqlite = (struct sqlite_store *)store;
     struct sf_error error = {.status = SF_OK};
     sf_buffer_clear(&stored_out->record);
-    enum sf_status status = begin_call(sqlite, &sqlite->reader, deadline, &error);
+    enum sf_status status = sf_sqlite_begin_call(&sqlite->reader, deadline, &error);
     if (status == SF_OK)
         status = read_one(&sqlite->reader, key, stored_out, &error);
     return finish_call(sqlite, status, &error);
@@ -290,7 +277,7 @@ sqlite_scan(struct sf_store *store, const struct sf_key *after, struct sf_span u
 {
     struct sqlite_store *sqlite = (struct sqlite_store *)store;
     struct sf_error error = {.status = SF_OK};
-    enum sf_status status = begin_call(sqlite, &sqlite->reader, deadline, &error);
+    enum sf_status status = sf_sqlite_begin_call(&sqlite->reader, deadline, &error);
     if (status == SF_OK) {
         sqlite3_stmt *statement = sqlite->reader.statements[user.size > 0 ? READ_SCAN_USER : READ_SCAN];
         sqlite3_bind_blob(statement, 1, after == NULL ? "" : (const char *)after->bytes,
@@ -399,7 +386,7 @@ sqlite_write(struct sf_store *store, struct sf_write *writes, size_t count, sf_t
     struct sf_error error = {.status = SF_OK};
     if (count == 0)
         return SF_OK;
-    enum sf_status status = begin_call(sqlite, &sqlite->writer, deadline, &error);
+    enum sf_status status = sf_sqlite_begin_call(&sqlite->writer, deadline, &error);
     if (status == SF_OK)
         status = write_transaction(&sqlite->writer, writes, count, &error);
     status = finish_call(sqlite, status, &error);
@@ -415,7 +402,7 @@ sqlite_sweep(struct sf_store *store, sf_time now, size_t limit, sf_time deadline
     struct sf_sqlite_connection *connection = &sqlite->writer;
     struct sf_error error = {.status = SF_OK};
     *removed_out = 0;
-    enum sf_status status = begin_call(sqlite, connection, deadline, &error);
+    enum sf_status status = sf_sqlite_begin_call(connection, deadline, &error);
     if (status == SF_OK) {
         sqlite3_stmt *statement = connection->statements[WRITE_SWEEP];
         sqlite3_bind_int64(statement, 1, now);

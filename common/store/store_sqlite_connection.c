@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -94,9 +95,9 @@ sf_sqlite_fail(struct sf_sqlite_connection *connection, int code, const char *do
         reason = "no answer before the deadline";
     enum sf_status status = status_of(code, number);
     if (number != 0)
-        sf_error_set(error, status, "sqlite:%s: %s: %s (%s)", connection->path, doing, reason, strerror(number));
+        sf_error_set(error, status, "sqlite:%s: %s: %s (%s)", connection->database->path, doing, reason, strerror(number));
     else
-        sf_error_set(error, status, "sqlite:%s: %s: %s", connection->path, doing, reason);
+        sf_error_set(error, status, "sqlite:%s: %s: %s", connection->database->path, doing, reason);
     if (!is_harmless(code))
         sf_sqlite_close(connection);
     return status;
@@ -108,7 +109,7 @@ static enum sf_status
 fail_with_errno(const struct sf_sqlite_connection *connection, int number, struct sf_error *error)
 {
     return sf_error_set(error, is_refused_by_system(number) ? SF_INVALID : SF_UNAVAILABLE, "sqlite:%s: %s",
-                        connection->path, strerror(number));
+                        connection->database->path, strerror(number));
 }
 
 /* 0 or errno. */
@@ -132,7 +133,7 @@ is_same_file(const struct sf_sqlite_file *a, const struct sf_sqlite_file *b)
 static enum sf_status
 make_file(const struct sf_sqlite_connection *connection, struct sf_error *error)
 {
-    int file = open(connection->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int file = open(connection->database->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file < 0)
         return errno == EEXIST ? SF_OK : fail_with_errno(connection, errno, error);
     int failed = fchmod(file, 0600) == 0 ? 0 : errno;
@@ -140,37 +141,48 @@ make_file(const struct sf_sqlite_connection *connection, struct sf_error *error)
     return failed == 0 ? SF_OK : fail_with_errno(connection, failed, error);
 }
 
+static bool
+was_open(const struct sf_sqlite_database *database)
+{
+    return atomic_load_explicit(&database->inode, memory_order_relaxed) != 0;
+}
+
 /* The log of the file that was here before would be replayed into this one and tear it to pieces. */
 static bool
-has_foreign_log(const struct sf_sqlite_connection *connection, const struct sf_sqlite_file *now)
+has_foreign_log(const struct sf_sqlite_database *database, const struct sf_sqlite_file *now)
 {
-    const struct sf_sqlite_file *before = &connection->file;
-    if (before->inode == 0 || (before->inode == now->inode && before->device == now->device))
+    if (!was_open(database)
+        || (atomic_load_explicit(&database->inode, memory_order_relaxed) == now->inode
+            && atomic_load_explicit(&database->device, memory_order_relaxed) == now->device))
         return false;
     char log[PATH_MAX];
     struct stat found;
-    int length = snprintf(log, sizeof log, "%s-wal", connection->path);
+    int length = snprintf(log, sizeof log, "%s-wal", database->path);
     return length > 0 && (size_t)length < sizeof log && stat(log, &found) == 0 && found.st_size > 0;
 }
 
+/*
+ * Asks for permission here, because SQLite may reuse a descriptor of the other connection that was opened in better times.
+ */
 static enum sf_status
-find_file(struct sf_sqlite_connection *connection, bool may_create, struct sf_error *error)
+find_file(struct sf_sqlite_connection *connection, struct sf_error *error)
 {
-    struct sf_sqlite_file now;
-    int failed = look_at_file(connection->path, &now);
-    if (failed == ENOENT && may_create) {
+    const struct sf_sqlite_database *database = connection->database;
+    int failed = look_at_file(database->path, &connection->file);
+    if (failed == ENOENT && !was_open(database)) {
         enum sf_status status = make_file(connection, error);
         if (status != SF_OK)
             return status;
-        failed = look_at_file(connection->path, &now);
+        failed = look_at_file(database->path, &connection->file);
     }
+    if (failed == 0 && faccessat(AT_FDCWD, database->path, R_OK | W_OK, AT_EACCESS) != 0)
+        failed = errno;
     if (failed != 0)
         return fail_with_errno(connection, failed, error);
-    if (has_foreign_log(connection, &now))
+    if (has_foreign_log(database, &connection->file))
         return sf_error_set(error, SF_UNAVAILABLE,
                             "sqlite:%s: replaced while in use: stop the server, remove its -wal and -shm, start again",
-                            connection->path);
-    connection->file = now;
+                            database->path);
     return SF_OK;
 }
 
@@ -229,19 +241,17 @@ check_identity(struct sf_sqlite_connection *connection, int *version_out, struct
 {
     int application = 0, tables = 0;
     int code = read_identity(connection->db, &application, version_out, &tables);
-    if ((code & 0xff) == SQLITE_NOTADB)
-        return sf_error_set(error, SF_INVALID, "sqlite:%s: not a SQLite database", connection->path);
     if (code != SQLITE_OK)
         return sf_sqlite_fail(connection, code, "open", error);
     if (application == 0 && *version_out == 0 && tables == 0)
         return SF_OK;
     if (application != APPLICATION_ID || *version_out < 1)
         return sf_error_set(error, SF_INVALID, "sqlite:%s: a database of another program (application_id %d)",
-                            connection->path, application);
+                            connection->database->path, application);
     if (*version_out > SCHEMA_VERSION)
         return sf_error_set(error, SF_INVALID,
                             "sqlite:%s: made by a later session-fast: its schema has version %d, this program knows %d",
-                            connection->path, *version_out, SCHEMA_VERSION);
+                            connection->database->path, *version_out, SCHEMA_VERSION);
     return SF_OK;
 }
 
@@ -309,7 +319,7 @@ use_write_ahead_log(struct sf_sqlite_connection *connection, struct sf_error *er
     if (code != SQLITE_ROW)
         return sf_sqlite_fail(connection, code, "use a write-ahead log", error);
     return sf_error_set(error, SF_INVALID, "sqlite:%s: a write-ahead log does not work here (a network file system?)",
-                        connection->path);
+                        connection->database->path);
 }
 
 /*
@@ -339,16 +349,14 @@ prepare_all(struct sf_sqlite_connection *connection, struct sf_error *error)
 }
 
 static enum sf_status
-make_usable(struct sf_sqlite_connection *connection, bool may_create, struct sf_error *error)
+make_usable(struct sf_sqlite_connection *connection, struct sf_error *error)
 {
     int version = 0;
     enum sf_status status = set_up(connection, error);
     if (status == SF_OK)
         status = check_identity(connection, &version, error);
-    if (status == SF_OK && version == 0 && !may_create)
-        status = sf_error_set(error, SF_UNAVAILABLE, "sqlite:%s: an empty file is in its place", connection->path);
-    if (status == SF_OK && sqlite3_db_readonly(connection->db, "main") != 0)
-        status = sf_error_set(error, SF_INVALID, "sqlite:%s: it cannot be written", connection->path);
+    if (status == SF_OK && version == 0 && was_open(connection->database))
+        status = sf_error_set(error, SF_UNAVAILABLE, "sqlite:%s: replaced by an empty file", connection->database->path);
     if (status == SF_OK)
         status = use_write_ahead_log(connection, error);
     if (status == SF_OK && version < SCHEMA_VERSION)
@@ -361,34 +369,38 @@ make_usable(struct sf_sqlite_connection *connection, bool may_create, struct sf_
 }
 
 static enum sf_status
-open_file(struct sf_sqlite_connection *connection, bool may_create, struct sf_error *error)
+open_file(struct sf_sqlite_connection *connection, struct sf_error *error)
 {
-    enum sf_status status = find_file(connection, may_create, error);
+    struct sf_sqlite_database *database = connection->database;
+    enum sf_status status = find_file(connection, error);
     if (status != SF_OK)
         return status;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
-    int code = sqlite3_open_v2(connection->path, &connection->db, flags, NULL);
+    int code = sqlite3_open_v2(database->path, &connection->db, flags, NULL);
     if (code != SQLITE_OK)
         return sf_sqlite_fail(connection, code, "open", error);
-    status = make_usable(connection, may_create, error);
-    if (status != SF_OK)
+    status = make_usable(connection, error);
+    if (status != SF_OK) {
         sf_sqlite_close(connection);
-    return status;
+        return status;
+    }
+    atomic_store_explicit(&database->device, connection->file.device, memory_order_relaxed);
+    atomic_store_explicit(&database->inode, connection->file.inode, memory_order_relaxed);
+    return SF_OK;
 }
 
 enum sf_status
-sf_sqlite_begin_call(struct sf_sqlite_connection *connection, bool may_create, sf_time deadline,
-                     struct sf_error *error)
+sf_sqlite_begin_call(struct sf_sqlite_connection *connection, sf_time deadline, struct sf_error *error)
 {
+    const char *path = connection->database->path;
+    struct sf_sqlite_file now;
     connection->deadline = deadline;
     if (sf_clock_steady() >= deadline)
-        return sf_error_set(error, SF_UNAVAILABLE, "sqlite:%s: no time left before the deadline", connection->path);
-    struct sf_sqlite_file now;
-    if (connection->db != NULL && look_at_file(connection->path, &now) == 0
-        && is_same_file(&now, &connection->file))
+        return sf_error_set(error, SF_UNAVAILABLE, "sqlite:%s: no time left before the deadline", path);
+    if (connection->db != NULL && look_at_file(path, &now) == 0 && is_same_file(&now, &connection->file))
         return SF_OK;
     sf_sqlite_close(connection);
-    return open_file(connection, may_create, error);
+    return open_file(connection, error);
 }
 
 void

@@ -7,7 +7,7 @@
  * Private to store_sqlite.c, which has two: one reads while the other writes. Used by one thread at a time. Every call
  * begins with sf_sqlite_begin_call, which notices that the file has gone, came back or was replaced, and opens again.
  */
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "common/base/clock.h"
@@ -28,24 +28,33 @@ struct sf_sqlite_file {
     uid_t owner;
 };
 
+/*
+ * The database that both connections mean. Once it was open, a missing file is an outage and never made anew, and another file in
+ * its place is looked at twice. Relaxed: a torn pair costs one call that is refused.
+ */
+struct sf_sqlite_database {
+    char *path;
+    _Atomic dev_t device;
+    _Atomic ino_t inode; /* 0: was never open */
+};
+
 struct sf_sqlite_connection {
-    const char *path;           /* borrowed from the store */
+    struct sf_sqlite_database *database;
     enum sf_sqlite_role role;
     const char *const *sql;     /* prepared at each opening, in this order; static */
     size_t sql_count;
     struct sqlite3 *db;         /* NULL: closed */
     struct sqlite3_stmt *statements[SF_SQLITE_STATEMENTS_MAX]; /* all there while db is */
-    struct sf_sqlite_file file; /* as last opened; zero: never was */
+    struct sf_sqlite_file file; /* as it was opened */
     sf_time deadline;           /* of the call that is going on; the handlers look at it */
 };
 
 /*
  * Makes sure that the connection is open on the file that is there now; after it, SQLite calls give up at `deadline`.
- * may_create: make the file and its schema when they are missing, else that is SF_UNAVAILABLE.
  * SF_INVALID: from a later version, somebody else's database, not a database, not allowed.
  */
-enum sf_status sf_sqlite_begin_call(struct sf_sqlite_connection *connection, bool may_create, sf_time deadline,
-                                    struct sf_error *error) SF_MUST_CHECK;
+enum sf_status sf_sqlite_begin_call(struct sf_sqlite_connection *connection, sf_time deadline, struct sf_error *error)
+    SF_MUST_CHECK;
 
 /*
  * What the SQLite result code means, in `error` in words. Closes the connection when it cannot be trusted any more: after an
