@@ -164,11 +164,31 @@ START_TEST(test_base64url_refuses_every_other_spelling)
     ck_assert_int_eq(sf_base64url_decode(text("-_"), bytes, 2), SF_INVALID);
     ck_assert_int_eq(sf_base64url_decode(text("-_8A"), bytes, 2), SF_INVALID);
     ck_assert_int_eq(sf_base64url_decode(text("-\n8"), bytes, 2), SF_INVALID);
-    ck_assert_int_eq(sf_base64url_decode(sf_span_of("-\0"
-                                                    "8",
-                                                    3),
-                                         bytes, 2),
-                     SF_INVALID);
+}
+END_TEST
+
+START_TEST(test_base64url_takes_its_64_characters_and_no_other_byte)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    for (int byte = 0; byte < 256; byte++) {
+        unsigned char encoded[4] = {'A', (unsigned char)byte, 'A', 'A'}, bytes[3];
+        bool is_known = memchr(alphabet, byte, sizeof alphabet - 1) != NULL;
+        enum sf_status status = sf_base64url_decode(sf_span_of(encoded, 4), bytes, 3);
+        ck_assert_msg(status == (is_known ? SF_OK : SF_INVALID), "byte %d", byte);
+    }
+}
+END_TEST
+
+START_TEST(test_hex_takes_its_22_characters_and_no_other_byte)
+{
+    static const char digits[] = "0123456789abcdefABCDEF";
+    for (int byte = 0; byte < 256; byte++) {
+        unsigned char encoded[2] = {'0', (unsigned char)byte}, decoded;
+        bool is_known = memchr(digits, byte, sizeof digits - 1) != NULL;
+        enum sf_status status = sf_hex_decode(sf_span_of(encoded, 2), &decoded, 1);
+        ck_assert_msg(status == (is_known ? SF_OK : SF_INVALID), "byte %d", byte);
+    }
 }
 END_TEST
 
@@ -276,6 +296,8 @@ text_form_tests(void)
     tcase_add_test(tests, test_base64url_has_the_form_of_the_rfc);
     tcase_add_test(tests, test_base64url_decodes_what_it_encodes);
     tcase_add_test(tests, test_base64url_refuses_every_other_spelling);
+    tcase_add_test(tests, test_base64url_takes_its_64_characters_and_no_other_byte);
+    tcase_add_test(tests, test_hex_takes_its_22_characters_and_no_other_byte);
     tcase_add_test(tests, test_hex_decodes_what_it_encodes);
     tcase_add_test(tests, test_hex_refuses_wrong_length_and_letters);
     tcase_add_test(tests, test_numbers_parse_over_their_whole_range);
