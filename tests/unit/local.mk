@@ -18,8 +18,12 @@ check_PROGRAMS += \
 	%D%/check_record \
 	%D%/check_session \
 	%D%/check_ops \
+	%D%/check_ops_apply \
+	%D%/check_ops_diff \
+	%D%/check_ops_words \
 	%D%/check_form \
 	%D%/check_export \
+	%D%/check_export_json \
 	%D%/check_exchange \
 	%D%/check_shared_memory \
 	%D%/check_process_slots \
