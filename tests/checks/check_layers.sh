@@ -22,7 +22,7 @@ BEGIN {
     # Library headers and the one place for each; tests may look into what they test.
     at["sqlite3.h"] = "^(common/store/store_sqlite[a-z_]*\\.c|tests/)"
     at["jansson.h"] = "^(command_line/|tests/)"
-    at["sodium.h"] = "^(common/base/|common/identity/|tests/)"
+    at["sodium.h"] = "^(common/(base|identity|session)/|tests/)"
     at["xxhash.h"] = "^(common/base/|common/cache/|common/store/|tests/|bench/)"
     at["check.h"] = "^tests/"
     httpd = "^(httpd|http_[a-z]+|ap_[a-z_]+|mod_[a-z_]+|util_[a-z]+|unixd|scoreboard|mpm_common)\\.h$"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stands in for libFuzzer with any compiler: feeds a fuzz target every file of the folders (or the files) that are named,
- * by default tests/fuzz/corpus/<program>. A corpus without a file is an error: it would test nothing.
+ * Stands in for libFuzzer with any compiler: feeds a fuzz target every file of the folders (or the files) that
+ * are named, by default tests/fuzz/corpus/<program>. A corpus without a file is an error: it would test nothing.
  */
 #include <dirent.h>
 #include <stdio.h>

@@ -67,7 +67,8 @@ int main(void)
 {
     const char *query = getenv("QUERY_STRING");
     char *orders = strdup(query ? query : "");
-    for (char *pair = strtok(orders, "&"); pair; pair = strtok(NULL, "&"))
+    char *rest = orders;
+    for (char *pair = strsep(&rest, "&"); pair; pair = strsep(&rest, "&"))
         obey(pair);
     printf("Content-Type: text/plain\r\n\r\n");
     for (char **variable = environ; *variable; variable++)
