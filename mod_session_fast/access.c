@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Require session-valid
- * Require session-user NAME...
- * Require session-field NAME [VALUE]
+ * Require session-user [USER...]           without names: any user
+ * Require session-field NAME [VALUE...]    without values: any value
  */
 #include "mod_session_fast/module.h"
 
@@ -30,40 +30,45 @@ fields_of(request_rec *r)
 }
 
 static const char *
-parse_words(cmd_parms *cmd, const char *line, const void **parsed_out, int min, int max)
+parse_words(cmd_parms *cmd, const char *line, const void **parsed_out)
 {
     apr_array_header_t *words = apr_array_make(cmd->pool, 2, sizeof(const char *));
     while (*line != '\0') {
-        const char *word = ap_getword_conf(cmd->pool, &line);
-        if (*word == '\0') {
-            return "SF0502: Require: an empty word";
-        }
-        APR_ARRAY_PUSH(words, const char *) = word;
-    }
-    if (words->nelts < min || words->nelts > max) {
-        return apr_psprintf(cmd->pool, "SF0502: %s, line %d: Require: %d words are too %s here", cmd->directive->filename,
-                            cmd->directive->line_num, words->nelts, words->nelts < min ? "few" : "many");
+        APR_ARRAY_PUSH(words, const char *) = ap_getword_conf(cmd->pool, &line);
     }
     *parsed_out = words;
     return NULL;
 }
 
 static const char *
-parse_valid(cmd_parms *cmd, const char *line, const void **parsed_out)
+refuse(cmd_parms *cmd, const char *why)
 {
-    return parse_words(cmd, line, parsed_out, 0, 0);
+    return apr_psprintf(cmd->pool, "SF0502: %s, line %d: Require %s", cmd->directive->filename,
+                        cmd->directive->line_num, why);
 }
 
 static const char *
-parse_user(cmd_parms *cmd, const char *line, const void **parsed_out)
+parse_valid(cmd_parms *cmd, const char *line, const void **parsed_out)
 {
-    return parse_words(cmd, line, parsed_out, 1, 1000);
+    (void)parsed_out;
+    return *line == '\0' ? NULL : refuse(cmd, "session-valid takes no arguments");
 }
 
 static const char *
 parse_field(cmd_parms *cmd, const char *line, const void **parsed_out)
 {
-    return parse_words(cmd, line, parsed_out, 1, 2);
+    return *line != '\0' ? parse_words(cmd, line, parsed_out) : refuse(cmd, "session-field needs the name of a field");
+}
+
+static bool
+is_among(struct sf_span text, const apr_array_header_t *words, int first)
+{
+    for (int i = first; i < words->nelts; i++) {
+        if (sf_span_equal(text, sf_span_text(APR_ARRAY_IDX(words, i, const char *)))) {
+            return true;
+        }
+    }
+    return words->nelts <= first;
 }
 
 static authz_status
@@ -78,14 +83,9 @@ static authz_status
 check_user(request_rec *r, const char *line, const void *parsed)
 {
     (void)line;
-    const apr_array_header_t *words = parsed;
     const struct sf_session *fields = fields_of(r);
-    for (int i = 0; fields != NULL && i < words->nelts; i++) {
-        if (sf_span_equal(fields->head.user, sf_span_text(APR_ARRAY_IDX(words, i, const char *)))) {
-            return AUTHZ_GRANTED;
-        }
-    }
-    return deny(r);
+    bool has_user = fields != NULL && fields->head.user.size > 0;
+    return has_user && is_among(fields->head.user, parsed, 0) ? AUTHZ_GRANTED : deny(r);
 }
 
 static authz_status
@@ -96,17 +96,13 @@ check_field(request_rec *r, const char *line, const void *parsed)
     const struct sf_session *fields = fields_of(r);
     const char *name = APR_ARRAY_IDX(words, 0, const char *);
     const struct sf_field *field = fields == NULL ? NULL : sf_session_find(fields, sf_span_text(name));
-    if (field == NULL) {
-        return deny(r);
-    }
     char number[SF_NUMBER_TEXT];
-    struct sf_span value = sf_value_text(&field->value, number);
-    bool matches = words->nelts < 2 || sf_span_equal(value, sf_span_text(APR_ARRAY_IDX(words, 1, const char *)));
+    bool matches = field != NULL && is_among(sf_value_text(&field->value, number), words, 1);
     return matches ? AUTHZ_GRANTED : deny(r);
 }
 
 static const authz_provider require_valid = {check_valid, parse_valid};
-static const authz_provider require_user = {check_user, parse_user};
+static const authz_provider require_user = {check_user, parse_words};
 static const authz_provider require_field = {check_field, parse_field};
 
 void

@@ -44,14 +44,23 @@ check_place(const server_rec *s, const struct sf_place *place, apr_pool_t *pool)
 }
 
 static bool
-check_places(const server_rec *s, apr_pool_t *pool)
+check_places(const server_rec *s, bool of_server, apr_pool_t *pool)
 {
     const apr_array_header_t *places = sf_server_of(s)->places;
-    bool is_right = true;
     for (int i = 0; i < places->nelts; i++) {
-        is_right &= check_place(s, APR_ARRAY_IDX(places, i, struct sf_place *), pool);
+        const struct sf_place *place = APR_ARRAY_IDX(places, i, struct sf_place *);
+        if (place->is_of_server == of_server && !check_place(s, place, pool)) {
+            return false;
+        }
     }
-    return is_right;
+    return true;
+}
+
+/* The outer place first: what is wrong there would be wrong in all of the inner ones too, and be told of one of them. */
+static bool
+check_server(const server_rec *s, apr_pool_t *pool)
+{
+    return check_places(s, true, pool) && check_places(s, false, pool);
 }
 
 /* ---- the instance ---- */
@@ -65,7 +74,7 @@ is_folder(const char *path)
 
 /* The start makes the last folder of the path, not those above it. */
 static bool
-check_folder(const char *path, struct sf_error *error)
+check_folder(const char *directive, const char *path, struct sf_error *error)
 {
     char parent[SF_INSTANCE_PATH_MAX];
     if (is_folder(path)) {
@@ -79,7 +88,26 @@ check_folder(const char *path, struct sf_error *error)
     if (slash != NULL && access(path, F_OK) != 0 && is_folder(parent)) {
         return true;
     }
-    sf_error_set(error, SF_INVALID, "%s: cannot be made, because %s is no folder", path, parent);
+    sf_error_set(error, SF_INVALID, "%s: %s cannot be made, because %s is no folder", directive, path, parent);
+    return false;
+}
+
+/* The stores themselves are the daemon's: httpd links none of them. */
+static bool
+check_scheme(const char *store, struct sf_error *error)
+{
+    static const char *const schemes[] = {
+#define STORE(scheme) #scheme,
+#include "common/config/stores.def"
+#undef STORE
+    };
+    size_t length = strcspn(store, ":");
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        if (strlen(schemes[i]) == length && strncmp(schemes[i], store, length) == 0) {
+            return true;
+        }
+    }
+    sf_error_set(error, SF_INVALID, "SessionFastStore: there is no store '%.*s:'", (int)length, store);
     return false;
 }
 
@@ -88,12 +116,15 @@ static bool
 check_store(const char *store, struct sf_error *error)
 {
     static const char scheme[] = "sqlite:/";
+    if (!check_scheme(store, error)) {
+        return false;
+    }
     if (strncmp(store, scheme, sizeof scheme - 1) != 0) {
         return true;
     }
-    char folder[1024];
+    char folder[1024 + 1];
     apr_cpystrn(folder, strchr(store, '/'), sizeof folder);
-    *(strrchr(folder, '/') + 1) = '\0';
+    strrchr(folder, '/')[1] = '\0';
     if (is_folder(folder)) {
         return true;
     }
@@ -118,8 +149,9 @@ check_instance(const server_rec *s, const struct sf_process *process, apr_pool_t
     const struct sf_config *config = &process->config;
     struct sf_instance instance;
     struct sf_error error;
+    const char *state_by = *config->state_directory == '\0' ? "SessionFastInstance" : "SessionFastStateDirectory";
     bool is_right = sf_config_check(config, &error) == SF_OK && sf_instance_resolve(&instance, config, &error) == SF_OK
-        && check_folder(instance.run, &error) && check_folder(instance.state, &error)
+        && check_folder("SessionFastInstance", instance.run, &error) && check_folder(state_by, instance.state, &error)
         && check_store(config->store, &error) && check_daemon(config->daemon, &error);
     return is_right || report(s, process->directive, &error, pool);
 }
@@ -162,8 +194,8 @@ sf_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_r
         return OK;
     }
     bool is_right = check_instance(s, process, ptemp);
-    for (const server_rec *host = s; host != NULL; host = host->next) {
-        is_right &= check_places(host, ptemp);
+    for (const server_rec *host = s; is_right && host != NULL; host = host->next) {
+        is_right = check_server(host, ptemp);
     }
     warn_of_rivals(s, ap_conftree, ptemp);
     return is_right ? OK : HTTP_INTERNAL_SERVER_ERROR;

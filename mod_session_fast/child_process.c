@@ -43,6 +43,7 @@ sf_child_process_init(apr_pool_t *pchild, server_rec *s)
     struct sf_process *process = sf_server_of(s)->process;
     struct sf_error error;
     (void)pchild;
+    sf_daemon_process_child_init();
     if (!process->is_used) {
         return;
     }

@@ -10,6 +10,7 @@
 #include <apr_thread_proc.h>
 #include <http_core.h>
 #include <http_log.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,7 +21,7 @@ APLOG_USE_MODULE(session_fast);
 #define START_TIME (10 * SF_SECOND)
 #define STOP_MARGIN (1 * SF_SECOND)
 #define QUICK_DEATH (10 * SF_SECOND)
-#define QUICK_DEATHS_MAX 3
+#define QUICK_DEATHS_MAX 5
 
 /* What outlives the configuration, and with it this shared object: no pointers. */
 struct retained {
@@ -57,6 +58,37 @@ is_ours_to_run(const struct sf_process *process)
     return process->is_used && strcmp(process->config.daemon, "none") != 0;
 }
 
+/* ---- hearing of its end ---- */
+
+/*
+ * The main loop of every MPM looks for ended children once a second and sleeps in between. A handler, even an empty one, ends
+ * that sleep: a dead daemon is replaced at once.
+ */
+static void
+wake_up(int number)
+{
+    (void)number;
+}
+
+static void
+handle_child_signal(void (*handler)(int))
+{
+    struct sigaction current;
+    struct sigaction wanted = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    if (sigaction(SIGCHLD, NULL, &current) != 0) {
+        return;
+    }
+    if (current.sa_handler == SIG_DFL || current.sa_handler == wake_up) {
+        sigaction(SIGCHLD, &wanted, NULL);
+    }
+}
+
+void
+sf_daemon_process_child_init(void)
+{
+    handle_child_signal(SIG_DFL);
+}
+
 /* ---- start ---- */
 
 static void
@@ -64,6 +96,7 @@ watch_child(struct watch *watch)
 {
     watch->child = (apr_proc_t){.pid = watch->retained->pid};
     apr_proc_other_child_register(&watch->child, on_child_event, watch, NULL, watch->pconf);
+    handle_child_signal(wake_up);
 }
 
 static enum sf_status
@@ -129,6 +162,9 @@ static apr_status_t
 forget_watch(void *context)
 {
     struct watch *watch = context;
+    if (getpid() == watch->parent) {
+        handle_child_signal(SIG_DFL);
+    }
     apr_pool_cleanup_kill(watch->process_pool, watch, end_with_httpd);
     return APR_SUCCESS;
 }

@@ -23,9 +23,8 @@ sf_directives_merge_places(apr_pool_t *pool, void *outer, void *inner)
 {
     const struct sf_place *from = outer;
     const struct sf_place *over = inner;
-    struct sf_place *merged = apr_palloc(pool, sizeof *merged);
+    struct sf_place *merged = apr_pcalloc(pool, sizeof *merged);
     sf_config_merge(&merged->config, &from->config, &over->config);
-    merged->directive = NULL;
     return merged;
 }
 
@@ -113,6 +112,7 @@ note_place(cmd_parms *cmd, struct sf_place *place)
         APR_ARRAY_PUSH(server->places, struct sf_place *) = place;
     }
     place->directive = cmd->directive;
+    place->is_of_server = cmd->path == NULL;
 }
 
 static const char *

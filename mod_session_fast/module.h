@@ -28,6 +28,7 @@ extern __attribute__((visibility("default"))) module session_fast_module;
 struct sf_place {
     struct sf_config config;         /* LOCATION options */
     const ap_directive_t *directive; /* the last one of ours here; NULL: none, or merged */
+    bool is_of_server;               /* it stands outside of any section */
 };
 
 struct watch;
@@ -78,6 +79,7 @@ int sf_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
 /* daemon_process.c: httpd's parent. */
 int sf_daemon_process_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
 int sf_daemon_process_monitor(apr_pool_t *pool, server_rec *s);
+void sf_daemon_process_child_init(void); /* in a child: leaves the parent's signal handler behind */
 
 /* child_process.c: httpd's children. */
 void sf_child_process_init(apr_pool_t *pchild, server_rec *s);

@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A new backend is a row here, a file store_<scheme>.c, and a line in local.mk. */
+/* A new backend is a row in stores.def, a file store_<scheme>.c, and a line in local.mk. */
 static const struct sf_store_ops *const backends[] = {
-    &sf_store_sqlite,
-    &sf_store_memory,
-    &sf_store_fail,
+#define STORE(scheme) &sf_store_##scheme,
+#include "common/config/stores.def"
+#undef STORE
 };
 
 #define BACKENDS (sizeof backends / sizeof backends[0])
