@@ -48,18 +48,25 @@ take_result(struct sf_request_session *session, const struct sf_saved *saved)
     }
 }
 
+/* Where store or daemon are away, that was said once, by whoever noticed: not again for each request. */
+static int
+log_level(enum sf_status status)
+{
+    return status == SF_UNAVAILABLE || status == SF_UNCERTAIN ? APLOG_INFO : APLOG_ERR;
+}
+
 static void
 refuse(struct sf_request_session *session, request_rec *r, enum sf_status status)
 {
-    bool is_ours = status != SF_INVALID && status != SF_CONFLICT;
-    if (is_ours && session->config->on_error == SF_ON_ERROR_ANONYMOUS && status != SF_UNCERTAIN) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "SF0514: a change was not made, the response goes on: %s",
-                      sf_status_text(status));
+    bool goes_on = session->config->on_error == SF_ON_ERROR_ANONYMOUS && status != SF_INVALID;
+    if (goes_on) {
+        ap_log_rerror(APLOG_MARK, log_level(status), 0, r, "SF0514: a change was not %s, the response goes on: %s",
+                      status == SF_UNCERTAIN ? "confirmed" : "made", sf_status_text(status));
         return;
     }
     session->failure = status == SF_INVALID ? HTTP_INTERNAL_SERVER_ERROR : HTTP_SERVICE_UNAVAILABLE;
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "SF0513: a change was not made, answered %d: %s", session->failure,
-                  sf_status_text(status));
+    ap_log_rerror(APLOG_MARK, log_level(status), 0, r, "SF0513: a change was not %s, answered %d: %s",
+                  status == SF_UNCERTAIN ? "confirmed" : "made", session->failure, sf_status_text(status));
 }
 
 static void
