@@ -4,6 +4,7 @@ dist_man_MANS += \
 	%D%/man/session-fast.1 \
 	%D%/man/session-fastd.8
 EXTRA_DIST += \
+	%D%/apache.md \
 	%D%/architecture.md \
 	%D%/configuration.md \
 	%D%/counters.md \
