@@ -1,5 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 sbin_PROGRAMS += session-fastd
 session_fastd_SOURCES = \
-	%D%/main.c
+	%D%/call.c %D%/call.h \
+	%D%/command_apply.c \
+	%D%/command_flush.c \
+	%D%/command_list.c \
+	%D%/command_load.c \
+	%D%/command_status.c \
+	%D%/commands.c %D%/commands.h \
+	%D%/connection.c %D%/connection.h \
+	%D%/daemon.c %D%/daemon.h \
+	%D%/event_loop.c %D%/event_loop.h \
+	%D%/instance_lock.c %D%/instance_lock.h \
+	%D%/listener.c %D%/listener.h \
+	%D%/loader.c %D%/loader.h \
+	%D%/main.c \
+	%D%/privileges.c %D%/privileges.h \
+	%D%/server.c %D%/server.h \
+	%D%/store_waits.c %D%/store_waits.h \
+	%D%/task_queue.c %D%/task_queue.h \
+	%D%/write_through.c %D%/write_through.h \
+	%D%/writer.c %D%/writer.h
 session_fastd_LDADD = libstore.la libsession.la

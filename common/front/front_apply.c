@@ -43,6 +43,8 @@ static enum sf_status
 apply_in_cache(struct change *change, struct sf_l1_applied *applied_out)
 {
     *applied_out = (struct sf_l1_applied){.missed = true};
+    if (change->key != NULL)
+        applied_out->key = *change->key;
     struct sf_l1 *l1 = sf_front_l1(change->front);
     if (l1 == NULL)
         return SF_NOT_FOUND;
@@ -286,14 +288,6 @@ must_be_stored(const struct sf_ops *ops, const struct sf_config *config)
         || (is_login && config->login_durability == SF_DURABILITY_STORE);
 }
 
-static void
-count_result(struct change *change, enum sf_status status)
-{
-    struct sf_counters *counters = sf_front_counters(change->front);
-    if (status != SF_OK && status != SF_UNCERTAIN)
-        sf_count(counters, changes_refused);
-}
-
 static enum sf_status
 apply(struct change *change)
 {
@@ -332,6 +326,5 @@ sf_front_apply(struct sf_front *front, const struct sf_key *key, const struct sf
     sf_daemon_reply_init(&change.reply, SF_FRONT_REPLY_VALUES);
     enum sf_status status = apply(&change);
     sf_daemon_reply_fini(&change.reply);
-    count_result(&change, status);
     return status;
 }

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/session/life.h"
+
+void
+sf_session_begin(struct sf_session *session, sf_time now, sf_time idle_timeout, sf_time absolute_timeout)
+{
+    sf_session_fini(session);
+    sf_session_init(session);
+    session->head.created = now;
+    session->head.last_access = now;
+    session->head.idle_timeout = idle_timeout;
+    if (absolute_timeout > 0)
+        session->head.absolute_deadline = now + absolute_timeout;
+}
+
+void
+sf_session_end(struct sf_session *session, enum sf_end_reason reason, sf_time now, sf_time tombstone_lifetime)
+{
+    struct sf_record_head *head = &session->head;
+    head->kind = SF_RECORD_ENDED;
+    head->end_reason = reason;
+    head->absolute_deadline = now + tombstone_lifetime;
+    head->grace_until = 0;
+    head->successor = (struct sf_key){{0}};
+    head->field_count = 0;
+    session->count = 0;
+}
+
+void
+sf_session_replace(struct sf_session *session, const struct sf_replacement *replacement)
+{
+    struct sf_record_head *head = &session->head;
+    sf_time grace = replacement->grace;
+    sf_time remembered = replacement->tombstone_lifetime > grace ? replacement->tombstone_lifetime : grace;
+    head->kind = SF_RECORD_ENDED;
+    head->end_reason = replacement->successor == NULL ? SF_END_LOGIN : SF_END_ROTATED;
+    head->version = replacement->version;
+    head->absolute_deadline = replacement->now + remembered;
+    head->grace_until = replacement->now + grace;
+    head->successor = replacement->successor == NULL ? (struct sf_key){{0}} : *replacement->successor;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session_daemon/call.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "session_daemon/store_waits.h"
+
+/* ---- replies ---- */
+
+static struct sf_buffer *
+output(struct call *call)
+{
+    return &call->connection->output;
+}
+
+static void
+keep_status(struct call *call, enum sf_status status)
+{
+    if (call->status == SF_OK)
+        call->status = status;
+}
+
+void
+reply_array(struct call *call, size_t count)
+{
+    keep_status(call, sf_resp_append_array(output(call), count));
+}
+
+void
+reply_bulk(struct call *call, struct sf_span bytes)
+{
+    keep_status(call, sf_resp_append_bulk(output(call), bytes));
+}
+
+void
+reply_text(struct call *call, const char *text)
+{
+    reply_bulk(call, sf_span_text(text));
+}
+
+void
+reply_key(struct call *call, const struct sf_key *key)
+{
+    char text[SF_KEY_TEXT + 1];
+    sf_key_format(key, text);
+    reply_text(call, text);
+}
+
+void
+reply_integer(struct call *call, int64_t value)
+{
+    keep_status(call, sf_resp_append_integer(output(call), value));
+}
+
+void
+reply_nil(struct call *call)
+{
+    keep_status(call, sf_resp_append_nil(output(call)));
+}
+
+void
+reply_simple(struct call *call, const char *text)
+{
+    keep_status(call, sf_resp_append_simple(output(call), text));
+}
+
+void
+reply_error(struct call *call, enum sf_status status, const char *text)
+{
+    keep_status(call, sf_resp_append_error(output(call), status, text));
+}
+
+void
+reply_encoded(struct call *call, struct sf_span resp)
+{
+    keep_status(call, sf_buffer_append_span(output(call), resp));
+}
+
+bool
+word_is(struct sf_span word, const char *text)
+{
+    return word.size == strlen(text) && strncasecmp((const char *)word.data, text, word.size) == 0;
+}
+
+/* ---- waits ---- */
+
+static void
+begin_wait(struct call *call, call_resume_fn *resume)
+{
+    call->connection->waiting = (struct waiting){.resume = resume};
+}
+
+static void
+wait_for_load(struct call *call, const struct sf_key *key, bool keeps_out, call_resume_fn *resume)
+{
+    begin_wait(call, resume);
+    if (loader_join(call->daemon, call->connection, key, keeps_out))
+        return;
+    begin_wait(call, NULL);
+    resume(call, &(struct answer){.status = SF_UNAVAILABLE});
+}
+
+void
+call_wait_for_load(struct call *call, const struct sf_key *key, call_resume_fn *resume)
+{
+    wait_for_load(call, key, false, resume);
+}
+
+void
+call_wait_for_load_only(struct call *call, const struct sf_key *key, call_resume_fn *resume)
+{
+    wait_for_load(call, key, true, resume);
+}
+
+void
+call_wait_for_task(struct call *call, struct caller_task *task, call_resume_fn *resume)
+{
+    begin_wait(call, resume);
+    call->connection->waiting.task = task;
+    task->caller = call->connection;
+}
+
+void
+call_wait_for_store(struct call *call, const struct stored_mark *marks, size_t count, call_resume_fn *resume)
+{
+    begin_wait(call, resume);
+    struct waiting *waiting = &call->connection->waiting;
+    for (size_t i = 0; i < count; i++)
+        waiting->marks[i] = marks[i];
+    waiting->mark_count = count;
+    struct answer answer;
+    if (store_waits_begin(call->daemon, call->connection, &answer))
+        return;
+    begin_wait(call, NULL);
+    resume(call, &answer);
+}

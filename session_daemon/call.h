@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * call.h - one command under way: its words, its reply, and what it waits for.
+ *
+ * A command either replies or begins one wait and returns. When the wait is over its resume function is called with the same
+ * words, parsed anew: the request stays in the connection's input until it is answered. Main thread only.
+ */
+#include "common/front/resp.h"
+#include "session_daemon/connection.h"
+#include "session_daemon/daemon.h"
+
+struct call {
+    struct daemon *daemon;
+    struct connection *connection;
+    const struct sf_span *words; /* [0] is the command */
+    size_t count;
+    sf_time now;                 /* wall clock */
+    enum sf_status status;       /* of the reply: once it cannot grow, the connection is closed */
+};
+
+/* ---- replies; a failure is kept in `status` ---- */
+
+void reply_array(struct call *call, size_t count);
+void reply_bulk(struct call *call, struct sf_span bytes);
+void reply_text(struct call *call, const char *text); /* a bulk */
+void reply_key(struct call *call, const struct sf_key *key);
+void reply_integer(struct call *call, int64_t value);
+void reply_nil(struct call *call);
+void reply_simple(struct call *call, const char *text);
+void reply_error(struct call *call, enum sf_status status, const char *text);
+void reply_encoded(struct call *call, struct sf_span resp); /* values that are RESP already */
+
+bool word_is(struct sf_span word, const char *text); /* any case */
+
+/* ---- waits ---- */
+
+/*
+ * Until the store has said what it has under `key`; joins a load that is under way. answer->status: SF_OK (answer->stored; L1
+ * has it too if there was room), SF_NOT_FOUND (or expired), SF_CORRUPT, SF_UNAVAILABLE.
+ */
+void call_wait_for_load(struct call *call, const struct sf_key *key, call_resume_fn *resume);
+/* The same, but L1 does not get it. */
+void call_wait_for_load_only(struct call *call, const struct sf_key *key, call_resume_fn *resume);
+
+/*
+ * Until the store has these versions (none given: all that waits now). SF_UNAVAILABLE: a batch failed; SF_UNCERTAIN: nothing known
+ * after five seconds. May resume at once.
+ */
+void call_wait_for_store(struct call *call, const struct stored_mark *marks, size_t count, call_resume_fn *resume);
+
+/* Until `task`, which the caller pushes afterwards, is finished. answer->task is it. */
+void call_wait_for_task(struct call *call, struct caller_task *task, call_resume_fn *resume);

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SESSION.APPLY and SESSION.END: changes in L1, as a front makes them; here also for sessions that L1 does not know, or has no
+ * room for. Each step below is a wait that ends in the next attempt:
+ *
+ *   begin -> L1 does not know it: loaded -> once more
+ *         -> L1 is full: all that waits is written (then it may be evicted) -> once more
+ *                        -> still full: write_through.h
+ */
+#include <stdio.h>
+
+#include "session_daemon/commands.h"
+#include "session_daemon/write_through.h"
+
+/* What the words say. */
+struct request {
+    struct sf_key key, new_key;
+    bool has_key;
+    bool is_end_command;
+    bool must_be_stored;
+    struct sf_ops ops;
+    struct sf_l1_change change; /* new_key and ops point into this struct */
+};
+
+static void after_miss(struct call *call, const struct request *request, const struct sf_key *key);
+static void after_no_room(struct call *call, const struct request *request);
+static void write_now(struct call *call, const struct request *request, const struct sf_stored *found);
+static call_resume_fn stored, loaded, written_out, loaded_only, written_through;
+
+/* ---- words ---- */
+
+static void
+request_init(struct request *request, const struct call *call)
+{
+    const struct sf_config *config = &call->daemon->config;
+    *request = (struct request){
+        .change = {
+            .now = call->now,
+            .max_bytes = config->max_bytes,
+            .idle_timeout = config->idle_timeout,
+            .absolute_timeout = config->absolute_timeout,
+            .rotate_grace = config->rotate_grace,
+            .tombstone_lifetime = config->tombstone_lifetime,
+            .end_reason = SF_END_LOGOUT,
+        },
+    };
+    sf_ops_init(&request->ops);
+    request->change.ops = &request->ops;
+}
+
+static void
+request_fini(struct request *request)
+{
+    sf_ops_fini(&request->ops);
+}
+
+static const struct sf_key *
+request_key(const struct request *request)
+{
+    return request->has_key ? &request->key : NULL;
+}
+
+static bool
+read_reason(struct call *call, size_t word, struct request *request)
+{
+    if (word < call->count && word_is(call->words[word], "admin"))
+        request->change.end_reason = SF_END_ADMIN;
+    else if (word >= call->count || !word_is(call->words[word], "logout")) {
+        reply_error(call, SF_INVALID, "a reason is logout or admin");
+        return false;
+    }
+    return true;
+}
+
+static bool
+read_new_key(struct call *call, size_t word, struct request *request)
+{
+    request->change.new_key = &request->new_key;
+    return word < call->count && command_key(call, word, &request->new_key);
+}
+
+/* A word with a number behind it: where the number goes. NULL: it is no such word. */
+static sf_time *
+find_time(struct sf_span word, struct sf_l1_change *change)
+{
+    if (word_is(word, "IDLE"))
+        return &change->idle_timeout;
+    if (word_is(word, "ABSOLUTE"))
+        return &change->absolute_timeout;
+    if (word_is(word, "GRACE"))
+        return &change->rotate_grace;
+    if (word_is(word, "TOMBSTONE"))
+        return &change->tombstone_lifetime;
+    return NULL;
+}
+
+static bool
+read_limit(struct call *call, size_t word, struct request *request)
+{
+    int64_t bytes;
+    if (!command_integer(call, word, 1, SF_RECORD_BYTES_MAX, &bytes))
+        return false;
+    request->change.max_bytes = (size_t)bytes;
+    return true;
+}
+
+/* One option at *word, which moves behind it. */
+static bool
+read_option(struct call *call, size_t *word, struct request *request)
+{
+    struct sf_span name = call->words[(*word)++];
+    sf_time *time = find_time(name, &request->change);
+    if (time != NULL)
+        return command_integer(call, (*word)++, 0, 100 * 365 * SF_DAY, time);
+    if (word_is(name, "NEWKEY"))
+        return read_new_key(call, (*word)++, request);
+    if (word_is(name, "MAXBYTES"))
+        return read_limit(call, (*word)++, request);
+    if (word_is(name, "REASON"))
+        return read_reason(call, (*word)++, request);
+    if (word_is(name, "CREATE"))
+        return request->change.may_create = true;
+    if (word_is(name, "STORE"))
+        return request->must_be_stored = true;
+    reply_error(call, SF_INVALID, "unknown option; operations stand behind OPS");
+    return false;
+}
+
+static bool
+read_ops(struct call *call, size_t word, struct request *request)
+{
+    struct sf_error error = {.text = ""};
+    enum sf_status status = sf_ops_from_words(&request->ops, call->words + word, call->count - word, &error);
+    if (status == SF_OK && request->ops.count == 0)
+        status = sf_error_set(&error, SF_INVALID, "OPS and at least one operation are missing");
+    bool needs_new_key = request->change.may_create || sf_ops_wants_new_id(&request->ops);
+    if (status == SF_OK && needs_new_key && request->change.new_key == NULL)
+        status = sf_error_set(&error, SF_INVALID, "CREATE, LOGIN and ROTATE need NEWKEY");
+    if (status == SF_OK && !request->has_key && !request->change.may_create)
+        status = sf_error_set(&error, SF_INVALID, "without a key there must be CREATE");
+    if (status != SF_OK)
+        reply_error(call, status, error.text);
+    return status == SF_OK;
+}
+
+static bool
+read_apply(struct call *call, struct request *request)
+{
+    request->has_key = !word_is(call->words[1], "-");
+    if (request->has_key && !command_key(call, 1, &request->key))
+        return false;
+    size_t word = 2;
+    while (word < call->count && !word_is(call->words[word], "OPS"))
+        if (!read_option(call, &word, request))
+            return false;
+    return read_ops(call, word < call->count ? word + 1 : word, request);
+}
+
+static bool
+read_end(struct call *call, struct request *request)
+{
+    request->is_end_command = true;
+    request->has_key = true;
+    if (!command_key(call, 1, &request->key) || (call->count > 2 && !read_reason(call, 2, request)))
+        return false;
+    enum sf_status status = sf_ops_add(&request->ops, &(struct sf_op){.kind = SF_OP_END});
+    if (status != SF_OK)
+        reply_error(call, status, sf_status_text(status));
+    return status == SF_OK;
+}
+
+static bool
+read_request(struct call *call, struct request *request)
+{
+    request_init(request, call);
+    bool is_end = word_is(call->words[0], "SESSION.END");
+    bool is_good = is_end ? read_end(call, request) : read_apply(call, request);
+    if (!is_good)
+        request_fini(request);
+    return is_good;
+}
+
+/* ---- replies ---- */
+
+static void
+reply_applied(struct call *call, const struct sf_l1_applied *applied, bool is_stored)
+{
+    char flags[64] = "";
+    snprintf(flags, sizeof flags, "%s%s%s%s%s", applied->created ? " created" : "", applied->rotated ? " rotated" : "",
+             applied->ended ? " ended" : "", applied->changed ? " changed" : "", is_stored ? " stored" : "");
+    reply_array(call, 3);
+    reply_key(call, &applied->key);
+    reply_integer(call, (int64_t)applied->version);
+    reply_text(call, flags[0] == ' ' ? flags + 1 : flags);
+}
+
+static const char *
+refusal(enum sf_status status)
+{
+    switch (status) {
+    case SF_NOT_FOUND: return "no such session, or it is ended";
+    case SF_CONFLICT: return "a comparison failed, or others were faster too often";
+    case SF_FULL: return "the session would be too large, or there is no room for it";
+    case SF_INVALID: return "the operations do not fit this session";
+    case SF_CORRUPT: return "the record is damaged";
+    case SF_UNAVAILABLE: return "the store cannot say whether there is such a session; nothing was changed";
+    case SF_UNCERTAIN: return "changed in the cache, but the store has not confirmed";
+    case SF_OK:
+    case SF_NO_MEMORY: break;
+    }
+    return sf_status_text(status);
+}
+
+static void
+reply_refusal(struct call *call, const struct request *request, enum sf_status status)
+{
+    if (request->is_end_command && status == SF_NOT_FOUND)
+        reply_integer(call, 0);
+    else
+        reply_error(call, status, refusal(status));
+}
+
+static void
+stored(struct call *call, const struct answer *answer)
+{
+    if (answer->status == SF_OK)
+        reply_applied(call, &call->connection->applied, true);
+    else
+        reply_error(call, SF_UNCERTAIN, refusal(SF_UNCERTAIN));
+}
+
+/* A rotation has left two records to be stored: the version 1 stands for "whatever is there now". */
+static void
+wait_until_stored(struct call *call, const struct request *request, const struct sf_l1_applied *applied)
+{
+    const struct stored_mark marks[] = {
+        {.key = applied->key, .version = applied->version},
+        {.key = request->key, .version = 1},
+    };
+    call->connection->applied = *applied;
+    call_wait_for_store(call, marks, applied->rotated && request->has_key ? 2 : 1, stored);
+}
+
+static void
+reply_done(struct call *call, const struct request *request, const struct sf_l1_applied *applied)
+{
+    if (request->is_end_command) {
+        writer_urge(&call->daemon->writer);
+        reply_integer(call, applied->ended);
+    } else if (request->must_be_stored && applied->changed) {
+        wait_until_stored(call, request, applied);
+    } else {
+        reply_applied(call, applied, false);
+    }
+}
+
+/* ---- attempts ---- */
+
+static void
+attempt(struct call *call, struct request *request)
+{
+    struct sf_l1_applied applied = {.missed = false};
+    enum sf_status status = sf_l1_apply(call->daemon->l1, request_key(request), &request->change, NULL, &applied);
+    if (status == SF_OK)
+        reply_done(call, request, &applied);
+    else if (status == SF_NOT_FOUND && applied.missed)
+        after_miss(call, request, &applied.key);
+    else if (status == SF_FULL && applied.version == 0)
+        after_no_room(call, request);
+    else
+        reply_refusal(call, request, status);
+}
+
+/* A miss behind a load means that there was no room to keep what had been loaded. */
+static void
+after_miss(struct call *call, const struct request *request, const struct sf_key *key)
+{
+    enum apply_phase *phase = &call->connection->phase;
+    switch (*phase) {
+    case APPLY_BEGUN:
+        *phase = APPLY_LOADED;
+        call_wait_for_load(call, key, loaded);
+        break;
+    case APPLY_MADE_ROOM:
+        *phase = APPLY_LOADED_AGAIN;
+        call_wait_for_load(call, key, loaded);
+        break;
+    case APPLY_LOADED:
+    case APPLY_LOADED_AGAIN:
+        after_no_room(call, request);
+        break;
+    }
+}
+
+/* What the store has may be evicted: so everything that waits is written, once. */
+static void
+after_no_room(struct call *call, const struct request *request)
+{
+    enum apply_phase *phase = &call->connection->phase;
+    if (*phase < APPLY_MADE_ROOM) {
+        *phase = APPLY_MADE_ROOM;
+        call_wait_for_store(call, NULL, 0, written_out);
+    } else if (!request->has_key) {
+        write_now(call, request, NULL);
+    } else if (sf_l1_drop(call->daemon->l1, &request->key) == SF_CONFLICT) {
+        reply_refusal(call, request, SF_FULL);
+    } else {
+        call_wait_for_load_only(call, &request->key, loaded_only);
+    }
+}
+
+/* ---- after a wait: the words are read anew ---- */
+
+static void
+loaded(struct call *call, const struct answer *answer)
+{
+    struct request request;
+    if (!read_request(call, &request))
+        return;
+    if (answer->status == SF_OK)
+        attempt(call, &request);
+    else
+        reply_refusal(call, &request, answer->status);
+    request_fini(&request);
+}
+
+static void
+written_out(struct call *call, const struct answer *answer)
+{
+    struct request request;
+    if (!read_request(call, &request))
+        return;
+    if (answer->status == SF_OK)
+        attempt(call, &request);
+    else
+        reply_refusal(call, &request, SF_FULL);
+    request_fini(&request);
+}
+
+static void
+begin(struct call *call)
+{
+    struct request request;
+    call->connection->phase = APPLY_BEGUN;
+    if (!read_request(call, &request))
+        return;
+    attempt(call, &request);
+    request_fini(&request);
+}
+
+void
+command_apply(struct call *call)
+{
+    begin(call);
+}
+
+void
+command_end(struct call *call)
+{
+    begin(call);
+}
+
+/* ---- past L1 ---- */
+
+static void
+write_now(struct call *call, const struct request *request, const struct sf_stored *found)
+{
+    enum sf_status status = write_through_begin(call, request_key(request), &request->change, found, written_through);
+    if (status != SF_OK)
+        reply_refusal(call, request, status);
+}
+
+static void
+loaded_only(struct call *call, const struct answer *answer)
+{
+    struct request request;
+    if (!read_request(call, &request))
+        return;
+    if (answer->status == SF_OK)
+        write_now(call, &request, answer->stored);
+    else
+        reply_refusal(call, &request, answer->status);
+    request_fini(&request);
+}
+
+static void
+written_through(struct call *call, const struct answer *answer)
+{
+    struct request request;
+    if (!read_request(call, &request))
+        return;
+    const struct sf_l1_applied *applied = write_through_applied(answer->task);
+    if (answer->status != SF_OK)
+        reply_refusal(call, &request, answer->status);
+    else if (request.is_end_command)
+        reply_integer(call, applied->ended);
+    else
+        reply_applied(call, applied, true);
+    request_fini(&request);
+}

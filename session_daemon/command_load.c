@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SESSION.LOAD for the fronts, SESSION.GET for people. */
+#include "session_daemon/commands.h"
+
+/* What L1 or the store has, whatever it is worth. */
+struct found {
+    struct sf_span record;
+    sf_time last_access;
+};
+
+typedef void reply_found_fn(struct call *call, const struct found *found);
+
+/* true: replied. */
+static bool
+reply_from_cache(struct call *call, const struct sf_key *key, reply_found_fn *reply_found)
+{
+    struct sf_buffer record;
+    struct sf_l1_view view;
+    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
+    enum sf_status status = sf_l1_get(call->daemon->l1, key, &record, &view);
+    if (status == SF_OK)
+        reply_found(call, &(struct found){.record = sf_buffer_span(&record), .last_access = view.last_access});
+    sf_buffer_fini(&record);
+    return status == SF_OK;
+}
+
+static void
+reply_from_store(struct call *call, const struct answer *answer, reply_found_fn *reply_found)
+{
+    const struct sf_stored *stored = answer->stored;
+    if (answer->status == SF_OK)
+        reply_found(call, &(struct found){.record = sf_buffer_span(&stored->record), .last_access = stored->last_access});
+    else if (answer->status == SF_NOT_FOUND)
+        reply_nil(call);
+    else
+        reply_error(call, answer->status, "the store cannot say whether there is such a session");
+}
+
+/* L1 again before the store's answer: it may have a later version. */
+static void
+resume_found(struct call *call, const struct answer *answer, reply_found_fn *reply_found)
+{
+    struct sf_key key;
+    if (command_key(call, 1, &key) && (answer->status != SF_OK || !reply_from_cache(call, &key, reply_found)))
+        reply_from_store(call, answer, reply_found);
+}
+
+static void
+find(struct call *call, reply_found_fn *reply_found, call_resume_fn *resume)
+{
+    struct sf_key key;
+    if (command_key(call, 1, &key) && !reply_from_cache(call, &key, reply_found))
+        call_wait_for_load(call, &key, resume);
+}
+
+/* ---- SESSION.LOAD ---- */
+
+static void
+reply_record(struct call *call, const struct found *found)
+{
+    reply_array(call, 2);
+    reply_bulk(call, found->record);
+    reply_integer(call, found->last_access);
+}
+
+static void
+load_resumed(struct call *call, const struct answer *answer)
+{
+    resume_found(call, answer, reply_record);
+}
+
+void
+command_load(struct call *call)
+{
+    find(call, reply_record, load_resumed);
+}
+
+/* ---- SESSION.GET ---- */
+
+static void
+reply_time(struct call *call, const char *name, sf_time time)
+{
+    reply_text(call, name);
+    reply_integer(call, time);
+}
+
+static void
+reply_value(struct call *call, const struct sf_value *value)
+{
+    if (value->type == SF_VALUE_INTEGER)
+        reply_integer(call, value->integer);
+    else
+        reply_bulk(call, value->bytes);
+}
+
+static void
+reply_session(struct call *call, const struct sf_session *session, sf_time last_access)
+{
+    const struct sf_record_head *head = &session->head;
+    if (last_access < head->last_access)
+        last_access = head->last_access;
+    reply_array(call, 2 * (6 + session->count));
+    reply_text(call, "@state");
+    reply_text(call, command_state(head, last_access, call->now));
+    reply_text(call, "@user");
+    reply_bulk(call, head->user);
+    reply_time(call, "@version", (int64_t)head->version);
+    reply_time(call, "@created", head->created);
+    reply_time(call, "@last_access", last_access);
+    reply_time(call, "@expires", sf_record_expires(head, last_access));
+    for (size_t i = 0; i < session->count; i++) {
+        reply_bulk(call, session->fields[i].name);
+        reply_value(call, &session->fields[i].value);
+    }
+}
+
+static void
+reply_fields(struct call *call, const struct found *found)
+{
+    struct sf_session session;
+    sf_session_init(&session);
+    enum sf_status status = sf_session_decode(&session, found->record);
+    if (status == SF_OK)
+        reply_session(call, &session, found->last_access);
+    else
+        reply_error(call, status, "the record is damaged");
+    sf_session_fini(&session);
+}
+
+static void
+get_resumed(struct call *call, const struct answer *answer)
+{
+    resume_found(call, answer, reply_fields);
+}
+
+void
+command_get(struct call *call)
+{
+    find(call, reply_fields, get_resumed);
+}

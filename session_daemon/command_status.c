@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SESSION.STATUS: everything that an operator asks of a running daemon, as names and values. */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "session_daemon/commands.h"
+
+/* One value: text or, when that is NULL, a number. */
+struct entry {
+    const char *name;
+    const char *text;
+    int64_t number;
+};
+
+#define ENTRIES_MAX 96
+
+struct entries {
+    struct entry list[ENTRIES_MAX];
+    size_t count;
+};
+
+static void
+add_text(struct entries *entries, const char *name, const char *text)
+{
+    if (entries->count < ENTRIES_MAX)
+        entries->list[entries->count++] = (struct entry){.name = name, .text = text};
+}
+
+static void
+add_number(struct entries *entries, const char *name, uint64_t number)
+{
+    if (entries->count < ENTRIES_MAX)
+        entries->list[entries->count++] = (struct entry){.name = name, .number = (int64_t)number};
+}
+
+/* "scheme://user:secret@host": the secret is nobody's business. */
+static void
+hide_password(const char *url, char *text_out, size_t size)
+{
+    const char *authority = strstr(url, "://");
+    const char *at = authority == NULL ? NULL : strchr(authority + 3, '@');
+    const char *colon = at == NULL ? NULL : memchr(authority + 3, ':', (size_t)(at - authority - 3));
+    if (colon == NULL)
+        snprintf(text_out, size, "%s", url);
+    else
+        snprintf(text_out, size, "%.*s:***%s", (int)(colon - url), url, at);
+}
+
+static void
+add_process(struct entries *entries, const struct call *call)
+{
+    const struct daemon *daemon = call->daemon;
+    add_text(entries, "version", SF_VERSION);
+    add_number(entries, "pid", (uint64_t)getpid());
+    add_text(entries, "instance", daemon->instance.run);
+    add_number(entries, "started", (uint64_t)daemon->started);
+    add_number(entries, "uptime", (uint64_t)((call->now - daemon->started) / SF_SECOND));
+    add_number(entries, "connections", daemon->server.connection_count);
+    add_number(entries, "connections_accepted", daemon->server.connections_accepted);
+    add_number(entries, "connections_refused", daemon->server.connections_refused);
+    add_number(entries, "commands", daemon->server.commands);
+    add_number(entries, "loads_waiting", daemon->loader.loads);
+}
+
+static void
+add_cache(struct entries *entries, struct sf_l1 *l1)
+{
+    struct sf_l1_usage usage;
+    sf_l1_usage(l1, &usage);
+    add_number(entries, "cache_bytes", usage.bytes);
+    add_number(entries, "cache_record_bytes", usage.record_bytes);
+    add_number(entries, "cache_blocks_live", usage.blocks_live);
+    add_number(entries, "cache_blocks_dirty", usage.blocks_dirty);
+    add_number(entries, "cache_blocks_free", usage.blocks_free);
+    add_number(entries, "cache_blocks_owned", usage.blocks_owned);
+    add_number(entries, "cache_tombstones", usage.tombstones);
+    add_number(entries, "cache_slabs", usage.slabs);
+    add_number(entries, "cache_slabs_used", usage.slabs_used);
+    add_number(entries, "cache_index_words", usage.index_words);
+    add_number(entries, "cache_index_used", usage.index_used);
+    add_number(entries, "cache_processes", usage.processes);
+    add_number(entries, "oldest_dirty_ms",
+               usage.oldest_dirty == 0 ? 0 : (uint64_t)(sf_clock_steady() - usage.oldest_dirty));
+}
+
+static void
+add_writer(struct entries *entries, struct writer *writer)
+{
+    struct sf_batch_writer_state state;
+    sf_batch_writer_state(writer->batch, &state);
+    add_text(entries, "writer_state", state.is_up ? "up" : "down");
+    add_number(entries, "writer_retry_ms",
+               state.retry_at == 0 ? 0 : (uint64_t)(state.retry_at - sf_clock_steady()));
+    add_number(entries, "writer_batches", state.batches);
+    add_number(entries, "writer_records", state.records);
+    add_number(entries, "writer_touches", state.touches);
+    add_number(entries, "writer_failures", state.failures);
+    add_number(entries, "writer_refused", state.refused);
+    add_number(entries, "writer_last_flush", (uint64_t)state.last_flush);
+    add_number(entries, "writer_last_duration_ms", (uint64_t)state.last_duration);
+    add_number(entries, "sweep_removed", atomic_load_explicit(&writer->swept, memory_order_relaxed));
+    add_number(entries, "sweep_last", (uint64_t)atomic_load_explicit(&writer->last_sweep, memory_order_relaxed));
+}
+
+static void
+add_counters(struct entries *entries, const struct sf_l1 *l1)
+{
+    uint64_t values[SF_COUNTER_COUNT];
+    sf_l1_counters_sum(l1, values);
+    for (int i = 0; i < SF_COUNTER_COUNT; i++)
+        add_number(entries, sf_counter_name((enum sf_counter)i), values[i]);
+}
+
+static void
+reply_entries(struct call *call, const struct entries *entries)
+{
+    reply_array(call, 2 * entries->count);
+    for (size_t i = 0; i < entries->count; i++) {
+        const struct entry *entry = &entries->list[i];
+        reply_text(call, entry->name);
+        if (entry->text != NULL)
+            reply_text(call, entry->text);
+        else
+            reply_integer(call, entry->number);
+    }
+}
+
+void
+command_status(struct call *call)
+{
+    struct daemon *daemon = call->daemon;
+    struct entries entries = {.count = 0};
+    char url[256];
+    struct sf_error error = {.text = ""};
+    struct sf_batch_writer_state state;
+    hide_password(daemon->config.store, url, sizeof url);
+    sf_batch_writer_state(daemon->writer.batch, &state);
+    bool is_up = state.is_up && !atomic_load_explicit(&daemon->loads_fail, memory_order_relaxed);
+    if (!is_up)
+        daemon->store->ops->explain(daemon->store, &error);
+
+    add_process(&entries, call);
+    add_text(&entries, "store", url);
+    add_text(&entries, "store_state", is_up ? "up" : "down");
+    add_text(&entries, "store_error", error.text);
+    add_writer(&entries, &daemon->writer);
+    add_cache(&entries, daemon->l1);
+    add_counters(&entries, daemon->l1);
+    reply_entries(call, &entries);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session_daemon/daemon.h"
+
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "common/base/secret.h"
+#include "session_daemon/instance_lock.h"
+
+#define ATTACH_DEADLINE (5 * SF_SECOND)
+#define ANSWER_SHARE 4 /* a quarter of the stop timeout is for answers, the rest for writing */
+
+/* The daemon itself signs nothing; but it makes the file before the first front needs it, as the user that may. */
+static enum sf_status
+make_secrets(const struct sf_instance *instance, struct sf_error *error)
+{
+    struct sf_secrets secrets;
+    enum sf_status status = sf_secrets_load(&secrets, instance->secret_path, error);
+    sf_secrets_wipe(&secrets);
+    return status;
+}
+
+static void
+log_cache(const struct daemon *daemon, const struct sf_l1_made *made)
+{
+    if (made->set_aside)
+        sf_log_write(&daemon->log, SF_LOG_WARNING, "SF0109",
+                     "the cache was damaged or made by another version: it is kept as %s.bad, and a new one made",
+                     daemon->instance.cache_path);
+    if (made->size_differs)
+        sf_log_write(&daemon->log, SF_LOG_WARNING, "SF0108",
+                     "the cache keeps its size of %" PRIu64 " bytes: it is in use; the new size counts once it is not",
+                     made->bytes);
+    sf_log_write(&daemon->log, SF_LOG_INFO, "SF0110", "cache of %" PRIu64 " bytes %s", made->bytes,
+                 made->is_new ? "made" : "found and kept");
+}
+
+static enum sf_status
+open_cache(struct daemon *daemon, struct sf_error *error)
+{
+    struct sf_l1_made made;
+    enum sf_status status = sf_l1_create(&daemon->instance, daemon->config.cache_size, &made, error);
+    if (status != SF_OK)
+        return status;
+    log_cache(daemon, &made);
+    return sf_l1_attach(&daemon->l1, &daemon->instance, SF_L1_READ_WRITE, error);
+}
+
+/* A store that is away now may be back soon, and L1 serves meanwhile; one that is not ours never will be. */
+static enum sf_status
+open_store(struct daemon *daemon, struct sf_error *error)
+{
+    enum sf_status status = sf_store_open(&daemon->store, daemon->config.store, daemon->instance.state, error);
+    if (status != SF_OK)
+        return status;
+    status = daemon->store->ops->attach(daemon->store, sf_clock_steady() + ATTACH_DEADLINE, error);
+    if (status == SF_OK || status == SF_INVALID)
+        return status;
+    (void)sf_log_state_changed(&daemon->load_state, false);
+    atomic_store(&daemon->loads_fail, true);
+    sf_log_write(&daemon->log, SF_LOG_ERROR, "SF0113",
+                 "the store does not answer: sessions that are not in the cache are unavailable: %s", error->text);
+    return SF_OK;
+}
+
+static enum sf_status
+start_threads(struct daemon *daemon, struct sf_error *error)
+{
+    enum sf_status status = loader_start(&daemon->loader, daemon);
+    if (status != SF_OK)
+        return sf_error_set(error, status, "cannot start the loader: %s", sf_status_text(status));
+    return writer_start(&daemon->writer, daemon, error);
+}
+
+enum sf_status
+daemon_start(struct daemon *daemon, sf_time lock_wait, struct sf_error *error)
+{
+    const struct sf_instance *instance = &daemon->instance;
+    enum sf_status status = sf_instance_prepare(instance, geteuid(), getegid(), error);
+    if (status == SF_OK)
+        status = instance_lock_take(&daemon->lock_fd, instance, sf_clock_steady() + lock_wait, error);
+    if (status == SF_OK)
+        status = make_secrets(instance, error);
+    if (status == SF_OK)
+        status = open_cache(daemon, error);
+    if (status == SF_OK)
+        status = open_store(daemon, error);
+    if (status == SF_OK)
+        status = server_init(&daemon->server, daemon, error);
+    if (status == SF_OK)
+        status = start_threads(daemon, error);
+    if (status == SF_OK)
+        status = listener_open(&daemon->server.listener, daemon, error);
+    if (status != SF_OK)
+        return status;
+    daemon->started = sf_clock_wall();
+    sf_log_write(&daemon->log, SF_LOG_NOTICE, "SF0101", "ready: serves %s, process %d", instance->run, (int)getpid());
+    return SF_OK;
+}
+
+static void
+log_end(struct daemon *daemon)
+{
+    struct sf_l1_usage usage;
+    sf_l1_usage(daemon->l1, &usage);
+    if (usage.blocks_dirty == 0)
+        sf_log_write(&daemon->log, SF_LOG_NOTICE, "SF0105", "stopped: everything is in the store");
+    else
+        sf_log_write(&daemon->log, SF_LOG_ERROR, "SF0106",
+                     "stopped: %" PRIu64 " changed sessions are not in the store; they stay in the cache, and the next "
+                     "daemon writes them", usage.blocks_dirty);
+}
+
+/* A thread that is still inside the store uses all this: then the end of the process gives it back. */
+static void
+give_back(struct daemon *daemon)
+{
+    server_fini(&daemon->server);
+    loader_fini(&daemon->loader);
+    writer_fini(&daemon->writer);
+    sf_store_close(daemon->store);
+    sf_l1_close(daemon->l1);
+    close(daemon->lock_fd);
+}
+
+void
+daemon_serve(struct daemon *daemon)
+{
+    server_run(&daemon->server);
+    sf_log_write(&daemon->log, SF_LOG_NOTICE, "SF0104", "stopping");
+    sf_time now = sf_clock_steady();
+    sf_time timeout = daemon->config.stop_timeout;
+    server_drain(&daemon->server, now + timeout / ANSWER_SHARE);
+    bool writer_ended = writer_stop(&daemon->writer, now + timeout);
+    bool loader_ended = loader_stop(&daemon->loader, now + timeout);
+    log_end(daemon);
+    if (writer_ended && loader_ended)
+        give_back(daemon);
+}

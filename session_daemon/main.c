@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* session-fastd: the one process of an instance that talks to the store. */
+#include <apr_general.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/config/config_file.h"
+#include "session_daemon/daemon.h"
+#include "session_daemon/privileges.h"
+
+#define PROGRAM "session-fastd"
+#define DESCRIPTORS (SERVER_CONNECTIONS_MAX + 64)
+#define WAIT_MAX 3600
+
+enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct arguments {
+    const char *config_path;
+    const char *user;
+    sf_time wait;
+    bool only_check;
+};
+
+static const char usage[] =
+    "usage: " PROGRAM " --config FILE [--user NAME[:GROUP]] [--wait SECONDS] [--check-config] [--foreground]\n"
+    "       " PROGRAM " --version\n"
+    "\n"
+    "  --config FILE         read the options of the instance from FILE\n"
+    "  --user NAME[:GROUP]   started as root: become this user first\n"
+    "  --wait SECONDS        wait for another daemon of the instance to leave; without: exit 0 if there is one\n"
+    "  --check-config        look at FILE and exit\n"
+    "  --foreground          accepted and without effect: the daemon never leaves the foreground\n"
+    "\n"
+    "Logs to standard error. SIGTERM and SIGINT: write what waits, then exit.\n";
+
+static int
+fail(enum exit_code exit_code, const char *text)
+{
+    fprintf(stderr, "%s: %s\n", PROGRAM, text);
+    return exit_code;
+}
+
+/* false: *exit_code_out says how to end. */
+static bool
+read_arguments(int argc, char **argv, struct arguments *arguments_out, int *exit_code_out)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},  {"user", required_argument, NULL, 'u'},
+        {"wait", required_argument, NULL, 'w'},    {"check-config", no_argument, NULL, 't'},
+        {"foreground", no_argument, NULL, 'f'},    {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    };
+    int64_t seconds = 0;
+    int option;
+    *arguments_out = (struct arguments){.config_path = NULL};
+    *exit_code_out = EXIT_USAGE;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) { /* NOLINT(concurrency-mt-unsafe) */
+        switch (option) {
+        case 'c': arguments_out->config_path = optarg; break;
+        case 'u': arguments_out->user = optarg; break;
+        case 't': arguments_out->only_check = true; break;
+        case 'f': break;
+        case 'w':
+            if (sf_int64_parse(sf_span_text(optarg), &seconds) != SF_OK || seconds < 0 || seconds > WAIT_MAX) {
+                fail(EXIT_USAGE, "--wait: a number of seconds, at most 3600");
+                return false;
+            }
+            break;
+        case 'v':
+        case 'h':
+            fputs(option == 'v' ? PROGRAM " " SF_VERSION "\n" : usage, stdout);
+            *exit_code_out = EXIT_DONE;
+            return false;
+        default: fputs(usage, stderr); return false;
+        }
+    }
+    arguments_out->wait = seconds * SF_SECOND;
+    if (arguments_out->config_path == NULL || optind != argc)
+        fputs(usage, stderr);
+    return arguments_out->config_path != NULL && optind == argc;
+}
+
+static enum sf_status
+read_config(struct daemon *daemon, const char *path, struct sf_error *error)
+{
+    apr_pool_t *pool; /* lives as long as the process, like the strings of the configuration */
+    if (apr_initialize() != APR_SUCCESS || apr_pool_create(&pool, NULL) != APR_SUCCESS)
+        return sf_error_set(error, SF_NO_MEMORY, "no memory");
+    enum sf_status status = sf_config_read(&daemon->config, path, pool, error);
+    if (status == SF_OK)
+        status = sf_config_check(&daemon->config, error);
+    return status == SF_OK ? sf_instance_resolve(&daemon->instance, &daemon->config, error) : status;
+}
+
+/* The URL, at least: nothing is touched. */
+static enum sf_status
+check_store(const struct daemon *daemon, struct sf_error *error)
+{
+    struct sf_store *store;
+    enum sf_status status = sf_store_open(&store, daemon->config.store, daemon->instance.state, error);
+    sf_store_close(store);
+    return status;
+}
+
+/* Nobody else looks into our memory or files, a client that goes away is no signal, and there are enough descriptors. */
+static void
+prepare_process(void)
+{
+    umask(077);
+    prctl(PR_SET_DUMPABLE, 0);
+    signal(SIGPIPE, SIG_IGN);
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < DESCRIPTORS) {
+        limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int
+serve(struct daemon *daemon, sf_time wait, struct sf_error *error)
+{
+    if (geteuid() == 0)
+        sf_log_write(&daemon->log, SF_LOG_WARNING, "SF0107", "runs as root, as --user says");
+    enum sf_status status = daemon_start(daemon, wait, error);
+    if (status == SF_CONFLICT) {
+        sf_log_write(&daemon->log, SF_LOG_NOTICE, "SF0102", "%s: nothing to do", error->text);
+        return EXIT_DONE;
+    }
+    if (status != SF_OK) {
+        sf_log_write(&daemon->log, SF_LOG_ERROR, "SF0103", "cannot start: %s", error->text);
+        return EXIT_FAILED;
+    }
+    daemon_serve(daemon);
+    return EXIT_DONE;
+}
+
+int
+main(int argc, char **argv)
+{
+    static struct daemon daemon = {.log = {.write = sf_log_to_stderr, .level = SF_LOG_INFO}};
+    static char program[] = PROGRAM;
+    struct arguments arguments;
+    struct sf_error error = {.text = ""};
+    int exit_code;
+    daemon.log.context = program;
+    if (!read_arguments(argc, argv, &arguments, &exit_code))
+        return exit_code;
+    if (privileges_drop(arguments.user, &error) != SF_OK)
+        return fail(EXIT_USAGE, error.text);
+    prepare_process();
+    if (read_config(&daemon, arguments.config_path, &error) != SF_OK
+        || (arguments.only_check && check_store(&daemon, &error) != SF_OK))
+        return fail(EXIT_FAILED, error.text);
+    if (arguments.only_check)
+        return puts("the configuration is good") < 0 ? EXIT_FAILED : EXIT_DONE;
+    return serve(&daemon, arguments.wait, &error);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session_daemon/store_waits.h"
+
+#include "session_daemon/daemon.h"
+
+#define STORE_WAIT (5 * SF_SECOND) /* nobody waits longer for a batch */
+#define RETRY_SOON 100             /* ms: a writer that tries again so soon is worth waiting for */
+
+static bool
+has_marks(struct sf_l1 *l1, const struct waiting *waiting)
+{
+    for (size_t i = 0; i < waiting->mark_count; i++)
+        if (!sf_l1_is_stored(l1, &waiting->marks[i].key, waiting->marks[i].version))
+            return false;
+    return waiting->mark_count > 0;
+}
+
+/*
+ * A session that changes all the time is never clean when one looks; but once all changes up to the beginning of the wait have been
+ * written, so has the version that was asked for, or a later one.
+ */
+static bool
+is_stored(struct sf_l1 *l1, const struct sf_batch_writer_state *writer, const struct waiting *waiting)
+{
+    return (writer->stored_changes >= waiting->changes && writer->refused == 0) || has_marks(l1, waiting);
+}
+
+/* true: *answer_out says how it ended. */
+static bool
+is_over(struct daemon *daemon, const struct sf_batch_writer_state *writer, const struct waiting *waiting,
+        struct answer *answer_out)
+{
+    sf_time now = sf_clock_steady();
+    *answer_out = (struct answer){.status = SF_OK};
+    if (is_stored(daemon->l1, writer, waiting))
+        return true;
+    answer_out->status = SF_UNAVAILABLE;
+    bool is_down = !writer->is_up && writer->retry_at > now + RETRY_SOON;
+    bool is_refused = waiting->mark_count == 0 && writer->stored_changes >= waiting->changes;
+    if (writer->failures != waiting->failures || is_down || is_refused)
+        return true;
+    answer_out->status = SF_UNCERTAIN;
+    return now >= waiting->until;
+}
+
+bool
+store_waits_begin(struct daemon *daemon, struct connection *connection, struct answer *answer_out)
+{
+    struct waiting *waiting = &connection->waiting;
+    struct sf_batch_writer_state writer;
+    sf_batch_writer_state(daemon->writer.batch, &writer);
+    waiting->changes = sf_l1_changes(daemon->l1);
+    waiting->failures = writer.failures;
+    waiting->until = sf_clock_steady() + STORE_WAIT;
+    if (is_over(daemon, &writer, waiting, answer_out))
+        return false;
+    waiting->is_for_store = true;
+    TAILQ_INSERT_TAIL(&daemon->server.store_waiters, connection, link);
+    writer_urge(&daemon->writer);
+    return true;
+}
+
+void
+store_waits_check(struct daemon *daemon)
+{
+    struct connection_list *list = &daemon->server.store_waiters;
+    if (TAILQ_EMPTY(list))
+        return;
+    struct sf_batch_writer_state writer;
+    sf_batch_writer_state(daemon->writer.batch, &writer);
+    struct connection *next;
+    for (struct connection *one = TAILQ_FIRST(list); one != NULL; one = next) {
+        next = TAILQ_NEXT(one, link); /* resuming one connection never touches another */
+        struct answer answer;
+        if (is_over(daemon, &writer, &one->waiting, &answer)) {
+            TAILQ_REMOVE(list, one, link);
+            one->waiting.is_for_store = false;
+            connection_resume(one, &answer);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session_daemon/write_through.h"
+
+#include <stdlib.h>
+
+#include "common/session/life.h"
+
+#define WRITE_DEADLINE (5 * SF_SECOND)
+
+/* One change: the session's new record, and for a rotation what the old key holds from now on. */
+struct write_through {
+    struct caller_task base;    /* first member */
+    struct sf_key held;         /* the key that nobody loads meanwhile */
+    bool has_held;
+    struct sf_buffer records[2];
+    struct sf_write writes[2];
+    size_t count;
+    struct sf_l1_applied applied;
+    enum sf_status status;
+};
+
+static void
+write_through_free(struct write_through *self)
+{
+    sf_buffer_fini(&self->records[0]);
+    sf_buffer_fini(&self->records[1]);
+    free(self);
+}
+
+static struct write_through *
+write_through_new(void)
+{
+    struct write_through *self = calloc(1, sizeof *self);
+    if (self == NULL)
+        return NULL;
+    sf_buffer_init(&self->records[0], SF_RECORD_BYTES_MAX);
+    sf_buffer_init(&self->records[1], SF_RECORD_BYTES_MAX);
+    return self;
+}
+
+/* ---- in the writer thread ---- */
+
+static void
+run_write(struct task *task, struct daemon *daemon)
+{
+    struct write_through *self = (struct write_through *)task;
+    self->status = daemon->store->ops->write(daemon->store, self->writes, self->count, sf_clock_steady() + WRITE_DEADLINE);
+}
+
+/* ---- in the main thread ---- */
+
+static void
+finish_write(struct task *task, struct daemon *daemon)
+{
+    struct write_through *self = (struct write_through *)task;
+    caller_task_finish(&self->base, &(struct answer){.status = self->status, .task = &self->base});
+    if (self->has_held)
+        loader_release(daemon, &self->held);
+    write_through_free(self);
+}
+
+static enum sf_status
+add_write(struct write_through *self, const struct sf_key *key, const struct sf_session *session, size_t max_bytes)
+{
+    struct sf_buffer *record = &self->records[self->count];
+    enum sf_status status = sf_session_encode(session, max_bytes, record);
+    if (status != SF_OK)
+        return status;
+    self->writes[self->count++] = (struct sf_write){
+        .kind = SF_WRITE_PUT,
+        .key = *key,
+        .version = session->head.version,
+        .last_access = session->head.last_access,
+        .expires = sf_record_expires(&session->head, session->head.last_access),
+        .record = sf_buffer_span(record),
+    };
+    return SF_OK;
+}
+
+/* The session as it was, under its old key. */
+static enum sf_status
+add_former(struct write_through *self, const struct sf_key *key, const struct sf_l1_change *change,
+           const struct sf_stored *found, uint64_t version)
+{
+    struct sf_session former;
+    sf_session_init(&former);
+    enum sf_status status = sf_session_decode(&former, sf_buffer_span(&found->record));
+    if (status == SF_OK) {
+        const struct sf_replacement replacement = {
+            .version = version,
+            .successor = sf_ops_has(change->ops, SF_OP_LOGIN) ? NULL : change->new_key,
+            .now = change->now,
+            .grace = change->rotate_grace,
+            .tombstone_lifetime = change->tombstone_lifetime,
+        };
+        sf_session_replace(&former, &replacement);
+        status = add_write(self, key, &former, SF_RECORD_BYTES_MAX);
+    }
+    sf_session_fini(&former);
+    return status;
+}
+
+/* SF_OK: the session as the change finds it. */
+static enum sf_status
+find_session(struct sf_session *session, const struct sf_l1_change *change, const struct sf_stored *found)
+{
+    if (found == NULL) {
+        sf_session_begin(session, change->now, change->idle_timeout, change->absolute_timeout);
+        return change->may_create && sf_ops_may_create(change->ops) ? SF_OK : SF_NOT_FOUND;
+    }
+    enum sf_status status = sf_session_decode(session, sf_buffer_span(&found->record));
+    if (status != SF_OK)
+        return status;
+    if (session->head.kind == SF_RECORD_ENDED)
+        return SF_NOT_FOUND; /* a successor would have to be loaded first: its cookie is on its way to the browser */
+    if (session->head.last_access < found->last_access)
+        session->head.last_access = found->last_access;
+    return SF_OK;
+}
+
+/* All records that the change makes. `scratch` is what APPEND needs. */
+static enum sf_status
+make_writes(struct write_through *self, struct sf_session *session, const struct sf_key *key,
+            const struct sf_l1_change *change, const struct sf_stored *found, struct sf_buffer *scratch)
+{
+    struct sf_ops_outcome outcome;
+    enum sf_status status = find_session(session, change, found);
+    if (status == SF_OK)
+        status = sf_ops_apply(session, change->ops, change->now, scratch, &outcome);
+    if (status != SF_OK)
+        return status;
+    bool is_created = found == NULL;
+    bool is_rotated = !is_created && outcome.wants_new_id && !outcome.ended;
+    if (is_created && (outcome.ended || !outcome.changed))
+        return SF_NOT_FOUND;
+    if (outcome.ended)
+        sf_session_end(session, change->end_reason, change->now, change->tombstone_lifetime);
+    if (is_rotated)
+        status = add_former(self, key, change, found, session->head.version);
+    self->applied = (struct sf_l1_applied){
+        .key = is_created || is_rotated ? *change->new_key : *key,
+        .version = session->head.version,
+        .created = is_created,
+        .rotated = is_rotated,
+        .ended = outcome.ended,
+        .changed = outcome.changed,
+    };
+    size_t max_bytes = outcome.ended ? SF_RECORD_BYTES_MAX : change->max_bytes;
+    return status == SF_OK ? add_write(self, &self->applied.key, session, max_bytes) : status;
+}
+
+static enum sf_status
+make(struct write_through *self, const struct sf_key *key, const struct sf_l1_change *change,
+     const struct sf_stored *found)
+{
+    struct sf_session session;
+    struct sf_buffer scratch;
+    sf_session_init(&session);
+    sf_buffer_init(&scratch, SF_RECORD_BYTES_MAX);
+    enum sf_status status = make_writes(self, &session, key, change, found, &scratch);
+    sf_session_fini(&session);
+    sf_buffer_fini(&scratch);
+    return status;
+}
+
+enum sf_status
+write_through_begin(struct call *call, const struct sf_key *key, const struct sf_l1_change *change,
+                    const struct sf_stored *found, call_resume_fn *resume)
+{
+    struct write_through *self = write_through_new();
+    if (self == NULL)
+        return SF_NO_MEMORY;
+    enum sf_status status = make(self, key, change, found);
+    if (status == SF_OK && key != NULL) {
+        self->held = *key;
+        self->has_held = loader_hold(call->daemon, key);
+        status = self->has_held ? SF_OK : SF_CONFLICT; /* another one is just being made */
+    }
+    if (status != SF_OK) {
+        write_through_free(self);
+        return status;
+    }
+    self->base.task.run = run_write;
+    self->base.task.finish = finish_write;
+    call_wait_for_task(call, &self->base, resume);
+    task_queue_push(&call->daemon->writer.queue, &self->base.task);
+    return SF_OK;
+}
+
+const struct sf_l1_applied *
+write_through_applied(const struct caller_task *task)
+{
+    return &((const struct write_through *)task)->applied;
+}

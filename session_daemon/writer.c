@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session_daemon/writer.h"
+
+#include <stdatomic.h>
+
+#include "session_daemon/daemon.h"
+
+#define WRITE_DEADLINE (10 * SF_SECOND) /* of one batch */
+#define REPAIR_PAUSE 100                /* ms */
+#define REPAIR_BUDGET 2000              /* blocks at a time: well below a millisecond */
+
+static sf_time
+earliest(sf_time a, sf_time b)
+{
+    return a < b ? a : b;
+}
+
+/* The main thread looks after those who wait for the store whenever a batch has ended, well or not. */
+static void
+tell_result(struct writer *writer, struct daemon *daemon)
+{
+    struct sf_batch_writer_state state;
+    sf_batch_writer_state(writer->batch, &state);
+    if (state.batches + state.failures == writer->results)
+        return;
+    writer->results = state.batches + state.failures;
+    task_queue_wake(&daemon->server.done);
+}
+
+static sf_time
+step_sweep(struct writer *writer, sf_time now)
+{
+    sf_time next = sf_sweep_step(&writer->sweep, now, sf_clock_wall());
+    atomic_store_explicit(&writer->swept, writer->sweep.removed, memory_order_relaxed);
+    atomic_store_explicit(&writer->last_sweep, writer->sweep.last, memory_order_relaxed);
+    return next;
+}
+
+static void
+step_repair(struct writer *writer, struct sf_l1 *l1, sf_time now)
+{
+    if (now < writer->repair_at)
+        return;
+    sf_l1_repair(l1, sf_clock_wall(), &writer->repair_cursor, REPAIR_BUDGET);
+    writer->repair_at = now + REPAIR_PAUSE;
+}
+
+/* Returns when to be here again. */
+static sf_time
+step(struct writer *writer, struct daemon *daemon)
+{
+    sf_time now = sf_clock_steady();
+    sf_time next = sf_batch_writer_step(writer->batch, now);
+    tell_result(writer, daemon);
+    next = earliest(next, step_sweep(writer, now));
+    step_repair(writer, daemon->l1, now);
+    return earliest(next, writer->repair_at);
+}
+
+static void
+run(struct task *task, struct daemon *daemon)
+{
+    task->run(task, daemon);
+    task_queue_push(&daemon->server.done, task);
+}
+
+/* What cannot be written stays dirty in L1, where the next daemon finds it. */
+static void
+finish(struct writer *writer, struct daemon *daemon)
+{
+    struct task *task;
+    while ((task = task_queue_pop(&writer->queue, 0)) != NULL)
+        run(task, daemon);
+    sf_time deadline = atomic_load_explicit(&writer->stop_deadline, memory_order_relaxed);
+    (void)!sf_batch_writer_drain(writer->batch, deadline); /* the main thread counts what is left */
+    tell_result(writer, daemon);
+}
+
+static void *
+writer_main(void *argument)
+{
+    struct daemon *daemon = argument;
+    struct writer *writer = &daemon->writer;
+    sf_time next = 0;
+    while (!task_queue_is_stopped(&writer->queue)) {
+        struct task *task = task_queue_pop(&writer->queue, next);
+        if (task != NULL)
+            run(task, daemon);
+        next = step(writer, daemon);
+    }
+    finish(writer, daemon);
+    return NULL;
+}
+
+enum sf_status
+writer_start(struct writer *writer, struct daemon *daemon, struct sf_error *error)
+{
+    const struct sf_batch_writer_options options = {
+        .flush_batch = daemon->config.flush_batch,
+        .flush_delay = daemon->config.flush_delay,
+        .write_deadline = WRITE_DEADLINE,
+    };
+    writer->sweep = (struct sf_sweep){
+        .l1 = daemon->l1,
+        .store = daemon->store,
+        .log = &daemon->log,
+        .interval = daemon->config.sweep_interval,
+    };
+    enum sf_status status = sf_batch_writer_new(&writer->batch, daemon->l1, daemon->store, &options, &daemon->log);
+    if (status == SF_OK)
+        status = task_queue_init(&writer->queue, false);
+    if (status == SF_OK && pthread_create(&writer->thread, NULL, writer_main, daemon) != 0)
+        status = SF_UNAVAILABLE;
+    if (status != SF_OK)
+        return sf_error_set(error, status, "cannot start the writer: %s", sf_status_text(status));
+    writer->is_running = true;
+    return SF_OK;
+}
+
+void
+writer_urge(struct writer *writer)
+{
+    sf_batch_writer_urge(writer->batch);
+    task_queue_wake(&writer->queue);
+}
+
+bool
+writer_stop(struct writer *writer, sf_time deadline)
+{
+    if (!writer->is_running)
+        return true;
+    atomic_store_explicit(&writer->stop_deadline, deadline, memory_order_relaxed);
+    task_queue_stop(&writer->queue);
+    writer->is_running = !task_thread_join(writer->thread, deadline + SF_SECOND);
+    return !writer->is_running;
+}
+
+void
+writer_fini(struct writer *writer)
+{
+    sf_batch_writer_free(writer->batch);
+    task_queue_fini(&writer->queue);
+}
