@@ -1,11 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 libsession_la_SOURCES += \
 	%D%/shared_memory.c %D%/shared_memory.h \
+	%D%/record_locks.c %D%/record_locks.h \
 	%D%/process_slots.c %D%/process_slots.h \
+	%D%/l1_layout.h %D%/l1_private.h \
+	%D%/l1_plan.c %D%/l1_plan.h \
+	%D%/l1_segment.c %D%/l1_segment.h \
+	%D%/l1_create.c \
 	%D%/l1.c %D%/l1.h \
-	%D%/l1_apply.c %D%/l1_apply.h \
 	%D%/l1_blocks.c %D%/l1_blocks.h \
+	%D%/l1_index.c %D%/l1_index.h \
 	%D%/l1_evict.c %D%/l1_evict.h \
-	%D%/l1_dirty.c %D%/l1_dirty.h \
-	%D%/l1_repair.c %D%/l1_repair.h \
-	%D%/l1_check.c %D%/l1_check.h
+	%D%/l1_hints.c %D%/l1_hints.h \
+	%D%/l1_commit.c %D%/l1_commit.h \
+	%D%/l1_apply.c \
+	%D%/l1_fill.c \
+	%D%/l1_dirty.c \
+	%D%/l1_walk.c \
+	%D%/l1_repair.c \
+	%D%/l1_check.c

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/cache/l1.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/cache/l1_index.h"
+#include "common/cache/l1_segment.h"
+
+/* ---- life ---- */
+
+static enum sf_status
+attach_segment(struct sf_l1 **l1_out, const struct sf_instance *instance, bool is_writable,
+               struct sf_record_locks *locks, struct sf_error *error)
+{
+    struct sf_mapping mapping;
+    struct sf_error why = {.status = SF_OK};
+    enum sf_status status = sf_shared_memory_map(&mapping, instance->cache_path, is_writable, error);
+
+    if (status != SF_OK)
+        return status;
+    struct sf_l1 *l1 = NULL;
+    status = sf_l1_segment_open(&l1, &mapping, is_writable, locks, &why);
+    if (status == SF_OK && is_writable)
+        status = sf_l1_segment_join(l1, &why);
+    sf_shared_memory_unmap(&mapping);
+    if (status == SF_OK) {
+        *l1_out = l1;
+        return SF_OK;
+    }
+    if (l1 != NULL)
+        sf_l1_segment_close(l1);
+    return sf_error_set(error, status, "%s: %s", instance->cache_path, why.text);
+}
+
+enum sf_status
+sf_l1_attach(struct sf_l1 **l1_out, const struct sf_instance *instance, enum sf_l1_access access, struct sf_error *error)
+{
+    bool is_writable = access == SF_L1_READ_WRITE;
+    struct sf_record_locks *locks;
+
+    *l1_out = NULL;
+    enum sf_record_locks_use use = is_writable ? SF_RECORD_LOCKS_TAKE : SF_RECORD_LOCKS_LOOK;
+    enum sf_status status = sf_record_locks_open(&locks, instance->cache_lock_path, use, error);
+    if (status != SF_OK)
+        return status;
+    status = attach_segment(l1_out, instance, is_writable, locks, error);
+    if (status != SF_OK)
+        sf_record_locks_close(locks);
+    return status;
+}
+
+static void
+give_up_duties(struct sf_l1 *l1)
+{
+    for (uint32_t duty = 0; duty < 2; duty++) {
+        if (l1->leads[duty])
+            sf_record_locks_release(l1->slots.locks, SF_LOCK_DUTY + duty);
+    }
+}
+
+void
+sf_l1_close(struct sf_l1 *l1)
+{
+    if (l1 == NULL)
+        return;
+    struct sf_record_locks *locks = l1->slots.locks;
+    if (l1->process == getpid())
+        give_up_duties(l1);
+    sf_l1_segment_close(l1);
+    sf_record_locks_close(locks);
+}
+
+bool
+sf_l1_is_retired(const struct sf_l1 *l1)
+{
+    return sf_l1_peek(&l1->header->retired) != 0;
+}
+
+bool
+sf_l1_lead(struct sf_l1 *l1, enum sf_l1_duty duty)
+{
+    if (!l1->is_writable)
+        return false;
+    if (!l1->leads[duty] && sf_record_locks_try(l1->slots.locks, SF_LOCK_DUTY + (uint32_t)duty)) {
+        l1->leads[duty] = true;
+        atomic_store_explicit(&l1->header->leaders[duty], (uint64_t)getpid(), memory_order_relaxed);
+    }
+    return l1->leads[duty];
+}
+
+/* ---- reading ---- */
+
+static sf_time
+later(sf_time a, sf_time b)
+{
+    return a > b ? a : b;
+}
+
+enum sf_status
+sf_l1_describe(const struct sf_l1_found *found, struct sf_span record, struct sf_l1_view *view_out)
+{
+    enum sf_status status = sf_record_head(&view_out->head, record);
+
+    if (status != SF_OK)
+        return status;
+    view_out->last_access = later(view_out->head.last_access, sf_l1_block_last_access(&found->place, found->control));
+    view_out->is_clean = sf_l1_control_is_clean(found->control);
+    return SF_OK;
+}
+
+enum sf_status
+sf_l1_get(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_out, struct sf_l1_view *view_out)
+{
+    struct sf_l1_home home = sf_l1_home_of(l1, key);
+    struct sf_l1_found found;
+
+    *view_out = (struct sf_l1_view){.vacancy = {sf_l1_load(home.removals)}}; /* before the look: O4 */
+    enum sf_status status = sf_l1_find_at(l1, &home, key, record_out, &found);
+    if (status == SF_OK)
+        status = sf_l1_describe(&found, sf_buffer_span(record_out), view_out);
+    if (status == SF_OK) {
+        sf_count(l1->counters, l1_hits);
+        return SF_OK;
+    }
+    sf_buffer_clear(record_out);
+    sf_count(l1->counters, l1_misses);
+    return status == SF_NO_MEMORY || status == SF_FULL ? status : SF_NOT_FOUND;
+}
+
+void
+sf_l1_touch(struct sf_l1 *l1, const struct sf_key *key, sf_time now)
+{
+    struct sf_l1_found found;
+
+    if (l1->is_writable && sf_l1_find(l1, key, NULL, &found) == SF_OK)
+        sf_l1_block_touch(&found.place, found.control, now);
+}
+
+bool
+sf_l1_is_stored(struct sf_l1 *l1, const struct sf_key *key, uint64_t version)
+{
+    struct sf_l1_found found;
+    enum sf_status status = sf_l1_find(l1, key, NULL, &found);
+
+    if (status == SF_OK)
+        return sf_l1_control_is_clean(found.control) && found.image.version >= version;
+    return status == SF_NOT_FOUND; /* only what is stored may leave */
+}
+
+/* ---- counters ---- */
+
+struct sf_counters *
+sf_l1_counters(struct sf_l1 *l1)
+{
+    return l1->counters;
+}
+
+void
+sf_l1_counters_sum(const struct sf_l1 *l1, uint64_t values_out[SF_COUNTER_COUNT])
+{
+    const unsigned char *set = (const unsigned char *)l1->mapping.base + l1->plan.counters_at;
+
+    for (size_t i = 0; i < SF_COUNTER_COUNT; i++)
+        values_out[i] = 0;
+    for (uint32_t n = 0; n < l1->plan.counter_sets; n++, set += SF_L1_COUNTERS_BYTES) {
+        const struct sf_counters *counters = (const void *)set;
+
+        for (size_t i = 0; i < SF_COUNTER_COUNT; i++)
+            values_out[i] += sf_l1_peek(&counters->values[i]);
+    }
+}

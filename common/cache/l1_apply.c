@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <sched.h>
+#include <string.h>
+
+#include "common/cache/l1_commit.h"
+
+#define TRIES_MAX 20000    /* races lost, each to somebody who got his change through */
+#define SPINS_MAX 4        /* from then on the processor goes to somebody else first */
+#define FORWARDS_MAX 8     /* rotations followed for one change */
+
+/*
+ * One call of sf_l1_apply. Each attempt reads the session, applies the list to a private copy and tries to commit; whoever loses
+ * the race starts again with what the winner left.
+ */
+struct attempt {
+    struct sf_l1 *l1;
+    const struct sf_l1_change *change;
+    struct sf_l1_applied *applied;
+    struct sf_key key;
+    struct sf_l1_found found;
+    struct sf_buffer record;   /* as found: the session's spans point into it */
+    struct sf_session session;
+    struct sf_ops_outcome outcome;
+    struct sf_buffer scratch;
+    struct sf_buffer own;      /* the new record when the caller does not want it */
+    struct sf_buffer *encoded;
+    struct sf_buffer former;   /* what the old key holds after a rotation */
+    bool lost_race;            /* with SF_CONFLICT: another attempt may succeed */
+};
+
+static void
+init_attempt(struct attempt *attempt, struct sf_buffer *record_out)
+{
+    sf_buffer_init(&attempt->record, SF_RECORD_BYTES_MAX);
+    sf_buffer_init(&attempt->scratch, SF_RECORD_BYTES_MAX);
+    sf_buffer_init(&attempt->own, SF_RECORD_BYTES_MAX);
+    sf_buffer_init(&attempt->former, SF_RECORD_BYTES_MAX);
+    sf_session_init(&attempt->session);
+    attempt->encoded = record_out != NULL ? record_out : &attempt->own;
+}
+
+static void
+fini_attempt(struct attempt *attempt)
+{
+    sf_session_fini(&attempt->session);
+    sf_buffer_fini(&attempt->record);
+    sf_buffer_fini(&attempt->scratch);
+    sf_buffer_fini(&attempt->own);
+    sf_buffer_fini(&attempt->former);
+}
+
+static enum sf_status
+lose_race(struct attempt *attempt)
+{
+    sf_count(attempt->l1->counters, l1_conflicts);
+    attempt->lost_race = true;
+    return SF_CONFLICT;
+}
+
+/* ---- the new record ---- */
+
+/* SF_FULL: too large, which the version in `applied` tells from "no room". */
+static enum sf_status
+encode(struct attempt *attempt, size_t max_bytes)
+{
+    sf_buffer_clear(attempt->encoded);
+    enum sf_status status = sf_session_encode(&attempt->session, max_bytes, attempt->encoded);
+
+    if (status == SF_FULL)
+        attempt->applied->version = attempt->session.head.version;
+    return status;
+}
+
+static enum sf_status
+apply_ops(struct attempt *attempt)
+{
+    sf_buffer_clear(&attempt->scratch);
+    enum sf_status status = sf_ops_apply(&attempt->session, attempt->change->ops, attempt->change->now,
+                                         &attempt->scratch, &attempt->outcome);
+
+    if (status == SF_FULL)
+        attempt->applied->version = attempt->session.head.version + 1;
+    return status;
+}
+
+static void
+report(struct attempt *attempt, const struct sf_key *key)
+{
+    attempt->applied->key = *key;
+    attempt->applied->version = attempt->session.head.version;
+    attempt->applied->changed = attempt->outcome.changed;
+}
+
+/* ---- change and end ---- */
+
+static enum sf_status
+replace(struct attempt *attempt)
+{
+    struct sf_l1_draft draft;
+    enum sf_status status = sf_l1_draft_make(&draft, attempt->l1, &attempt->key, sf_buffer_span(attempt->encoded),
+                                             sf_l1_dirty_since(&attempt->found));
+
+    if (status != SF_OK)
+        return status;
+    if (!sf_l1_draft_replace(attempt->l1, &draft, &attempt->found)) {
+        sf_l1_draft_drop(attempt->l1, &draft);
+        return lose_race(attempt);
+    }
+    report(attempt, &attempt->key);
+    return SF_OK;
+}
+
+static enum sf_status
+update(struct attempt *attempt)
+{
+    enum sf_status status = encode(attempt, attempt->change->max_bytes);
+
+    return status == SF_OK ? replace(attempt) : status;
+}
+
+/* The tombstone says that the session is gone until no request can come with its id any more. */
+static enum sf_status
+end(struct attempt *attempt)
+{
+    struct sf_record_head *head = &attempt->session.head;
+
+    head->kind = SF_RECORD_ENDED;
+    head->end_reason = attempt->change->end_reason;
+    head->absolute_deadline = attempt->change->now + attempt->change->tombstone_lifetime;
+    head->grace_until = 0;
+    head->successor = (struct sf_key){{0}};
+    head->field_count = 0;
+    attempt->session.count = 0;
+    enum sf_status status = encode(attempt, SF_RECORD_BYTES_MAX);
+    if (status == SF_OK)
+        status = replace(attempt);
+    if (status == SF_OK) {
+        attempt->applied->ended = true;
+        sf_count(attempt->l1->counters, sessions_ended);
+    }
+    return status;
+}
+
+/* Nothing differs: no new version, and no write. */
+static enum sf_status
+touch_only(struct attempt *attempt)
+{
+    sf_l1_block_touch(&attempt->found.place, attempt->found.control, attempt->session.head.last_access);
+    sf_buffer_clear(attempt->encoded);
+    report(attempt, &attempt->key);
+    return sf_buffer_append_span(attempt->encoded, sf_buffer_span(&attempt->record));
+}
+
+/* ---- rotation ---- */
+
+/*
+ * What the old key holds from now on: the session as it was, to be read until the grace ends. After ROTATE its changes go to the
+ * successor; after LOGIN nothing leads from the old id, which others may know, to the new privileges.
+ */
+static enum sf_status
+encode_former(struct attempt *attempt)
+{
+    const struct sf_l1_change *change = attempt->change;
+    bool is_login = sf_ops_has(change->ops, SF_OP_LOGIN);
+    struct sf_session former;
+
+    sf_session_init(&former);
+    enum sf_status status = sf_session_decode(&former, sf_buffer_span(&attempt->record));
+    if (status == SF_OK) {
+        sf_time forgotten = change->tombstone_lifetime > change->rotate_grace ? change->tombstone_lifetime
+                                                                              : change->rotate_grace;
+        former.head.kind = SF_RECORD_ENDED;
+        former.head.end_reason = is_login ? SF_END_LOGIN : SF_END_ROTATED;
+        former.head.version = attempt->session.head.version;
+        former.head.absolute_deadline = change->now + forgotten;
+        former.head.grace_until = change->now + change->rotate_grace;
+        former.head.successor = is_login ? (struct sf_key){{0}} : *change->new_key;
+        sf_buffer_clear(&attempt->former);
+        status = sf_session_encode(&former, SF_RECORD_BYTES_MAX, &attempt->former);
+    }
+    sf_session_fini(&former);
+    return status;
+}
+
+/*
+ * New key first, then the old one: whoever holds the old id sees both or neither, and nobody knows the new key until this call has
+ * returned. Killed in between: a copy that nobody can ask for, which expires by itself.
+ */
+static enum sf_status
+commit_rotation(struct attempt *attempt, const struct sf_l1_draft *fresh, const struct sf_l1_draft *former)
+{
+    struct sf_l1_committed named;
+    enum sf_status status = sf_l1_draft_name(attempt->l1, fresh, &named);
+
+    if (status != SF_OK)
+        return status;
+    if (!sf_l1_draft_replace(attempt->l1, former, &attempt->found)) {
+        sf_l1_draft_withdraw(&named);
+        return lose_race(attempt);
+    }
+    sf_l1_draft_confirm(attempt->l1, fresh);
+    return SF_OK;
+}
+
+static enum sf_status
+publish_rotation(struct attempt *attempt)
+{
+    struct sf_l1 *l1 = attempt->l1;
+    struct sf_l1_draft fresh, former;
+    enum sf_status status = sf_l1_draft_make(&fresh, l1, attempt->change->new_key, sf_buffer_span(attempt->encoded), 0);
+
+    if (status != SF_OK)
+        return status;
+    status = sf_l1_draft_make(&former, l1, &attempt->key, sf_buffer_span(&attempt->former),
+                              sf_l1_dirty_since(&attempt->found));
+    if (status == SF_OK) {
+        status = commit_rotation(attempt, &fresh, &former);
+        if (status != SF_OK)
+            sf_l1_draft_drop(l1, &former);
+    }
+    if (status != SF_OK)
+        sf_l1_draft_drop(l1, &fresh);
+    return status;
+}
+
+static enum sf_status
+rotate(struct attempt *attempt)
+{
+    if (attempt->change->new_key == NULL)
+        return SF_INVALID;
+    enum sf_status status = encode_former(attempt);
+    if (status == SF_OK)
+        status = encode(attempt, attempt->change->max_bytes);
+    if (status == SF_OK)
+        status = publish_rotation(attempt);
+    if (status == SF_OK) {
+        report(attempt, attempt->change->new_key);
+        attempt->applied->rotated = true;
+        sf_count(attempt->l1->counters, sessions_rotated);
+    }
+    return status;
+}
+
+/* ---- an existing session ---- */
+
+static bool
+has_successor(const struct sf_record_head *head, sf_time now)
+{
+    static const struct sf_key none;
+
+    return head->end_reason == SF_END_ROTATED && now < head->grace_until && !sf_key_equal(&head->successor, &none);
+}
+
+/* SF_OK: go on. A session that is over says NOT_FOUND for certain. */
+static enum sf_status
+load_session(struct attempt *attempt)
+{
+    struct sf_record_head *head = &attempt->session.head;
+    enum sf_status status = sf_session_decode(&attempt->session, sf_buffer_span(&attempt->record));
+
+    if (status != SF_OK || head->kind == SF_RECORD_ENDED)
+        return status;
+    sf_time touched = sf_l1_block_last_access(&attempt->found.place, attempt->found.control);
+    if (head->last_access < touched)
+        head->last_access = touched;
+    sf_time expires = sf_record_expires(head, head->last_access);
+    return expires != 0 && expires <= attempt->change->now ? SF_NOT_FOUND : SF_OK;
+}
+
+/* Finds the session, following what ROTATE left behind. */
+static enum sf_status
+find_session(struct attempt *attempt)
+{
+    for (int i = 0; i < FORWARDS_MAX; i++) {
+        enum sf_status status = sf_l1_find(attempt->l1, &attempt->key, &attempt->record, &attempt->found);
+
+        if (status == SF_CONFLICT)
+            return lose_race(attempt);
+        if (status == SF_NOT_FOUND) {
+            attempt->applied->missed = true;
+            attempt->applied->key = attempt->key;
+        }
+        if (status == SF_OK)
+            status = load_session(attempt);
+        if (status != SF_OK || attempt->session.head.kind != SF_RECORD_ENDED)
+            return status;
+        if (!has_successor(&attempt->session.head, attempt->change->now))
+            return SF_NOT_FOUND;
+        attempt->key = attempt->session.head.successor;
+    }
+    return SF_NOT_FOUND;
+}
+
+static enum sf_status
+change_existing(struct attempt *attempt)
+{
+    enum sf_status status = find_session(attempt);
+
+    if (status == SF_OK)
+        status = apply_ops(attempt);
+    if (status != SF_OK)
+        return status;
+    if (attempt->outcome.ended)
+        return end(attempt);
+    if (attempt->outcome.wants_new_id)
+        return rotate(attempt);
+    return attempt->outcome.changed ? update(attempt) : touch_only(attempt);
+}
+
+/* ---- a new session ---- */
+
+static enum sf_status
+publish_new(struct attempt *attempt)
+{
+    struct sf_l1_draft draft;
+    struct sf_l1_committed named;
+    enum sf_status status =
+        sf_l1_draft_make(&draft, attempt->l1, attempt->change->new_key, sf_buffer_span(attempt->encoded), 0);
+
+    if (status != SF_OK)
+        return status;
+    status = sf_l1_draft_name(attempt->l1, &draft, &named);
+    if (status == SF_OK)
+        sf_l1_draft_confirm(attempt->l1, &draft);
+    else
+        sf_l1_draft_drop(attempt->l1, &draft);
+    return status;
+}
+
+static void
+begin_session(struct attempt *attempt)
+{
+    const struct sf_l1_change *change = attempt->change;
+
+    sf_session_fini(&attempt->session);
+    sf_session_init(&attempt->session);
+    attempt->session.head.created = change->now;
+    attempt->session.head.last_access = change->now;
+    attempt->session.head.idle_timeout = change->idle_timeout;
+    if (change->absolute_timeout > 0)
+        attempt->session.head.absolute_deadline = change->now + change->absolute_timeout;
+}
+
+static enum sf_status
+create(struct attempt *attempt)
+{
+    const struct sf_l1_change *change = attempt->change;
+
+    if (!change->may_create || !sf_ops_may_create(change->ops))
+        return SF_NOT_FOUND;
+    if (change->new_key == NULL)
+        return SF_INVALID;
+    begin_session(attempt);
+    enum sf_status status = apply_ops(attempt);
+    if (status != SF_OK)
+        return status;
+    if (attempt->outcome.ended || !attempt->outcome.changed)
+        return SF_NOT_FOUND; /* nothing is created for nothing */
+    status = encode(attempt, change->max_bytes);
+    if (status == SF_OK)
+        status = publish_new(attempt);
+    if (status == SF_OK) {
+        report(attempt, change->new_key);
+        attempt->applied->created = true;
+        sf_count(attempt->l1->counters, sessions_created);
+    }
+    return status;
+}
+
+/* ---- all of it ---- */
+
+static void
+give_way(int lost)
+{
+    if (lost > SPINS_MAX)
+        (void)sched_yield();
+}
+
+static enum sf_status
+attempt_until_done(struct attempt *attempt, const struct sf_key *key)
+{
+    enum sf_status status = SF_CONFLICT;
+
+    attempt->lost_race = true;
+    for (int lost = 0; attempt->lost_race && lost < TRIES_MAX; lost++) {
+        give_way(lost);
+        attempt->lost_race = false;
+        *attempt->applied = (struct sf_l1_applied){.version = 0};
+        if (key != NULL) {
+            attempt->key = *key;
+            status = change_existing(attempt);
+        } else {
+            status = create(attempt);
+        }
+    }
+    return status;
+}
+
+enum sf_status
+sf_l1_apply(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_change *change, struct sf_buffer *record_out,
+            struct sf_l1_applied *applied_out)
+{
+    struct attempt attempt = {.l1 = l1, .change = change, .applied = applied_out};
+
+    *applied_out = (struct sf_l1_applied){.version = 0};
+    if (!l1->is_writable)
+        return SF_INVALID;
+    init_attempt(&attempt, record_out);
+    enum sf_status status = attempt_until_done(&attempt, key);
+    fini_attempt(&attempt);
+    if (status == SF_OK)
+        sf_count(l1->counters, changes);
+    else if (!applied_out->missed)
+        sf_count(l1->counters, changes_refused);
+    return status;
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/cache/l1_blocks.h"
+
+#define XXH_INLINE_ALL
+#include <string.h>
+#include <xxhash.h>
+
+#define TOUCH_SECONDS_MAX 60u
+
+/* ThreadSanitizer does not know fences. It needs none of ours: every access that they order is atomic. */
+#if defined(__SANITIZE_THREAD__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wtsan"
+#endif
+
+bool
+sf_l1_block_place(const struct sf_l1 *l1, uint32_t block, struct sf_l1_place *place_out)
+{
+    const struct sf_l1_plan *plan = &l1->plan;
+    uint32_t slab = block >> plan->entry_shift;
+    uint32_t entry = block & ((1u << plan->entry_shift) - 1);
+
+    if (slab >= plan->slabs)
+        return false;
+    uint64_t class_index = (sf_l1_load(&l1->table[slab]) & SF_L1_TABLE_CLASS) - 1;
+    if (class_index >= plan->class_count || entry >= plan->classes[class_index].blocks)
+        return false;
+
+    const struct sf_l1_class *class = &plan->classes[class_index];
+    unsigned char *base = l1->slabs + ((uint64_t)slab << plan->slab_shift);
+    void *control = base + entry * sizeof(struct sf_l1_control);
+    void *words = base + class->first + (uint64_t)entry * class->bytes;
+    *place_out = (struct sf_l1_place){
+        .control = control,
+        .words = words,
+        .capacity = class->bytes - (uint32_t)SF_L1_BLOCK_HEADER,
+        .class_index = (uint32_t)class_index,
+    };
+    return true;
+}
+
+uint32_t
+sf_l1_block_limit(const struct sf_l1 *l1)
+{
+    return l1->plan.slabs << l1->plan.entry_shift;
+}
+
+uint32_t
+sf_l1_block_next(const struct sf_l1 *l1, uint32_t block)
+{
+    unsigned shift = l1->plan.entry_shift;
+    uint64_t class_index = (sf_l1_load(&l1->table[block >> shift]) & SF_L1_TABLE_CLASS) - 1;
+    uint32_t entry = (block & ((1u << shift) - 1)) + 1;
+
+    if (class_index < l1->plan.class_count && entry < l1->plan.classes[class_index].blocks)
+        return block + 1;
+    return ((block >> shift) + 1) << shift;
+}
+
+/* ---- reading ---- */
+
+/* The generation is still that of `control`: what was copied before this call belongs to it. */
+static bool
+is_unchanged(const struct sf_l1_place *place, uint64_t control)
+{
+    atomic_thread_fence(memory_order_acquire); /* O2 */
+    return sf_l1_control_gen(sf_l1_peek(&place->control->state)) == sf_l1_control_gen(control);
+}
+
+static bool
+is_key(const uint64_t *header, const struct sf_key *key)
+{
+    uint64_t wanted[2];
+
+    memcpy(wanted, key->bytes, sizeof(wanted));
+    return ((header[SF_L1_AT_KEY] ^ wanted[0]) | (header[SF_L1_AT_KEY_HIGH] ^ wanted[1])) == 0;
+}
+
+static uint64_t
+checksum(const struct sf_l1 *l1, uint64_t gen, const uint64_t *header, struct sf_span record)
+{
+    uint64_t sum = XXH3_64bits_withSeed(header + 1, SF_L1_BLOCK_HEADER - sizeof(uint64_t), l1->sum_seed ^ gen);
+
+    return XXH3_64bits_withSeed(record.data, record.size, sum);
+}
+
+static void
+unpack(struct sf_l1_image *image_out, const uint64_t *header)
+{
+    memcpy(image_out->key.bytes, header + SF_L1_AT_KEY, sizeof(image_out->key.bytes));
+    image_out->version = header[SF_L1_AT_VERSION] >> 8;
+    image_out->kind = (enum sf_record_kind)(header[SF_L1_AT_VERSION] & 0xFF);
+    image_out->length = (uint32_t)(header[SF_L1_AT_LENGTH] >> 32);
+    image_out->idle_timeout = (sf_time)(header[SF_L1_AT_LENGTH] & UINT32_MAX) * SF_SECOND;
+    image_out->absolute_deadline = (sf_time)header[SF_L1_AT_DEADLINE];
+    image_out->dirty_since = (sf_time)header[SF_L1_AT_DIRTY];
+}
+
+static void
+pack(uint64_t *header, const struct sf_l1_image *image)
+{
+    memcpy(header + SF_L1_AT_KEY, image->key.bytes, sizeof(image->key.bytes));
+    header[SF_L1_AT_VERSION] = image->version << 8 | (uint64_t)image->kind;
+    header[SF_L1_AT_LENGTH] = (uint64_t)image->length << 32 | ((uint64_t)(image->idle_timeout / SF_SECOND) & UINT32_MAX);
+    header[SF_L1_AT_DEADLINE] = (uint64_t)image->absolute_deadline;
+    header[SF_L1_AT_DIRTY] = (uint64_t)image->dirty_since;
+}
+
+static void
+copy_out(unsigned char *to, const _Atomic uint64_t *from, size_t bytes)
+{
+    size_t whole = bytes / sizeof(uint64_t);
+
+    for (size_t i = 0; i < whole; i++) {
+        uint64_t word = sf_l1_peek(&from[i]);
+        memcpy(to + i * sizeof(word), &word, sizeof(word));
+    }
+    if (bytes % sizeof(uint64_t) != 0) {
+        uint64_t word = sf_l1_peek(&from[whole]);
+        memcpy(to + whole * sizeof(word), &word, bytes % sizeof(uint64_t));
+    }
+}
+
+static void
+copy_in(_Atomic uint64_t *to, struct sf_span from)
+{
+    size_t whole = from.size / sizeof(uint64_t);
+    uint64_t word = 0;
+
+    for (size_t i = 0; i < whole; i++) {
+        memcpy(&word, from.data + i * sizeof(word), sizeof(word));
+        atomic_store_explicit(&to[i], word, memory_order_relaxed);
+    }
+    if (from.size % sizeof(uint64_t) != 0) {
+        word = 0;
+        memcpy(&word, from.data + whole * sizeof(word), from.size % sizeof(uint64_t));
+        atomic_store_explicit(&to[whole], word, memory_order_relaxed);
+    }
+}
+
+enum sf_status
+sf_l1_block_read(const struct sf_l1 *l1, const struct sf_l1_place *place, uint64_t control, const struct sf_key *key,
+                 struct sf_buffer *record_out, struct sf_l1_image *image_out)
+{
+    uint64_t header[SF_L1_BLOCK_WORDS];
+
+    for (size_t i = 0; i < SF_L1_BLOCK_WORDS; i++)
+        header[i] = sf_l1_peek(&place->words[i]);
+    if (key != NULL && !is_key(header, key))
+        return is_unchanged(place, control) ? SF_NOT_FOUND : SF_CONFLICT;
+    unpack(image_out, header);
+    if (image_out->length > place->capacity)
+        return is_unchanged(place, control) ? SF_CORRUPT : SF_CONFLICT;
+    if (record_out == NULL)
+        return is_unchanged(place, control) ? SF_OK : SF_CONFLICT;
+
+    sf_buffer_clear(record_out);
+    enum sf_status status = sf_buffer_reserve(record_out, image_out->length);
+    if (status != SF_OK)
+        return status;
+    copy_out(record_out->data, place->words + SF_L1_BLOCK_WORDS, image_out->length);
+    record_out->size = image_out->length;
+    if (!is_unchanged(place, control))
+        return SF_CONFLICT;
+    uint64_t sum = checksum(l1, sf_l1_control_gen(control), header, sf_buffer_span(record_out));
+    return sum == header[SF_L1_AT_CHECKSUM] ? SF_OK : SF_CORRUPT;
+}
+
+/* ---- one block's life ---- */
+
+bool
+sf_l1_block_take(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, uint64_t control, bool is_fill,
+                 struct sf_l1_owned *owned_out)
+{
+    uint64_t taken = sf_l1_control_make(SF_L1_OWNED, l1->slot, sf_l1_control_gen(control) + 1);
+
+    if (is_fill)
+        taken |= SF_L1_CLEAN;
+    if (!sf_l1_swap(&place->control->state, control, taken)) /* O2, O3 */
+        return false;
+    *owned_out = (struct sf_l1_owned){block, taken, *place};
+    return true;
+}
+
+void
+sf_l1_block_fill(struct sf_l1 *l1, const struct sf_l1_owned *owned, const struct sf_l1_image *image,
+                 struct sf_span record, sf_time last_access)
+{
+    uint64_t header[SF_L1_BLOCK_WORDS];
+    uint64_t gen = sf_l1_control_gen(owned->control);
+    uint64_t touch = sf_l1_touch_make(gen, (uint32_t)(last_access / SF_SECOND));
+    struct sf_l1_control *control = owned->place.control;
+
+    assert(record.size <= owned->place.capacity && image->length == record.size);
+    pack(header, image);
+    header[SF_L1_AT_CHECKSUM] = checksum(l1, gen, header, record);
+    atomic_thread_fence(memory_order_release); /* O2 */
+    atomic_store_explicit(&control->touch, touch, memory_order_relaxed);
+    atomic_store_explicit(&control->stored, touch, memory_order_relaxed);
+    for (size_t i = 0; i < SF_L1_BLOCK_WORDS; i++)
+        atomic_store_explicit(&owned->place.words[i], header[i], memory_order_relaxed);
+    copy_in(owned->place.words + SF_L1_BLOCK_WORDS, record);
+}
+
+void
+sf_l1_block_publish(const struct sf_l1_owned *owned)
+{
+    uint64_t live = sf_l1_control_make(SF_L1_LIVE, 0, sf_l1_control_gen(owned->control)) | (owned->control & SF_L1_CLEAN);
+
+    (void)sf_l1_swap(&owned->place.control->state, owned->control, live); /* else somebody has replaced it already */
+}
+
+static void
+remember_freed(struct sf_l1 *l1, uint32_t class_index, uint32_t block)
+{
+    struct sf_l1_hand *hand = &l1->hands[class_index];
+    uint32_t at = atomic_fetch_add_explicit(&hand->freed_at, 1, memory_order_relaxed);
+
+    atomic_store_explicit(&hand->freed[at % SF_L1_FREED], block, memory_order_relaxed);
+}
+
+void
+sf_l1_block_retire(struct sf_l1 *l1, uint32_t block, uint64_t control)
+{
+    struct sf_l1_place place;
+    uint64_t gen = sf_l1_control_gen(control);
+
+    if (!sf_l1_block_place(l1, block, &place))
+        return;
+    uint64_t now = sf_l1_peek(&place.control->state);
+    /* Its owner may be about to publish it, or the flusher to clean it: same generation, another state. */
+    while (sf_l1_control_gen(now) == gen && sf_l1_control_state(now) != SF_L1_FREE) {
+        if (sf_l1_swap(&place.control->state, now, sf_l1_control_make(SF_L1_FREE, 0, gen))) { /* O3 */
+            remember_freed(l1, place.class_index, block);
+            return;
+        }
+        now = sf_l1_peek(&place.control->state);
+    }
+}
+
+void
+sf_l1_block_give_back(struct sf_l1 *l1, const struct sf_l1_owned *owned)
+{
+    sf_l1_block_retire(l1, owned->block, owned->control);
+}
+
+/* ---- last access ---- */
+
+static uint32_t
+seconds_of(const _Atomic uint64_t *touch, uint64_t control)
+{
+    uint64_t value = sf_l1_peek(touch);
+
+    return sf_l1_touch_matches(value, sf_l1_control_gen(control)) ? (uint32_t)value : 0;
+}
+
+sf_time
+sf_l1_block_last_access(const struct sf_l1_place *place, uint64_t control)
+{
+    return (sf_time)seconds_of(&place->control->touch, control) * SF_SECOND;
+}
+
+void
+sf_l1_block_touch(const struct sf_l1_place *place, uint64_t control, sf_time now)
+{
+    uint64_t gen = sf_l1_control_gen(control);
+    uint32_t seconds = (uint32_t)(now / SF_SECOND);
+    uint64_t before = sf_l1_peek(&place->control->touch);
+
+    /* A block that was taken again has another generation in `touch`, so a late touch changes nothing. */
+    while (sf_l1_touch_matches(before, gen) && (uint32_t)before < seconds) {
+        if (atomic_compare_exchange_weak_explicit(&place->control->touch, &before, sf_l1_touch_make(gen, seconds),
+                                                  memory_order_relaxed, memory_order_relaxed))
+            return;
+    }
+}
+
+uint32_t
+sf_l1_block_unstored(const struct sf_l1_place *place, uint64_t control)
+{
+    uint32_t touched = seconds_of(&place->control->touch, control);
+    uint32_t stored = seconds_of(&place->control->stored, control);
+
+    return touched > stored ? touched - stored : 0;
+}
+
+bool
+sf_l1_block_needs_touch(const struct sf_l1_place *place, uint64_t control, const struct sf_l1_image *image)
+{
+    uint32_t ahead = sf_l1_block_unstored(place, control);
+
+    if (ahead == 0 || image->kind != SF_RECORD_SESSION)
+        return false;
+    if (ahead >= TOUCH_SECONDS_MAX)
+        return true;
+    return image->idle_timeout > 0 && (sf_time)ahead * SF_SECOND >= image->idle_timeout / 10;
+}
+
+sf_time
+sf_l1_block_expires(const struct sf_l1_place *place, uint64_t control, const struct sf_l1_image *image)
+{
+    struct sf_record_head head = {
+        .kind = image->kind,
+        .idle_timeout = image->idle_timeout,
+        .absolute_deadline = image->absolute_deadline,
+    };
+
+    return sf_record_expires(&head, sf_l1_block_last_access(place, control));
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/cache/l1_blocks.h"
+#include "common/cache/l1_segment.h"
+
+#define LOCK_PATIENCE (2 * SF_SECOND)
+#define LOCK_PAUSE_NS 5000000L
+#define PATH_BYTES (SF_INSTANCE_PATH_MAX + 8)
+
+struct creation {
+    const struct sf_instance *instance;
+    uint64_t bytes;
+    struct sf_record_locks *locks;
+    struct sf_l1_made *made;
+    struct sf_error *error;
+};
+
+static bool
+take_creation_lock(struct sf_record_locks *locks)
+{
+    sf_time deadline = sf_clock_steady() + LOCK_PATIENCE;
+
+    while (!sf_record_locks_try(locks, SF_LOCK_CREATE)) {
+        if (sf_clock_steady() >= deadline)
+            return false;
+        (void)nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_NS}, NULL);
+    }
+    return true;
+}
+
+/* ---- what is there ---- */
+
+static bool
+has_dirty(struct sf_l1 *l1)
+{
+    struct sf_l1_usage usage;
+
+    sf_l1_usage(l1, &usage);
+    return usage.blocks_dirty > 0 || usage.blocks_owned > 0;
+}
+
+static void
+retire(struct sf_l1 *l1)
+{
+    atomic_store_explicit(&l1->header->retired, 1, memory_order_relaxed);
+}
+
+/* Keeps the bytes for whoever wants to know what went wrong. */
+static enum sf_status
+set_aside(struct creation *work)
+{
+    char bad[PATH_BYTES];
+
+    snprintf(bad, sizeof(bad), "%s.bad", work->instance->cache_path);
+    if (rename(work->instance->cache_path, bad) != 0)
+        return sf_error_set(work->error, SF_INVALID, "%s: cannot be renamed: %s", work->instance->cache_path,
+                            strerror(errno));
+    work->made->set_aside = true;
+    return SF_OK;
+}
+
+/* Another size is wanted: what nobody uses and the store has may go. */
+static bool
+must_keep(struct sf_l1 *l1, uint64_t bytes)
+{
+    return l1->mapping.bytes == bytes || sf_process_slots_alive(&l1->slots) > 0 || has_dirty(l1);
+}
+
+static bool
+keep_opened(struct creation *work, struct sf_l1 *l1)
+{
+    if (sf_l1_is_retired(l1))
+        return false;
+    if (!must_keep(l1, work->bytes)) {
+        retire(l1);
+        return false;
+    }
+    work->made->bytes = l1->mapping.bytes;
+    work->made->size_differs = l1->mapping.bytes != work->bytes;
+    return true;
+}
+
+static bool
+is_from_this_boot(const struct sf_mapping *mapping)
+{
+    const struct sf_l1_header *header = mapping->base;
+    char boot_id[SF_L1_BOOT_ID_BYTES];
+
+    if (header->magic != SF_L1_MAGIC || header->layout_version != SF_L1_LAYOUT_VERSION)
+        return true; /* who knows where another layout keeps its boot id */
+    sf_l1_boot_id(boot_id);
+    return memcmp(boot_id, header->boot_id, sizeof(boot_id)) == 0;
+}
+
+/* Takes over the mapping. *kept_out: the segment stays as it is. */
+static enum sf_status
+judge(struct creation *work, struct sf_mapping *mapping, bool *kept_out)
+{
+    struct sf_l1 *l1 = NULL;
+
+    if (!is_from_this_boot(mapping)) {
+        sf_shared_memory_unmap(mapping);
+        return SF_OK;
+    }
+    enum sf_status status = sf_l1_segment_open(&l1, mapping, true, work->locks, NULL);
+    sf_shared_memory_unmap(mapping);
+    if (status == SF_NO_MEMORY)
+        return sf_error_set(work->error, status, "no memory");
+    if (status != SF_OK)
+        return set_aside(work);
+    status = sf_l1_segment_check(l1, NULL);
+    if (status == SF_OK) {
+        *kept_out = keep_opened(work, l1);
+    } else {
+        retire(l1);
+        status = set_aside(work);
+    }
+    sf_l1_segment_close(l1);
+    return status;
+}
+
+static enum sf_status
+look_at_old(struct creation *work, bool *kept_out)
+{
+    struct sf_mapping mapping;
+    struct stat found;
+    const char *path = work->instance->cache_path;
+
+    *kept_out = false;
+    if (lstat(path, &found) == 0 && S_ISREG(found.st_mode) && found.st_uid == geteuid() &&
+        (found.st_size < 4096 || found.st_size % 4096 != 0))
+        return set_aside(work);
+    enum sf_status status = sf_shared_memory_map(&mapping, path, true, work->error);
+    if (status == SF_NOT_FOUND)
+        return SF_OK;
+    return status == SF_OK ? judge(work, &mapping, kept_out) : status;
+}
+
+/* ---- a new one ---- */
+
+static enum sf_status
+build(struct creation *work)
+{
+    struct sf_mapping mapping;
+    char fresh[PATH_BYTES];
+
+    snprintf(fresh, sizeof(fresh), "%s.new", work->instance->cache_path);
+    enum sf_status status = sf_shared_memory_make(&mapping, fresh, work->bytes, work->error);
+    if (status != SF_OK)
+        return status;
+    status = sf_l1_segment_init(&mapping, work->locks, work->error);
+    sf_shared_memory_unmap(&mapping);
+    if (status == SF_OK && rename(fresh, work->instance->cache_path) != 0)
+        status = sf_error_set(work->error, SF_INVALID, "%s: cannot be renamed: %s", fresh, strerror(errno));
+    if (status != SF_OK) {
+        (void)unlink(fresh);
+        return status;
+    }
+    work->made->is_new = true;
+    work->made->bytes = work->bytes;
+    return SF_OK;
+}
+
+static enum sf_status
+create_locked(struct creation *work)
+{
+    bool is_kept;
+    enum sf_status status = look_at_old(work, &is_kept);
+
+    return status == SF_OK && !is_kept ? build(work) : status;
+}
+
+enum sf_status
+sf_l1_create(const struct sf_instance *instance, uint64_t bytes, struct sf_l1_made *made_out, struct sf_error *error)
+{
+    struct creation work = {instance, bytes / 4096 * 4096, NULL, made_out, error};
+    struct sf_l1_plan plan;
+
+    *made_out = (struct sf_l1_made){.is_new = false};
+    if (!sf_l1_plan_make(&plan, work.bytes))
+        return sf_error_set(error, SF_INVALID, "a cache has between 1 MiB and 64 GiB, not %llu bytes",
+                            (unsigned long long)bytes);
+    enum sf_status status = sf_record_locks_open(&work.locks, instance->cache_lock_path, SF_RECORD_LOCKS_MAKE, error);
+    if (status != SF_OK)
+        return status;
+    if (take_creation_lock(work.locks)) {
+        status = create_locked(&work);
+        sf_record_locks_release(work.locks, SF_LOCK_CREATE);
+    } else {
+        status = sf_error_set(error, SF_UNAVAILABLE, "%s: somebody else is making the cache", instance->cache_lock_path);
+    }
+    sf_record_locks_close(work.locks);
+    return status;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/cache/l1_hints.h"
+#include "common/cache/l1_index.h"
+
+#define WAITS_MAX 3 /* calls for which a hint that was announced may be late, before everything is scanned instead */
+
+/* ---- what waits for the store ---- */
+
+/* SF_OK: *item is a dirty record. Its owner has confirmed it: what is OWNED is not acknowledged yet, or is the sweeper's. */
+static bool
+read_dirty(struct sf_l1 *l1, uint32_t block, struct sf_l1_dirty *item)
+{
+    struct sf_l1_place place;
+    struct sf_l1_image image;
+
+    if (!sf_l1_block_place(l1, block, &place))
+        return false;
+    uint64_t control = sf_l1_load(&place.control->state);
+    if (sf_l1_control_state(control) != SF_L1_LIVE || sf_l1_control_is_clean(control))
+        return false;
+    if (item->record.limit == 0)
+        sf_buffer_init(&item->record, SF_RECORD_BYTES_MAX);
+    enum sf_status status = sf_l1_block_read(l1, &place, control, NULL, &item->record, &image);
+    if (status == SF_CORRUPT)
+        sf_count(l1->counters, l1_bad);
+    if (status != SF_OK)
+        return false;
+    item->key = image.key;
+    item->dirty_since = image.dirty_since;
+    item->ticket = (struct sf_l1_ticket){block, control};
+    return true;
+}
+
+static size_t
+scan(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *items, size_t limit)
+{
+    uint32_t end = sf_l1_block_limit(l1);
+    size_t taken = 0;
+
+    while (taken < limit && cursor->block < end) {
+        taken += read_dirty(l1, cursor->block, &items[taken]);
+        cursor->block = sf_l1_block_next(l1, cursor->block);
+    }
+    return taken;
+}
+
+/* From now on: hints left during the scan are followed behind it. */
+static void
+begin_scan(struct sf_l1 *l1, struct sf_l1_cursor *cursor)
+{
+    *cursor = (struct sf_l1_cursor){
+        .hint = sf_l1_changes(l1),
+        .deaths = sf_l1_peek(&l1->header->deaths),
+        .is_following = true,
+    };
+}
+
+/* false: hints were lost, or may be. */
+static bool
+follow_hints(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *items, size_t limit, size_t *taken)
+{
+    while (*taken < limit) {
+        uint32_t block = 0;
+        enum sf_l1_hint_answer answer = sf_l1_hint_read(l1, cursor->hint, &block);
+
+        if (answer == SF_L1_HINT_OVERRUN)
+            return false;
+        if (answer == SF_L1_HINT_WAIT)
+            return ++cursor->waits < WAITS_MAX;
+        cursor->waits = 0;
+        if (answer == SF_L1_HINT_NONE)
+            return true;
+        *taken += read_dirty(l1, block, &items[*taken]);
+        cursor->hint++;
+    }
+    return true;
+}
+
+size_t
+sf_l1_dirty_take(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *items, size_t limit)
+{
+    size_t taken = 0;
+
+    if (!cursor->is_following || cursor->deaths != sf_l1_peek(&l1->header->deaths))
+        begin_scan(l1, cursor);
+    taken = scan(l1, cursor, items, limit);
+    if (!follow_hints(l1, cursor, items, limit, &taken)) {
+        begin_scan(l1, cursor);
+        taken += scan(l1, cursor, items + taken, limit - taken);
+    }
+    return taken;
+}
+
+void
+sf_l1_dirty_fini(struct sf_l1_dirty *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        sf_buffer_fini(&items[i].record);
+        items[i] = (struct sf_l1_dirty){.dirty_since = 0};
+    }
+}
+
+void
+sf_l1_settle(struct sf_l1 *l1, const struct sf_l1_ticket *ticket)
+{
+    struct sf_l1_place place;
+
+    if (sf_l1_block_place(l1, ticket->block, &place))
+        (void)sf_l1_swap(&place.control->state, ticket->control, ticket->control | SF_L1_CLEAN);
+}
+
+uint64_t
+sf_l1_changes(const struct sf_l1 *l1)
+{
+    return sf_l1_peek(&l1->header->hint_head);
+}
+
+/* ---- last accesses that the store should hear of ---- */
+
+static bool
+read_touched(struct sf_l1 *l1, uint32_t block, struct sf_l1_touched *item)
+{
+    struct sf_l1_place place;
+    struct sf_l1_image image;
+
+    if (!sf_l1_block_place(l1, block, &place))
+        return false;
+    uint64_t control = sf_l1_load(&place.control->state);
+    if (sf_l1_control_state(control) != SF_L1_LIVE || !sf_l1_control_is_clean(control))
+        return false;
+    if (sf_l1_block_unstored(&place, control) == 0) /* nearly always: the block itself is not looked at */
+        return false;
+    if (sf_l1_block_read(l1, &place, control, NULL, NULL, &image) != SF_OK ||
+        !sf_l1_block_needs_touch(&place, control, &image))
+        return false;
+    item->key = image.key;
+    item->last_access = sf_l1_block_last_access(&place, control);
+    item->expires = sf_l1_block_expires(&place, control, &image);
+    item->ticket = (struct sf_l1_ticket){block, control};
+    return true;
+}
+
+size_t
+sf_l1_touched_take(struct sf_l1 *l1, uint32_t *cursor, struct sf_l1_touched *items, size_t limit)
+{
+    uint32_t end = sf_l1_block_limit(l1);
+    size_t taken = 0;
+
+    while (taken < limit && *cursor < end) {
+        taken += read_touched(l1, *cursor, &items[taken]);
+        *cursor = sf_l1_block_next(l1, *cursor);
+    }
+    if (*cursor >= end)
+        *cursor = 0;
+    return taken;
+}
+
+void
+sf_l1_touched_settle(struct sf_l1 *l1, const struct sf_l1_touched *item)
+{
+    struct sf_l1_place place;
+
+    if (!sf_l1_block_place(l1, item->ticket.block, &place))
+        return;
+    uint64_t gen = sf_l1_control_gen(item->ticket.control);
+    uint32_t seconds = (uint32_t)(item->last_access / SF_SECOND);
+    uint64_t before = sf_l1_peek(&place.control->stored);
+    if (sf_l1_touch_matches(before, gen) && (uint32_t)before < seconds) /* else the block was taken again */
+        (void)sf_l1_swap(&place.control->stored, before, sf_l1_touch_make(gen, seconds));
+}

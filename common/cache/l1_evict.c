@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/cache/l1_evict.h"
+
+#define PROBES 32u /* control entries looked at in one round: the sample that eviction chooses from */
+#define ROUNDS 16u /* for one class; a third of a millisecond at the very worst, when nearly all is dirty */
+#define VICTIMS 4u /* tries in one sample */
+
+struct candidate {
+    uint32_t block;
+    uint64_t control;
+    struct sf_l1_place place;
+    uint32_t seconds; /* last access */
+};
+
+struct sample {
+    struct candidate candidates[PROBES];
+    uint32_t count;
+};
+
+/* ---- what may go ---- */
+
+static bool
+is_evictable(uint64_t control)
+{
+    return sf_l1_control_state(control) == SF_L1_LIVE && sf_l1_control_is_clean(control);
+}
+
+/* Tombstones must outlive every request that may still come with an old id. */
+static bool
+may_go(const struct sf_l1_place *place, uint64_t control, const struct sf_l1_image *image, bool may_lose_touch)
+{
+    if (image->kind == SF_RECORD_SESSION)
+        return may_lose_touch || !sf_l1_block_needs_touch(place, control, image);
+    return image->absolute_deadline <= sf_clock_wall();
+}
+
+/* Clean it stays, as long as it has the generation that was seen clean. */
+bool
+sf_l1_evict_block(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, uint64_t control,
+                  bool may_lose_touch)
+{
+    struct sf_l1_image image;
+
+    if (!is_evictable(control) || sf_l1_block_read(l1, place, control, NULL, NULL, &image) != SF_OK)
+        return false;
+    if (!may_go(place, control, &image, may_lose_touch) || !sf_l1_unname(l1, block, place, control, &image.key))
+        return false;
+    sf_count(l1->counters, l1_evictions);
+    return true;
+}
+
+/* ---- the sample ---- */
+
+static void
+add_candidate(struct sample *sample, uint32_t block, const struct sf_l1_place *place, uint64_t control)
+{
+    uint32_t seconds = (uint32_t)(sf_l1_block_last_access(place, control) / SF_SECOND);
+
+    sample->candidates[sample->count++] = (struct candidate){block, control, *place, seconds};
+}
+
+static struct candidate *
+least_recent(struct sample *sample)
+{
+    struct candidate *least = &sample->candidates[0];
+
+    for (uint32_t i = 1; i < sample->count; i++) {
+        if (sample->candidates[i].seconds < least->seconds)
+            least = &sample->candidates[i];
+    }
+    return least;
+}
+
+static bool
+evict_one(struct sf_l1 *l1, struct sample *sample, bool may_lose_touch, struct candidate *gone_out)
+{
+    for (uint32_t i = 0; i < VICTIMS && sample->count > 0; i++) {
+        struct candidate *victim = least_recent(sample);
+
+        *gone_out = *victim;
+        *victim = sample->candidates[--sample->count];
+        if (sf_l1_evict_block(l1, gone_out->block, &gone_out->place, gone_out->control, may_lose_touch))
+            return true;
+    }
+    return false;
+}
+
+/* ---- slabs ---- */
+
+static bool
+is_of_class(const struct sf_l1 *l1, uint32_t slab, uint32_t class_index)
+{
+    return (sf_l1_load(&l1->table[slab]) & SF_L1_TABLE_CLASS) == class_index + 1;
+}
+
+/* The next slab of the class behind `slab`, round and round. */
+static uint32_t
+next_slab(const struct sf_l1 *l1, uint32_t slab, uint32_t class_index)
+{
+    for (uint32_t i = 0; i < l1->plan.slabs; i++) {
+        slab = slab + 1 < l1->plan.slabs ? slab + 1 : 0;
+        if (is_of_class(l1, slab, class_index))
+            return slab;
+    }
+    return SF_L1_NO_BLOCK;
+}
+
+/* Where the hand is now; moves it on. SF_L1_NO_BLOCK: the class has no slab. */
+static uint32_t
+advance(struct sf_l1 *l1, uint32_t class_index)
+{
+    struct sf_l1_hand *hand = &l1->hands[class_index];
+    unsigned shift = l1->plan.entry_shift;
+    uint32_t block = atomic_load_explicit(&hand->next, memory_order_relaxed);
+
+    if (block == SF_L1_NO_BLOCK) { /* handles begin apart from each other */
+        uint32_t slab = next_slab(l1, l1->slot % l1->plan.slabs, class_index);
+        if (slab == SF_L1_NO_BLOCK)
+            return SF_L1_NO_BLOCK;
+        block = (slab << shift) + l1->slot * 37 % l1->plan.classes[class_index].blocks;
+    }
+    uint32_t next = block + 1;
+    if ((next & ((1u << shift) - 1)) >= l1->plan.classes[class_index].blocks)
+        next = next_slab(l1, block >> shift, class_index) << shift;
+    atomic_store_explicit(&hand->next, next, memory_order_relaxed);
+    return block;
+}
+
+/* A slab that nobody uses becomes one of this class: one CAS, for zeros are free blocks. Points the hand at it. */
+static bool
+claim_slab(struct sf_l1 *l1, uint32_t class_index)
+{
+    uint32_t slab = (uint32_t)sf_l1_peek(&l1->header->slabs_taken);
+
+    for (; slab < l1->plan.slabs; slab++) {
+        if (sf_l1_peek(&l1->table[slab]) == 0 && sf_l1_swap(&l1->table[slab], 0, class_index + 1)) {
+            atomic_store_explicit(&l1->header->slabs_taken, slab + 1, memory_order_relaxed);
+            atomic_store_explicit(&l1->hands[class_index].next, slab << l1->plan.entry_shift, memory_order_relaxed);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- taking ---- */
+
+static bool
+take_if_free(struct sf_l1 *l1, uint32_t block, bool is_fill, struct sample *sample, struct sf_l1_owned *owned_out)
+{
+    struct sf_l1_place place;
+
+    if (!sf_l1_block_place(l1, block, &place))
+        return false;
+    uint64_t control = sf_l1_load(&place.control->state);
+    if (sf_l1_control_state(control) == SF_L1_FREE)
+        return sf_l1_block_take(l1, block, &place, control, is_fill, owned_out);
+    if (sample != NULL && is_evictable(control))
+        add_candidate(sample, block, &place, control);
+    return false;
+}
+
+/* What this handle gave back, the oldest first: it is warm in the cache, and a reader of it has had time to finish. */
+static bool
+take_freed(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l1_owned *owned_out)
+{
+    struct sf_l1_hand *hand = &l1->hands[class_index];
+    uint32_t at = atomic_load_explicit(&hand->freed_at, memory_order_relaxed) % SF_L1_FREED;
+    uint32_t block = atomic_exchange_explicit(&hand->freed[at], SF_L1_NO_BLOCK, memory_order_relaxed);
+
+    return block != SF_L1_NO_BLOCK && take_if_free(l1, block, is_fill, NULL, owned_out);
+}
+
+static bool
+probe(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sample *sample, struct sf_l1_owned *owned_out)
+{
+    sample->count = 0;
+    for (uint32_t i = 0; i < PROBES; i++) {
+        uint32_t block = advance(l1, class_index);
+
+        if (block == SF_L1_NO_BLOCK)
+            return false;
+        if (take_if_free(l1, block, is_fill, sample, owned_out))
+            return true;
+    }
+    return false;
+}
+
+static bool
+take_in_class(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l1_owned *owned_out)
+{
+    struct sample sample;
+    struct candidate gone;
+
+    if (take_freed(l1, class_index, is_fill, owned_out))
+        return true;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        if (probe(l1, class_index, is_fill, &sample, owned_out))
+            return true;
+        if (round == 0 && claim_slab(l1, class_index))
+            continue;
+        if (atomic_load_explicit(&l1->hands[class_index].next, memory_order_relaxed) == SF_L1_NO_BLOCK)
+            return false;
+        if (evict_one(l1, &sample, round >= ROUNDS / 2, &gone) &&
+            sf_l1_block_take(l1, gone.block, &gone.place, gone.control, is_fill, owned_out))
+            return true;
+    }
+    return false;
+}
+
+enum sf_status
+sf_l1_room_for(struct sf_l1 *l1, uint64_t bytes, bool is_fill, struct sf_l1_owned *owned_out)
+{
+    uint32_t class_index = sf_l1_plan_class(&l1->plan, bytes);
+
+    for (; class_index < l1->plan.class_count; class_index++) {
+        if (take_in_class(l1, class_index, is_fill, owned_out))
+            return SF_OK;
+    }
+    sf_count(l1->counters, l1_full);
+    return SF_FULL;
+}
+
+bool
+sf_l1_evict_from(struct sf_l1 *l1, const struct sf_l1_home *home)
+{
+    struct sample sample = {.count = 0};
+    struct candidate gone;
+
+    for (unsigned i = 0; i < 2 * SF_L1_BUCKET_WORDS; i++) {
+        _Atomic uint64_t *word = &home->buckets[i / SF_L1_BUCKET_WORDS]->words[i % SF_L1_BUCKET_WORDS];
+        uint64_t value = sf_l1_load(word);
+        struct sf_l1_place place;
+
+        if (sf_l1_word_is_empty(value))
+            return true;
+        if (!sf_l1_block_place(l1, sf_l1_word_block(value), &place))
+            continue;
+        uint64_t control = sf_l1_load(&place.control->state); /* O3 */
+        if (is_evictable(control))
+            add_candidate(&sample, sf_l1_word_block(value), &place, control);
+    }
+    while (sample.count > 0) {
+        if (!evict_one(l1, &sample, true, &gone))
+            continue;
+        sf_l1_block_retire(l1, gone.block, gone.control);
+        return true;
+    }
+    return false;
+}

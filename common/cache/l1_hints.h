@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * l1_hints.h - a ring that says which blocks have become dirty. Lossy: whoever follows it scans everything when it has a gap.
+ */
+#include "common/cache/l1_private.h"
+
+void sf_l1_hint_leave(struct sf_l1 *l1, uint32_t block, uint64_t control);
+
+enum sf_l1_hint_answer {
+    SF_L1_HINT_NONE,   /* nothing new */
+    SF_L1_HINT_BLOCK,  /* look at *block_out */
+    SF_L1_HINT_WAIT,   /* the next one was announced but is not there yet: its writer is slow, stopped or dead */
+    SF_L1_HINT_OVERRUN /* some were overwritten before they were read */
+};
+
+/* Looks at place `at`; the caller moves on. */
+enum sf_l1_hint_answer sf_l1_hint_read(const struct sf_l1 *l1, uint64_t at, uint32_t *block_out);

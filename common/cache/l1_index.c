@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/cache/l1_index.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "common/cache/l1_evict.h"
+
+#define LOOKS 3
+#define INSERT_TRIES 64
+
+/* ThreadSanitizer does not know fences. It needs none of ours: every access that they order is atomic. */
+#if defined(__SANITIZE_THREAD__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wtsan"
+#endif
+
+static uint32_t
+scale(uint64_t hash, uint32_t count)
+{
+    return (uint32_t)(((hash >> 32) * count) >> 32);
+}
+
+struct sf_l1_home
+sf_l1_home_of(const struct sf_l1 *l1, const struct sf_key *key)
+{
+    XXH128_hash_t hash = XXH3_128bits_withSeed(key->bytes, sizeof(key->bytes), l1->index_seed);
+    uint32_t first = scale(hash.low64, l1->plan.buckets);
+    uint32_t second = scale(hash.high64, l1->plan.buckets);
+
+    if (second == first)
+        second = first + 1 < l1->plan.buckets ? first + 1 : 0;
+    return (struct sf_l1_home){
+        .buckets = {&l1->index[first], &l1->index[second]},
+        .tag = (uint32_t)hash.low64 & 0xFFFu,
+        .removals = &l1->removals[(uint32_t)hash.high64 % l1->plan.removals],
+    };
+}
+
+bool
+sf_l1_home_has(const struct sf_l1_home *home, const _Atomic uint64_t *word, uint64_t value)
+{
+    const struct sf_l1_bucket *first = home->buckets[0], *second = home->buckets[1];
+    bool is_inside = (word >= first->words && word < first->words + SF_L1_BUCKET_WORDS) ||
+                     (word >= second->words && word < second->words + SF_L1_BUCKET_WORDS);
+
+    return is_inside && sf_l1_word_tag(value) == home->tag;
+}
+
+/* ---- finding ---- */
+
+static bool
+names_tag(uint64_t value, uint32_t tag)
+{
+    return !sf_l1_word_is_empty(value) && sf_l1_word_tag(value) == tag;
+}
+
+enum sf_status
+sf_l1_follow(const struct sf_l1 *l1, _Atomic uint64_t *word, uint64_t value, struct sf_l1_found *found_out)
+{
+    found_out->word = word;
+    found_out->value = value;
+    found_out->block = sf_l1_word_block(value);
+    if (!sf_l1_block_place(l1, found_out->block, &found_out->place))
+        return SF_CORRUPT;
+    found_out->control = sf_l1_load(&found_out->place.control->state); /* O3 */
+    if (sf_l1_peek(word) != value)
+        return SF_CONFLICT;
+    return sf_l1_control_state(found_out->control) == SF_L1_FREE ? SF_CORRUPT : SF_OK;
+}
+
+bool
+sf_l1_is_unconfirmed(uint64_t control)
+{
+    return sf_l1_control_state(control) == SF_L1_OWNED && sf_l1_control_is_clean(control);
+}
+
+static enum sf_status
+look_at_word(const struct sf_l1 *l1, _Atomic uint64_t *word, uint64_t value, const struct sf_key *key,
+             struct sf_buffer *record_out, struct sf_l1_found *found)
+{
+    enum sf_status status = sf_l1_follow(l1, word, value, found);
+
+    if (status != SF_OK)
+        return status;
+    if (sf_l1_is_unconfirmed(found->control))
+        return SF_NOT_FOUND;
+    return sf_l1_block_read(l1, &found->place, found->control, key, record_out, &found->image);
+}
+
+/* What the word names cannot be read by anybody: without it the key can at least be loaded again. */
+static void
+discard_damaged(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_l1_found *found)
+{
+    sf_count(l1->counters, l1_bad);
+    if (l1->is_writable && sf_l1_remove(home, found->word, found->value))
+        sf_l1_block_retire(l1, found->block, found->control);
+}
+
+static enum sf_status
+look(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_key *key, struct sf_buffer *record_out,
+     struct sf_l1_found *found)
+{
+    for (unsigned i = 0; i < 2 * SF_L1_BUCKET_WORDS; i++) {
+        _Atomic uint64_t *word = &home->buckets[i / SF_L1_BUCKET_WORDS]->words[i % SF_L1_BUCKET_WORDS];
+        uint64_t value = sf_l1_load(word); /* O1 */
+
+        if (!names_tag(value, home->tag))
+            continue;
+        enum sf_status status = look_at_word(l1, word, value, key, record_out, found);
+        if (status == SF_CORRUPT)
+            discard_damaged(l1, home, found);
+        else if (status != SF_NOT_FOUND)
+            return status;
+    }
+    return SF_NOT_FOUND;
+}
+
+enum sf_status
+sf_l1_find_at(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_key *key, struct sf_buffer *record_out,
+              struct sf_l1_found *found_out)
+{
+    enum sf_status status = SF_CONFLICT;
+
+    for (int i = 0; i < LOOKS && status == SF_CONFLICT; i++)
+        status = look(l1, home, key, record_out, found_out);
+    return status;
+}
+
+enum sf_status
+sf_l1_find(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_out, struct sf_l1_found *found_out)
+{
+    struct sf_l1_home home = sf_l1_home_of(l1, key);
+
+    return sf_l1_find_at(l1, &home, key, record_out, found_out);
+}
+
+bool
+sf_l1_find_naming(const struct sf_l1 *l1, const struct sf_key *key, uint32_t block, _Atomic uint64_t **word_out,
+                  uint64_t *value_out)
+{
+    struct sf_l1_home home = sf_l1_home_of(l1, key);
+
+    for (unsigned i = 0; i < 2 * SF_L1_BUCKET_WORDS; i++) {
+        _Atomic uint64_t *word = &home.buckets[i / SF_L1_BUCKET_WORDS]->words[i % SF_L1_BUCKET_WORDS];
+        uint64_t value = sf_l1_load(word);
+
+        if (!sf_l1_word_is_empty(value) && sf_l1_word_block(value) == block) {
+            *word_out = word;
+            *value_out = value;
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+sf_l1_fence(void)
+{
+    atomic_thread_fence(memory_order_seq_cst); /* O5 */
+}
+
+bool
+sf_l1_find_other(const struct sf_l1 *l1, const struct sf_key *key, const _Atomic uint64_t *own)
+{
+    struct sf_l1_home home = sf_l1_home_of(l1, key);
+
+    for (unsigned i = 0; i < 2 * SF_L1_BUCKET_WORDS; i++) {
+        _Atomic uint64_t *word = &home.buckets[i / SF_L1_BUCKET_WORDS]->words[i % SF_L1_BUCKET_WORDS];
+        uint64_t value = sf_l1_load(word); /* O4, O5 */
+        struct sf_l1_found found;
+
+        if (word == own || !names_tag(value, home.tag))
+            continue;
+        enum sf_status status = sf_l1_follow(l1, word, value, &found);
+        if (status == SF_OK)
+            status = sf_l1_block_read(l1, &found.place, found.control, key, NULL, &found.image);
+        if (status == SF_OK || status == SF_CONFLICT)
+            return true;
+    }
+    return false;
+}
+
+/* ---- changing ---- */
+
+static _Atomic uint64_t *
+find_empty(const struct sf_l1_home *home, uint64_t *value_out)
+{
+    for (unsigned i = 0; i < 2 * SF_L1_BUCKET_WORDS; i++) {
+        _Atomic uint64_t *word = &home->buckets[i / SF_L1_BUCKET_WORDS]->words[i % SF_L1_BUCKET_WORDS];
+
+        *value_out = sf_l1_load(word);
+        if (sf_l1_word_is_empty(*value_out))
+            return word;
+    }
+    return NULL;
+}
+
+enum sf_status
+sf_l1_insert(struct sf_l1 *l1, const struct sf_key *key, uint32_t block, _Atomic uint64_t **word_out, uint64_t *value_out)
+{
+    struct sf_l1_home home = sf_l1_home_of(l1, key);
+
+    for (int i = 0; i < INSERT_TRIES; i++) {
+        uint64_t before = 0;
+        _Atomic uint64_t *word = find_empty(&home, &before);
+
+        if (word == NULL) {
+            if (!sf_l1_evict_from(l1, &home))
+                return SF_FULL;
+            continue;
+        }
+        uint64_t after = sf_l1_word_make(block, home.tag, before);
+        if (sf_l1_swap(word, before, after)) { /* O1 */
+            *word_out = word;
+            *value_out = after;
+            return SF_OK;
+        }
+    }
+    return SF_FULL;
+}
+
+bool
+sf_l1_replace(_Atomic uint64_t *word, uint64_t value, uint32_t block)
+{
+    return sf_l1_swap(word, value, sf_l1_word_make(block, sf_l1_word_tag(value), value)); /* O1 */
+}
+
+bool
+sf_l1_remove(const struct sf_l1_home *home, _Atomic uint64_t *word, uint64_t value)
+{
+    atomic_fetch_add_explicit(home->removals, 1, memory_order_release); /* O4 */
+    return sf_l1_withdraw(word, value);
+}
+
+bool
+sf_l1_unname(const struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, uint64_t control,
+             const struct sf_key *key)
+{
+    struct sf_l1_home home = sf_l1_home_of(l1, key);
+    _Atomic uint64_t *word;
+    uint64_t value;
+
+    if (!sf_l1_find_naming(l1, key, block, &word, &value))
+        return false;
+    /* The same generation before and behind the look at the word: that is the one it names, as long as it stays as it is. */
+    if (sf_l1_control_gen(sf_l1_load(&place->control->state)) != sf_l1_control_gen(control))
+        return false;
+    return sf_l1_remove(&home, word, value);
+}
+
+bool
+sf_l1_withdraw(_Atomic uint64_t *word, uint64_t value)
+{
+    return sf_l1_swap(word, value, sf_l1_word_emptied(value));
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * l1_layout.h - every byte of the shared segment, and who may change it how. docs/shared-memory.md explains why.
+ *
+ *   header page | process slots | counters | removals | hints | index | slab table | slabs
+ *
+ * There is no lock. All zero is a valid empty segment. Links are numbers, never pointers, and are checked before use.
+ * A process that is killed leaves, at worst: one OWNED block, one LIVE block that no word names, one word that names an OWNED
+ * block, and a slot that is in use without its record lock. sf_l1_repair puts all of them right.
+ *
+ * Memory orders and their partners:
+ *   O1 payload before word   index CAS to a block (release)       - index load (acquire) in sf_l1_find
+ *   O2 generation before     fence(release) behind the CAS that   - fence(acquire) behind the copy, then the control is read
+ *      new payload           takes a block                          again: whoever copied new bytes sees the new generation
+ *   O3 word before free      retire CAS (release) behind index CAS - taking CAS (acq_rel), control load (acquire): a generation of
+ *                                                                   the next owner is never seen together with the old word
+ *   O4 removal before word   removals add, then index CAS to EMPTY - index load (acquire), then removals load: sf_l1_fill
+ *                            (release)
+ *   O5 two fills of one key  index CAS, fence(seq_cst), then look  - the same in the other process: at least one sees the other
+ *   O6 hint                  ring store (release)                  - ring load (acquire) in sf_l1_dirty_take
+ *   O7 slot before blocks    slot store (release)                  - slot load (acquire) in sf_l1_repair
+ */
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SF_L1_MAGIC 0x314C20747361662Du /* "-fast L1" */
+#define SF_L1_LAYOUT_VERSION 1u
+#define SF_L1_BOOT_ID_BYTES 40
+
+#define SF_L1_SLOTS_SMALL 1024u
+#define SF_L1_SLOTS_LARGE 4096u
+#define SF_L1_COUNTERS_BYTES 512u /* room for rows to come: a new row does not change the layout */
+#define SF_L1_BUCKET_WORDS 8u
+#define SF_L1_CLASSES_MAX 64u
+#define SF_L1_BLOCK_MIN 256u
+
+static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "all shared words are lock-free 64-bit atomics");
+
+/* ---- the header page: written before the file gets its name, then constant but for the atomics ---- */
+
+struct sf_l1_header {
+    uint64_t magic;
+    uint64_t layout_version;
+    uint64_t signature; /* of sizes, offsets and constants: see sf_l1_signature */
+    uint64_t bytes;     /* of the file; everything else follows from it: see sf_l1_plan_make */
+    uint64_t hash_key[2];
+    int64_t created;    /* wall clock */
+    uint64_t lock_device, lock_inode; /* the lock file that says who is alive: no other will do */
+    char boot_id[SF_L1_BOOT_ID_BYTES];
+    _Alignas(64) _Atomic uint64_t retired;   /* 1: given up by the daemon; relaxed, readers may learn late */
+    _Alignas(64) _Atomic uint64_t hint_head; /* relaxed add: the next place in the ring of hints */
+    _Alignas(64) _Atomic uint64_t deaths;    /* relaxed add: repairs of dead processes; followers of hints then scan */
+    _Atomic uint64_t slabs_taken;            /* a hint: slabs below are probably taken */
+    _Atomic uint64_t leaders[2];             /* for people: process ids of flusher and sweeper */
+};
+static_assert(offsetof(struct sf_l1_header, retired) == 128, "constants fill the first two cache lines");
+static_assert(sizeof(struct sf_l1_header) == 320, "header");
+
+/* ---- process slots: one cache line each ---- */
+
+struct sf_l1_slot {
+    _Alignas(64) _Atomic uint64_t word; /* 2 * incarnation + in use; O7. Alive: in use and the record lock is held */
+    _Atomic uint64_t pid;               /* these two for people */
+    _Atomic uint64_t since;             /* wall clock */
+};
+static_assert(sizeof(struct sf_l1_slot) == 64, "slot");
+
+/* ---- index: a bucket is a cache line of words; a word changes by CAS only, and every change counts ctr up ----
+ *
+ *   block + 1 : 28 | tag : 12 | ctr : 24        block + 1 == 0: EMPTY
+ */
+struct sf_l1_bucket {
+    _Alignas(64) _Atomic uint64_t words[SF_L1_BUCKET_WORDS];
+};
+static_assert(sizeof(struct sf_l1_bucket) == 64, "bucket");
+
+#define SF_L1_BLOCK_LIMIT ((1u << 28) - 1) /* block numbers are below */
+
+static inline uint64_t
+sf_l1_word_make(uint32_t block, uint32_t tag, uint64_t before)
+{
+    return (uint64_t)(block + 1) << 36 | (uint64_t)(tag & 0xFFFu) << 24 | ((before + 1) & 0xFFFFFFu);
+}
+
+static inline uint64_t
+sf_l1_word_emptied(uint64_t before)
+{
+    return (before + 1) & 0xFFFFFFu;
+}
+
+static inline bool
+sf_l1_word_is_empty(uint64_t word)
+{
+    return word >> 36 == 0;
+}
+
+static inline uint32_t
+sf_l1_word_block(uint64_t word)
+{
+    return (uint32_t)(word >> 36) - 1;
+}
+
+static inline uint32_t
+sf_l1_word_tag(uint64_t word)
+{
+    return (uint32_t)(word >> 24) & 0xFFFu;
+}
+
+/* ---- hints: what to look at next; lossy, never trusted ----
+ *
+ *   block : 28 | gen : 16 | place : 20          place: low bits of the number of the hint, so that an old one is not taken for new
+ */
+static inline uint64_t
+sf_l1_hint_make(uint32_t block, uint64_t gen, uint64_t place)
+{
+    return (uint64_t)block << 36 | (gen & 0xFFFFu) << 20 | ((place + 1) & 0xFFFFFu);
+}
+
+/* ---- slab table: 0, or size class + 1; the rest is kept for moving a slab to another class ---- */
+
+#define SF_L1_TABLE_CLASS 0xFFu
+
+/* ---- blocks: a control entry at the start of the slab, and the block itself behind all control entries ----
+ *
+ * control:  state : 2 | clean : 1 | owner slot : 13 | gen : 48      changes by CAS only
+ *
+ *   FREE,g --take--> OWNED,g+1 --publish--> LIVE,g+1 --retire--> FREE,g+1
+ *
+ *   OWNED and not clean: being made, or already published by a word (that CAS was the commit).
+ *   OWNED and clean: being filled from the store. Not to be read even when a word names it: only LIVE confirms a fill.
+ *   LIVE and not clean: the store does not have it.
+ *
+ * touch, stored:  gen : 32 | seconds : 32 (wall clock)      last access, and the last access that the store knows
+ */
+enum sf_l1_state { SF_L1_FREE, SF_L1_OWNED, SF_L1_LIVE };
+
+struct sf_l1_control {
+    _Atomic uint64_t state;
+    _Atomic uint64_t touch;
+    _Atomic uint64_t stored;
+};
+static_assert(sizeof(struct sf_l1_control) == 24, "control entry");
+
+#define SF_L1_GEN_MASK ((UINT64_C(1) << 48) - 1)
+#define SF_L1_CLEAN (UINT64_C(1) << 61)
+#define SF_L1_OWNER_LIMIT 8192u
+
+static inline uint64_t
+sf_l1_control_make(enum sf_l1_state state, uint32_t owner, uint64_t gen)
+{
+    return (uint64_t)state << 62 | (uint64_t)(owner % SF_L1_OWNER_LIMIT) << 48 | (gen & SF_L1_GEN_MASK);
+}
+
+static inline unsigned
+sf_l1_control_state(uint64_t control)
+{
+    return (unsigned)(control >> 62);
+}
+
+static inline bool
+sf_l1_control_is_clean(uint64_t control)
+{
+    return (control & SF_L1_CLEAN) != 0;
+}
+
+static inline uint32_t
+sf_l1_control_owner(uint64_t control)
+{
+    return (uint32_t)(control >> 48) % SF_L1_OWNER_LIMIT;
+}
+
+static inline uint64_t
+sf_l1_control_gen(uint64_t control)
+{
+    return control & SF_L1_GEN_MASK;
+}
+
+static inline uint64_t
+sf_l1_touch_make(uint64_t gen, uint32_t seconds)
+{
+    return gen << 32 | seconds;
+}
+
+static inline bool
+sf_l1_touch_matches(uint64_t touch, uint64_t gen)
+{
+    return touch >> 32 == (gen & 0xFFFFFFFFu);
+}
+
+/*
+ * A block: words that are written while it is OWNED and not changed until it is taken again. Copied with relaxed 64-bit loads and
+ * stores, never with memcpy: a reader may be overtaken by the next owner, which is a race by C11 unless the words are atomic.
+ */
+enum sf_l1_block_word {
+    SF_L1_AT_CHECKSUM, /* XXH3 of all that follows, seeded with the segment's key and gen */
+    SF_L1_AT_KEY,
+    SF_L1_AT_KEY_HIGH,
+    SF_L1_AT_VERSION,  /* version : 56 | kind : 8 */
+    SF_L1_AT_LENGTH,   /* bytes of the record : 32 | idle timeout in seconds : 32 */
+    SF_L1_AT_DEADLINE, /* absolute, wall clock, ms */
+    SF_L1_AT_DIRTY,    /* dirty since: steady clock, ms */
+    SF_L1_BLOCK_WORDS  /* the record begins here */
+};
+#define SF_L1_BLOCK_HEADER (SF_L1_BLOCK_WORDS * sizeof(uint64_t))
+static_assert(SF_L1_BLOCK_HEADER == 56, "block header");

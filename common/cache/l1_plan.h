@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * l1_plan.h - where everything lies in a segment of a given size: computed, never read from shared memory.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/cache/l1_layout.h"
+
+struct sf_l1_class {
+    uint32_t bytes;  /* of a block, a multiple of 64 */
+    uint32_t blocks; /* in a slab */
+    uint32_t first;  /* offset of the first block in the slab */
+};
+
+struct sf_l1_plan {
+    uint64_t bytes;
+    uint64_t slots_at, counters_at, removals_at, hints_at, index_at, table_at, slabs_at;
+    uint32_t slots, counter_sets, removals, hints, buckets, slabs;
+    unsigned slab_shift;  /* log2 of the bytes of a slab */
+    unsigned entry_shift; /* block number = slab << entry_shift | index in the slab */
+    uint32_t class_count;
+    struct sf_l1_class classes[SF_L1_CLASSES_MAX];
+};
+
+/* false: too small, too large, or not whole pages. */
+bool sf_l1_plan_make(struct sf_l1_plan *plan_out, uint64_t bytes);
+
+/* The smallest class whose blocks hold a record of `bytes`; class_count: none. */
+uint32_t sf_l1_plan_class(const struct sf_l1_plan *plan, uint64_t bytes);
+
+/* Differs when this program would read the bytes of a segment in another way. */
+uint64_t sf_l1_signature(void);

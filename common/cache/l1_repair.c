@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/cache/l1_hints.h"
+#include "common/cache/l1_index.h"
+
+/*
+ * One pass looks at every block and then at every bucket. Each repair is one or two CAS that carry the generation, so it may be
+ * killed, repeated, and done by several at once. The order is always: is the owner dead, then: does a word name the block. The other
+ * way round an owner could publish in between and then die, and a published block would be freed.
+ */
+
+/* ---- who is dead ---- */
+
+static void
+look_for_dead(struct sf_l1 *l1)
+{
+    for (uint32_t slot = 0; slot < l1->plan.slots; slot++)
+        l1->dead_words[slot] = sf_process_slot_dead_word(&l1->slots, slot);
+}
+
+/* Their blocks are repaired now, so their slots are free for others; and followers of hints must not rely on theirs. */
+static void
+bury_dead(struct sf_l1 *l1)
+{
+    for (uint32_t slot = 0; slot < l1->plan.slots; slot++) {
+        if (l1->dead_words[slot] == 0)
+            continue;
+        atomic_fetch_add_explicit(&l1->header->deaths, 1, memory_order_relaxed);
+        (void)sf_process_slot_bury(&l1->slots, slot, l1->dead_words[slot]);
+        l1->dead_words[slot] = 0;
+    }
+}
+
+/*
+ * Asked after the control was read. The slot may have been buried by another sweeper and claimed again; then the word differs, and
+ * the block may be the new owner's. A slot that is not in use has no owner, for whoever leaves has no blocks.
+ */
+static bool
+is_owner_dead(const struct sf_l1 *l1, uint64_t control)
+{
+    uint32_t owner = sf_l1_control_owner(control);
+
+    if (owner >= l1->plan.slots)
+        return true;
+    uint64_t word = sf_l1_load(&l1->slots.slots[owner].word); /* O7 */
+    return (word & 1) == 0 || word == l1->dead_words[owner];
+}
+
+/* ---- blocks ---- */
+
+static size_t
+free_block(const struct sf_l1_place *place, uint64_t control)
+{
+    uint64_t freed = sf_l1_control_make(SF_L1_FREE, 0, sf_l1_control_gen(control));
+
+    return sf_l1_swap(&place->control->state, control, freed);
+}
+
+/* A fill that nobody has confirmed, and nobody has read. */
+static size_t
+undo_fill(const struct sf_l1_place *place, uint64_t control, _Atomic uint64_t *word, uint64_t value)
+{
+    return sf_l1_withdraw(word, value) ? free_block(place, control) : 0;
+}
+
+/* The dead one had committed: what he published is the session, acknowledged or not. */
+static size_t
+finish_publication(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, uint64_t control)
+{
+    uint64_t live = sf_l1_control_make(SF_L1_LIVE, 0, sf_l1_control_gen(control));
+
+    if (!sf_l1_swap(&place->control->state, control, live))
+        return 0;
+    sf_l1_hint_leave(l1, block, live);
+    return 1;
+}
+
+static size_t
+repair_owned(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, uint64_t control)
+{
+    struct sf_l1_image image;
+    _Atomic uint64_t *word;
+    uint64_t value;
+
+    if (!is_owner_dead(l1, control))
+        return 0;
+    enum sf_status status = sf_l1_block_read(l1, place, control, NULL, NULL, &image);
+    if (status == SF_CONFLICT)
+        return 0;
+    /* A header that is half written was never published; whatever its key is, no word names this block. */
+    if (!sf_l1_find_naming(l1, &image.key, block, &word, &value))
+        return free_block(place, control);
+    if (sf_l1_is_unconfirmed(control))
+        return undo_fill(place, control, word, value);
+    return finish_publication(l1, block, place, control);
+}
+
+static bool
+is_over(const struct sf_l1_place *place, uint64_t control, const struct sf_l1_image *image, sf_time now)
+{
+    sf_time expires = sf_l1_block_expires(place, control, image);
+
+    /* A second of grace, for last accesses are kept in whole seconds. */
+    return sf_l1_control_is_clean(control) && expires != 0 && expires + SF_SECOND <= now;
+}
+
+static size_t
+repair_live(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, uint64_t control, sf_time now)
+{
+    struct sf_l1_image image;
+    _Atomic uint64_t *word;
+    uint64_t value;
+    enum sf_status status = sf_l1_block_read(l1, place, control, NULL, NULL, &image);
+
+    if (status == SF_CONFLICT)
+        return 0;
+    if (!sf_l1_find_naming(l1, &image.key, block, &word, &value))
+        return free_block(place, control); /* replaced or removed, and then its remover died or has not come to it yet */
+    if (status == SF_CORRUPT)
+        sf_count(l1->counters, l1_bad);
+    if ((status == SF_CORRUPT || is_over(place, control, &image, now)) &&
+        sf_l1_unname(l1, block, place, control, &image.key))
+        sf_l1_block_retire(l1, block, control);
+    return status == SF_CORRUPT;
+}
+
+static size_t
+repair_block(struct sf_l1 *l1, uint32_t block, sf_time now)
+{
+    struct sf_l1_place place;
+
+    if (!sf_l1_block_place(l1, block, &place))
+        return 0;
+    uint64_t control = sf_l1_load(&place.control->state);
+    if (sf_l1_control_state(control) == SF_L1_OWNED)
+        return repair_owned(l1, block, &place, control);
+    return sf_l1_control_state(control) == SF_L1_LIVE ? repair_live(l1, block, &place, control, now) : 0;
+}
+
+/* ---- words: only damage, never a death, makes one wrong ---- */
+
+static size_t
+repair_word(struct sf_l1 *l1, _Atomic uint64_t *word)
+{
+    uint64_t value = sf_l1_load(word);
+    struct sf_l1_found found;
+
+    if (sf_l1_word_is_empty(value))
+        return 0;
+    enum sf_status status = sf_l1_follow(l1, word, value, &found);
+    if (status == SF_OK)
+        status = sf_l1_block_read(l1, &found.place, found.control, NULL, NULL, &found.image);
+    if (status == SF_OK) {
+        struct sf_l1_home home = sf_l1_home_of(l1, &found.image.key);
+        status = sf_l1_home_has(&home, word, value) ? SF_OK : SF_CORRUPT;
+    }
+    if (status != SF_CORRUPT)
+        return 0;
+    sf_count(l1->counters, l1_bad);
+    return sf_l1_withdraw(word, value);
+}
+
+static size_t
+repair_bucket(struct sf_l1 *l1, uint32_t bucket)
+{
+    size_t repairs = 0;
+
+    for (uint32_t i = 0; i < SF_L1_BUCKET_WORDS; i++)
+        repairs += repair_word(l1, &l1->index[bucket].words[i]);
+    return repairs;
+}
+
+size_t
+sf_l1_repair(struct sf_l1 *l1, sf_time now, uint32_t *cursor, uint32_t budget)
+{
+    uint32_t blocks = sf_l1_block_limit(l1);
+    uint32_t end = blocks + l1->plan.buckets;
+    size_t repairs = 0;
+
+    if (!l1->is_writable)
+        return 0;
+    if (*cursor == 0)
+        look_for_dead(l1);
+    for (; budget > 0 && *cursor < end; budget--) {
+        if (*cursor < blocks) {
+            repairs += repair_block(l1, *cursor, now);
+            *cursor = sf_l1_block_next(l1, *cursor);
+        } else {
+            repairs += repair_bucket(l1, *cursor - blocks);
+            ++*cursor;
+        }
+    }
+    if (*cursor >= end) {
+        bury_dead(l1);
+        *cursor = 0;
+    }
+    sf_count_add(l1->counters, SF_COUNTER_l1_repairs, repairs);
+    return repairs;
+}
