@@ -7,6 +7,7 @@ fuzz_targets = \
 	%D%/fuzz_config \
 	%D%/fuzz_cookie \
 	%D%/fuzz_exchange \
+	%D%/fuzz_ops_words \
 	%D%/fuzz_record \
 	%D%/fuzz_resp
 
@@ -24,6 +25,7 @@ fuzz_ldadd = $(fuzz_main) libsession.la
 tests_fuzz_fuzz_config_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_cookie_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_exchange_LDADD = $(fuzz_ldadd)
+tests_fuzz_fuzz_ops_words_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_record_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_resp_LDADD = $(fuzz_ldadd)
 
