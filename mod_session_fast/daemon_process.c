@@ -25,7 +25,8 @@ APLOG_USE_MODULE(session_fast);
 
 /* What outlives the configuration, and with it this shared object: no pointers. */
 struct retained {
-    pid_t pid;             /* our child; 0: none, or a daemon that somebody else started */
+    pid_t pid;             /* 0: none runs */
+    bool is_child;         /* ours: APR tells of its death. Else that of an httpd that was killed: looked at now and then */
     sf_time started;       /* steady clock */
     unsigned quick_deaths; /* in a row */
     bool has_served;       /* httpd has run with it: from now on a failure must not end httpd */
@@ -108,6 +109,7 @@ start(struct watch *watch, struct sf_error *error)
     }
     retained->pid = sf_daemon_spawn(watch->process, watch->s, watch->pconf);
     retained->started = sf_clock_steady();
+    retained->is_child = true;
     if (retained->pid == 0) {
         return sf_error_set(error, SF_UNAVAILABLE, "fork failed");
     }
@@ -214,15 +216,15 @@ on_child_event(int reason, void *context, int result)
     }
 }
 
-/* Every ten seconds: the slow way back for a daemon that dies at once, or that was not our child. */
+/* Every ten seconds: the slow way back for a daemon that dies at once, or whose death nobody tells us. */
 int
 sf_daemon_process_monitor(apr_pool_t *pool, server_rec *s)
 {
     struct sf_process *process = sf_server_of(s)->process;
     const struct retained *retained = retained_data();
+    bool is_watched = retained->pid != 0 && retained->is_child;
     (void)pool;
-    if (is_ours_to_run(process) && retained->pid == 0
-        && sf_daemon_holder(process->instance.daemon_lock_path) == 0) {
+    if (is_ours_to_run(process) && !is_watched && sf_daemon_holder(process->instance.daemon_lock_path) == 0) {
         start_again(process->watch);
     }
     return DECLINED;
@@ -266,6 +268,16 @@ prepare(struct watch *watch, bool *changed_out, apr_pool_t *pool, struct sf_erro
     return sf_daemon_write_config(process, changed_out, pool, error);
 }
 
+static void
+adopt(struct watch *watch, pid_t holder)
+{
+    struct retained *retained = watch->retained;
+    retained->pid = holder;
+    retained->is_child = false;
+    apr_cpystrn(retained->lock_path, watch->process->instance.daemon_lock_path, sizeof retained->lock_path);
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, watch->s, "SF0536: session-fastd runs already (process %d)", (int)holder);
+}
+
 /* The daemon that runs already goes on, whoever started it, unless it runs with other options. */
 static enum sf_status
 ensure_daemon(struct watch *watch, apr_pool_t *pool, struct sf_error *error)
@@ -286,8 +298,7 @@ ensure_daemon(struct watch *watch, apr_pool_t *pool, struct sf_error *error)
         return start_and_await(watch, error);
     }
     if (holder != watch->retained->pid) {
-        watch->retained->pid = 0;
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, watch->s, "SF0536: session-fastd runs already (process %d)", (int)holder);
+        adopt(watch, holder);
     }
     return SF_OK;
 }
@@ -334,7 +345,7 @@ sf_daemon_process_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *p
                      goes_on ? "; httpd goes on, sessions that are not in the cache are unavailable" : "");
         return goes_on ? OK : HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (watch->retained->pid != 0) {
+    if (watch->retained->pid != 0 && watch->retained->is_child) {
         watch_child(watch);
     }
     watch->retained->has_served = true;

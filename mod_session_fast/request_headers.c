@@ -24,7 +24,10 @@ remove_spoofs(request_rec *r)
     }
     for (int i = 0; names != NULL && i < names->nelts; i++) {
         apr_table_unset(r->headers_in, APR_ARRAY_IDX(names, i, const char *));
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "SF0522: removed a request header that looks like one of ours");
+    }
+    if (names != NULL) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "SF0522: removed %d request headers that look like ours",
+                      names->nelts);
     }
 }
 
