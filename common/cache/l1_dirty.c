@@ -55,13 +55,20 @@ begin_scan(struct sf_l1 *l1, struct sf_l1_cursor *cursor)
     };
 }
 
+/* Each generation is handed out by its own hint only, or a session that changes all the time would be taken many times over. */
+static bool
+read_hinted(struct sf_l1 *l1, const struct sf_l1_hint *hint, struct sf_l1_dirty *item)
+{
+    return read_dirty(l1, hint->block, item) && (uint16_t)sf_l1_control_gen(item->ticket.control) == hint->gen;
+}
+
 /* false: hints were lost, or may be. */
 static bool
 follow_hints(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *items, size_t limit, size_t *taken)
 {
     while (*taken < limit) {
-        uint32_t block = 0;
-        enum sf_l1_hint_answer answer = sf_l1_hint_read(l1, cursor->hint, &block);
+        struct sf_l1_hint hint = {.block = 0};
+        enum sf_l1_hint_answer answer = sf_l1_hint_read(l1, cursor->hint, &hint);
 
         if (answer == SF_L1_HINT_OVERRUN)
             return false;
@@ -70,7 +77,7 @@ follow_hints(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *
         cursor->waits = 0;
         if (answer == SF_L1_HINT_NONE)
             return true;
-        *taken += read_dirty(l1, block, &items[*taken]);
+        *taken += read_hinted(l1, &hint, &items[*taken]);
         cursor->hint++;
     }
     return true;

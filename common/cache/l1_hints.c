@@ -11,7 +11,7 @@ sf_l1_hint_leave(struct sf_l1 *l1, uint32_t block, uint64_t control)
 }
 
 enum sf_l1_hint_answer
-sf_l1_hint_read(const struct sf_l1 *l1, uint64_t at, uint32_t *block_out)
+sf_l1_hint_read(const struct sf_l1 *l1, uint64_t at, struct sf_l1_hint *hint_out)
 {
     uint64_t head = sf_l1_peek(&l1->header->hint_head);
 
@@ -23,6 +23,6 @@ sf_l1_hint_read(const struct sf_l1 *l1, uint64_t at, uint32_t *block_out)
     uint64_t place = sf_l1_hint_make(0, 0, at);
     if ((hint & 0xFFFFFu) != place)
         return SF_L1_HINT_WAIT;
-    *block_out = (uint32_t)(hint >> 36);
+    *hint_out = (struct sf_l1_hint){.block = (uint32_t)(hint >> 36), .gen = (uint16_t)(hint >> 20)};
     return SF_L1_HINT_BLOCK;
 }

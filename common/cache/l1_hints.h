@@ -10,10 +10,15 @@ void sf_l1_hint_leave(struct sf_l1 *l1, uint32_t block, uint64_t control);
 
 enum sf_l1_hint_answer {
     SF_L1_HINT_NONE,   /* nothing new */
-    SF_L1_HINT_BLOCK,  /* look at *block_out */
+    SF_L1_HINT_BLOCK,  /* look at hint_out->block */
     SF_L1_HINT_WAIT,   /* the next one was announced but is not there yet: its writer is slow, stopped or dead */
     SF_L1_HINT_OVERRUN /* some were overwritten before they were read */
 };
 
+struct sf_l1_hint {
+    uint32_t block;
+    uint16_t gen; /* the low bits of the generation that became dirty: if the block has another now, that one has its own hint */
+};
+
 /* Looks at place `at`; the caller moves on. */
-enum sf_l1_hint_answer sf_l1_hint_read(const struct sf_l1 *l1, uint64_t at, uint32_t *block_out);
+enum sf_l1_hint_answer sf_l1_hint_read(const struct sf_l1 *l1, uint64_t at, struct sf_l1_hint *hint_out);
