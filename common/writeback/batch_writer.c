@@ -28,7 +28,6 @@ struct flush {
     bool with_records, with_touches;
     bool sees_all;     /* began with a fresh cursor */
     sf_time began;
-    uint64_t changes;  /* sf_l1_changes() when it began */
     uint32_t touch_cursor;
 };
 
@@ -44,7 +43,7 @@ struct sf_batch_writer {
     struct sf_l1_cursor cursor;
 
     struct flush flush;
-    uint64_t seen_changes;    /* when the last flush of records began */
+    uint64_t seen_changes;    /* sf_l1_changes() as far as flushes have looked */
     sf_time noticed;          /* steady; when changes behind seen_changes were first seen; 0: none were */
     sf_time touches_seen;     /* steady; last complete look at the touched ones */
     sf_time pause;            /* of the backoff; 0: up */
@@ -272,17 +271,16 @@ static void
 begin_flush(struct sf_batch_writer *writer, bool with_records, bool with_touches, sf_time now)
 {
     if (with_records && sf_refused_next(&writer->refused) <= now)
-        writer->cursor = (struct sf_l1_cursor){.hint = 0}; /* the hints to them are long used up */
+        writer->cursor = (struct sf_l1_cursor){.is_following = false}; /* the hints to them are long used up */
     writer->flush = (struct flush){
         .is_on = true,
         .with_records = with_records,
         .with_touches = with_touches,
-        .sees_all = writer->cursor.hint == 0,
+        .sees_all = !writer->cursor.is_following,
         .began = now,
     };
     if (with_records) {
         atomic_exchange_explicit(&writer->is_urged, false, memory_order_acquire);
-        writer->flush.changes = sf_l1_changes(writer->l1);
         writer->noticed = 0;
     }
 }
@@ -319,15 +317,15 @@ finish_flush(struct sf_batch_writer *writer, sf_time now)
     if (flush->with_records && flush->sees_all)
         sf_refused_forget_due(&writer->refused, flush->began);
     if (flush->with_records) {
-        writer->seen_changes = flush->changes;
+        /* Not the head of the hints: one that was announced but is not there yet must bring the next flush about. */
+        writer->seen_changes = writer->cursor.hint;
         report_up(writer, now);
     }
     pthread_mutex_lock(&writer->lock);
     writer->state.is_up = true;
     writer->state.retry_at = 0;
     writer->state.refused = writer->refused.count;
-    if (flush->with_records)
-        writer->state.stored_changes = flush->changes;
+    writer->state.stored_changes = writer->seen_changes;
     pthread_mutex_unlock(&writer->lock);
 }
 
@@ -349,7 +347,7 @@ give_up_flush(struct sf_batch_writer *writer, enum sf_status status, sf_time now
     if (writer->pause > BACKOFF_MAX)
         writer->pause = BACKOFF_MAX;
     writer->flush.is_on = false;
-    writer->cursor = (struct sf_l1_cursor){.hint = 0}; /* what was taken and not settled must be found again */
+    writer->cursor = (struct sf_l1_cursor){.is_following = false}; /* what was taken and not settled must be found again */
     atomic_store_explicit(&writer->is_urged, true, memory_order_release);
     pthread_mutex_lock(&writer->lock);
     writer->state.is_up = false;
@@ -431,7 +429,7 @@ sf_batch_writer_drain(struct sf_batch_writer *writer, sf_time deadline)
 {
     if (!sf_l1_lead(writer->l1, SF_L1_FLUSHER))
         return SF_UNAVAILABLE;
-    writer->cursor = (struct sf_l1_cursor){.hint = 0};
+    writer->cursor = (struct sf_l1_cursor){.is_following = false};
     begin_flush(writer, true, true, sf_clock_steady());
     enum progress progress = MORE;
     while (progress == MORE) {
