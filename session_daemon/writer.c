@@ -21,9 +21,10 @@ tell_result(struct writer *writer, struct daemon *daemon)
 {
     struct sf_batch_writer_state state;
     sf_batch_writer_state(writer->batch, &state);
-    if (state.batches + state.failures == writer->results)
+    uint64_t results = state.batches + state.failures + state.stored_changes; /* a flush may end without a batch */
+    if (results == writer->results)
         return;
-    writer->results = state.batches + state.failures;
+    writer->results = results;
     task_queue_wake(&daemon->server.done);
 }
 

@@ -16,7 +16,7 @@ struct writer {
     struct sf_sweep sweep;         /* writer thread */
     uint32_t repair_cursor;        /* the same */
     sf_time repair_at;             /* the same; steady clock */
-    uint64_t results;              /* the same: batches that succeeded or failed, when the main thread was last told */
+    uint64_t results;              /* the same: changes whenever a batch or a flush has ended; as last told to the main thread */
     _Atomic uint64_t swept;        /* copies of the sweep's figures, for status */
     _Atomic int64_t last_sweep;
     _Atomic int64_t stop_deadline; /* steady clock */
