@@ -43,7 +43,7 @@ def test_list_show_end(browser, session_fast):
     code, text = session_fast("--json", "list")
     assert code == 0
     label = browser.get("/app/probe").session["SESSION_KEY"]
-    (row,) = [row for row in json.loads(text) if row["key"].startswith(label)]
+    (row,) = [row for row in json.loads(text)["sessions"] if row["key"].startswith(label)]
     assert row["user"] == "alice"
 
     code, text = session_fast("show", row["key"])

@@ -95,7 +95,7 @@ def test_a_late_save_does_not_bring_a_session_back(server, browser, meeting, tar
         return response
 
     late, logout = at_once([save_late, log_out])
-    assert logout.status == 302
+    assert logout.status == 307
     assert not late.all("Set-Cookie"), late
     old = [("Cookie", f"__Host-id={old_id}")]
     assert browser.get("/member/index.html", old).status == 401

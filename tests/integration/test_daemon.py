@@ -5,6 +5,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
 import time
 
 import pytest
@@ -86,7 +87,7 @@ def test_socket_is_for_the_server_only(server, as_root):
     assert stat.S_IMODE(mode) == 0o660
     assert stat.S_IMODE(server.instance.stat().st_mode) & 0o007 == 0
     assert stat.S_IMODE((server.instance / "secret.keys").stat().st_mode) == 0o600
-    done = run_as_nobody("python3", "-c", f"import socket\n"
+    done = run_as_nobody(sys.executable, "-c", f"import socket\n"
                          f"socket.socket(socket.AF_UNIX).connect('{server.socket}')")
     assert "PermissionError" in done.stderr
 

@@ -15,9 +15,9 @@ ScriptAlias /noenv/ "{folder}/cgi/"
     Session On
     SessionHeader X-Replace-Session
 </Location>
-ScriptAlias /part/ "{folder}/cgi/"
-ScriptAlias /part/in/ "{folder}/cgi/"
 ScriptAlias /part/in/out/ "{folder}/cgi/"
+ScriptAlias /part/in/ "{folder}/cgi/"
+ScriptAlias /part/ "{folder}/cgi/"
 <Location "/part/">
     SessionFast On
     Session On

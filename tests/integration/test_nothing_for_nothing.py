@@ -32,7 +32,7 @@ def test_ten_thousand_visitors_without_a_cookie(servers):
     connection.close()
     status = server.status()
     assert sessions_in_store(server) == 0
-    assert int(status["l1_entries"]) == 0
+    assert int(status["cache_blocks_live"]) == 0
     for counter in ("sessions_created", "changes", "l1_hits", "l1_misses", "daemon_asked", "loads"):
         assert int(status[counter]) == 0, (counter, status)
 
@@ -49,7 +49,7 @@ def test_what_sets_nothing_creates_nothing(servers):
     browser.get("/legacy/probe")
     assert browser.id is None
     assert sessions_in_store(server) == 0
-    assert int(server.status()["l1_entries"]) == 0
+    assert int(server.status()["cache_blocks_live"]) == 0
 
 
 def test_forged_ids_are_not_looked_up(servers):
@@ -71,4 +71,4 @@ def test_one_session_is_one_row(servers):
     response = change(browser, "X-Session-Set: theme=dark")
     assert len(response.all("Set-Cookie")) == 1
     assert sessions_in_store(server) == 1
-    assert int(server.status()["l1_entries"]) == 1
+    assert int(server.status()["cache_blocks_live"]) == 1

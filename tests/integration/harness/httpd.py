@@ -277,4 +277,4 @@ def make_folder(folder, probe):
     (folder / "site/login.html").write_text("<title>log in</title>\n")
     (folder / "site/member/index.html").write_text("<title>members</title>\n")
     # {SHA} is weak, fast and known to every httpd: fine for a user who exists for seconds on loopback.
-    (folder / "users").write_text("alice:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\nbob:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n")
+    (folder / "users").write_text("alice:{SHA}Oi1pzCfo+nJRZVpGWg9anFLGlBY=\nbob:{SHA}Oi1pzCfo+nJRZVpGWg9anFLGlBY=\n")

@@ -10,7 +10,7 @@ The site that most tests use: the same probes under every kind of application.
   /noisy/    an error page that counts in the session
 """
 
-PASSWORD = "password"
+PASSWORD = "Xq7-not-in-any-log"
 
 SITE = """
 DocumentRoot "{folder}/site"
