@@ -5,10 +5,12 @@ dist_man_MANS += \
 	%D%/man/session-fastd.8
 EXTRA_DIST += \
 	%D%/apache.md \
+	%D%/application.md \
 	%D%/architecture.md \
 	%D%/configuration.md \
 	%D%/counters.md \
 	%D%/log-messages.md \
+	%D%/record-format.md \
 	%D%/decisions
 
 # Prints the pages that are made from options.def and counters.def.
