@@ -2,7 +2,6 @@
 # What several tests share; linked into every test program.
 check_LTLIBRARIES += libtest_support.la
 libtest_support_la_SOURCES = \
-	%D%/temp_cache.c %D%/temp_cache.h \
 	%D%/temp_folder.c %D%/temp_folder.h \
 	%D%/test_cache.c %D%/test_cache.h \
 	%D%/test_records.c %D%/test_records.h

@@ -6,12 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/support/temp_cache.h"
-#include "tests/support/test_records.h"
+#include "tests/support/test_cache.h"
 
 #define DELAY ((sf_time)5000)
 
-static struct sf_temp_cache cache;
+static struct sf_test_cache cache;
 static struct sf_store *store;
 static struct sf_batch_writer *writer;
 static struct sf_batch_writer_state state;
@@ -33,7 +32,7 @@ static const struct sf_log log_to_lines = {.write = keep_line, .level = SF_LOG_D
 static void
 set_up(void)
 {
-    sf_temp_cache_init(&cache);
+    sf_test_cache_init(&cache, 4 * SF_L1_BYTES_MIN);
     store = NULL;
     writer = NULL;
     now = 1000000;
@@ -45,7 +44,7 @@ tear_down(void)
 {
     sf_batch_writer_free(writer);
     sf_store_close(store);
-    sf_temp_cache_fini(&cache);
+    sf_test_cache_fini(&cache);
 }
 
 static void
@@ -67,6 +66,15 @@ open_quiet_writer(const char *url)
 }
 
 static void
+open_writer_refusing(unsigned number)
+{
+    struct sf_key key = sf_test_cache_key(number);
+    char url[64] = "fail:refuse=";
+    sf_key_format(&key, url + strlen(url));
+    open_quiet_writer(url);
+}
+
+static void
 step(void)
 {
     sf_time next = sf_batch_writer_step(writer, now);
@@ -81,11 +89,21 @@ step_after(sf_time pause)
     step();
 }
 
+/* Counts one up in the session; makes it when it is not there. */
+static void
+change(unsigned number)
+{
+    if (sf_test_look(cache.l1, number, "count").status == SF_NOT_FOUND)
+        ck_assert_int_eq(sf_test_create(cache.l1, number, "count", "0"), SF_OK);
+    else
+        ck_assert_int_eq(sf_test_increment(cache.l1, number, "count", NULL), SF_OK);
+}
+
 /* Version of the record that the store has; 0: none. */
 static uint64_t
 stored_version(unsigned number)
 {
-    struct sf_key key = sf_test_key(number);
+    struct sf_key key = sf_test_cache_key(number);
     struct sf_stored stored;
     struct sf_record_head head = {.version = 0};
     sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
@@ -98,7 +116,7 @@ stored_version(unsigned number)
 static sf_time
 stored_access(unsigned number)
 {
-    struct sf_key key = sf_test_key(number);
+    struct sf_key key = sf_test_cache_key(number);
     struct sf_stored stored;
     sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
     ck_assert_int_eq(store->ops->load(store, &key, sf_clock_steady() + 1000, &stored), SF_OK);
@@ -127,10 +145,10 @@ START_TEST(test_enough_changes_are_a_batch_at_once)
 {
     open_quiet_writer("memory:");
     for (unsigned i = 0; i < 9; i++)
-        sf_temp_cache_change(&cache, i);
+        change(i);
     step_after(50);
     ck_assert_uint_eq(state.batches, 0);
-    sf_temp_cache_change(&cache, 9);
+    change(9);
     step_after(50);
     ck_assert_uint_eq(state.batches, 1);
     ck_assert_uint_eq(state.records, 10);
@@ -142,7 +160,7 @@ END_TEST
 START_TEST(test_a_few_changes_wait_for_the_delay)
 {
     open_quiet_writer("memory:");
-    sf_temp_cache_change(&cache, 1);
+    change(1);
     step_after(50);
     step_after(DELAY - 1);
     ck_assert_uint_eq(state.batches, 0);
@@ -157,7 +175,7 @@ END_TEST
 START_TEST(test_writer_wakes_for_the_end_of_the_delay)
 {
     open_quiet_writer("memory:");
-    sf_temp_cache_change(&cache, 1);
+    change(1);
     step_after(50);
     now += DELAY - 20;
     ck_assert_int_eq(sf_batch_writer_step(writer, now), now + 20);
@@ -167,7 +185,7 @@ END_TEST
 START_TEST(test_urge_does_not_wait)
 {
     open_quiet_writer("memory:");
-    sf_temp_cache_change(&cache, 1);
+    change(1);
     sf_batch_writer_urge(writer);
     step();
     ck_assert_uint_eq(state.records, 1);
@@ -179,17 +197,17 @@ START_TEST(test_changes_of_one_session_are_one_write)
 {
     open_quiet_writer("memory:");
     for (int i = 0; i < 12; i++)
-        sf_temp_cache_change(&cache, 1);
+        change(1);
     step_after(50);
     ck_assert_uint_eq(state.records, 1);
-    ck_assert_uint_eq(stored_version(1), sf_temp_cache_version(&cache, 1));
+    ck_assert_uint_eq(stored_version(1), sf_test_look(cache.l1, 1, "count").version);
 }
 END_TEST
 
 START_TEST(test_what_a_dead_predecessor_left_is_written_first)
 {
-    sf_temp_cache_change(&cache, 1);
-    sf_temp_cache_change(&cache, 2);
+    change(1);
+    change(2);
     open_writer("memory:", 0);
     step();
     ck_assert_uint_eq(state.records, 2);
@@ -199,7 +217,7 @@ END_TEST
 START_TEST(test_large_backlog_goes_in_chunks)
 {
     for (unsigned i = 0; i < 10; i++)
-        sf_temp_cache_change(&cache, i);
+        change(i);
     open_writer("memory:", 4);
     ck_assert_int_eq(sf_batch_writer_step(writer, now), now);
     ck_assert_int_eq(sf_batch_writer_step(writer, now), now);
@@ -213,8 +231,8 @@ END_TEST
 START_TEST(test_written_session_is_clean)
 {
     open_quiet_writer("memory:");
-    sf_temp_cache_change(&cache, 1);
-    struct sf_key key = sf_test_key(1);
+    change(1);
+    struct sf_key key = sf_test_cache_key(1);
     ck_assert(!sf_l1_is_stored(cache.l1, &key, 1));
     sf_batch_writer_urge(writer);
     step();
@@ -228,11 +246,11 @@ END_TEST
 START_TEST(test_ended_session_is_written_as_ended)
 {
     open_quiet_writer("memory:");
-    sf_temp_cache_change(&cache, 1);
-    sf_temp_cache_end(&cache, 1);
+    change(1);
+    ck_assert_int_eq(sf_test_end(cache.l1, 1), SF_OK);
     sf_batch_writer_urge(writer);
     step();
-    ck_assert_uint_eq(stored_version(1), sf_temp_cache_version(&cache, 1));
+    ck_assert_uint_eq(stored_version(1), sf_test_look(cache.l1, 1, "count").version);
 }
 END_TEST
 
@@ -241,11 +259,11 @@ END_TEST
 START_TEST(test_touch_alone_is_written_within_seconds)
 {
     open_quiet_writer("memory:");
-    sf_temp_cache_change(&cache, 1);
+    change(1);
     sf_batch_writer_urge(writer);
     step();
-    sf_time later = cache.wall + SF_MINUTE + SF_SECOND;
-    struct sf_key key = sf_test_key(1);
+    sf_time later = SF_TEST_NOW + SF_MINUTE + SF_SECOND;
+    struct sf_key key = sf_test_cache_key(1);
     sf_l1_touch(cache.l1, &key, later);
     step_after(10 * SF_SECOND);
     ck_assert_uint_eq(state.touches, 1);
@@ -258,12 +276,12 @@ END_TEST
 START_TEST(test_touch_rides_with_a_batch)
 {
     open_quiet_writer("memory:");
-    sf_temp_cache_change(&cache, 1);
+    change(1);
     sf_batch_writer_urge(writer);
     step();
-    struct sf_key key = sf_test_key(1);
-    sf_l1_touch(cache.l1, &key, cache.wall + SF_MINUTE + SF_SECOND);
-    sf_temp_cache_change(&cache, 2);
+    struct sf_key key = sf_test_cache_key(1);
+    sf_l1_touch(cache.l1, &key, SF_TEST_NOW + SF_MINUTE + SF_SECOND);
+    change(2);
     sf_batch_writer_urge(writer);
     step_after(5 * SF_SECOND);
     ck_assert_uint_eq(state.batches, 2);
@@ -276,7 +294,7 @@ START_TEST(test_touches_do_not_hurry_young_changes)
 {
     open_quiet_writer("memory:");
     now += 10 * SF_SECOND - 100;
-    sf_temp_cache_change(&cache, 1);
+    change(1);
     step();
     step_after(100);
     ck_assert_uint_eq(state.batches, 0);
@@ -289,7 +307,7 @@ END_TEST
 START_TEST(test_outage_is_logged_once_and_so_is_its_end)
 {
     open_quiet_writer("fail:write=UNAVAILABLE*5+OK");
-    sf_temp_cache_change(&cache, 1);
+    change(1);
     sf_batch_writer_urge(writer);
     step();
     for (int i = 0; i < 5; i++) {
@@ -311,7 +329,7 @@ END_TEST
 START_TEST(test_store_that_is_down_is_left_in_peace)
 {
     open_quiet_writer("fail:write=UNAVAILABLE");
-    sf_temp_cache_change(&cache, 1);
+    change(1);
     sf_batch_writer_urge(writer);
     step();
     sf_time retry_at = state.retry_at;
@@ -327,7 +345,7 @@ END_TEST
 START_TEST(test_pauses_grow_to_ten_seconds)
 {
     open_quiet_writer("fail:write=UNAVAILABLE");
-    sf_temp_cache_change(&cache, 1);
+    change(1);
     sf_batch_writer_urge(writer);
     sf_time expected = 250;
     for (int i = 0; i < 12; i++) {
@@ -345,13 +363,13 @@ START_TEST(test_nothing_is_called_stored_in_an_outage)
 {
     open_quiet_writer("fail:write=UNAVAILABLE*2+OK");
     uint64_t before = sf_l1_changes(cache.l1);
-    sf_temp_cache_change(&cache, 1);
+    change(1);
     sf_batch_writer_urge(writer);
     step();
-    struct sf_key key = sf_test_key(1);
+    struct sf_key key = sf_test_cache_key(1);
     ck_assert(!sf_l1_is_stored(cache.l1, &key, 1));
     ck_assert_uint_eq(state.stored_changes, before);
-    sf_temp_cache_change(&cache, 1);
+    change(1);
     now = state.retry_at;
     step();
     now = state.retry_at;
@@ -365,7 +383,7 @@ END_TEST
 START_TEST(test_uncertain_batch_is_repeated)
 {
     open_quiet_writer("fail:write=UNCERTAIN+OK");
-    sf_temp_cache_change(&cache, 1);
+    change(1);
     sf_batch_writer_urge(writer);
     step();
     ck_assert_uint_eq(stored_version(1), 1);
@@ -380,11 +398,11 @@ END_TEST
 START_TEST(test_touches_of_an_outage_are_written_after_it)
 {
     open_quiet_writer("fail:write=OK+UNAVAILABLE+OK");
-    sf_temp_cache_change(&cache, 1);
+    change(1);
     sf_batch_writer_urge(writer);
     step();
-    struct sf_key key = sf_test_key(1);
-    sf_l1_touch(cache.l1, &key, cache.wall + SF_MINUTE + SF_SECOND);
+    struct sf_key key = sf_test_cache_key(1);
+    sf_l1_touch(cache.l1, &key, SF_TEST_NOW + SF_MINUTE + SF_SECOND);
     step_after(10 * SF_SECOND);
     ck_assert_uint_eq(state.touches, 0);
     now = state.retry_at;
@@ -395,17 +413,17 @@ END_TEST
 
 START_TEST(test_refused_record_does_not_hold_up_the_others)
 {
-    open_quiet_writer("fail:refuse=00000002");
+    open_writer_refusing(2);
     for (unsigned i = 0; i < 5; i++)
-        sf_temp_cache_change(&cache, i);
+        change(i);
     sf_batch_writer_urge(writer);
     step();
     ck_assert(state.is_up);
     ck_assert_uint_eq(state.records, 4);
     ck_assert_uint_eq(state.refused, 1);
     ck_assert_int_eq(line_count, 1);
-    ck_assert_ptr_nonnull(strstr(lines[0], "SF0203: the store refuses session 00000002 "));
-    sf_temp_cache_change(&cache, 7);
+    ck_assert_ptr_nonnull(strstr(lines[0], "SF0203: the store refuses session "));
+    change(7);
     sf_batch_writer_urge(writer);
     step();
     ck_assert_uint_eq(state.records, 5);
@@ -415,8 +433,8 @@ END_TEST
 
 START_TEST(test_refused_record_comes_back_after_its_pause_without_a_word)
 {
-    open_quiet_writer("fail:refuse=00000002");
-    sf_temp_cache_change(&cache, 2);
+    open_writer_refusing(2);
+    change(2);
     sf_batch_writer_urge(writer);
     step();
     ck_assert_uint_eq(state.batches, 1);
@@ -438,7 +456,7 @@ START_TEST(test_drain_writes_everything)
 {
     open_writer("memory:", 4);
     for (unsigned i = 0; i < 10; i++)
-        sf_temp_cache_change(&cache, i);
+        change(i);
     ck_assert_int_eq(sf_batch_writer_drain(writer, sf_clock_steady() + 10000), SF_OK);
     for (unsigned i = 0; i < 10; i++)
         ck_assert_uint_eq(stored_version(i), 1);
@@ -448,9 +466,9 @@ END_TEST
 START_TEST(test_drain_into_a_store_that_is_down_leaves_all_in_the_cache)
 {
     open_quiet_writer("fail:write=UNAVAILABLE");
-    sf_temp_cache_change(&cache, 1);
+    change(1);
     ck_assert_int_eq(sf_batch_writer_drain(writer, sf_clock_steady() + 10000), SF_UNAVAILABLE);
-    struct sf_key key = sf_test_key(1);
+    struct sf_key key = sf_test_cache_key(1);
     ck_assert(!sf_l1_is_stored(cache.l1, &key, 1));
 }
 END_TEST
@@ -458,7 +476,7 @@ END_TEST
 START_TEST(test_drain_without_time_says_so)
 {
     open_quiet_writer("memory:");
-    sf_temp_cache_change(&cache, 1);
+    change(1);
     ck_assert_int_eq(sf_batch_writer_drain(writer, sf_clock_steady() - 1), SF_UNAVAILABLE);
     ck_assert_uint_eq(stored_version(1), 0);
 }
@@ -466,9 +484,9 @@ END_TEST
 
 START_TEST(test_drain_that_leaves_a_refused_record_says_so)
 {
-    open_quiet_writer("fail:refuse=00000002");
-    sf_temp_cache_change(&cache, 1);
-    sf_temp_cache_change(&cache, 2);
+    open_writer_refusing(2);
+    change(1);
+    change(2);
     ck_assert_int_eq(sf_batch_writer_drain(writer, sf_clock_steady() + 10000), SF_UNAVAILABLE);
     ck_assert_uint_eq(stored_version(1), 1);
 }
