@@ -5,7 +5,6 @@ dist_check_SCRIPTS += \
 	%D%/check_layers.sh \
 	%D%/check_tests.sh \
 	%D%/check_words.sh
-%D%/check_docs.log: docs/gen_reference$(EXEEXT)
 
 # What other programs have to say about the code; nothing of it is a gate.
 .PHONY: lint
