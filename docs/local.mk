@@ -11,6 +11,7 @@ EXTRA_DIST += \
 	%D%/counters.md \
 	%D%/log-messages.md \
 	%D%/record-format.md \
+	%D%/stores.md \
 	%D%/decisions
 
 # Prints the pages that are made from options.def and counters.def.
