@@ -45,7 +45,7 @@ enum sf_store_flags {
 typedef enum sf_status sf_store_open_fn(struct sf_store **store_out, const char *url, const char *state,
                                         struct sf_error *error);
 /*
- * Connects; makes the schema when it is missing. SF_INVALID: made by a later version, not a database, not allowed.
+ * Connects; makes the schema when it is missing. SF_INVALID: made by a later version, not a database.
  * SF_UNAVAILABLE: may be better later; the other calls then connect by themselves.
  */
 typedef enum sf_status sf_store_attach_fn(struct sf_store *store, sf_time deadline, struct sf_error *error);

@@ -172,7 +172,7 @@ sqlite_attach(struct sf_store *store, sf_time deadline, struct sf_error *error)
 }
 
 /*
- * The end of every call but attach: keeps the reason for explain. What a start refuses (no permission, another version) is, once
+ * The end of every call but attach: keeps the reason for explain. What a start refuses (another version) is, once
  * running, an outage that an administrator can end.
  */
 static enum sf_status

@@ -40,11 +40,11 @@ static const char *const schema_steps[] = {
 
 /* ---- errors ---- */
 
+/* No file will ever be there. Missing permissions are an outage: an administrator ends it while all others go on. */
 static bool
-is_refused_by_system(int number)
+is_no_place(int number)
 {
-    return number == EACCES || number == EPERM || number == EROFS || number == ENOTDIR || number == ELOOP
-           || number == EISDIR;
+    return number == ENOTDIR || number == ELOOP || number == EISDIR;
 }
 
 static enum sf_status
@@ -53,10 +53,8 @@ status_of(int code, int number)
     switch (code & 0xff) {
     case SQLITE_FULL: return SF_FULL;
     case SQLITE_NOMEM: return SF_NO_MEMORY;
-    case SQLITE_NOTADB:
-    case SQLITE_PERM:
-    case SQLITE_READONLY: return SF_INVALID;
-    default: return is_refused_by_system(number) ? SF_INVALID : SF_UNAVAILABLE;
+    case SQLITE_NOTADB: return SF_INVALID;
+    default: return is_no_place(number) ? SF_INVALID : SF_UNAVAILABLE;
     }
 }
 
@@ -108,7 +106,7 @@ sf_sqlite_fail(struct sf_sqlite_connection *connection, int code, const char *do
 static enum sf_status
 fail_with_errno(const struct sf_sqlite_connection *connection, int number, struct sf_error *error)
 {
-    return sf_error_set(error, is_refused_by_system(number) ? SF_INVALID : SF_UNAVAILABLE, "sqlite:%s: %s",
+    return sf_error_set(error, is_no_place(number) ? SF_INVALID : SF_UNAVAILABLE, "sqlite:%s: %s",
                         connection->database->path, strerror(number));
 }
 

@@ -51,7 +51,7 @@ struct sf_sqlite_connection {
 
 /*
  * Makes sure that the connection is open on the file that is there now; after it, SQLite calls give up at `deadline`.
- * SF_INVALID: from a later version, somebody else's database, not a database, not allowed.
+ * SF_INVALID: from a later version, somebody else's database, not a database.
  */
 enum sf_status sf_sqlite_begin_call(struct sf_sqlite_connection *connection, sf_time deadline, struct sf_error *error)
     SF_MUST_CHECK;

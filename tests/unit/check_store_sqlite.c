@@ -288,7 +288,7 @@ END_TEST
 
 /* ---- permissions ---- */
 
-START_TEST(test_unreadable_file_is_refused_at_start)
+START_TEST(test_unreadable_file_is_an_outage)
 {
     attach_well();
     sf_store_close(store);
@@ -296,30 +296,30 @@ START_TEST(test_unreadable_file_is_refused_at_start)
     drop_privileges();
     if (geteuid() == getuid())
         ck_assert_int_eq(chmod(path, 0), 0);
-    ck_assert_int_eq(attach(), SF_INVALID);
+    ck_assert_int_eq(attach(), SF_UNAVAILABLE);
     assert_says(path);
     regain_privileges();
 }
 END_TEST
 
-START_TEST(test_read_only_folder_is_refused_at_start)
+START_TEST(test_read_only_folder_is_an_outage)
 {
     drop_privileges();
     ck_assert_int_eq(chmod(sf_temp_folder_path(&folder, "state"), 0500), 0);
-    ck_assert_int_eq(attach(), SF_INVALID);
+    ck_assert_int_eq(attach(), SF_UNAVAILABLE);
     assert_says("Permission denied");
     ck_assert_int_eq(chmod(sf_temp_folder_path(&folder, "state"), 0700), 0);
     regain_privileges();
 }
 END_TEST
 
-START_TEST(test_read_only_file_is_refused_at_start)
+START_TEST(test_read_only_file_is_an_outage)
 {
     drop_privileges();
     attach_well();
     sf_store_close(store);
     ck_assert_int_eq(chmod(path, 0400), 0);
-    ck_assert_int_eq(attach(), SF_INVALID);
+    ck_assert_int_eq(attach(), SF_UNAVAILABLE);
     assert_says("Permission denied");
     sf_store_close(store);
     store = NULL;
@@ -642,9 +642,9 @@ make_suite(void)
     TCase *outage = tcase_create("outage");
     tcase_set_timeout(outage, 60);
     tcase_add_checked_fixture(outage, set_up, tear_down);
-    tcase_add_test(outage, test_unreadable_file_is_refused_at_start);
-    tcase_add_test(outage, test_read_only_folder_is_refused_at_start);
-    tcase_add_test(outage, test_read_only_file_is_refused_at_start);
+    tcase_add_test(outage, test_unreadable_file_is_an_outage);
+    tcase_add_test(outage, test_read_only_folder_is_an_outage);
+    tcase_add_test(outage, test_read_only_file_is_an_outage);
     tcase_add_test(outage, test_file_made_unreadable_while_running_is_an_outage);
     tcase_add_test(outage, test_folder_made_unreadable_while_running_is_an_outage);
     tcase_add_test(outage, test_folder_moved_away_and_back);
