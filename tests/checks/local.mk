@@ -5,6 +5,7 @@ dist_check_SCRIPTS += \
 	%D%/check_layers.sh \
 	%D%/check_tests.sh \
 	%D%/check_words.sh
+EXTRA_DIST += %D%/untested.txt
 
 # What other programs have to say about the code; nothing of it is a gate.
 .PHONY: lint
