@@ -142,7 +142,8 @@ sf_cookie_options_from(struct sf_cookie_options *options_out, const struct sf_co
 static bool
 is_base64url(const char *value)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                   "0123456789-_";
 
     return value[strspn(value, alphabet)] == '\0';
 }

@@ -4,8 +4,8 @@
 /*
  * cookie.h - finding our cookie in a Cookie header, taking it out, and writing Set-Cookie.
  *
- * One pass, linear, any bytes: names are compared exactly, values may be quoted, ',' belongs to a value, a pair without '='
- * or without a name is never ours.
+ * One pass, linear, any bytes: names are compared exactly, values may be quoted, ',' belongs to a
+ * value, a pair without '=' or without a name is never ours.
  */
 #include <stdbool.h>
 
@@ -18,11 +18,13 @@
 /* Called for each value of a cookie with that name, in order; false ends the walk. */
 typedef bool sf_cookie_value_fn(void *context, struct sf_span value);
 
-void sf_cookie_each(struct sf_span header, const char *name, sf_cookie_value_fn *value, void *context);
+void sf_cookie_each(struct sf_span header, const char *name, sf_cookie_value_fn *value,
+                    void *context);
 
 /*
- * The header without any cookie of that name, whatever its size; the other cookies stay as they are, byte for byte.
- * *header_out (header.size + 1 bytes) is empty when nothing remains. Returns how many were taken out.
+ * The header without any cookie of that name, whatever its size; the other cookies stay as they are,
+ * byte for byte. *header_out (header.size + 1 bytes) is empty when nothing remains. Returns how many
+ * were taken out.
  */
 size_t sf_cookie_remove(struct sf_span header, const char *name, char *header_out);
 
@@ -37,8 +39,10 @@ struct sf_cookie_options {
 void sf_cookie_options_from(struct sf_cookie_options *options_out, const struct sf_config *config);
 
 /*
- * The value of a Set-Cookie header, in place of what header_out holds. `value` NULL: takes the cookie away (Max-Age=0, same
- * attributes). `now`: wall clock. SF_INVALID: a value that is not base64url, an option with a control character or a ';'.
+ * The value of a Set-Cookie header, in place of what header_out holds. `value` NULL: takes the cookie
+ * away (Max-Age=0, same attributes). `now`: wall clock. SF_INVALID: a value that is not base64url, an
+ * option with a control character or a ';'.
  */
-enum sf_status sf_cookie_format(struct sf_buffer *header_out, const struct sf_cookie_options *options,
-                                const char *value, sf_time now) SF_MUST_CHECK;
+enum sf_status sf_cookie_format(struct sf_buffer *header_out,
+                                const struct sf_cookie_options *options, const char *value,
+                                sf_time now) SF_MUST_CHECK;

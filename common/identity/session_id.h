@@ -4,9 +4,10 @@
 /*
  * session_id.h - ids that browsers hold, keys that everything else uses.
  *
- * An id is 24 bytes from the kernel and an 8-byte keyed check, base64url: 43 characters. One keyed BLAKE2b over the
- * random bytes gives both the check (its first 8 bytes) and the 128-bit key (the next 16), so a forged id costs one hash and no
- * lookup, and the key tells nothing about the id. Caches, stores, logs and metrics see only the key.
+ * An id is 24 bytes from the kernel and an 8-byte keyed check, base64url: 43 characters. One keyed
+ * BLAKE2b over the random bytes gives both the check (its first 8 bytes) and the 128-bit key (the
+ * next 16), so a forged id costs one hash and no lookup, and the key tells nothing about the id.
+ * Caches, stores, logs and metrics see only the key.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,7 +30,8 @@ struct sf_session_id {
 };
 
 /* A new id under the first secret. SF_UNAVAILABLE: no random bytes; never a weaker id. */
-enum sf_status sf_session_id_new(struct sf_session_id *id_out, const struct sf_secrets *secrets) SF_MUST_CHECK;
+enum sf_status sf_session_id_new(struct sf_session_id *id_out,
+                                 const struct sf_secrets *secrets) SF_MUST_CHECK;
 
 /* SF_INVALID: not an id of ours. Compares in constant time; tries every secret. */
 enum sf_status sf_session_id_parse(struct sf_session_id *id_out, struct sf_span text,

@@ -23,7 +23,7 @@ struct sf_exchange {
     struct header headers[SF_EXCHANGE_HEADERS_MAX];
     size_t count;
     struct sf_buffer values;  /* as they came */
-    struct sf_buffer decoded; /* the spans of the ops; has room for all `values`, so it never moves */
+    struct sf_buffer decoded; /* what ops point to; has room for all values, so it never moves */
     struct sf_field *fields;  /* of Replace */
     size_t field_count, field_capacity;
     struct sf_error refused;  /* the first header that sf_exchange_add refused */
@@ -312,7 +312,7 @@ read_all(struct reading *reading, const struct sf_session *current, struct sf_er
         reading->control = (enum control)control;
         status = read_headers(reading, current);
         if (status != SF_OK)
-            return sf_error_set(error, status, "%s%s: bad name, value or escape, or too many changes",
+            return sf_error_set(error, status, "%s%s: bad name, value or escape, or too much of it",
                                 SF_EXCHANGE_PREFIX, control_names[control]);
     }
     return SF_OK;

@@ -4,14 +4,15 @@
 /*
  * exchange.h - what an application says about its session: response headers that become ops.
  *
- *   X-Session-Set: name=value[&name=value]      X-Session-Increment: name[=n][&...]    X-Session-Login: user
- *   X-Session-Unset: name[&name]                X-Session-Append: name=value[&...]     X-Session-Logout: anything
- *   X-Session-Replace: name=value[&...]         X-Session-Rotate: anything
+ *   X-Session-Replace: name=value[&...]    X-Session-Increment: name[=n][&...]
+ *   X-Session-Unset: name[&...]            X-Session-Login: user
+ *   X-Session-Set: name=value[&...]        X-Session-Rotate: anything
+ *   X-Session-Append: name=value[&...]     X-Session-Logout: anything
  *
- * Form-encoded; in Login a '+' is refused, because "joe+x@example.org" and "joe x@example.org" are different people: write %2B
- * or %20. All such headers of one response make one list, applied whole or not at all, in the order: Replace, Unset, Set,
- * Append, Increment, Login, Rotate, Logout (which makes the others void). A malformed one makes the whole list invalid, but a
- * logout is done in any case.
+ * Form-encoded; in Login a '+' is refused, because "joe+x@example.org" and "joe x@example.org" are
+ * two people: write %2B or %20. All such headers of one response make one list, applied whole or not
+ * at all, in this order (down the left column, then the right); Logout makes the others void. A
+ * malformed one makes the whole list invalid, but a logout is done in any case.
  * The headers never reach the client, whether they were understood or not.
  */
 #include "common/session/ops.h"
@@ -25,21 +26,27 @@ struct sf_exchange; /* collects the headers of one response; owns the bytes its 
 struct sf_exchange *sf_exchange_new(void); /* NULL: no memory */
 void sf_exchange_free(struct sf_exchange *exchange);
 
-bool sf_exchange_is_control(const char *header); /* X-Session-..., any case, '_' and '.' taken as '-' */
+/* X-Session-..., in any case; '_', '.' and the like are taken for '-'. */
+bool sf_exchange_is_control(const char *header);
 
-/* Request headers that a client must not send through: control headers, "Session", "Session-...", any spelling that CGI folds to them. */
+/*
+ * Request headers that must not get through: all that CGI would make HTTP_SESSION... or
+ * HTTP_X_SESSION... of.
+ */
 bool sf_exchange_is_spoof(const char *header);
 
 /*
- * Unknown X-Session-* names are SF_INVALID too: a typing error must not pass in silence. What was refused here makes
- * sf_exchange_ops fail as well, so the status may wait until then. Values are copied.
+ * Unknown X-Session-* names are SF_INVALID too: a typing error must not pass in silence. What was
+ * refused here makes sf_exchange_ops fail as well, and that is the better place to look: go on
+ * adding, a Logout may follow. Values are copied.
  */
 enum sf_status sf_exchange_add(struct sf_exchange *exchange, const char *header, const char *value,
                                struct sf_error *error) SF_MUST_CHECK;
 
 /*
- * Adds to ops_out (initialised by the caller; as it was on failure). `current` is what the request had read, for Replace;
- * NULL: nothing. The spans live as long as the exchange and, for Replace, `current`, until the next call.
+ * Adds to ops_out (initialised by the caller; as it was on failure). `current` is what the request
+ * had read, for Replace; NULL: nothing. The spans live as long as the exchange (and `current`, for
+ * Replace), until the next call.
  */
-enum sf_status sf_exchange_ops(struct sf_exchange *exchange, const struct sf_session *current, struct sf_ops *ops_out,
-                               struct sf_error *error) SF_MUST_CHECK;
+enum sf_status sf_exchange_ops(struct sf_exchange *exchange, const struct sf_session *current,
+                               struct sf_ops *ops_out, struct sf_error *error) SF_MUST_CHECK;

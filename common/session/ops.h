@@ -11,10 +11,10 @@
 enum sf_op_kind {
     SF_OP_SET,
     SF_OP_UNSET,           /* absent is fine */
-    SF_OP_INCREMENT,       /* absent counts as 0; a string of digits is taken as a number; overflow is SF_INVALID */
+    SF_OP_INCREMENT,       /* absent counts as 0, digits as a number; overflow is SF_INVALID */
     SF_OP_APPEND,          /* absent counts as empty; to an integer is SF_INVALID */
-    SF_OP_COMPARE_AND_SET, /* compares as text; `expected` of type 0: only when there is no such field; else SF_CONFLICT */
-    SF_OP_POP,             /* removes, and hands the old value to the caller: sf_ops_outcome.popped */
+    SF_OP_COMPARE_AND_SET, /* compares as text; `expected` of type 0: no such field; else SF_CONFLICT */
+    SF_OP_POP,             /* removes, and hands out the old value: sf_ops_outcome.popped */
     SF_OP_CLEAR,           /* all fields; user and times stay */
     SF_OP_LOGIN,           /* sets the user (`name`), asks for a new id */
     SF_OP_ROTATE,          /* asks for a new id */
@@ -39,49 +39,60 @@ struct sf_ops {
 
 void sf_ops_init(struct sf_ops *ops);
 void sf_ops_fini(struct sf_ops *ops);
-/* SF_INVALID: a bad name or type, more than SF_OPS_MAX, something behind END. The list is as it was then. */
+/* SF_INVALID: a bad name or type, more than SF_OPS_MAX, something behind END. The list is as it was. */
 enum sf_status sf_ops_add(struct sf_ops *ops, const struct sf_op *op) SF_MUST_CHECK;
-enum sf_status sf_ops_add_set(struct sf_ops *ops, struct sf_span name, struct sf_span text) SF_MUST_CHECK;
-enum sf_status sf_ops_add_name(struct sf_ops *ops, enum sf_op_kind kind, struct sf_span name) SF_MUST_CHECK;
-enum sf_status sf_ops_add_increment(struct sf_ops *ops, struct sf_span name, int64_t delta) SF_MUST_CHECK;
+enum sf_status sf_ops_add_set(struct sf_ops *ops, struct sf_span name,
+                              struct sf_span text) SF_MUST_CHECK;
+enum sf_status sf_ops_add_name(struct sf_ops *ops, enum sf_op_kind kind,
+                               struct sf_span name) SF_MUST_CHECK;
+enum sf_status sf_ops_add_increment(struct sf_ops *ops, struct sf_span name,
+                                    int64_t delta) SF_MUST_CHECK;
+
 bool sf_ops_has(const struct sf_ops *ops, enum sf_op_kind kind);
-bool sf_ops_may_create(const struct sf_ops *ops); /* SET, INCREMENT, APPEND, COMPARE_AND_SET or LOGIN among them */
-bool sf_ops_wants_new_id(const struct sf_ops *ops); /* LOGIN or ROTATE among them */
+bool sf_ops_may_create(const struct sf_ops *ops);   /* has something that sets a field, or LOGIN */
+bool sf_ops_wants_new_id(const struct sf_ops *ops); /* has LOGIN or ROTATE */
 
 struct sf_ops_outcome {
-    bool changed;         /* something differs from before (TOUCH alone does not count) */
-    bool wants_new_id;    /* LOGIN or ROTATE */
-    bool user_changed;    /* LOGIN as somebody else, or from anonymous */
-    bool ended;           /* END: the caller makes the tombstone, from the head as it is now */
-    struct sf_value popped; /* of the last POP; type 0: there was none. Borrowed like the session's values */
+    bool changed;           /* something differs from before (TOUCH alone does not count) */
+    bool wants_new_id;      /* LOGIN or ROTATE */
+    bool user_changed;      /* LOGIN as somebody else, or from anonymous */
+    bool ended;             /* END: the caller makes the tombstone, from the head as it is now */
+    struct sf_value popped; /* by the last POP; type 0: nothing. Borrowed as the session's values are */
 };
 
 /*
- * Changes `session`: if anything changed (LOGIN, ROTATE and END always do) the version goes one up; LOGIN and ROTATE take the
- * generation one up; changes and TOUCH move the last access to `now`, never back. The other times are the caller's.
- * On any status but SF_OK the session is as it was. `scratch` keeps what APPEND joins, behind what it holds: it must
- * outlive the session's next encode.
+ * Changes `session`: if anything changed (LOGIN, ROTATE and END always do) the version goes one up;
+ * LOGIN and ROTATE take the generation one up; changes and TOUCH move the last access to `now`, never
+ * back. The other times are the caller's. On any status but SF_OK the session is as it was. `scratch`
+ * keeps what APPEND joins, behind what it holds: it must outlive the session's next encode.
  * SF_INVALID: wrong type, overflow; SF_CONFLICT: a compare failed; SF_FULL: too many fields.
  */
 enum sf_status sf_ops_apply(struct sf_session *session, const struct sf_ops *ops, sf_time now,
-                            struct sf_buffer *scratch, struct sf_ops_outcome *outcome_out) SF_MUST_CHECK;
+                            struct sf_buffer *scratch,
+                            struct sf_ops_outcome *outcome_out) SF_MUST_CHECK;
 
 /*
- * The ops that lead from `before` (NULL: nothing) to the names and values in `after` (sorted, unique): for writers of whole blobs.
- * Blobs carry text only, so a field keeps its type as far as its new text allows: "6" for an INTEGER 5 sets the INTEGER 6.
- * Fields of `before` that the writer could not see must stand in `after` as they were.
+ * The ops that lead from `before` (NULL: nothing) to the names and values in `after` (sorted,
+ * unique): for writers of whole blobs. Blobs carry text only, so a field keeps its type as far as its
+ * new text allows: "6" for an INTEGER 5 sets the INTEGER 6. Fields of `before` that the writer could
+ * not see must stand in `after` as they were.
  */
-enum sf_status sf_ops_diff(struct sf_ops *ops, const struct sf_session *before, const struct sf_field *after,
-                           size_t after_count) SF_MUST_CHECK;
+enum sf_status sf_ops_diff(struct sf_ops *ops, const struct sf_session *before,
+                           const struct sf_field *after, size_t after_count) SF_MUST_CHECK;
 
 /*
- * Words, as SESSION.APPLY carries them: "SET name value", "UNSET name", "INCREMENT name n", "APPEND name value",
- * "CAS name expected value", "ADD name value" (only when absent), "POP name", "CLEAR", "LOGIN user", "ROTATE", "TOUCH", "END".
- * SETINT, SETBYTES, APPENDBYTES, CASINT, CASBYTES, ADDINT, ADDBYTES say another type than STRING. Any case.
+ * Words, as SESSION.APPLY carries them: "SET name value", "UNSET name", "INCREMENT name n",
+ * "APPEND name value", "CAS name expected value", "ADD name value" (only when absent), "POP name",
+ * "CLEAR", "LOGIN user", "ROTATE", "TOUCH", "END". SETINT, SETBYTES, APPENDBYTES, CASINT, CASBYTES,
+ * ADDINT, ADDBYTES say another type than STRING. Any case. On failure `ops` may hold some of them.
  */
 enum sf_status sf_ops_from_words(struct sf_ops *ops, const struct sf_span *words, size_t count,
                                  struct sf_error *error) SF_MUST_CHECK;
 
-/* Calls `word` for each word in order; the span is valid during that call only. Stops at the first status but SF_OK. */
+/*
+ * Calls `word` for each word in order; the span is valid during that call only. Stops at the first
+ * status but SF_OK.
+ */
 typedef enum sf_status sf_ops_word_fn(void *context, struct sf_span word);
-enum sf_status sf_ops_to_words(const struct sf_ops *ops, sf_ops_word_fn *word, void *context) SF_MUST_CHECK;
+enum sf_status sf_ops_to_words(const struct sf_ops *ops, sf_ops_word_fn *word,
+                               void *context) SF_MUST_CHECK;

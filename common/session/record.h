@@ -4,9 +4,10 @@
 /*
  * record.h - one session as bytes: what L1, the stores and the daemon's replies carry.
  *
- * Little-endian, versioned, self-describing; every offset is checked before it is followed, so hostile bytes give
- * SF_CORRUPT and nothing else. The field table is sorted by name: one field is found without decoding the rest.
- * The layout is in docs/record-format.md; a golden file in the tests holds it still.
+ * Little-endian, versioned, self-describing; every offset is checked before it is followed, so
+ * hostile bytes give SF_CORRUPT and nothing else. The field table is sorted by name: one field is
+ * found without decoding the rest. The layout is in docs/record-format.md; the bytes at its end
+ * stand in tests/unit/check_record.c, too.
  */
 #include "common/base/bytes.h"
 #include "common/base/clock.h"
@@ -19,10 +20,17 @@
 
 enum sf_record_kind {
     SF_RECORD_SESSION = 1,
-    SF_RECORD_ENDED = 2 /* a tombstone; until grace_until also a read-only image for requests with a replaced id */
+    SF_RECORD_ENDED = 2 /* a tombstone; until grace_until also an image for requests with the old id */
 };
 
-enum sf_end_reason { SF_END_NONE, SF_END_LOGOUT, SF_END_ADMIN, SF_END_ROTATED, SF_END_LOGIN, SF_END_EXPIRED };
+enum sf_end_reason {
+    SF_END_NONE,
+    SF_END_LOGOUT,
+    SF_END_ADMIN,
+    SF_END_ROTATED,
+    SF_END_LOGIN,
+    SF_END_EXPIRED
+};
 
 enum sf_value_type { SF_VALUE_STRING = 1, SF_VALUE_INTEGER = 2, SF_VALUE_BYTES = 3 };
 
@@ -43,11 +51,11 @@ struct sf_record_head {
     uint64_t version;              /* one up for every change */
     uint32_t generation;           /* one up for every new id */
     uint32_t user_epoch;
-    sf_time created, last_access; /* wall clock; last_access as of this version: L1 may know a later one */
+    sf_time created, last_access; /* wall clock; as of this version: L1 may know a later access */
     sf_time idle_timeout;         /* 0: none; whole seconds */
-    sf_time absolute_deadline;    /* wall clock; 0: none. ENDED: the tombstone may be forgotten after it */
+    sf_time absolute_deadline;    /* wall clock; 0: none. ENDED: may be forgotten after it */
     sf_time grace_until;          /* ENDED: the fields may be read until then */
-    struct sf_key successor;      /* ENDED by ROTATED: changes go to this session until grace_until */
+    struct sf_key successor;      /* ENDED by ROTATED: changes go there until grace_until */
     struct sf_span user;          /* empty: anonymous */
     uint32_t field_count;
 };
@@ -56,24 +64,30 @@ struct sf_record_head {
 bool sf_name_is_valid(struct sf_span name);
 bool sf_user_is_valid(struct sf_span user);
 
-/* Whole validation: table sorted and unique, names and values packed, nothing left over. SF_CORRUPT otherwise. */
+/* Whole validation: table sorted and unique, names and values packed, nothing left over. SF_CORRUPT. */
 enum sf_status sf_record_check(struct sf_span record) SF_MUST_CHECK;
 
 /*
- * These validate what they touch; spans point into the record. SF_CORRUPT; field: SF_NOT_FOUND behind the last one;
- * find: SF_NOT_FOUND when there is no such field.
+ * These validate what they touch; spans point into the record. SF_CORRUPT; field: SF_NOT_FOUND behind
+ * the last one; find: SF_NOT_FOUND when there is no such field.
  */
 enum sf_status sf_record_head(struct sf_record_head *head_out, struct sf_span record) SF_MUST_CHECK;
-enum sf_status sf_record_field(struct sf_field *field_out, struct sf_span record, uint32_t index) SF_MUST_CHECK;
-enum sf_status sf_record_find(struct sf_value *value_out, struct sf_span record, struct sf_span name) SF_MUST_CHECK;
+enum sf_status sf_record_field(struct sf_field *field_out, struct sf_span record,
+                               uint32_t index) SF_MUST_CHECK;
+enum sf_status sf_record_find(struct sf_value *value_out, struct sf_span record,
+                              struct sf_span name) SF_MUST_CHECK;
 
 /*
- * Replaces what record_out holds, which must not be what the spans of head or fields point into. head->field_count says how
- * many `fields` there are: sorted and unique (assert). SF_FULL: above `max_bytes`; SF_INVALID: a name, a user, a time
- * or a count out of bounds, or a successor without ENDED by ROTATED. An idle timeout is rounded up to whole seconds.
+ * Replaces what record_out holds, which must not be what the spans of head or fields point into.
+ * head->field_count says how many `fields` there are: sorted and unique (assert). SF_FULL: above
+ * `max_bytes`; SF_INVALID: a name, a user, a time or a count out of bounds, or a successor without
+ * ENDED by ROTATED. An idle timeout is rounded up to whole seconds.
  */
 enum sf_status sf_record_encode(struct sf_buffer *record_out, const struct sf_record_head *head,
                                 const struct sf_field *fields, size_t max_bytes) SF_MUST_CHECK;
 
-/* Wall time at which the session is gone, given its last access (0: never). ENDED records: when they may be forgotten. */
+/*
+ * Wall time at which the session is gone, given its last access (0: never). ENDED records: when they
+ * may be forgotten.
+ */
 sf_time sf_record_expires(const struct sf_record_head *head, sf_time last_access);

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * session.h - one session decoded for change: head and sorted fields, all spans borrowed from the record or the ops.
+ * session.h - one session decoded for change: head and sorted fields, all spans borrowed from the
+ * record or the ops.
  */
 #include "common/session/record.h"
 
@@ -16,14 +17,15 @@ void sf_session_init(struct sf_session *session); /* empty, version 0, kind SESS
 void sf_session_fini(struct sf_session *session);
 
 /*
- * Checks the whole record (SF_CORRUPT) and replaces what `session` held, which is left as it was on failure.
- * The record must outlive the session.
+ * Checks the whole record (SF_CORRUPT) and replaces what `session` held, which is left as it was on
+ * failure. The record must outlive the session.
  */
 enum sf_status sf_session_decode(struct sf_session *session, struct sf_span record) SF_MUST_CHECK;
 enum sf_status sf_session_encode(const struct sf_session *session, size_t max_bytes,
                                  struct sf_buffer *record_out) SF_MUST_CHECK;
 
-const struct sf_field *sf_session_find(const struct sf_session *session, struct sf_span name); /* NULL: none */
+/* NULL: there is none. */
+const struct sf_field *sf_session_find(const struct sf_session *session, struct sf_span name);
 /* SF_INVALID: a bad name; SF_FULL: SF_FIELDS_MAX are there. Name and value stay borrowed. */
 enum sf_status sf_session_set(struct sf_session *session, struct sf_span name,
                               const struct sf_value *value) SF_MUST_CHECK;
