@@ -15,7 +15,7 @@ SIGKILL = 9
 
 @pytest.fixture(params=MPMS)
 def server(request, servers):
-    return servers.start(request.param)
+    return servers.start(request.param, php=True)
 
 
 def count(browser):

@@ -32,7 +32,8 @@ def at_once(tasks):
 
 class Load:
     """
-    Logged-in browsers, each counting in its own session as fast as the server lets it.
+    Logged-in browsers, each counting in its own session as fast as the server lets it. Behind php-fpm, which is not restarted
+    with httpd: mod_cgid's own helper is, and its requests fail with 503 meanwhile.
 
     A connection may be closed or refused while the server changes; an answer must always be that of the living session.
     """
@@ -80,7 +81,7 @@ class _Counting(threading.Thread):
         while self.running.is_set() and not self.wrong:
             self.sent += 1
             try:
-                response = self.browser.get(probe_target("/app/probe", header="X-Session-Increment: n"))
+                response = self.browser.get(probe_target("/php/probe.php", header="X-Session-Increment: n"))
             except (Closed, OSError):
                 continue
             if response.status != 200 or response.session.get("SESSION_USER") != self.user:

@@ -21,6 +21,7 @@ class Process:
         self.pid = pid
         self.name = stat[stat.index("(") + 1:stat.rindex(")")]
         self.state, self.parent, self.session = fields[0], int(fields[1]), int(fields[3])
+        self.threads = len(os.listdir(f"/proc/{pid}/task"))
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
         self.command = command.replace(b"\0", b" ").decode("utf-8", "replace").strip()
 
@@ -38,8 +39,11 @@ def all_processes():
 
 
 def living(processes):
-    """Zombies are dead: in a container nobody may be there to collect those that lost their parent."""
-    return [process for process in processes if process.state not in "ZX"]
+    """
+    Zombies are dead: in a container nobody may be there to collect those that lost their parent. But the first thread of a
+    process is a zombie as soon as it has ended, while others may still be there, and with them sockets and locks.
+    """
+    return [process for process in processes if process.state not in "ZX" or process.threads > 1]
 
 
 def of_instance(folder, session=None):
