@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/front/resp.h"
 
-#include <string.h>
-
 #define LINE_MAX_BYTES 1024 /* longest line of a simple or error reply */
 #define NUMBER_MAX_BYTES 20 /* "-9223372036854775808" */
 #define WORD_MIN_BYTES 6    /* "$0\r\n\r\n" */
@@ -29,13 +27,14 @@ read_line(struct reader *reader, size_t longest, struct sf_span *line_out)
     const unsigned char *start = reader->input.data + reader->at;
     size_t there = reader->input.size - reader->at;
     size_t look_at = there < longest + 2 ? there : longest + 2;
-    const unsigned char *end = look_at == 0 ? NULL : memchr(start, '\r', look_at);
-    if (end == NULL)
-        return there > longest ? SF_INVALID : more_needed(reader, reader->input.size + 1);
-    size_t length = (size_t)(end - start);
-    if (length + 1 == there)
+    size_t length = 0;
+    while (length < look_at && start[length] != '\r' && start[length] != '\n')
+        length++;
+    if (length > longest || (length < there && start[length] == '\n'))
+        return SF_INVALID;
+    if (length + 1 >= there)
         return more_needed(reader, reader->input.size + 1);
-    if (end[1] != '\n')
+    if (start[length + 1] != '\n')
         return SF_INVALID;
     *line_out = sf_span_of(start, length);
     reader->at += length + 2;
