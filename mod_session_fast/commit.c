@@ -48,6 +48,29 @@ take_result(struct sf_request_session *session, const struct sf_saved *saved)
     }
 }
 
+static const char *
+explain(enum sf_status status)
+{
+    switch (status) {
+    case SF_INVALID:
+        return "an operation does not fit its field: a text is no number, a number overflows, a name or value is not allowed";
+    case SF_FULL:
+        return "the session would be larger than SessionFastMaxBytes, or there is no room for it";
+    case SF_CONFLICT:
+        return "too many others change the session at the same time";
+    case SF_UNAVAILABLE:
+        return "cache, daemon or store cannot take it now";
+    case SF_UNCERTAIN:
+        return "it is in the cache, the store has not confirmed it in time";
+    case SF_OK:
+    case SF_NOT_FOUND:
+    case SF_CORRUPT:
+    case SF_NO_MEMORY:
+        break;
+    }
+    return sf_status_text(status);
+}
+
 /* Where store or daemon are away, that was said once, by whoever noticed: not again for each request. */
 static int
 log_level(enum sf_status status)
@@ -61,12 +84,12 @@ refuse(struct sf_request_session *session, request_rec *r, enum sf_status status
     bool goes_on = session->config->on_error == SF_ON_ERROR_ANONYMOUS && status != SF_INVALID;
     if (goes_on) {
         ap_log_rerror(APLOG_MARK, log_level(status), 0, r, "SF0514: a change was not %s, the response goes on: %s",
-                      status == SF_UNCERTAIN ? "confirmed" : "made", sf_status_text(status));
+                      status == SF_UNCERTAIN ? "confirmed" : "made", explain(status));
         return;
     }
     session->failure = status == SF_INVALID ? HTTP_INTERNAL_SERVER_ERROR : HTTP_SERVICE_UNAVAILABLE;
     ap_log_rerror(APLOG_MARK, log_level(status), 0, r, "SF0513: a change was not %s, answered %d: %s",
-                  status == SF_UNCERTAIN ? "confirmed" : "made", session->failure, sf_status_text(status));
+                  status == SF_UNCERTAIN ? "confirmed" : "made", session->failure, explain(status));
 }
 
 static void

@@ -196,9 +196,8 @@ after_death(struct watch *watch, int result)
         return;
     }
     bool waits = retained->quick_deaths > QUICK_DEATHS_MAX;
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, watch->s, "SF0534: session-fastd has ended (%s %d): %s",
-                 WIFSIGNALED(result) ? "signal" : "status",
-                 WIFSIGNALED(result) ? WTERMSIG(result) : WEXITSTATUS(result),
+    /* The MPMs pass an exit status or the number of a signal, and do not say which. */
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, watch->s, "SF0534: session-fastd has ended (%d): %s", result,
                  waits ? "it dies again and again, next try in some seconds" : "started again");
     if (!waits) {
         start_again(watch);

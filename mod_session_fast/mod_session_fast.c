@@ -63,7 +63,7 @@ register_hooks(apr_pool_t *pool)
     ap_hook_fixups(sf_environment_fixups, after_session, NULL, APR_HOOK_MIDDLE);
     ap_hook_insert_filter(sf_environment_insert_filter, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_insert_filter(sf_response_headers_insert_filter, after_expires, NULL, APR_HOOK_MIDDLE);
-    ap_hook_insert_error_filter(sf_response_headers_insert_filter, after_expires, NULL, APR_HOOK_MIDDLE);
+    ap_hook_insert_error_filter(sf_response_headers_insert_error_filter, after_expires, NULL, APR_HOOK_MIDDLE);
     sf_response_headers_register();
 
     ap_hook_expr_lookup(sf_expressions_lookup, NULL, NULL, APR_HOOK_MIDDLE);

@@ -134,6 +134,9 @@ struct sf_request_session {
  */
 struct sf_request_session *sf_request_session(request_rec *r);
 
+/* The same, when it has been asked for before: changes nothing. */
+struct sf_request_session *sf_request_session_seen(request_rec *r);
+
 /* All of this client request, whatever the place says now; NULL: none yet. */
 struct sf_request_session *sf_request_sessions_all(request_rec *r);
 
@@ -190,6 +193,7 @@ int sf_request_headers_fixups(request_rec *r);
 /* response_headers.c: the output filter. */
 void sf_response_headers_register(void);
 void sf_response_headers_insert_filter(request_rec *r);
+void sf_response_headers_insert_error_filter(request_rec *r);
 
 /* cache_control.c */
 void sf_cache_control_enforce(request_rec *r, bool has_session, bool sets_cookie);

@@ -126,18 +126,28 @@ header_mentions(const char *header, const char *cookie_name)
 }
 
 static void
-remove_cookie(request_rec *r, const char *header, const char *cookie_name)
+remove_from(apr_table_t *table, const char *name, const char *cookie_name, apr_pool_t *pool)
 {
-    size_t size = strlen(header);
-    char *rest = apr_palloc(r->pool, size + 1);
-    if (sf_cookie_remove(sf_span_of(header, size), cookie_name, rest) == 0) {
+    const char *header = apr_table_get(table, name);
+    size_t size = header == NULL ? 0 : strlen(header);
+    char *rest = apr_palloc(pool, size + 1);
+    if (header == NULL || sf_cookie_remove(sf_span_of(header, size), cookie_name, rest) == 0) {
         return;
     }
     if (*rest == '\0') {
-        apr_table_unset(r->headers_in, "Cookie");
+        apr_table_unset(table, name);
     } else {
-        apr_table_setn(r->headers_in, "Cookie", rest);
+        apr_table_setn(table, name, rest);
     }
+}
+
+/* A subrequest or redirected request from a place without sessions brings the header along in its environment. */
+static void
+remove_cookie(request_rec *r, const char *cookie_name)
+{
+    remove_from(r->headers_in, "Cookie", cookie_name, r->pool);
+    remove_from(r->subprocess_env, "HTTP_COOKIE", cookie_name, r->pool);
+    remove_from(r->subprocess_env, "REDIRECT_HTTP_COOKIE", cookie_name, r->pool);
 }
 
 static struct sf_request_session *
@@ -147,6 +157,14 @@ find_session(struct sf_request_session *session, const char *cookie_name)
         session = session->next;
     }
     return session;
+}
+
+struct sf_request_session *
+sf_request_session_seen(request_rec *r)
+{
+    const struct sf_place *place = sf_place_of(r);
+    bool is_enabled = place != NULL && place->config.enabled;
+    return is_enabled ? find_session(sf_request_sessions_all(r), place->config.cookie_name) : NULL;
 }
 
 struct sf_request_session *
@@ -177,7 +195,7 @@ sf_request_session(request_rec *r)
     }
     /* Redirected requests and subrequests may see another copy of the header: taken out there too. */
     if (mentioned && config->cookie_remove) {
-        remove_cookie(r, header, config->cookie_name);
+        remove_cookie(r, config->cookie_name);
     }
     return session;
 }

@@ -30,8 +30,9 @@ add_row(void *context, const char *name, const char *value)
     return 1;
 }
 
+/* Moves the X-Session-* headers; nothing else ever sees them. */
 static void
-take_from(apr_table_t *headers, apr_table_t *controls)
+take_controls(apr_table_t *headers, apr_table_t *controls)
 {
     apr_table_do(add_row, controls, headers, NULL);
     const apr_array_header_t *array = apr_table_elts(controls);
@@ -39,21 +40,6 @@ take_from(apr_table_t *headers, apr_table_t *controls)
     for (int i = 0; i < array->nelts; i++) {
         apr_table_unset(headers, row[i].key);
     }
-}
-
-/* The headers of a request that an error page has replaced count too: the application did say so. */
-static apr_table_t *
-take_controls(request_rec *r)
-{
-    apr_table_t *controls = apr_table_make(r->pool, 2);
-    for (request_rec *at = r; at != NULL; at = at->prev) {
-        const struct sf_place *place = sf_place_of(at);
-        if (place != NULL && place->config.enabled) {
-            take_from(at->headers_out, controls);
-            take_from(at->err_headers_out, controls);
-        }
-    }
-    return controls;
 }
 
 static void
@@ -97,17 +83,34 @@ apply_controls(struct sf_request_session *session, request_rec *r, const apr_tab
     sf_exchange_free(exchange);
 }
 
+/* A request that an error page or a redirect has replaced counts too, and before it: its application did say so. */
+static void
+commit_controls(request_rec *r)
+{
+    if (r->prev != NULL) {
+        commit_controls(r->prev);
+    }
+    struct sf_request_session *session = sf_request_session_seen(r);
+    if (session == NULL) {
+        return;
+    }
+    apr_table_t *controls = apr_table_make(r->pool, 2);
+    take_controls(r->headers_out, controls);
+    take_controls(r->err_headers_out, controls);
+    bool is_allowed = sf_place_of(r)->config.response_headers && session->failure == 0;
+    if (is_allowed && !apr_is_empty_table(controls)) {
+        apply_controls(session, r, controls);
+    }
+}
+
 static void
 commit(request_rec *r)
 {
-    struct sf_request_session *here = sf_request_session(r);
-    apr_table_t *controls = take_controls(r);
     for (struct sf_request_session *session = sf_request_sessions_all(r); session != NULL; session = session->next) {
         sf_provider_save_pending(session, r);
     }
-    if (here != NULL && here->failure == 0 && here->config->response_headers && !apr_is_empty_table(controls)) {
-        apply_controls(here, r, controls);
-    }
+    commit_controls(r);
+    struct sf_request_session *here = sf_request_session_seen(r);
     if (here != NULL) {
         sf_environment_note(here, r);
     }
@@ -232,4 +235,16 @@ sf_response_headers_insert_filter(request_rec *r)
         session->has_filter = true;
     }
     ap_add_output_filter(FILTER_NAME, NULL, r, r->connection);
+}
+
+/* httpd is about to drop the ordinary headers for its own error message: what the application said goes to those that stay. */
+void
+sf_response_headers_insert_error_filter(request_rec *r)
+{
+    if (sf_request_session_seen(r) != NULL) {
+        apr_table_t *controls = apr_table_make(r->pool, 2);
+        take_controls(r->headers_out, controls);
+        apr_table_do(add_row, r->err_headers_out, controls, NULL);
+    }
+    sf_response_headers_insert_filter(r);
 }
