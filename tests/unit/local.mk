@@ -17,6 +17,7 @@ check_PROGRAMS += \
 	%D%/check_cookie \
 	%D%/check_record \
 	%D%/check_session \
+	%D%/check_life \
 	%D%/check_ops \
 	%D%/check_ops_apply \
 	%D%/check_ops_diff \
