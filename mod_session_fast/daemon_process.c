@@ -12,6 +12,7 @@
 #include <http_log.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,6 +31,8 @@ struct retained {
     sf_time started;       /* steady clock */
     unsigned quick_deaths; /* in a row */
     bool has_served;       /* httpd has run with it: from now on a failure must not end httpd */
+    dev_t log_device;      /* where its standard error goes */
+    ino_t log_file;
     char lock_path[SF_INSTANCE_PATH_MAX];
 };
 
@@ -91,6 +94,20 @@ sf_daemon_process_child_init(void)
 }
 
 /* ---- start ---- */
+
+/* Standard error is httpd's error log by now: a new file after a rotation, a new pipe after each restart. */
+static bool
+note_log(struct retained *retained)
+{
+    struct stat now;
+    if (fstat(STDERR_FILENO, &now) != 0) {
+        return false;
+    }
+    bool is_other = now.st_dev != retained->log_device || now.st_ino != retained->log_file;
+    retained->log_device = now.st_dev;
+    retained->log_file = now.st_ino;
+    return is_other;
+}
 
 static void
 watch_child(struct watch *watch)
@@ -287,9 +304,10 @@ ensure_daemon(struct watch *watch, apr_pool_t *pool, struct sf_error *error)
         return status;
     }
     pid_t holder = sf_daemon_holder(watch->process->instance.daemon_lock_path);
-    if (holder != 0 && changed) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, watch->s,
-                     "SF0535: options of the instance have changed: session-fastd (process %d) is replaced", (int)holder);
+    bool has_other_log = note_log(watch->retained) && holder == watch->retained->pid;
+    if (holder != 0 && (changed || has_other_log)) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, watch->s, "SF0535: %s: session-fastd (process %d) is replaced",
+                     changed ? "options of the instance have changed" : "the error log is another file", (int)holder);
         end(watch, holder);
         holder = 0;
     }
