@@ -67,7 +67,8 @@ def test_once(demo):
     assert tour.process.wait(180) == 0, tour.text()
     assert "BAD" not in tour.text()
     assert "steps did what they should" in tour.text()
-    assert not processes.of_instance("/tmp/session-fast-demo.", tour.process.pid)
+    assert not processes.of_instance(tour.folder(), tour.process.pid)
+    assert not os.path.exists(tour.folder())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

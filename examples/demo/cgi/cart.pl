@@ -29,8 +29,8 @@ if (($ENV{REQUEST_METHOD} // '') eq 'POST') {
 
 sub text {
     my ($text) = @_;
-    my %entity = ('&' => '&amp;', '<' => '&lt;', '"' => '&quot;');
-    return $text =~ s/([&<"])/$entity{$1}/gr;
+    my %entity = ('&' => '&amp;', '<' => '&lt;', '>' => '&gt;', '"' => '&quot;');
+    return $text =~ s/([&<>"])/$entity{$1}/gr;
 }
 
 my $theme = text($ENV{SESSION_FIELD_THEME} // 'light');

@@ -24,6 +24,9 @@ static void print_text(const char *text)
         case '<':
             fputs("&lt;", stdout);
             break;
+        case '>':
+            fputs("&gt;", stdout);
+            break;
         case '"':
             fputs("&quot;", stdout);
             break;

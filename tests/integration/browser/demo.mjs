@@ -54,7 +54,7 @@ try {
     });
 
     await step('changes the theme in the PHP page and sees it there', async () => {
-        await page.click('header >> text=Theme');
+        await page.click('header >> text="Theme"');
         await page.selectOption('[name=theme]', 'dark');
         await page.click('text=Use it');
         assert.equal(await shown(page, 'theme'), 'dark');
@@ -62,7 +62,7 @@ try {
 
     await step('sees the theme in the CGI pages, in words and in colours', async () => {
         for (const name of ['Visits', 'Cart', 'Session']) {
-            await page.click(`header >> text=${name}`);
+            await page.click(`header >> text="${name}"`);
             assert.equal(await shown(page, 'theme'), 'dark');
             const paper = await page.evaluate('getComputedStyle(document.body).backgroundColor');
             assert.equal(paper, 'rgb(20, 24, 31)');
@@ -70,24 +70,24 @@ try {
     });
 
     await step('puts something into the cart in the Perl page and sees it in the PHP page', async () => {
-        await page.click('header >> text=Cart');
+        await page.click('header >> text="Cart"');
         await page.fill('[name=item]', 'tea & <b>cake</b>');
         await page.click('text=Put into the cart');
-        await page.click('header >> text=Theme');
+        await page.click('header >> text="Theme"');
         assert.equal(await shown(page, 'cart'), 'tea & <b>cake</b>');
     });
 
     await step('gets a new id in the shell page and is still the same', async () => {
         const before = (await sessionCookie(context)).value;
-        await page.click('header >> text=Session');
-        await page.click('text=New id');
+        await page.click('header >> text="Session"');
+        await page.click('text="New id"');
         assert.equal(await shown(page, 'user'), 'demo');
         assert.notEqual((await sessionCookie(context)).value, before);
     });
 
     const cookie = await sessionCookie(context);
     await step('logs out and has no cookie any more', async () => {
-        await page.click('text=Log out');
+        await page.click('text="Log out"');
         assert.equal(new URL(page.url()).pathname, '/login.html');
         assert.deepEqual(await context.cookies(base), []);
         await page.goto(`${base}/c/visits`);
