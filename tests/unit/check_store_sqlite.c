@@ -6,12 +6,14 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "tests/support/temp_folder.h"
@@ -26,6 +28,21 @@ static struct sf_stored stored;
 static struct sf_error error;
 static char path[128], log_path[132]; /* of the database and its write-ahead log */
 
+/* Stands in front of the C library's, for SQLite too: a disk that fails to sync. */
+static atomic_bool sync_fails;
+static atomic_int syncs;
+
+__attribute__((visibility("default"))) int
+fdatasync(int file)
+{
+    if (atomic_load(&sync_fails)) {
+        errno = EIO;
+        return -1;
+    }
+    atomic_fetch_add(&syncs, 1);
+    return (int)syscall(SYS_fdatasync, file);
+}
+
 static sf_time
 soon(void)
 {
@@ -35,6 +52,7 @@ soon(void)
 static void
 set_up(void)
 {
+    atomic_store(&sync_fails, false);
     sf_temp_folder_init(&folder);
     snprintf(path, sizeof path, "%s/state/test.db", folder.path);
     snprintf(log_path, sizeof log_path, "%s-wal", path);
@@ -468,6 +486,54 @@ START_TEST(test_scan_stops_at_its_deadline)
 }
 END_TEST
 
+START_TEST(test_every_batch_is_synced)
+{
+    attach_well();
+    ck_assert_int_eq(put(1, 1), SF_OK);
+    int before = atomic_load(&syncs);
+    ck_assert_int_eq(put(1, 2), SF_OK);
+    ck_assert_int_gt(atomic_load(&syncs), before);
+}
+END_TEST
+
+/* The kernel calls pages clean after a failed sync: nothing may be called stored until all was written again. */
+START_TEST(test_failed_sync_is_uncertain_until_log_and_database_are_synced)
+{
+    attach_well();
+    ck_assert_int_eq(put(1, 1), SF_OK);
+    atomic_store(&sync_fails, true);
+    ck_assert_int_eq(put(1, 2), SF_UNCERTAIN);
+    explanation();
+    assert_says("commit: disk I/O error");
+    ck_assert_int_ne(put(1, 2), SF_OK);
+    ck_assert_int_eq(load(1), SF_OK);
+    atomic_store(&sync_fails, false);
+    int before = atomic_load(&syncs);
+    ck_assert_int_eq(put(1, 2), SF_OK);
+    ck_assert_int_ge(atomic_load(&syncs) - before, 2);
+    ck_assert_int_eq(put(2, 1), SF_OK);
+    ck_assert_int_eq(load(2), SF_OK);
+}
+END_TEST
+
+/* A predecessor was killed between its write and its sync: what is found in the log is made to last before it counts. */
+START_TEST(test_log_that_was_found_is_synced_first)
+{
+    char copy[128], sql[300];
+    attach_well();
+    ck_assert_int_eq(put(1, 1), SF_OK);
+    snprintf(copy, sizeof copy, "%s/copy", folder.path);
+    snprintf(sql, sizeof sql, "cp -r '%s' '%s'", sf_temp_folder_path(&folder, "state"), copy);
+    ck_assert_int_eq(system(sql), 0); /* as kill -9 leaves it: with its log */
+    sf_store_close(store);
+    ck_assert_int_eq(sf_store_open(&store, "sqlite:test.db", copy, &error), SF_OK);
+    int before = atomic_load(&syncs);
+    ck_assert_int_eq(store->ops->attach(store, soon(), &error), SF_OK);
+    ck_assert_int_ge(atomic_load(&syncs) - before, 2);
+    ck_assert_int_eq(load(1), SF_OK);
+}
+END_TEST
+
 static void
 fill_until_full(void)
 {
@@ -653,6 +719,9 @@ make_suite(void)
     tcase_add_test(outage, test_log_of_the_old_file_is_not_replayed_into_a_new_one);
     tcase_add_test(outage, test_lock_of_somebody_else_costs_no_more_than_the_deadline);
     tcase_add_test(outage, test_scan_stops_at_its_deadline);
+    tcase_add_test(outage, test_every_batch_is_synced);
+    tcase_add_test(outage, test_failed_sync_is_uncertain_until_log_and_database_are_synced);
+    tcase_add_test(outage, test_log_that_was_found_is_synced_first);
     tcase_add_test(outage, test_full_disk_keeps_what_was_there_and_recovers);
     tcase_add_test(outage, test_file_size_limit);
     tcase_add_test(outage, test_destroyed_pages_are_an_error_not_a_crash);
