@@ -4,8 +4,9 @@
 /*
  * call.h - one command under way: its words, its reply, and what it waits for.
  *
- * A command either replies or begins one wait and returns. When the wait is over its resume function is called with the same
- * words, parsed anew: the request stays in the connection's input until it is answered. Main thread only.
+ * A command either replies or begins one wait and returns. When the wait is over its resume function is
+ * called with the same words, parsed anew: the request stays in the connection's input until it is answered.
+ * Main thread only.
  */
 #include "common/front/resp.h"
 #include "session_daemon/connection.h"
@@ -37,16 +38,16 @@ bool word_is(struct sf_span word, const char *text); /* any case */
 /* ---- waits ---- */
 
 /*
- * Until the store has said what it has under `key`; joins a load that is under way. answer->status: SF_OK (answer->stored; L1
- * has it too if there was room), SF_NOT_FOUND (or expired), SF_CORRUPT, SF_UNAVAILABLE.
+ * Until the store has said what it has under `key`; joins a load that is under way. answer->status: SF_OK
+ * (answer->stored; L1 has it too if there was room), SF_NOT_FOUND (or expired), SF_CORRUPT, SF_UNAVAILABLE.
  */
 void call_wait_for_load(struct call *call, const struct sf_key *key, call_resume_fn *resume);
 /* The same, but L1 does not get it. */
 void call_wait_for_load_only(struct call *call, const struct sf_key *key, call_resume_fn *resume);
 
 /*
- * Until the store has these versions (none given: all that waits now). SF_UNAVAILABLE: a batch failed; SF_UNCERTAIN: nothing known
- * after five seconds. May resume at once.
+ * Until the store has these versions (none given: all that waits now). SF_UNAVAILABLE: a batch failed;
+ * SF_UNCERTAIN: nothing known after five seconds. May resume at once.
  */
 void call_wait_for_store(struct call *call, const struct stored_mark *marks, size_t count, call_resume_fn *resume);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SESSION.APPLY and SESSION.END: changes in L1, as a front makes them; here also for sessions that L1 does not know, or has no
- * room for. Each step below is a wait that ends in the next attempt:
+ * SESSION.APPLY and SESSION.END: changes in L1, as a front makes them; here also for sessions that L1 does
+ * not know, or has no room for. Each step below is a wait that ends in the next attempt:
  *
  *   begin -> L1 does not know it: loaded -> once more
  *         -> L1 is full: all that waits is written (then it may be evicted) -> once more
@@ -365,9 +365,17 @@ command_end(struct call *call)
 static void
 write_now(struct call *call, const struct request *request, const struct sf_stored *found)
 {
-    enum sf_status status = write_through_begin(call, request_key(request), &request->change, found, written_through);
-    if (status != SF_OK)
-        reply_refusal(call, request, status);
+    const struct sf_key *key = request_key(request);
+    if (key != NULL && !loader_hold(call->daemon, key)) {
+        call_wait_for_load_only(call, key, loaded_only); /* somebody else is at it: what was found is old already */
+        return;
+    }
+    enum sf_status status = write_through_begin(call, key, &request->change, found, written_through);
+    if (status == SF_OK)
+        return;
+    if (key != NULL)
+        loader_release(call->daemon, key);
+    reply_refusal(call, request, status);
 }
 
 static void

@@ -19,7 +19,7 @@ reply_from_cache(struct call *call, const struct sf_key *key, reply_found_fn *re
     sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
     enum sf_status status = sf_l1_get(call->daemon->l1, key, &record, &view);
     if (status == SF_OK)
-        reply_found(call, &(struct found){.record = sf_buffer_span(&record), .last_access = view.last_access});
+        reply_found(call, &(struct found){sf_buffer_span(&record), view.last_access});
     sf_buffer_fini(&record);
     return status == SF_OK;
 }
@@ -29,7 +29,7 @@ reply_from_store(struct call *call, const struct answer *answer, reply_found_fn 
 {
     const struct sf_stored *stored = answer->stored;
     if (answer->status == SF_OK)
-        reply_found(call, &(struct found){.record = sf_buffer_span(&stored->record), .last_access = stored->last_access});
+        reply_found(call, &(struct found){sf_buffer_span(&stored->record), stored->last_access});
     else if (answer->status == SF_NOT_FOUND)
         reply_nil(call);
     else

@@ -20,7 +20,10 @@ static event_handle_fn accept_some;
 
 /* ---- making the socket ---- */
 
-/* Bound under another name and renamed when it listens: nobody meets a socket that refuses, and a stale one is replaced at once. */
+/*
+ * Bound under another name and renamed when it listens: nobody meets a socket that refuses, and a stale one
+ * is replaced at once.
+ */
 static enum sf_status
 bind_and_rename(int fd, const char *path, struct sf_error *error)
 {

@@ -24,15 +24,15 @@ bool loader_stop(struct loader *loader, sf_time deadline);
 void loader_fini(struct loader *loader);
 
 /*
- * The connection waits for a load of `key`, which begins if none is under way. `keeps_out`: this load does not put the record
- * into L1. false: too many are under way, or no memory.
+ * The connection waits for a load of `key`, which begins if none is under way. `keeps_out`: this load does
+ * not put the record into L1. false: too many are under way, or no memory.
  */
 bool loader_join(struct daemon *daemon, struct connection *connection, const struct sf_key *key, bool keeps_out);
 void loader_leave(struct connection *connection); /* the client has gone */
 
 /*
- * While a key is held nobody loads it: whoever asks waits for the release. For a change that is made in the store alone. false: a load
- * or another hold is under way.
+ * While a key is held nobody loads it: whoever asks waits for the release. For a change that is made in the
+ * store alone. false: a load or another hold is under way.
  */
 bool loader_hold(struct daemon *daemon, const struct sf_key *key);
 void loader_release(struct daemon *daemon, const struct sf_key *key);

@@ -108,7 +108,10 @@ check_store(const struct daemon *daemon, struct sf_error *error)
     return status;
 }
 
-/* Nobody else looks into our memory or files, a client that goes away is no signal, and there are enough descriptors. */
+/*
+ * Nobody else looks into our memory or files, a client that goes away is no signal, and there are enough
+ * descriptors.
+ */
 static void
 prepare_process(void)
 {

@@ -16,8 +16,8 @@ has_marks(struct sf_l1 *l1, const struct waiting *waiting)
 }
 
 /*
- * A session that changes all the time is never clean when one looks; but once all changes up to the beginning of the wait have been
- * written, so has the version that was asked for, or a later one.
+ * A session that changes all the time is never clean when one looks; but once all changes up to the beginning
+ * of the wait have been written, so has the version that was asked for, or a later one.
  */
 static bool
 is_stored(struct sf_l1 *l1, const struct sf_batch_writer_state *writer, const struct waiting *waiting)

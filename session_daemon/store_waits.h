@@ -8,7 +8,10 @@
  */
 #include "session_daemon/connection.h"
 
-/* The connection's `waiting` says for what. true: it waits; false: *answer_out is known already. Asks for a batch at once. */
+/*
+ * The connection's `waiting` says for what. true: it waits; false: *answer_out is known already. Asks for a
+ * batch at once.
+ */
 bool store_waits_begin(struct daemon *daemon, struct connection *connection, struct answer *answer_out);
 
 /* Resumes whoever's wait is over. */

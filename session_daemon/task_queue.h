@@ -4,8 +4,8 @@
 /*
  * task_queue.h - how the daemon's threads hand work to each other.
  *
- * A task is run by one of the two threads that know the store, then finished by the main thread, which alone knows the
- * connections. Between push and finish it belongs to whoever has popped it: no field needs a lock.
+ * A task is run by one of the two threads that know the store, then finished by the main thread, which alone
+ * knows the connections. Between push and finish it belongs to whoever has popped it: no field needs a lock.
  */
 #include <pthread.h>
 #include <stdbool.h>

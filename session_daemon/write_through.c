@@ -10,7 +10,7 @@
 /* One change: the session's new record, and for a rotation what the old key holds from now on. */
 struct write_through {
     struct caller_task base;    /* first member */
-    struct sf_key held;         /* the key that nobody loads meanwhile */
+    struct sf_key held;         /* until this is done; see loader_hold */
     bool has_held;
     struct sf_buffer records[2];
     struct sf_write writes[2];
@@ -44,7 +44,8 @@ static void
 run_write(struct task *task, struct daemon *daemon)
 {
     struct write_through *self = (struct write_through *)task;
-    self->status = daemon->store->ops->write(daemon->store, self->writes, self->count, sf_clock_steady() + WRITE_DEADLINE);
+    sf_time deadline = sf_clock_steady() + WRITE_DEADLINE;
+    self->status = daemon->store->ops->write(daemon->store, self->writes, self->count, deadline);
 }
 
 /* ---- in the main thread ---- */
@@ -171,15 +172,13 @@ write_through_begin(struct call *call, const struct sf_key *key, const struct sf
     if (self == NULL)
         return SF_NO_MEMORY;
     enum sf_status status = make(self, key, change, found);
-    if (status == SF_OK && key != NULL) {
-        self->held = *key;
-        self->has_held = loader_hold(call->daemon, key);
-        status = self->has_held ? SF_OK : SF_CONFLICT; /* another one is just being made */
-    }
     if (status != SF_OK) {
         write_through_free(self);
         return status;
     }
+    self->has_held = key != NULL;
+    if (key != NULL)
+        self->held = *key;
     self->base.task.run = run_write;
     self->base.task.finish = finish_write;
     call_wait_for_task(call, &self->base, resume);

@@ -16,7 +16,7 @@ struct writer {
     struct sf_sweep sweep;         /* writer thread */
     uint32_t repair_cursor;        /* the same */
     sf_time repair_at;             /* the same; steady clock */
-    uint64_t results;              /* the same: changes whenever a batch or a flush has ended; as last told to the main thread */
+    uint64_t results;              /* the same: batches and flushes that have ended, as the main thread was told */
     _Atomic uint64_t swept;        /* copies of the sweep's figures, for status */
     _Atomic int64_t last_sweep;
     _Atomic int64_t stop_deadline; /* steady clock */

@@ -139,7 +139,10 @@ give_back(struct sf_daemon_link *link, int fd)
     close(fd);
 }
 
-/* A unix socket with a full backlog says EAGAIN and cannot be polled for room; one that is being replaced refuses, or is absent. */
+/*
+ * A unix socket with a full backlog says EAGAIN and cannot be polled for room; one that is being replaced
+ * refuses, or is absent.
+ */
 static bool
 is_worth_repeating(int error)
 {
@@ -213,8 +216,8 @@ send_all(int fd, struct sf_span bytes, sf_time deadline)
 }
 
 /*
- * SF_UNAVAILABLE: the peer closed with our bytes unread (that is what ECONNRESET means on a unix socket), so it has not acted.
- * SF_UNCERTAIN: closed or late otherwise.
+ * SF_UNAVAILABLE: the peer closed with our bytes unread (that is what ECONNRESET means on a unix socket), so
+ * it has not acted. SF_UNCERTAIN: closed or late otherwise.
  */
 static enum sf_status
 receive_some(int fd, struct sf_buffer *bytes, sf_time deadline)

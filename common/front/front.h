@@ -39,8 +39,8 @@ void sf_loaded_init(struct sf_loaded *loaded);
 void sf_loaded_fini(struct sf_loaded *loaded);
 
 /*
- * SF_OK: a live session, touched. SF_NOT_FOUND: ended, expired or never existed, for certain. SF_UNAVAILABLE / UNCERTAIN: nobody
- * knows before the deadline (config->deadline from now). `now`: wall clock.
+ * SF_OK: a live session, touched. SF_NOT_FOUND: ended, expired or never existed, for certain. SF_UNAVAILABLE
+ * / UNCERTAIN: nobody knows before the deadline (config->deadline from now). `now`: wall clock.
  */
 enum sf_status sf_front_load(struct sf_front *front, const struct sf_key *key, const struct sf_config *config,
                              sf_time now, struct sf_loaded *loaded) SF_MUST_CHECK;
@@ -54,11 +54,12 @@ struct sf_saved {
 };
 
 /*
- * Applies ops to the session of `key`; NULL: there is none, and the ops may create one (SF_NOT_FOUND when they set nothing).
- * Commits in L1, or through the daemon when L1 does not know the session or has no room; then waits for the store when the
- * durability of the route (or of login, logout, rotation) says so.
- * SF_OK: done. SF_NOT_FOUND: the session is ended: no cookie. SF_UNCERTAIN: changed in the cache, but the store did not confirm in
- * time. SF_UNAVAILABLE: nothing changed. SF_FULL: too large or no room. SF_INVALID, SF_CONFLICT: see sf_ops_apply.
+ * Applies ops to the session of `key`; NULL: there is none, and the ops may create one (SF_NOT_FOUND when
+ * they set nothing). Commits in L1, or through the daemon when L1 does not know the session or has no room;
+ * then waits for the store when the durability of the route (or of login, logout, rotation) says so. SF_OK:
+ * done. SF_NOT_FOUND: the session is ended: no cookie. SF_UNCERTAIN: changed in the cache, but the store did
+ * not confirm in time. SF_UNAVAILABLE: nothing changed. SF_FULL: too large or no room. SF_INVALID,
+ * SF_CONFLICT: see sf_ops_apply.
  */
 enum sf_status sf_front_apply(struct sf_front *front, const struct sf_key *key, const struct sf_ops *ops,
                               const struct sf_config *config, sf_time now, struct sf_saved *saved_out) SF_MUST_CHECK;

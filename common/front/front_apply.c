@@ -178,7 +178,9 @@ take_reply(struct change *change)
 {
     const struct sf_resp_value *values = change->reply.values;
     struct sf_l1_applied applied = {.missed = false};
-    if (change->reply.count != 4 || values[1].type != SF_RESP_BULK || values[2].type != SF_RESP_INTEGER || values[3].type != SF_RESP_BULK || sf_key_parse(&applied.key, values[1].text) != SF_OK)
+    bool is_as_agreed = change->reply.count == 4 && values[1].type == SF_RESP_BULK
+                        && values[2].type == SF_RESP_INTEGER && values[3].type == SF_RESP_BULK;
+    if (!is_as_agreed || sf_key_parse(&applied.key, values[1].text) != SF_OK)
         return SF_UNCERTAIN;
     struct sf_span flags = values[3].text;
     applied.version = (uint64_t)values[2].integer;
@@ -230,8 +232,9 @@ apply_in_daemon(struct change *change)
 /* ---- both ---- */
 
 /*
- * The daemon loads the session into L1 and the list is applied there. Only a session that L1 cannot take is changed by the
- * daemon: a load that comes too late has changed nothing, a change that comes too late might have.
+ * The daemon loads the session into L1 and the list is applied there. Only a session that L1 cannot take is
+ * changed by the daemon: a load that comes too late has changed nothing, a change that comes too late might
+ * have.
  */
 static enum sf_status
 load_and_apply(struct change *change, struct sf_l1_applied *applied_out)
@@ -259,8 +262,8 @@ apply_somewhere(struct change *change)
 }
 
 /*
- * A rotation is two records. The version of the old one's successor is not known here; "1 or later, and nothing newer waiting" is
- * what is_stored says of whatever stands under the old key now.
+ * A rotation is two records. The version of the old one's successor is not known here; "1 or later, and
+ * nothing newer waiting" is what is_stored says of whatever stands under the old key now.
  */
 static enum sf_status
 wait_until_stored(struct change *change)

@@ -20,9 +20,9 @@ struct old_handle {
 
 /*
  * 1. `l1` is NULL or a whole handle: set with release under `attaching`, read with acquire by everybody.
- * 2. A handle that was ever in `l1` lives until sf_front_close: a thread may still be reading through it, and readers leave
- *    no mark that could tell. A daemon replaces its segment a few times in the life of a process at most, so what is
- *    kept is little.
+ * 2. A handle that was ever in `l1` lives until sf_front_close: a thread may still be reading through it, and
+ *    readers leave no mark that could tell. A daemon replaces its segment a few times in the life of a
+ *    process at most, so what is kept is little.
  */
 struct sf_front {
     struct sf_instance instance;

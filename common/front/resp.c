@@ -185,7 +185,10 @@ read_value(struct reader *reader, struct sf_resp_value *value_out)
     }
 }
 
-/* `pending` counts the elements still to come, of all open arrays together: nesting costs neither stack nor memory. */
+/*
+ * `pending` counts the elements still to come, of all open arrays together: nesting costs neither stack nor
+ * memory.
+ */
 static enum sf_status
 read_reply(struct reader *reader, struct sf_resp_value *values_out, size_t values_max, size_t *count_out)
 {

@@ -20,9 +20,9 @@ struct sf_resp_value {
 };
 
 /*
- * One request from the front of `input`. SF_OK: *count_out words (spans into input; 0: an empty request, to be skipped) and
- * *used_out bytes. SF_NOT_FOUND: more bytes are needed, *used_out in all at the least: asking again before they are there
- * is of no use. SF_INVALID: not RESP or above a limit: close the connection.
+ * One request from the front of `input`. SF_OK: *count_out words (spans into input; 0: an empty request, to
+ * be skipped) and *used_out bytes. SF_NOT_FOUND: more bytes are needed, *used_out in all at the least: asking
+ * again before they are there is of no use. SF_INVALID: not RESP or above a limit: close the connection.
  */
 enum sf_status sf_resp_parse_request(struct sf_span input, struct sf_span *words_out, size_t words_max,
                                      size_t *count_out, size_t *used_out) SF_MUST_CHECK;

@@ -14,13 +14,13 @@ void sf_session_end(struct sf_session *session, enum sf_end_reason reason, sf_ti
 
 struct sf_replacement {
     uint64_t version;                /* of the session under its new id */
-    const struct sf_key *successor;  /* the new id's key; NULL after a login: nothing leads from an id that others may know to
-                                        the new privileges */
+    const struct sf_key *successor;  /* the new id's key; NULL after a login: others may know the old id, and nothing
+                                        leads from it to the new privileges */
     sf_time now, grace, tombstone_lifetime;
 };
 
 /*
- * Turns it into what the old id holds from now on: an image of what the session was, read only, until the grace ends; then a
- * tombstone. Changes go to the successor.
+ * Turns it into what the old id holds from now on: an image of what the session was, read only, until the
+ * grace ends; then a tombstone. Changes go to the successor.
  */
 void sf_session_replace(struct sf_session *session, const struct sf_replacement *replacement);

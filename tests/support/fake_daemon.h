@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * fake_daemon.h - a thread behind a unix socket that answers each request as its script says: well, badly, late or not at all.
+ * fake_daemon.h - a thread behind a unix socket that answers each request as its script says: well, badly,
+ * late or not at all.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -30,9 +31,10 @@ struct sf_fake_daemon {
     int connections[SF_FAKE_CONNECTIONS_MAX];
     struct sf_buffer inputs[SF_FAKE_CONNECTIONS_MAX];
     _Atomic size_t accepted, answered;
-    char requests[SF_FAKE_REQUESTS_MAX][SF_FAKE_REQUEST_TEXT]; /* words with blanks between; look after fini or an answer */
+    char requests[SF_FAKE_REQUESTS_MAX][SF_FAKE_REQUEST_TEXT]; /* words and blanks; look behind an answer */
 };
 
 /* Ends the test program when it cannot. */
-void sf_fake_daemon_start(struct sf_fake_daemon *fake, const char *path, const struct sf_fake_step *steps, size_t count);
+void sf_fake_daemon_start(struct sf_fake_daemon *fake, const char *path, const struct sf_fake_step *steps,
+                          size_t count);
 void sf_fake_daemon_stop(struct sf_fake_daemon *fake);

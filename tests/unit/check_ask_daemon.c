@@ -274,7 +274,9 @@ START_TEST(test_too_many_words_are_full)
 {
     static struct sf_span words[SF_RESP_WORDS_MAX + 1];
     START({.reply = "+OK\r\n"});
-    ck_assert_int_eq(sf_daemon_ask(daemon_link, words, SF_RESP_WORDS_MAX + 1, sf_clock_steady() + PLENTY, &reply), SF_FULL);
+    enum sf_status status =
+        sf_daemon_ask(daemon_link, words, SF_RESP_WORDS_MAX + 1, sf_clock_steady() + PLENTY, &reply);
+    ck_assert_int_eq(status, SF_FULL);
     sf_fake_daemon_stop(&fake);
 }
 END_TEST

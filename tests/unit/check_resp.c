@@ -147,7 +147,9 @@ END_TEST
 
 START_TEST(test_what_is_no_reply_is_invalid)
 {
-    static const char *const bad[] = {"PONG\r\n", ":x\r\n", ":1\n", "$-2\r\n", "*-2\r\n", "$1\r\nabc", "%1\r\n", "\r\n"};
+    static const char *const bad[] = {
+        "PONG\r\n", ":x\r\n", ":1\n", "$-2\r\n", "*-2\r\n", "$1\r\nabc", "%1\r\n", "\r\n",
+    };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         ck_assert_msg(reply(bad[i]) == SF_INVALID, "%s", bad[i]);
 }
@@ -165,8 +167,9 @@ END_TEST
 
 START_TEST(test_more_values_than_there_is_room_for_is_full)
 {
-    ck_assert_int_eq(reply("*15\r\n:1\r\n:2\r\n:3\r\n:4\r\n:5\r\n:6\r\n:7\r\n:8\r\n:9\r\n:10\r\n:11\r\n:12\r\n:13\r\n:14\r\n:15\r\n"),
-                     SF_OK);
+    const char *text = "*15\r\n:1\r\n:2\r\n:3\r\n:4\r\n:5\r\n:6\r\n:7\r\n"
+                       ":8\r\n:9\r\n:10\r\n:11\r\n:12\r\n:13\r\n:14\r\n:15\r\n";
+    ck_assert_int_eq(reply(text), SF_OK);
     ck_assert_uint_eq(count, 16);
     ck_assert_int_eq(reply("*16\r\n"), SF_FULL);
     ck_assert_int_eq(reply("*1000000\r\n"), SF_INVALID);
