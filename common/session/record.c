@@ -258,9 +258,13 @@ names_size(const struct shape *shape)
     return size;
 }
 
-/* One record has one form: names lie packed in table order, then the values, and nothing else. */
+/*
+ * One record has one form: names lie packed in table order, then the values, and nothing else.
+ * fields_out (may be NULL) gets them all on the way: validating again for each would double the cost
+ * of decoding.
+ */
 static bool
-table_is_sane(const struct shape *shape)
+read_table(struct sf_field *fields_out, const struct shape *shape)
 {
     size_t name_at = shape->heap, value_at = name_at + names_size(shape);
     struct sf_field field, before;
@@ -271,6 +275,8 @@ table_is_sane(const struct shape *shape)
         if (i > 0 && sf_span_compare(before.name, field.name) >= 0)
             return false;
         name_at += field.name.size;
+        if (fields_out != NULL)
+            fields_out[i] = field;
         if (field.value.type == SF_VALUE_INTEGER)
             continue;
         if (field.value.bytes.data != shape->bytes + value_at)
@@ -281,14 +287,20 @@ table_is_sane(const struct shape *shape)
 }
 
 enum sf_status
-sf_record_check(struct sf_span record)
+sf_record_fields(struct sf_field *fields_out, struct sf_span record)
 {
     struct shape shape;
     struct sf_record_head head;
 
     if (!read_shape(&shape, record) || !read_head(&head, &shape))
         return SF_CORRUPT;
-    return table_is_sane(&shape) ? SF_OK : SF_CORRUPT;
+    return read_table(fields_out, &shape) ? SF_OK : SF_CORRUPT;
+}
+
+enum sf_status
+sf_record_check(struct sf_span record)
+{
+    return sf_record_fields(NULL, record);
 }
 
 /* The size of the names and values; false when it does not fit into a size_t. */

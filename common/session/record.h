@@ -68,6 +68,12 @@ bool sf_user_is_valid(struct sf_span user);
 enum sf_status sf_record_check(struct sf_span record) SF_MUST_CHECK;
 
 /*
+ * The same, and all fields; fields_out has room for as many as the head says. On SF_CORRUPT some of
+ * them may have been written.
+ */
+enum sf_status sf_record_fields(struct sf_field *fields_out, struct sf_span record) SF_MUST_CHECK;
+
+/*
  * These validate what they touch; spans point into the record. SF_CORRUPT; field: SF_NOT_FOUND behind
  * the last one; find: SF_NOT_FOUND when there is no such field.
  */

@@ -37,23 +37,25 @@ reserve_fields(struct sf_session *session, size_t count)
     return SF_OK;
 }
 
+/* Into fields of its own: a record that turns out to be corrupt must leave the session as it was. */
 enum sf_status
 sf_session_decode(struct sf_session *session, struct sf_span record)
 {
-    struct sf_record_head head;
-    enum sf_status status = sf_record_check(record);
+    struct sf_session decoded = {.fields = NULL};
+    enum sf_status status = sf_record_head(&decoded.head, record);
 
     if (status == SF_OK)
-        status = sf_record_head(&head, record);
+        status = reserve_fields(&decoded, decoded.head.field_count);
     if (status == SF_OK)
-        status = reserve_fields(session, head.field_count);
-    if (status != SF_OK)
+        status = sf_record_fields(decoded.fields, record);
+    if (status != SF_OK) {
+        free(decoded.fields);
         return status;
-    for (uint32_t i = 0; status == SF_OK && i < head.field_count; i++)
-        status = sf_record_field(&session->fields[i], record, i);
-    session->head = head;
-    session->count = head.field_count;
-    return status;
+    }
+    decoded.count = decoded.head.field_count;
+    free(session->fields);
+    *session = decoded;
+    return SF_OK;
 }
 
 enum sf_status
