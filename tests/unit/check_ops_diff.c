@@ -45,7 +45,7 @@ had_number(const char *name, int64_t number)
 }
 
 static void
-gets(const char *name, const char *text)
+has_now(const char *name, const char *text)
 {
     after_fields[after_count++] = field_of(name, SF_VALUE_STRING, text);
 }
@@ -67,8 +67,8 @@ START_TEST(test_same_fields_give_no_ops)
 {
     had("a", SF_VALUE_STRING, "1");
     had_number("b", -5);
-    gets("a", "1");
-    gets("b", "-5");
+    has_now("a", "1");
+    has_now("b", "-5");
     diff();
     ck_assert_uint_eq(ops.count, 0);
 }
@@ -79,9 +79,9 @@ START_TEST(test_new_changed_and_missing_fields_become_ops)
     had("a", SF_VALUE_STRING, "1");
     had("b", SF_VALUE_STRING, "2");
     had("d", SF_VALUE_STRING, "4");
-    gets("b", "two");
-    gets("c", "3");
-    gets("e", "5");
+    has_now("b", "two");
+    has_now("c", "3");
+    has_now("e", "5");
     diff();
     ck_assert_uint_eq(ops.count, 5);
     ck_assert(is_op(0, SF_OP_UNSET, "a"));
@@ -95,8 +95,8 @@ END_TEST
 
 START_TEST(test_without_a_before_everything_is_new)
 {
-    gets("a", "1");
-    gets("b", "2");
+    has_now("a", "1");
+    has_now("b", "2");
     ck_assert_int_eq(sf_ops_diff(&ops, NULL, after_fields, after_count), SF_OK);
     ck_assert_uint_eq(ops.count, 2);
     ck_assert(is_op(1, SF_OP_SET, "b"));
@@ -116,7 +116,7 @@ END_TEST
 START_TEST(test_numbers_stay_numbers)
 {
     had_number("count", 5);
-    gets("count", "-6");
+    has_now("count", "-6");
     diff();
     ck_assert(is_op(0, SF_OP_SET, "count"));
     ck_assert_int_eq(ops.items[0].value.type, SF_VALUE_INTEGER);
@@ -129,9 +129,9 @@ START_TEST(test_text_that_a_number_would_not_print_becomes_text)
     had_number("a", 5);
     had_number("b", 5);
     had_number("c", 5);
-    gets("a", "007");
-    gets("b", "-0");
-    gets("c", "9223372036854775808");
+    has_now("a", "007");
+    has_now("b", "-0");
+    has_now("c", "9223372036854775808");
     diff();
     ck_assert_uint_eq(ops.count, 3);
     for (size_t i = 0; i < 3; i++)
@@ -143,8 +143,8 @@ START_TEST(test_bytes_stay_bytes)
 {
     had("blob", SF_VALUE_BYTES, "\x01");
     had("same", SF_VALUE_BYTES, "\x02");
-    gets("blob", "\x03");
-    gets("same", "\x02");
+    has_now("blob", "\x03");
+    has_now("same", "\x02");
     diff();
     ck_assert_uint_eq(ops.count, 1);
     ck_assert_int_eq(ops.items[0].value.type, SF_VALUE_BYTES);
@@ -154,7 +154,7 @@ END_TEST
 START_TEST(test_digits_in_a_text_field_stay_text)
 {
     had("zip", SF_VALUE_STRING, "10115");
-    gets("zip", "10117");
+    has_now("zip", "10117");
     diff();
     ck_assert_int_eq(ops.items[0].value.type, SF_VALUE_STRING);
 }
