@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A Cookie header of any bytes: values lie inside it; once ours are taken out none is left, and the others are as they were.
+ * A Cookie header of any bytes: values lie inside it; once ours are taken out none is left, and the
+ * others are as they were.
  */
 #include <stdlib.h>
 #include <string.h>

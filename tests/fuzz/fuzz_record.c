@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes from a store or from shared memory: every reader survives them; what passes the check can be found field by field,
- * decodes, and encodes to the same bytes again.
+ * Bytes from a store or from shared memory: every reader survives them; what passes the check can be
+ * found field by field, decodes, and encodes to the same bytes again.
  */
 #include "common/session/session.h"
 #include "tests/fuzz/fuzz.h"
