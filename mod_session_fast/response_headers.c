@@ -50,16 +50,24 @@ fail_application(struct sf_request_session *session, request_rec *r, const struc
                   session->failure, error->text);
 }
 
-static enum sf_status
-parse_controls(struct sf_exchange *exchange, const apr_table_t *controls, struct sf_error *error)
+/* All of them, refused ones too: the exchange remembers those, and a logout behind one still counts. */
+static void
+parse_controls(struct sf_exchange *exchange, const apr_table_t *controls)
 {
     const apr_array_header_t *array = apr_table_elts(controls);
     const apr_table_entry_t *row = (const void *)array->elts;
-    enum sf_status status = SF_OK;
-    for (int i = 0; status == SF_OK && i < array->nelts; i++) {
-        status = sf_exchange_add(exchange, row[i].key, row[i].val, error);
-    }
-    return status;
+    for (int i = 0; i < array->nelts; i++)
+        (void)!sf_exchange_add(exchange, row[i].key, row[i].val, NULL);
+}
+
+static enum sf_status
+ops_from_controls(struct sf_exchange *exchange, const apr_table_t *controls, const struct sf_session *fields,
+                  struct sf_ops *ops, struct sf_error *error)
+{
+    if (exchange == NULL)
+        return sf_error_set(error, SF_NO_MEMORY, "no memory");
+    parse_controls(exchange, controls);
+    return sf_exchange_ops(exchange, fields, ops, error);
 }
 
 static void
@@ -69,11 +77,8 @@ apply_controls(struct sf_request_session *session, request_rec *r, const apr_tab
     struct sf_ops ops;
     struct sf_exchange *exchange = sf_exchange_new();
     sf_ops_init(&ops);
-    enum sf_status status = exchange == NULL ? sf_error_set(&error, SF_NO_MEMORY, "no memory")
-                                             : parse_controls(exchange, controls, &error);
-    if (status == SF_OK) {
-        status = sf_exchange_ops(exchange, sf_request_session_fields(session, r), &ops, &error);
-    }
+    enum sf_status status =
+        ops_from_controls(exchange, controls, sf_request_session_fields(session, r), &ops, &error);
     if (status == SF_OK) {
         (void)!sf_request_session_apply(session, r, &ops);
     } else {
