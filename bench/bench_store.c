@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_store.c - the SQLite store: rows a second by batch size, and one load. 1 KiB records, random keys.
+ * bench_store.c - the SQLite store: rows a second by batch size, one load; 1 KiB records.
  *
- * bench_store [FOLDER]: where the database is made; without one in the current folder, because /tmp may be memory.
+ * bench_store [FOLDER]: where the database is made; without one in the current folder, because /tmp
+ * may be memory.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,10 +48,12 @@ make_record(struct sf_buffer *record_out)
     unsigned char value[RECORD_BYTES - 128];
     require(sf_random_bytes(value, sizeof value) == SF_OK, "no random bytes");
     struct sf_record_head head = {.kind = SF_RECORD_SESSION, .version = 1, .field_count = 1};
-    struct sf_field field = {.name = sf_span_text("value"),
-                             .value = {.type = SF_VALUE_BYTES, .bytes = sf_span_of(value, sizeof value)}};
+    struct sf_field field = {
+        .name = sf_span_text("value"),
+        .value = {.type = SF_VALUE_BYTES, .bytes = sf_span_of(value, sizeof value)}};
     sf_buffer_init(record_out, SF_RECORD_BYTES_MAX);
-    require(sf_record_encode(record_out, &head, &field, SF_RECORD_BYTES_MAX) == SF_OK, "cannot encode");
+    require(sf_record_encode(record_out, &head, &field, SF_RECORD_BYTES_MAX) == SF_OK,
+            "cannot encode");
 }
 
 /* `first` < 0: random rows. */
@@ -68,7 +71,8 @@ write_batch(struct sf_store *store, const struct sf_buffer *record, size_t count
             .expires = 1700000000000 + (sf_time)version,
             .record = sf_buffer_span(record),
         };
-    require(store->ops->write(store, writes, count, sf_clock_steady() + SF_MINUTE) == SF_OK, "a batch was refused");
+    enum sf_status status = store->ops->write(store, writes, count, sf_clock_steady() + SF_MINUTE);
+    require(status == SF_OK, "a batch was refused");
 }
 
 static void
@@ -83,8 +87,9 @@ measure_batches(struct sf_store *store, const struct sf_buffer *record, size_t c
         if (now - before > worst)
             worst = now - before;
     }
-    printf("{\"bench\": \"store_sqlite_write\", \"batch\": %zu, \"rows_per_second\": %.0f, \"worst_ms\": %.1f}\n", count,
-           (double)rows * 1e9 / (double)(now - begin), (double)worst / 1e6);
+    printf("{\"bench\": \"store_sqlite_write\", \"batch\": %zu, \"rows_per_second\": %.0f,"
+           " \"worst_ms\": %.1f}\n",
+           count, (double)rows * 1e9 / (double)(now - begin), (double)worst / 1e6);
 }
 
 static void
@@ -93,10 +98,13 @@ measure_loads(struct sf_store *store)
     struct sf_stored stored;
     sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
     uint64_t begin = sf_clock_ns();
-    for (int i = 0; i < LOADS; i++)
-        require(store->ops->load(store, &keys[random() % ROWS], sf_clock_steady() + SF_MINUTE, &stored) == SF_OK,
-                "a row is missing");
-    printf("{\"bench\": \"store_sqlite_load\", \"us\": %.2f}\n", (double)(sf_clock_ns() - begin) / LOADS / 1000);
+    for (int i = 0; i < LOADS; i++) {
+        const struct sf_key *key = &keys[random() % ROWS];
+        enum sf_status status = store->ops->load(store, key, sf_clock_steady() + SF_MINUTE, &stored);
+        require(status == SF_OK, "a row is missing");
+    }
+    printf("{\"bench\": \"store_sqlite_load\", \"us\": %.2f}\n",
+           (double)(sf_clock_ns() - begin) / LOADS / 1000);
     sf_buffer_fini(&stored.record);
 }
 

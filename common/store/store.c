@@ -39,7 +39,8 @@ refuse_scheme(const char *url, struct sf_error *error)
 }
 
 enum sf_status
-sf_store_open(struct sf_store **store_out, const char *url, const char *state, struct sf_error *error)
+sf_store_open(struct sf_store **store_out, const char *url, const char *state,
+              struct sf_error *error)
 {
     *store_out = NULL;
     const struct sf_store_ops *ops = find_backend(url);

@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * store.h - what every backend is: a table of operations, opened from a URL, used by the daemon only.
+ * store.h - what every backend is: a table of operations, opened from a URL.
  *
- * Called by two threads of the daemon: one loads and scans, the other attaches, writes and sweeps. A backend may be inside a
- * load and a write at once, never twice inside the same of the two. Deadlines are on the steady clock. A call that fails may be
- * followed by another at once: a backend connects again by itself.
+ * Called by two threads of the daemon only: one loads and scans, the other attaches, writes and
+ * sweeps. A backend may be inside a load and a write at once, never twice inside the same of the
+ * two. Deadlines are on the steady clock. A call that fails may be followed by another at once: a
+ * backend connects again by itself.
  */
 #include <stdbool.h>
 
@@ -24,11 +25,11 @@ enum sf_write_kind {
 struct sf_write {
     enum sf_write_kind kind;
     struct sf_key key;
-    uint64_t version;       /* PUT: stored only over a smaller one; the same or a later one there is SF_OK: repeating is harmless */
+    uint64_t version;       /* PUT: stored only over a smaller one; repeating it is harmless */
     sf_time last_access;    /* wall clock */
     sf_time expires;        /* wall clock; 0: never */
     struct sf_span record;  /* PUT only; borrowed until write returns */
-    enum sf_status status;  /* OK; NOT_FOUND (TOUCH of a missing row); UNAVAILABLE; UNCERTAIN; FULL; INVALID */
+    enum sf_status status;  /* OK NOT_FOUND (TOUCH: no row) UNAVAILABLE UNCERTAIN FULL INVALID */
 };
 
 struct sf_stored {
@@ -41,32 +42,38 @@ enum sf_store_flags {
     SF_STORE_EXPIRES = 1 << 1  /* drops old records by itself: sweep is NULL */
 };
 
-/* `state` is the instance's state folder, for relative paths. Checks the URL, touches no file, opens no socket. */
-typedef enum sf_status sf_store_open_fn(struct sf_store **store_out, const char *url, const char *state,
-                                        struct sf_error *error);
+/* Relative paths are below `state`. Checks the URL, touches no file, opens no socket. */
+typedef enum sf_status sf_store_open_fn(struct sf_store **store_out, const char *url,
+                                        const char *state, struct sf_error *error);
 /*
- * Connects; makes the schema when it is missing. SF_INVALID: made by a later version, not a database.
- * SF_UNAVAILABLE: may be better later; the other calls then connect by themselves.
+ * Connects; makes the schema when it is missing. SF_INVALID: made by a later version, not a
+ * database. SF_UNAVAILABLE: may be better later; the other calls then connect by themselves.
  */
-typedef enum sf_status sf_store_attach_fn(struct sf_store *store, sf_time deadline, struct sf_error *error);
-/* SF_NOT_FOUND only when the store has said so. Expired rows are returned as they are. SF_CORRUPT: this row is damaged. */
-typedef enum sf_status sf_store_load_fn(struct sf_store *store, const struct sf_key *key, sf_time deadline,
-                                        struct sf_stored *stored_out);
-/* The whole batch in one transaction or pipeline; sets every status; returns the worst of them (sf_store_worst). */
-typedef enum sf_status sf_store_write_fn(struct sf_store *store, struct sf_write *writes, size_t count,
-                                         sf_time deadline);
-/* Removes at most `limit` rows that expired before `now`; *removed_out < limit: no more are there. */
-typedef enum sf_status sf_store_sweep_fn(struct sf_store *store, sf_time now, size_t limit, sf_time deadline,
-                                         size_t *removed_out);
+typedef enum sf_status sf_store_attach_fn(struct sf_store *store, sf_time deadline,
+                                          struct sf_error *error);
 /*
- * Rows in key order behind `after` (NULL: from the first), at most `limit`; of `user` only when it is not empty. `visit` may
- * not call the store; false ends the scan. Damaged rows are left out.
+ * SF_NOT_FOUND only when the store has said so. Expired rows are returned as they are.
+ * SF_CORRUPT: this row is damaged.
  */
-typedef bool sf_store_visit_fn(void *context, const struct sf_key *key, const struct sf_stored *stored);
-typedef enum sf_status sf_store_scan_fn(struct sf_store *store, const struct sf_key *after, struct sf_span user,
-                                        size_t limit, sf_time deadline, sf_store_visit_fn *visit, void *context);
+typedef enum sf_status sf_store_load_fn(struct sf_store *store, const struct sf_key *key,
+                                        sf_time deadline, struct sf_stored *stored_out);
+/* The whole batch in one transaction or pipeline; sets every status; returns sf_store_worst. */
+typedef enum sf_status sf_store_write_fn(struct sf_store *store, struct sf_write *writes,
+                                         size_t count, sf_time deadline);
+/* Removes at most `limit` rows that expired before `now`; *removed_out < limit: no more there. */
+typedef enum sf_status sf_store_sweep_fn(struct sf_store *store, sf_time now, size_t limit,
+                                         sf_time deadline, size_t *removed_out);
+/*
+ * Rows in key order behind `after` (NULL: from the first), at most `limit`; of `user` only when it
+ * is not empty. `visit` may not call the store; false ends the scan. Damaged rows are left out.
+ */
+typedef bool sf_store_visit_fn(void *context, const struct sf_key *key,
+                               const struct sf_stored *stored);
+typedef enum sf_status sf_store_scan_fn(struct sf_store *store, const struct sf_key *after,
+                                        struct sf_span user, size_t limit, sf_time deadline,
+                                        sf_store_visit_fn *visit, void *context);
 typedef void sf_store_close_fn(struct sf_store *store);
-/* Last error of this store in words, for the log and for status; "" when there was none. Safe from any thread. */
+/* Last error in words, for the log and for status; "" when there was none. From any thread. */
 typedef void sf_store_explain_fn(struct sf_store *store, struct sf_error *error_out);
 
 struct sf_store_ops {
@@ -95,5 +102,5 @@ void sf_store_close(struct sf_store *store); /* NULL is fine */
 
 /* ---- for backends ---- */
 
-/* What a batch answers as a whole: OK, NOT_FOUND, INVALID, FULL, NO_MEMORY, UNAVAILABLE, UNCERTAIN, in rising order. */
+/* Of a whole batch; in rising order OK NOT_FOUND INVALID FULL NO_MEMORY UNAVAILABLE UNCERTAIN. */
 enum sf_status sf_store_worst(const struct sf_write *writes, size_t count) SF_MUST_CHECK;

@@ -4,12 +4,13 @@
  *
  *   fail:[CALL=ANSWER[*N][+ANSWER[*N]...]][,CALL=...][,refuse=HEX]
  *
- * CALL is attach, load, write, sweep or scan; ANSWER the name of a status. Each call takes the next answer, N times where *N
- * stands; the last one is given for ever. OK passes the call on. UNCERTAIN does a write and says that its answer was lost. Any other answer
- * does nothing. refuse=HEX: records whose key begins with these digits are INVALID, the others of their batch are written.
+ * CALL is attach, load, write, sweep or scan; ANSWER the name of a status. Each call takes the next
+ * answer, N times where *N stands; the last one is given for ever. OK passes the call on. UNCERTAIN
+ * does a write and says that its answer was lost. Any other answer does nothing.
+ * refuse=HEX: records whose key begins with these digits are INVALID, the others are written.
  *
  *   fail:load=UNAVAILABLE              never answers a load
- *   fail:write=OK*3+UNAVAILABLE*2+OK   goes down after three batches, is back after two more attempts
+ *   fail:write=OK*3+UNAVAILABLE*2+OK   goes down after three batches, for two attempts
  */
 #include "common/store/store.h"
 
@@ -132,7 +133,8 @@ parse_url(struct fail_store *fail, const char *url, struct sf_error *error)
     while (rest.size > 0) {
         struct sf_span item = cut(&rest, ',');
         if (parse_item(fail, item) != SF_OK)
-            return sf_error_set(error, SF_INVALID, "fail store: \"%.*s\" is not CALL=STATUS[*N][+STATUS...]",
+            return sf_error_set(error, SF_INVALID,
+                                "fail store: \"%.*s\" is not CALL=STATUS[*N][+STATUS...]",
                                 (int)item.size, (const char *)item.data);
     }
     return SF_OK;
@@ -170,8 +172,8 @@ next_answer(struct fail_store *fail, enum call call)
             script->at++;
     }
     if (status != SF_OK)
-        sf_error_set(&fail->last, status, "fail store: %s answers %s as its script says", call_names[call],
-                     sf_status_name(status));
+        sf_error_set(&fail->last, status, "fail store: %s answers %s as its script says",
+                     call_names[call], sf_status_name(status));
     pthread_mutex_unlock(&fail->lock);
     return status;
 }
@@ -183,15 +185,18 @@ fail_attach(struct sf_store *store, sf_time deadline, struct sf_error *error)
     enum sf_status status = next_answer(fail, CALL_ATTACH);
     if (status == SF_OK)
         return fail->inner->ops->attach(fail->inner, deadline, error);
-    return sf_error_set(error, status, "fail store: attach answers %s as its script says", sf_status_name(status));
+    return sf_error_set(error, status, "fail store: attach answers %s as its script says",
+                        sf_status_name(status));
 }
 
 static enum sf_status
-fail_load(struct sf_store *store, const struct sf_key *key, sf_time deadline, struct sf_stored *stored_out)
+fail_load(struct sf_store *store, const struct sf_key *key, sf_time deadline,
+          struct sf_stored *stored_out)
 {
     struct fail_store *fail = (struct fail_store *)store;
     enum sf_status status = next_answer(fail, CALL_LOAD);
-    return status == SF_OK ? fail->inner->ops->load(fail->inner, key, deadline, stored_out) : status;
+    return status == SF_OK ? fail->inner->ops->load(fail->inner, key, deadline, stored_out)
+                           : status;
 }
 
 static bool
@@ -232,12 +237,13 @@ fail_sweep(struct sf_store *store, sf_time now, size_t limit, sf_time deadline, 
     struct fail_store *fail = (struct fail_store *)store;
     enum sf_status status = next_answer(fail, CALL_SWEEP);
     *removed_out = 0;
-    return status == SF_OK ? fail->inner->ops->sweep(fail->inner, now, limit, deadline, removed_out) : status;
+    return status == SF_OK ? fail->inner->ops->sweep(fail->inner, now, limit, deadline, removed_out)
+                           : status;
 }
 
 static enum sf_status
-fail_scan(struct sf_store *store, const struct sf_key *after, struct sf_span user, size_t limit, sf_time deadline,
-          sf_store_visit_fn *visit, void *context)
+fail_scan(struct sf_store *store, const struct sf_key *after, struct sf_span user, size_t limit,
+          sf_time deadline, sf_store_visit_fn *visit, void *context)
 {
     struct fail_store *fail = (struct fail_store *)store;
     enum sf_status status = next_answer(fail, CALL_SCAN);

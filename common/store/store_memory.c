@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store_memory.c - a store that forgets everything when it is closed: for tests, and for trying things out.
+ * store_memory.c - a store that forgets everything when it is closed: for tests and first steps.
  *
- * memory:NAME; the name is for humans only, nothing is shared between two that are opened. One mutex around everything, so a
- * deadline is kept without looking at it.
+ * memory:NAME; the name is for humans only, nothing is shared between two that are opened. One
+ * mutex around everything, so a deadline is kept without looking at it.
  */
 #include "common/store/store.h"
 
@@ -75,7 +75,7 @@ memory_attach(struct sf_store *store, sf_time deadline, struct sf_error *error)
     return SF_OK;
 }
 
-/* Keys are keyed hashes already: any eight bytes of one are evenly spread, and no client can choose them. */
+/* Keys are keyed hashes already: any eight bytes are evenly spread, and no client chooses them. */
 static struct row **
 bucket_of(const struct memory_store *memory, const struct sf_key *key)
 {
@@ -129,7 +129,8 @@ grow(struct memory_store *memory)
 }
 
 static enum sf_status
-memory_load(struct sf_store *store, const struct sf_key *key, sf_time deadline, struct sf_stored *stored_out)
+memory_load(struct sf_store *store, const struct sf_key *key, sf_time deadline,
+            struct sf_stored *stored_out)
 {
     (void)deadline;
     struct memory_store *memory = (struct memory_store *)store;
@@ -173,7 +174,8 @@ put(struct memory_store *memory, const struct sf_write *write)
     struct sf_buffer record;
     sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
     struct row *row;
-    if (sf_buffer_append_span(&record, write->record) != SF_OK || find_or_add(memory, &write->key, &row) != SF_OK) {
+    if (sf_buffer_append_span(&record, write->record) != SF_OK
+        || find_or_add(memory, &write->key, &row) != SF_OK) {
         sf_buffer_fini(&record);
         return SF_NO_MEMORY;
     }
@@ -212,7 +214,8 @@ memory_write(struct sf_store *store, struct sf_write *writes, size_t count, sf_t
     struct memory_store *memory = (struct memory_store *)store;
     pthread_mutex_lock(&memory->lock);
     for (size_t i = 0; i < count; i++)
-        writes[i].status = writes[i].kind == SF_WRITE_PUT ? put(memory, &writes[i]) : touch(memory, &writes[i]);
+        writes[i].status =
+            writes[i].kind == SF_WRITE_PUT ? put(memory, &writes[i]) : touch(memory, &writes[i]);
     pthread_mutex_unlock(&memory->lock);
     return sf_store_worst(writes, count);
 }
@@ -236,7 +239,8 @@ sweep_bucket(struct memory_store *memory, struct row **link, sf_time now, size_t
 }
 
 static enum sf_status
-memory_sweep(struct sf_store *store, sf_time now, size_t limit, sf_time deadline, size_t *removed_out)
+memory_sweep(struct sf_store *store, sf_time now, size_t limit, sf_time deadline,
+             size_t *removed_out)
 {
     (void)deadline;
     struct memory_store *memory = (struct memory_store *)store;
@@ -263,7 +267,8 @@ is_wanted(const struct row *row, const struct sf_key *after, struct sf_span user
 }
 
 static size_t
-collect(const struct memory_store *memory, const struct sf_key *after, struct sf_span user, struct row **rows_out)
+collect(const struct memory_store *memory, const struct sf_key *after, struct sf_span user,
+        struct row **rows_out)
 {
     size_t count = 0;
     for (size_t i = 0; i < memory->bucket_count; i++)
@@ -275,8 +280,8 @@ collect(const struct memory_store *memory, const struct sf_key *after, struct sf
 }
 
 static enum sf_status
-memory_scan(struct sf_store *store, const struct sf_key *after, struct sf_span user, size_t limit, sf_time deadline,
-            sf_store_visit_fn *visit, void *context)
+memory_scan(struct sf_store *store, const struct sf_key *after, struct sf_span user, size_t limit,
+            sf_time deadline, sf_store_visit_fn *visit, void *context)
 {
     (void)deadline;
     struct memory_store *memory = (struct memory_store *)store;

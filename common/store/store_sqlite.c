@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store_sqlite.c - the embedded store: one file, a write-ahead log beside it, every batch one transaction.
+ * store_sqlite.c - the embedded store: one file, its write-ahead log, one transaction a batch.
  *
- * sqlite:PATH, relative below the state folder. Two connections, because the daemon loads in one thread while it writes
- * in another. docs/stores.md describes the schema and what each failure does.
+ * sqlite:PATH, relative below the state folder. Two connections, because the daemon loads in one
+ * thread while it writes in another. docs/stores.md says what each failure does.
  */
 #define XXH_INLINE_ALL
 #include "common/store/store.h"
@@ -25,7 +25,8 @@ enum read_statement { READ_LOAD, READ_SCAN, READ_SCAN_USER };
 
 static const char *const read_sql[] = {
     [READ_LOAD] = "SELECT key, version, last_access, checksum, record FROM session WHERE key = ?1",
-    [READ_SCAN] = "SELECT key, version, last_access, checksum, record FROM session WHERE key > ?1 ORDER BY key LIMIT ?2",
+    [READ_SCAN] = "SELECT key, version, last_access, checksum, record FROM session"
+                  " WHERE key > ?1 ORDER BY key LIMIT ?2",
     [READ_SCAN_USER] = "SELECT key, version, last_access, checksum, record FROM session"
                        " WHERE key > ?1 AND user = ?3 AND user <> '' ORDER BY key LIMIT ?2",
 };
@@ -50,13 +51,15 @@ static const char *const write_sql[] = {
     [WRITE_PUT] =
         "INSERT INTO session (key, version, last_access, expires, ended, user, checksum, record)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (key) DO UPDATE SET"
-        " version = excluded.version, last_access = max(last_access, excluded.last_access), expires = excluded.expires,"
-        " ended = excluded.ended, user = excluded.user, checksum = excluded.checksum, record = excluded.record"
+        " version = excluded.version, last_access = max(last_access, excluded.last_access),"
+        " expires = excluded.expires, ended = excluded.ended, user = excluded.user,"
+        " checksum = excluded.checksum, record = excluded.record"
         " WHERE excluded.version > version",
-    [WRITE_TOUCH] = "UPDATE session SET last_access = ?2, expires = ?3 WHERE key = ?1 AND last_access < ?2 AND ended = 0",
+    [WRITE_TOUCH] = "UPDATE session SET last_access = ?2, expires = ?3"
+                    " WHERE key = ?1 AND last_access < ?2 AND ended = 0",
     [WRITE_EXISTS] = "SELECT 1 FROM session WHERE key = ?1",
-    [WRITE_SWEEP] = "DELETE FROM session WHERE key IN"
-                    " (SELECT key FROM session WHERE expires <> 0 AND expires < ?1 ORDER BY expires LIMIT ?2)",
+    [WRITE_SWEEP] = "DELETE FROM session WHERE key IN (SELECT key FROM session"
+                    " WHERE expires <> 0 AND expires < ?1 ORDER BY expires LIMIT ?2)",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -121,10 +124,14 @@ sqlite_open(struct sf_store **store_out, const char *url, const char *state, str
     }
     sqlite->base.ops = &sf_store_sqlite;
     sqlite->database.path = path;
-    sqlite->reader = (struct sf_sqlite_connection){
-        .database = &sqlite->database, .role = SF_SQLITE_READER, .sql = read_sql, .sql_count = COUNT(read_sql)};
-    sqlite->writer = (struct sf_sqlite_connection){
-        .database = &sqlite->database, .role = SF_SQLITE_WRITER, .sql = write_sql, .sql_count = COUNT(write_sql)};
+    sqlite->reader = (struct sf_sqlite_connection){.database = &sqlite->database,
+                                                   .role = SF_SQLITE_READER,
+                                                   .sql = read_sql,
+                                                   .sql_count = COUNT(read_sql)};
+    sqlite->writer = (struct sf_sqlite_connection){.database = &sqlite->database,
+                                                   .role = SF_SQLITE_WRITER,
+                                                   .sql = write_sql,
+                                                   .sql_count = COUNT(write_sql)};
     pthread_mutex_init(&sqlite->lock, NULL);
     *store_out = &sqlite->base;
     return SF_OK;
@@ -172,8 +179,8 @@ sqlite_attach(struct sf_store *store, sf_time deadline, struct sf_error *error)
 }
 
 /*
- * The end of every call but attach: keeps the reason for explain. What a start refuses (another version) is, once
- * running, an outage that an administrator can end.
+ * The end of every call but attach: keeps the reason for explain. What a start refuses (another
+ * version) is, once running, an outage that an administrator can end.
  */
 static enum sf_status
 finish_call(struct sqlite_store *sqlite, enum sf_status status, const struct sf_error *error)
@@ -206,8 +213,9 @@ read_row(sqlite3_stmt *row, struct sf_key *key_out, struct sf_stored *stored_out
     const void *bytes = sqlite3_column_blob(row, COLUMN_RECORD);
     struct sf_span record = sf_span_of(bytes, (size_t)sqlite3_column_bytes(row, COLUMN_RECORD));
     uint64_t version = (uint64_t)sqlite3_column_int64(row, COLUMN_VERSION);
-    if (record.size == 0 || record.size > SF_RECORD_BYTES_MAX
-        || checksum_of(key_out, version, record) != (uint64_t)sqlite3_column_int64(row, COLUMN_CHECKSUM))
+    if (record.size == 0 || record.size > SF_RECORD_BYTES_MAX ||
+        checksum_of(key_out, version, record) !=
+            (uint64_t)sqlite3_column_int64(row, COLUMN_CHECKSUM))
         return SF_CORRUPT;
     stored_out->last_access = sqlite3_column_int64(row, COLUMN_LAST_ACCESS);
     sf_buffer_clear(&stored_out->record);
@@ -222,8 +230,8 @@ release(sqlite3_stmt *statement)
 }
 
 static enum sf_status
-read_one(struct sf_sqlite_connection *connection, const struct sf_key *key, struct sf_stored *stored_out,
-         struct sf_error *error)
+read_one(struct sf_sqlite_connection *connection, const struct sf_key *key,
+         struct sf_stored *stored_out, struct sf_error *error)
 {
     sqlite3_stmt *statement = connection->statements[READ_LOAD];
     struct sf_key found;
@@ -241,7 +249,8 @@ read_one(struct sf_sqlite_connection *connection, const struct sf_key *key, stru
 }
 
 static enum sf_status
-sqlite_load(struct sf_store *store, const struct sf_key *key, sf_time deadline, struct sf_stored *stored_out)
+sqlite_load(struct sf_store *store, const struct sf_key *key, sf_time deadline,
+            struct sf_stored *stored_out)
 {
     struct sqlite_store *sqlite = (struct sqlite_store *)store;
     struct sf_error error = {.status = SF_OK};
@@ -253,8 +262,8 @@ sqlite_load(struct sf_store *store, const struct sf_key *key, sf_time deadline, 
 }
 
 static enum sf_status
-visit_rows(struct sf_sqlite_connection *connection, sqlite3_stmt *statement, sf_store_visit_fn *visit, void *context,
-           struct sf_error *error)
+visit_rows(struct sf_sqlite_connection *connection, sqlite3_stmt *statement,
+           sf_store_visit_fn *visit, void *context, struct sf_error *error)
 {
     struct sf_stored stored;
     struct sf_key key;
@@ -272,14 +281,15 @@ visit_rows(struct sf_sqlite_connection *connection, sqlite3_stmt *statement, sf_
 }
 
 static enum sf_status
-sqlite_scan(struct sf_store *store, const struct sf_key *after, struct sf_span user, size_t limit, sf_time deadline,
-            sf_store_visit_fn *visit, void *context)
+sqlite_scan(struct sf_store *store, const struct sf_key *after, struct sf_span user, size_t limit,
+            sf_time deadline, sf_store_visit_fn *visit, void *context)
 {
     struct sqlite_store *sqlite = (struct sqlite_store *)store;
     struct sf_error error = {.status = SF_OK};
     enum sf_status status = sf_sqlite_begin_call(&sqlite->reader, deadline, &error);
     if (status == SF_OK) {
-        sqlite3_stmt *statement = sqlite->reader.statements[user.size > 0 ? READ_SCAN_USER : READ_SCAN];
+        sqlite3_stmt *statement =
+            sqlite->reader.statements[user.size > 0 ? READ_SCAN_USER : READ_SCAN];
         sqlite3_bind_blob(statement, 1, after == NULL ? "" : (const char *)after->bytes,
                           after == NULL ? 0 : SF_KEY_BYTES, SQLITE_STATIC);
         sqlite3_bind_int64(statement, 2, limit > INT_MAX ? INT_MAX : (sqlite3_int64)limit);
@@ -344,7 +354,8 @@ touch(struct sf_sqlite_connection *connection, struct sf_write *write)
     int code = run(connection, WRITE_TOUCH);
     if (code != SQLITE_DONE || sqlite3_changes(connection->db) > 0)
         return code;
-    sqlite3_bind_blob(connection->statements[WRITE_EXISTS], 1, write->key.bytes, SF_KEY_BYTES, SQLITE_STATIC);
+    sqlite3_bind_blob(connection->statements[WRITE_EXISTS], 1, write->key.bytes, SF_KEY_BYTES,
+                      SQLITE_STATIC);
     code = run(connection, WRITE_EXISTS);
     if (code == SQLITE_DONE)
         write->status = SF_NOT_FOUND;
@@ -352,9 +363,11 @@ touch(struct sf_sqlite_connection *connection, struct sf_write *write)
 }
 
 static enum sf_status
-abandon(struct sf_sqlite_connection *connection, int code, const char *doing, struct sf_error *error)
+abandon(struct sf_sqlite_connection *connection, int code, const char *doing,
+        struct sf_error *error)
 {
-    /* Reason first: the rollback overwrites it. sf_sqlite_fail may have closed, and with that rolled back, already. */
+    /* Reason first: the rollback overwrites it. sf_sqlite_fail may have closed, and with that
+     * rolled back, already. */
     enum sf_status status = sf_sqlite_fail(connection, code, doing, error);
     if (connection->db != NULL && sqlite3_get_autocommit(connection->db) == 0
         && run(connection, WRITE_ROLLBACK) != SQLITE_DONE)
@@ -368,7 +381,8 @@ write_transaction(struct sf_sqlite_connection *connection, struct sf_write *writ
 {
     int code = run(connection, WRITE_BEGIN);
     for (size_t i = 0; i < count && code == SQLITE_DONE; i++)
-        code = writes[i].kind == SF_WRITE_PUT ? put(connection, &writes[i]) : touch(connection, &writes[i]);
+        code = writes[i].kind == SF_WRITE_PUT ? put(connection, &writes[i])
+                                              : touch(connection, &writes[i]);
     if (code != SQLITE_DONE)
         return abandon(connection, code, "write", error);
     code = run(connection, WRITE_COMMIT);
@@ -396,7 +410,8 @@ sqlite_write(struct sf_store *store, struct sf_write *writes, size_t count, sf_t
 }
 
 static enum sf_status
-sqlite_sweep(struct sf_store *store, sf_time now, size_t limit, sf_time deadline, size_t *removed_out)
+sqlite_sweep(struct sf_store *store, sf_time now, size_t limit, sf_time deadline,
+             size_t *removed_out)
 {
     struct sqlite_store *sqlite = (struct sqlite_store *)store;
     struct sf_sqlite_connection *connection = &sqlite->writer;

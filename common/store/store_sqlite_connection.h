@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * store_sqlite_connection.h - one connection to the database file: opened, watched, given up when it cannot be trusted.
+ * store_sqlite_connection.h - one connection: opened, watched, given up when it is not trusted.
  *
- * Private to store_sqlite.c, which has two: one reads while the other writes. Used by one thread at a time. Every call
- * begins with sf_sqlite_begin_call, which notices that the file has gone, came back or was replaced, and opens again.
+ * Private to store_sqlite.c, which has two: one reads while the other writes. Used by one thread at
+ * a time. Every call begins with sf_sqlite_begin_call, which notices that the file has gone, came
+ * back or was replaced, and opens again.
  */
 #include <stdatomic.h>
 #include <sys/types.h>
@@ -20,7 +21,7 @@ struct sqlite3_stmt;
 
 enum sf_sqlite_role { SF_SQLITE_READER, SF_SQLITE_WRITER };
 
-/* What is there under the path; any difference makes the connection open again, and the kernel say what is allowed now. */
+/* What is under the path; a difference makes the connection open again, if the kernel allows it. */
 struct sf_sqlite_file {
     dev_t device;
     ino_t inode;
@@ -29,8 +30,9 @@ struct sf_sqlite_file {
 };
 
 /*
- * The database that both connections mean. Once it was open, a missing file is an outage and never made anew, and another file in
- * its place is looked at twice. Relaxed: a torn pair costs one call that is refused.
+ * The database that both connections mean. Once it was open, a missing file is an outage and never
+ * made anew, and another file in its place is looked at twice. Relaxed: a torn pair costs one call
+ * that is refused.
  */
 struct sf_sqlite_database {
     char *path;
@@ -50,15 +52,16 @@ struct sf_sqlite_connection {
 };
 
 /*
- * Makes sure that the connection is open on the file that is there now; after it, SQLite calls give up at `deadline`.
- * SF_INVALID: from a later version, somebody else's database, not a database.
+ * Makes sure that the connection is open on the file that is there now; after it, SQLite calls give
+ * up at `deadline`. SF_INVALID: from a later version, somebody else's database, not a database.
  */
-enum sf_status sf_sqlite_begin_call(struct sf_sqlite_connection *connection, sf_time deadline, struct sf_error *error)
-    SF_MUST_CHECK;
+enum sf_status sf_sqlite_begin_call(struct sf_sqlite_connection *connection, sf_time deadline,
+                                    struct sf_error *error) SF_MUST_CHECK;
 
 /*
- * What the SQLite result code means, in `error` in words. Closes the connection when it cannot be trusted any more: after an
- * I/O error pages in memory and on disk may differ, and a repeated fsync would say "done" without being it.
+ * What the SQLite result code means, in `error` in words. Closes the connection when it cannot be
+ * trusted any more: after an I/O error pages in memory and on disk may differ, and a repeated fsync
+ * would say "done" without being it.
  */
 enum sf_status sf_sqlite_fail(struct sf_sqlite_connection *connection, int code, const char *doing,
                               struct sf_error *error);

@@ -16,7 +16,7 @@
 #define LEAD_PAUSE ((sf_time)250)        /* somebody else is the flusher: look again */
 #define BACKOFF_FIRST ((sf_time)250)
 #define BACKOFF_MAX (10 * SF_SECOND)
-#define TOUCH_RIDE (5 * SF_SECOND)       /* since the last look at them: they go with the next batch */
+#define TOUCH_RIDE (5 * SF_SECOND)       /* since the last look: they go with the next batch */
 #define TOUCH_ALONE (10 * SF_SECOND)     /* they go without one */
 #define BUFFER_KEPT 16384                /* bytes; larger ones are given back after each batch */
 
@@ -37,14 +37,14 @@ struct sf_batch_writer {
     struct sf_batch_writer_options options;
     const struct sf_log *log;
 
-    struct sf_l1_dirty *items;     /* batch_max of each; writes[i] belongs to items[i], and behind the */
+    struct sf_l1_dirty *items;     /* batch_max of each; writes[i] is of items[i], behind the */
     struct sf_l1_touched *touched; /* records to touched[i - records] */
     struct sf_write *writes;
     struct sf_l1_cursor cursor;
 
     struct flush flush;
     uint64_t seen_changes;    /* sf_l1_changes() as far as flushes have looked */
-    sf_time noticed;          /* steady; when changes behind seen_changes were first seen; 0: none were */
+    sf_time noticed;          /* steady; when changes behind seen_changes were seen first; or 0 */
     sf_time touches_seen;     /* steady; last complete look at the touched ones */
     sf_time pause;            /* of the backoff; 0: up */
     sf_time down_since;       /* steady; while the outage was logged as such */
@@ -154,7 +154,8 @@ explain(struct sf_batch_writer *writer, enum sf_status status, struct sf_error *
 {
     writer->store->ops->explain(writer->store, error_out);
     if (error_out->text[0] == '\0')
-        sf_error_set(error_out, status, "%s: %s", writer->store->ops->scheme, sf_status_text(status));
+        sf_error_set(error_out, status, "%s: %s", writer->store->ops->scheme,
+                     sf_status_text(status));
 }
 
 static void
@@ -165,8 +166,8 @@ set_apart(struct sf_batch_writer *writer, const struct sf_l1_dirty *item, sf_tim
     char label[SF_KEY_LABEL + 1];
     sf_key_label(&item->key, label);
     sf_log_write(writer->log, SF_LOG_ERROR, "SF0203",
-                 "the store refuses session %s (%zu bytes); it stays in the cache and is tried again", label,
-                 item->record.size);
+                 "the store refuses session %s (%zu bytes); it stays in the cache and is tried again",
+                 label, item->record.size);
 }
 
 struct tally {
@@ -215,7 +216,8 @@ count_batch(struct sf_batch_writer *writer, const struct tally *tally, sf_time d
 
 /* The first `records` items and the first `touches` touched ones, as one transaction. */
 static enum sf_status
-write_and_settle(struct sf_batch_writer *writer, size_t records, size_t touches, sf_time now, sf_time deadline)
+write_and_settle(struct sf_batch_writer *writer, size_t records, size_t touches, sf_time now,
+                 sf_time deadline)
 {
     struct sf_write *touch_writes = writer->writes + records;
     prepare_records(writer, records);
@@ -226,7 +228,8 @@ write_and_settle(struct sf_batch_writer *writer, size_t records, size_t touches,
         writer->store->ops->write(writer->store, writer->writes, records + touches, deadline);
     sf_time duration = sf_clock_steady() - before;
 
-    struct tally tally = {.touches = sf_touches_settle(writer->l1, writer->touched, touch_writes, touches)};
+    struct tally tally = {
+        .touches = sf_touches_settle(writer->l1, writer->touched, touch_writes, touches)};
     tally.failed = touches - tally.touches;
     settle_records(writer, records, now, &tally);
     count_batch(writer, &tally, duration);
@@ -246,7 +249,8 @@ give_back_large_buffers(struct sf_batch_writer *writer, size_t count)
 }
 
 static enum progress
-write_batch(struct sf_batch_writer *writer, sf_time now, sf_time deadline, enum sf_status *failure_out)
+write_batch(struct sf_batch_writer *writer, sf_time now, sf_time deadline,
+            enum sf_status *failure_out)
 {
     struct flush *flush = &writer->flush;
     size_t limit = writer->options.batch_max;
@@ -255,7 +259,8 @@ write_batch(struct sf_batch_writer *writer, sf_time now, sf_time deadline, enum 
         taken = sf_l1_dirty_take(writer->l1, &writer->cursor, writer->items, limit);
     size_t records = set_refused_apart(writer, taken, now);
     if (flush->with_touches && taken < limit)
-        touches = sf_l1_touched_take(writer->l1, &flush->touch_cursor, writer->touched, limit - taken);
+        touches =
+            sf_l1_touched_take(writer->l1, &flush->touch_cursor, writer->touched, limit - taken);
     *failure_out = SF_OK;
     if (records + touches > 0)
         *failure_out = write_and_settle(writer, records, touches, now, deadline);
@@ -268,10 +273,16 @@ write_batch(struct sf_batch_writer *writer, sf_time now, sf_time deadline, enum 
 /* ---- a flush ---- */
 
 static void
+see_everything(struct sf_batch_writer *writer)
+{
+    writer->cursor = (struct sf_l1_cursor){.is_following = false};
+}
+
+static void
 begin_flush(struct sf_batch_writer *writer, bool with_records, bool with_touches, sf_time now)
 {
     if (with_records && sf_refused_next(&writer->refused) <= now)
-        writer->cursor = (struct sf_l1_cursor){.is_following = false}; /* the hints to them are long used up */
+        see_everything(writer); /* the hints to them are long used up */
     writer->flush = (struct flush){
         .is_on = true,
         .with_records = with_records,
@@ -290,7 +301,7 @@ report_up(struct sf_batch_writer *writer, sf_time now)
 {
     if (sf_log_state_changed(&writer->log_state, true))
         sf_log_write(writer->log, SF_LOG_NOTICE, "SF0202",
-                     "the store is up again after %.1f s; %" PRIu64 " changed sessions were written",
+                     "the store is up again after %.1f s; %" PRIu64 " changed sessions written",
                      (double)(now - writer->down_since) / 1000, writer->written_since);
 }
 
@@ -303,7 +314,8 @@ report_down(struct sf_batch_writer *writer, enum sf_status status, sf_time now)
     explain(writer, status, &error);
     writer->down_since = now;
     writer->written_since = 0;
-    sf_log_write(writer->log, SF_LOG_ERROR, "SF0201", "the store is down, changes wait in the cache: %s", error.text);
+    sf_log_write(writer->log, SF_LOG_ERROR, "SF0201",
+                 "the store is down, changes wait in the cache: %s", error.text);
 }
 
 static void
@@ -317,7 +329,7 @@ finish_flush(struct sf_batch_writer *writer, sf_time now)
     if (flush->with_records && flush->sees_all)
         sf_refused_forget_due(&writer->refused, flush->began);
     if (flush->with_records) {
-        /* Not the head of the hints: one that was announced but is not there yet must bring the next flush about. */
+        /* Not the head: a hint that is announced but not there yet must bring the next flush. */
         writer->seen_changes = writer->cursor.hint;
         report_up(writer, now);
     }
@@ -347,7 +359,7 @@ give_up_flush(struct sf_batch_writer *writer, enum sf_status status, sf_time now
     if (writer->pause > BACKOFF_MAX)
         writer->pause = BACKOFF_MAX;
     writer->flush.is_on = false;
-    writer->cursor = (struct sf_l1_cursor){.is_following = false}; /* what was taken and not settled must be found again */
+    see_everything(writer); /* what was taken and not settled must be found again */
     atomic_store_explicit(&writer->is_urged, true, memory_order_release);
     pthread_mutex_lock(&writer->lock);
     writer->state.is_up = false;
@@ -429,7 +441,7 @@ sf_batch_writer_drain(struct sf_batch_writer *writer, sf_time deadline)
 {
     if (!sf_l1_lead(writer->l1, SF_L1_FLUSHER))
         return SF_UNAVAILABLE;
-    writer->cursor = (struct sf_l1_cursor){.is_following = false};
+    see_everything(writer);
     begin_flush(writer, true, true, sf_clock_steady());
     enum progress progress = MORE;
     while (progress == MORE) {
@@ -437,7 +449,8 @@ sf_batch_writer_drain(struct sf_batch_writer *writer, sf_time deadline)
         if (now >= deadline)
             return SF_UNAVAILABLE;
         sf_time batch_deadline = now + writer->options.write_deadline;
-        progress = go_on_flushing(writer, now, batch_deadline < deadline ? batch_deadline : deadline);
+        progress =
+            go_on_flushing(writer, now, batch_deadline < deadline ? batch_deadline : deadline);
     }
     return progress == DONE && writer->refused.count == 0 ? SF_OK : SF_UNAVAILABLE;
 }

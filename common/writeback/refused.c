@@ -22,11 +22,11 @@ sf_refused_holds(const struct sf_refused *refused, const struct sf_l1_dirty *ite
     if (i == refused->count)
         return false;
     const struct sf_refused_record *record = &refused->records[i];
-    return record->ticket.block == item->ticket.block && record->ticket.control == item->ticket.control
-           && now < record->retry_at;
+    return record->ticket.block == item->ticket.block
+           && record->ticket.control == item->ticket.control && now < record->retry_at;
 }
 
-/* Room is made by forgetting the one that comes back first: it is about to be tried again anyway. */
+/* Forgets the one that comes back first: it is about to be tried again anyway. */
 static size_t
 make_room(struct sf_refused *refused)
 {

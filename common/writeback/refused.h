@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * refused.h - records that the store does not take, each for itself: set apart so that the others go on.
+ * refused.h - records that the store does not take: set apart so that the others go on.
  *
- * They stay dirty in L1. One comes back into a batch after its pause, which doubles from 10 s to 10 min. Only the last SF_REFUSED_MAX
- * are remembered; one that was forgotten is simply tried again with the rest.
+ * They stay dirty in L1. One comes back into a batch after its pause, which doubles from 10 s to 10
+ * min. Only the last SF_REFUSED_MAX are remembered; one that was forgotten is simply tried again
+ * with the rest.
  */
 #include "common/cache/l1.h"
 
@@ -25,7 +26,8 @@ struct sf_refused {
 };
 
 /* That very version was refused, and its pause is not over. */
-bool sf_refused_holds(const struct sf_refused *refused, const struct sf_l1_dirty *item, sf_time now);
+bool sf_refused_holds(const struct sf_refused *refused, const struct sf_l1_dirty *item,
+                      sf_time now);
 
 /* true: this session was not known as refused, so that it is worth a log line. */
 bool sf_refused_add(struct sf_refused *refused, const struct sf_l1_dirty *item, sf_time now);
@@ -35,4 +37,5 @@ void sf_refused_remove(struct sf_refused *refused, const struct sf_key *key);
 /* After everything dirty was seen at `now`: what was due and is still here is no longer dirty. */
 void sf_refused_forget_due(struct sf_refused *refused, sf_time now);
 
-sf_time sf_refused_next(const struct sf_refused *refused); /* the first pause to end; SF_TIME_NEVER */
+/* When the first pause ends; SF_TIME_NEVER. */
+sf_time sf_refused_next(const struct sf_refused *refused);

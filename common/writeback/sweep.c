@@ -29,7 +29,8 @@ give_up(struct sf_sweep *sweep, enum sf_status status, sf_time now)
     struct sf_error error;
     sweep->store->ops->explain(sweep->store, &error);
     if (sf_log_state_changed(&sweep->log_state, false))
-        sf_log_write(sweep->log, SF_LOG_WARNING, "SF0204", "the sweep of expired sessions waits for the store: %s",
+        sf_log_write(sweep->log, SF_LOG_WARNING, "SF0204",
+                     "the sweep of expired sessions waits for the store: %s",
                      error.text[0] != '\0' ? error.text : sf_status_text(status));
     return begin_again_later(sweep, now);
 }
@@ -42,7 +43,8 @@ write_touches(struct sf_sweep *sweep, sf_time now)
     size_t count = sf_l1_touched_take(sweep->l1, &sweep->touch_cursor, touched, TOUCHES_A_BATCH);
     if (count > 0) {
         sf_touches_prepare(touched, writes, count);
-        enum sf_status status = sweep->store->ops->write(sweep->store, writes, count, now + DEADLINE);
+        enum sf_status status =
+            sweep->store->ops->write(sweep->store, writes, count, now + DEADLINE);
         size_t settled = sf_touches_settle(sweep->l1, touched, writes, count);
         sf_count_add(sf_l1_counters(sweep->l1), SF_COUNTER_flushed_touches, settled);
         if (settled < count)
@@ -57,8 +59,8 @@ static sf_time
 remove_rows(struct sf_sweep *sweep, sf_time now_steady, sf_time now_wall)
 {
     size_t removed = 0;
-    enum sf_status status = sweep->store->ops->sweep(sweep->store, now_wall - SF_SWEEP_MARGIN, ROWS_A_BATCH,
-                                                     now_steady + DEADLINE, &removed);
+    enum sf_status status = sweep->store->ops->sweep(sweep->store, now_wall - SF_SWEEP_MARGIN,
+                                                     ROWS_A_BATCH, now_steady + DEADLINE, &removed);
     sweep->removed += removed;
     sf_count_add(sf_l1_counters(sweep->l1), SF_COUNTER_swept, removed);
     if (status != SF_OK)

@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * sweep.h - removes expired rows from the store every sweep_interval, in small batches, with pauses between them.
+ * sweep.h - removes expired rows from the store every sweep_interval, in small batches.
  *
- * Expiry is decided at read; the sweep only gives room back. Touches are written first, and rows are left alone until they
- * have been expired for SF_SWEEP_MARGIN: the store hears of a last access only when it has moved by up to a minute. So a row
- * that some L1 knows to be alive is never removed. Runs in the writer's thread; step() does at most one batch.
+ * Expiry is decided at read; the sweep only gives room back. Touches are written first, and rows
+ * are left alone until they have been expired for SF_SWEEP_MARGIN: the store hears of a last access
+ * only when it has moved by up to a minute. So a row that some L1 knows to be alive is never
+ * removed. Runs in the writer's thread; step() does at most one batch.
  */
 #include "common/writeback/batch_writer.h"
 

@@ -14,7 +14,8 @@ sf_touches_prepare(const struct sf_l1_touched *touched, struct sf_write *writes_
 }
 
 size_t
-sf_touches_settle(struct sf_l1 *l1, const struct sf_l1_touched *touched, const struct sf_write *writes, size_t count)
+sf_touches_settle(struct sf_l1 *l1, const struct sf_l1_touched *touched,
+                  const struct sf_write *writes, size_t count)
 {
     size_t settled = 0;
     for (size_t i = 0; i < count; i++) {

@@ -38,7 +38,8 @@ sf_test_record(uint64_t version, const char *user, struct sf_span value)
         .user = sf_span_text(user),
         .field_count = 1,
     };
-    struct sf_field field = {.name = sf_span_text("value"), .value = {.type = SF_VALUE_BYTES, .bytes = value}};
+    struct sf_field field = {.name = sf_span_text("value"),
+                             .value = {.type = SF_VALUE_BYTES, .bytes = value}};
     return encode(&head, &field);
 }
 
@@ -71,6 +72,8 @@ sf_test_put(unsigned number, uint64_t version, const struct sf_buffer *record)
 struct sf_write
 sf_test_touch(unsigned number, sf_time last_access, sf_time expires)
 {
-    return (struct sf_write){
-        .kind = SF_WRITE_TOUCH, .key = sf_test_key(number), .last_access = last_access, .expires = expires};
+    return (struct sf_write){.kind = SF_WRITE_TOUCH,
+                             .key = sf_test_key(number),
+                             .last_access = last_access,
+                             .expires = expires};
 }

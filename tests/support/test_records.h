@@ -9,7 +9,7 @@
 
 struct sf_key sf_test_key(unsigned number); /* rising with the number */
 
-/* A record with one field "value" of these bytes; `user` NULL: anonymous. The buffer is made here: sf_buffer_fini it. */
+/* A record with one field "value"; `user` NULL: anonymous. sf_buffer_fini is the caller's. */
 struct sf_buffer sf_test_record(uint64_t version, const char *user, struct sf_span value);
 
 /* Logged out; may be forgotten at `until`. */

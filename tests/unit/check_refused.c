@@ -17,7 +17,8 @@ set_up(void)
 static struct sf_l1_dirty
 item(unsigned number, uint64_t control)
 {
-    return (struct sf_l1_dirty){.key = sf_test_key(number), .ticket = {.block = number, .control = control}};
+    return (struct sf_l1_dirty){.key = sf_test_key(number),
+                                .ticket = {.block = number, .control = control}};
 }
 
 START_TEST(test_refused_version_waits_for_the_end_of_its_pause)

@@ -13,12 +13,14 @@ assert_refused(const char *url, const char *expected_text)
     struct sf_store *store;
     ck_assert_int_eq(sf_store_open(&store, url, "/nowhere", &error), SF_INVALID);
     ck_assert_ptr_null(store);
-    ck_assert_msg(strstr(error.text, expected_text) != NULL, "\"%s\" is not in: %s", expected_text, error.text);
+    ck_assert_msg(strstr(error.text, expected_text) != NULL, "\"%s\" is not in: %s", expected_text,
+                  error.text);
 }
 
 START_TEST(test_backend_is_found_by_its_scheme)
 {
-    static const char *const urls[] = {"memory:", "memory:name", "fail:", "sqlite:x.db", "sqlite:/var/lib/x.db"};
+    static const char *const urls[] = {"memory:", "memory:name", "fail:", "sqlite:x.db",
+                                       "sqlite:/var/lib/x.db"};
     for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
         struct sf_store *store;
         ck_assert_int_eq(sf_store_open(&store, urls[i], "/nowhere", &error), SF_OK);
@@ -82,7 +84,8 @@ START_TEST(test_worst_of_a_batch)
                                             SF_NO_MEMORY, SF_UNAVAILABLE, SF_UNCERTAIN};
     ck_assert_int_eq(sf_store_worst(NULL, 0), SF_OK);
     for (size_t i = 1; i < sizeof rising / sizeof rising[0]; i++) {
-        struct sf_write writes[] = {{.status = rising[i - 1]}, {.status = rising[i]}, {.status = SF_OK}};
+        struct sf_write writes[] = {
+            {.status = rising[i - 1]}, {.status = rising[i]}, {.status = SF_OK}};
         ck_assert_int_eq(sf_store_worst(writes, 3), rising[i]);
     }
 }

@@ -33,7 +33,8 @@ static void
 open_store(int which)
 {
     struct sf_error error = {.status = SF_OK};
-    ck_assert_msg(sf_store_open(&store, urls[which], folder.path, &error) == SF_OK, "%s", error.text);
+    ck_assert_msg(sf_store_open(&store, urls[which], folder.path, &error) == SF_OK, "%s",
+                  error.text);
     ck_assert_msg(store->ops->attach(store, soon(), &error) == SF_OK, "%s", error.text);
 }
 
@@ -86,7 +87,8 @@ assert_loads(unsigned number, struct sf_span expected)
     struct sf_value value;
     ck_assert_int_eq(load(number), SF_OK);
     ck_assert_int_eq(sf_record_check(sf_buffer_span(&stored.record)), SF_OK);
-    ck_assert_int_eq(sf_record_find(&value, sf_buffer_span(&stored.record), sf_span_text("value")), SF_OK);
+    ck_assert_int_eq(sf_record_find(&value, sf_buffer_span(&stored.record), sf_span_text("value")),
+                     SF_OK);
     ck_assert(sf_span_equal(value.bytes, expected));
 }
 
@@ -169,7 +171,8 @@ START_TEST(test_bad_item_does_not_hold_up_the_others)
     struct sf_buffer bad;
     sf_buffer_init(&bad, 16);
     ck_assert_int_eq(sf_buffer_append_text(&bad, "no record"), SF_OK);
-    struct sf_write writes[] = {sf_test_put(1, 1, &good), sf_test_put(2, 1, &bad), sf_test_put(3, 1, &good)};
+    struct sf_write writes[] = {sf_test_put(1, 1, &good), sf_test_put(2, 1, &bad),
+                                sf_test_put(3, 1, &good)};
     ck_assert_int_eq(store->ops->write(store, writes, 3, soon()), SF_INVALID);
     ck_assert_int_eq(writes[0].status, SF_OK);
     ck_assert_int_eq(writes[1].status, SF_INVALID);
@@ -236,7 +239,8 @@ END_TEST
 START_TEST(test_user_with_any_bytes)
 {
     open_store(_i);
-    struct sf_buffer record = sf_test_record(1, "o'brien \xff\xc3\x28 \"; DROP TABLE session; --", sf_span_text("x"));
+    struct sf_buffer record =
+        sf_test_record(1, "o'brien \xff\xc3\x28 \"; DROP TABLE session; --", sf_span_text("x"));
     ck_assert_int_eq(write_one(sf_test_put(1, 1, &record)), SF_OK);
     assert_loads_text(1, "x");
     sf_buffer_fini(&record);
@@ -387,7 +391,8 @@ assert_scan(const unsigned *after, const char *user, size_t limit, const char *e
     struct sf_key key;
     if (after != NULL)
         key = sf_test_key(*after);
-    ck_assert_int_eq(store->ops->scan(store, after == NULL ? NULL : &key, sf_span_text(user), limit, soon(), note, &seen),
+    ck_assert_int_eq(store->ops->scan(store, after == NULL ? NULL : &key, sf_span_text(user), limit,
+                                      soon(), note, &seen),
                      SF_OK);
     char found[64] = "";
     for (size_t i = 0; i < seen.count; i++)
@@ -400,7 +405,8 @@ fill_for_scan(void)
 {
     static const unsigned order[] = {5, 2, 9, 1, 7};
     for (size_t i = 0; i < 5; i++) {
-        struct sf_buffer record = sf_test_record(1, order[i] > 4 ? "alice" : NULL, sf_span_text("x"));
+        struct sf_buffer record =
+            sf_test_record(1, order[i] > 4 ? "alice" : NULL, sf_span_text("x"));
         ck_assert_int_eq(write_one(sf_test_put(order[i], 1, &record)), SF_OK);
         sf_buffer_fini(&record);
     }
@@ -442,7 +448,8 @@ START_TEST(test_scan_ends_when_its_visitor_has_enough)
     open_store(_i);
     fill_for_scan();
     struct seen seen = {.stop_at = 2};
-    ck_assert_int_eq(store->ops->scan(store, NULL, sf_span_text(NULL), 10, soon(), note, &seen), SF_OK);
+    ck_assert_int_eq(store->ops->scan(store, NULL, sf_span_text(NULL), 10, soon(), note, &seen),
+                     SF_OK);
     ck_assert_uint_eq(seen.count, 2);
     assert_scan(NULL, NULL, 10, "12579");
 }

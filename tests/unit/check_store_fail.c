@@ -68,7 +68,8 @@ END_TEST
 START_TEST(test_answers_come_in_their_order)
 {
     open_store("fail:write=OK*2+UNAVAILABLE+FULL*2+OK,load=OK");
-    static const enum sf_status expected[] = {SF_OK, SF_OK, SF_UNAVAILABLE, SF_FULL, SF_FULL, SF_OK, SF_OK};
+    static const enum sf_status expected[] = {SF_OK,   SF_OK, SF_UNAVAILABLE, SF_FULL,
+                                              SF_FULL, SF_OK, SF_OK};
     for (unsigned i = 0; i < 7; i++)
         ck_assert_int_eq(put(i), expected[i]);
     ck_assert_int_eq(load(1), SF_OK);
@@ -89,7 +90,8 @@ START_TEST(test_refused_keys_are_invalid_and_the_others_written)
 {
     open_store("fail:refuse=00000002");
     struct sf_buffer record = sf_test_record(1, NULL, sf_span_text("x"));
-    struct sf_write writes[] = {sf_test_put(1, 1, &record), sf_test_put(2, 1, &record), sf_test_put(3, 1, &record)};
+    struct sf_write writes[] = {sf_test_put(1, 1, &record), sf_test_put(2, 1, &record),
+                                sf_test_put(3, 1, &record)};
     ck_assert_int_eq(store->ops->write(store, writes, 3, 0), SF_INVALID);
     ck_assert_int_eq(load(1), SF_OK);
     ck_assert_int_eq(load(2), SF_NOT_FOUND);
@@ -106,7 +108,8 @@ START_TEST(test_every_call_can_fail)
     ck_assert_ptr_nonnull(strstr(error.text, "attach"));
     ck_assert_int_eq(store->ops->attach(store, 0, &error), SF_OK);
     ck_assert_int_eq(store->ops->sweep(store, 0, 1, 0, &removed), SF_UNAVAILABLE);
-    ck_assert_int_eq(store->ops->scan(store, NULL, sf_span_text(NULL), 1, 0, NULL, NULL), SF_UNAVAILABLE);
+    ck_assert_int_eq(store->ops->scan(store, NULL, sf_span_text(NULL), 1, 0, NULL, NULL),
+                     SF_UNAVAILABLE);
 }
 END_TEST
 
@@ -125,12 +128,22 @@ END_TEST
 START_TEST(test_malformed_scripts_are_refused)
 {
     static const char *const urls[] = {
-        "fail:load",           "fail:load=",        "fail:load=BROKEN",     "fail:load=OK*0", "fail:load=OK*x",
-        "fail:load=OK*-1",     "fail:read=OK",      "fail:load=OK++OK",     "fail:=OK",       "fail:load=OK,,write=OK",
-        "fail:load=unavailable", "fail:refuse=0000000000000000000000000000000000",
+        "fail:load",
+        "fail:load=",
+        "fail:load=BROKEN",
+        "fail:load=OK*0",
+        "fail:load=OK*x",
+        "fail:load=OK*-1",
+        "fail:read=OK",
+        "fail:load=OK++OK",
+        "fail:=OK",
+        "fail:load=OK,,write=OK",
+        "fail:load=unavailable",
+        "fail:refuse=0000000000000000000000000000000000",
     };
     for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
-        ck_assert_msg(sf_store_open(&store, urls[i], "/nowhere", &error) == SF_INVALID, "%s", urls[i]);
+        ck_assert_msg(sf_store_open(&store, urls[i], "/nowhere", &error) == SF_INVALID, "%s",
+                      urls[i]);
         ck_assert_ptr_null(store);
         ck_assert_str_ne(error.text, "");
     }

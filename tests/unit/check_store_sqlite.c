@@ -73,7 +73,8 @@ tear_down(void)
 static enum sf_status
 attach(void)
 {
-    ck_assert_int_eq(sf_store_open(&store, "sqlite:test.db", sf_temp_folder_path(&folder, "state"), &error), SF_OK);
+    const char *state = sf_temp_folder_path(&folder, "state");
+    ck_assert_int_eq(sf_store_open(&store, "sqlite:test.db", state, &error), SF_OK);
     return store->ops->attach(store, soon(), &error);
 }
 
@@ -120,7 +121,8 @@ explanation(void)
 static void
 assert_says(const char *expected)
 {
-    ck_assert_msg(strstr(error.text, expected) != NULL, "\"%s\" is not in: %s", expected, error.text);
+    ck_assert_msg(strstr(error.text, expected) != NULL, "\"%s\" is not in: %s", expected,
+                  error.text);
 }
 
 /* Somebody else's connection, as the sqlite3 program has one. */
@@ -211,7 +213,8 @@ START_TEST(test_columns_can_be_read_with_sql)
     char text[64];
     attach_well();
     ck_assert_int_eq(put(7, 3), SF_OK);
-    ck_assert_int_eq(ask("SELECT version FROM session WHERE hex(key) LIKE '00000007%'", text, sizeof text), 3);
+    static const char version[] = "SELECT version FROM session WHERE hex(key) LIKE '00000007%'";
+    ck_assert_int_eq(ask(version, text, sizeof text), 3);
     ask("SELECT user || expires || ended FROM session", text, sizeof text);
     ck_assert_str_eq(text, "alice20000");
 }
@@ -264,7 +267,8 @@ END_TEST
 
 START_TEST(test_ours_without_its_table_is_no_crash)
 {
-    run_once("PRAGMA application_id=0x73667374; PRAGMA user_version=1; CREATE TABLE session (key BLOB)");
+    run_once("PRAGMA application_id=0x73667374; PRAGMA user_version=1;"
+             "CREATE TABLE session (key BLOB)");
     ck_assert_int_ne(attach(), SF_OK);
     assert_says("no column named");
 }
@@ -476,9 +480,12 @@ START_TEST(test_scan_stops_at_its_deadline)
 {
     attach_well();
     run_once("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)"
-             " INSERT INTO session SELECT CAST(printf('%016d', i) AS BLOB), 1, 1, 0, 0, '', 0, x'00' FROM n");
+             " INSERT INTO session"
+             " SELECT CAST(printf('%016d', i) AS BLOB), 1, 1, 0, 0, '', 0, x'00' FROM n");
     sf_time before = sf_clock_steady();
-    ck_assert_int_eq(store->ops->scan(store, NULL, sf_span_text(NULL), 300000, before + 20, NULL, NULL), SF_UNAVAILABLE);
+    enum sf_status status =
+        store->ops->scan(store, NULL, sf_span_text(NULL), 300000, before + 20, NULL, NULL);
+    ck_assert_int_eq(status, SF_UNAVAILABLE);
     ck_assert_int_lt(sf_clock_steady() - before, 2000);
     explanation();
     assert_says("deadline");
@@ -496,7 +503,7 @@ START_TEST(test_every_batch_is_synced)
 }
 END_TEST
 
-/* The kernel calls pages clean after a failed sync: nothing may be called stored until all was written again. */
+/* The kernel calls pages clean after a failed sync: only what is written anew counts as stored. */
 START_TEST(test_failed_sync_is_uncertain_until_log_and_database_are_synced)
 {
     attach_well();
@@ -516,7 +523,7 @@ START_TEST(test_failed_sync_is_uncertain_until_log_and_database_are_synced)
 }
 END_TEST
 
-/* A predecessor was killed between its write and its sync: what is found in the log is made to last before it counts. */
+/* A predecessor was killed between write and sync: what the log has is synced before it counts. */
 START_TEST(test_log_that_was_found_is_synced_first)
 {
     char copy[128], sql[300];
@@ -550,13 +557,15 @@ fill_until_full(void)
 
 START_TEST(test_full_disk_keeps_what_was_there_and_recovers)
 {
-    if (geteuid() != 0 || mount("none", sf_temp_folder_path(&folder, "state"), "tmpfs", 0, "size=2m") != 0)
+    const char *state = sf_temp_folder_path(&folder, "state");
+    if (geteuid() != 0 || mount("none", state, "tmpfs", 0, "size=2m") != 0)
         return; /* test_file_size_limit shows the same without privileges */
     attach_well();
     fill_until_full();
     explanation();
     assert_says("full");
-    ck_assert_int_eq(mount("none", sf_temp_folder_path(&folder, "state"), "tmpfs", MS_REMOUNT, "size=64m"), 0);
+    state = sf_temp_folder_path(&folder, "state");
+    ck_assert_int_eq(mount("none", state, "tmpfs", MS_REMOUNT, "size=64m"), 0);
     ck_assert_int_eq(put_bytes(500, 1, 50000), SF_OK);
     ck_assert_int_eq(load(500), SF_OK);
     ck_assert_int_eq(load(0), SF_OK);
@@ -649,7 +658,8 @@ START_TEST(test_row_changed_by_hand_is_damaged)
     attach_well();
     ck_assert_int_eq(put(1, 1), SF_OK);
     ck_assert_int_eq(put_bytes(2, 1, 20), SF_OK);
-    run_once("UPDATE session SET record = (SELECT record FROM session WHERE hex(key) LIKE '00000002%')"
+    run_once("UPDATE session SET record ="
+             " (SELECT record FROM session WHERE hex(key) LIKE '00000002%')"
              " WHERE hex(key) LIKE '00000001%'");
     ck_assert_int_eq(load(1), SF_CORRUPT); /* another user's record under this key */
     explanation();

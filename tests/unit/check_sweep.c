@@ -49,7 +49,8 @@ open_sweep(const char *url)
 {
     struct sf_error error;
     ck_assert_msg(sf_store_open(&store, url, "/nowhere", &error) == SF_OK, "%s", error.text);
-    sweep = (struct sf_sweep){.l1 = cache.l1, .store = store, .log = &log_to_count, .interval = INTERVAL};
+    sweep = (struct sf_sweep){.store = store, .log = &log_to_count, .interval = INTERVAL};
+    sweep.l1 = cache.l1;
     ck_assert_int_eq(sf_sweep_step(&sweep, now, WALL), now + INTERVAL);
 }
 
@@ -75,7 +76,7 @@ is_there(struct sf_key key)
     return status == SF_OK;
 }
 
-/* Steps as often as it wants until it rests for longer than between two batches. Returns the number of steps. */
+/* Steps until it rests for longer than between two batches. Returns the number of steps. */
 static int
 run_sweep(void)
 {
