@@ -4,6 +4,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -555,10 +556,18 @@ fill_until_full(void)
     ck_assert_int_eq(load(0), SF_OK);
 }
 
+/* Mounts of a test that fails half-way end with its process. */
+static bool
+has_own_mounts(void)
+{
+    return geteuid() == 0 && unshare(CLONE_NEWNS) == 0
+           && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
 START_TEST(test_full_disk_keeps_what_was_there_and_recovers)
 {
     const char *state = sf_temp_folder_path(&folder, "state");
-    if (geteuid() != 0 || mount("none", state, "tmpfs", 0, "size=2m") != 0)
+    if (!has_own_mounts() || mount("none", state, "tmpfs", 0, "size=2m") != 0)
         return; /* test_file_size_limit shows the same without privileges */
     attach_well();
     fill_until_full();
