@@ -307,9 +307,13 @@ caller_task_finish(struct caller_task *task, const struct answer *answer)
 void
 connection_finish(struct connection *connection)
 {
+    bool reads = !connection->is_closing && !connection->is_ended && !is_waiting(connection);
+    if (reads && !read_input(connection)) {
+        connection_close(connection);
+        return;
+    }
     connection->is_ended = true;
-    if (!connection->is_closed)
-        go_on(connection);
+    go_on(connection);
 }
 
 bool

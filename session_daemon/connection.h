@@ -86,7 +86,7 @@ void connection_free(struct connection *connection); /* by the server only */
 /* At once; what it waits for goes on without it. */
 void connection_close(struct connection *connection);
 
-/* No more is read: what runs is answered, then it is closed. */
+/* What has arrived is answered, no more is read; then it is closed. */
 void connection_finish(struct connection *connection);
 
 /* The wait is over: the command goes on, and those behind it. */

@@ -16,6 +16,7 @@ EXTRA_DIST += \
 	%D%/browser/demo.mjs %D%/browser/package-lock.json %D%/browser/package.json \
 	%D%/conftest.py \
 	%D%/harness/__init__.py \
+	%D%/harness/alone.py \
 	%D%/harness/backend.py \
 	%D%/harness/build.py \
 	%D%/harness/client.py \
@@ -28,8 +29,11 @@ EXTRA_DIST += \
 	%D%/test_auth_form.py \
 	%D%/test_bad_configuration.py \
 	%D%/test_browser.py \
+	%D%/test_command_line.py \
 	%D%/test_concurrency.py \
 	%D%/test_cookies.py \
+	%D%/test_daemon.py \
+	%D%/test_daemon_alone.py \
 	%D%/test_demo.py \
 	%D%/test_mod_session_options.py \
 	%D%/test_nothing_for_nothing.py \
