@@ -42,4 +42,14 @@ install ()
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
 }
 
-install || { $as_root apt-get -q update && install; }
+install || { $as_root apt-get -q update && install; } || exit 1
+
+# Nor with the next boot of the machine.
+case "$missing " in
+    *" php-fpm "*)
+        for unit in /lib/systemd/system/php*-fpm.service; do
+            $as_root systemctl -q disable "${unit##*/}" 2> /dev/null
+        done
+        ;;
+esac
+exit 0
