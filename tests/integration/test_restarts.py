@@ -109,6 +109,15 @@ def test_killed_tree_then_start(server):
     assert count(browser) == 8
 
 
+def test_killed_tree_under_load(server):
+    """Every change that was acknowledged is still there."""
+    with Load(server) as load:
+        server.kill_everything()
+        server.start()
+        load.wait_for_answers(5)
+    load.check()
+
+
 def test_killed_httpd_alone_then_start(server):
     """The parent dies, its daemon may live on: the next start works with it or after it."""
     browser = server.browser()

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests from many threads: all at once, or on and on while something happens to the server."""
 import threading
+import time
 
 from .client import Closed
 from .site import log_in, probe_target
-from .waiting import wait_until
+from .waiting import PAUSE, wait_until
 
 
 def at_once(tasks):
@@ -83,6 +84,7 @@ class _Counting(threading.Thread):
             try:
                 response = self.browser.get(probe_target("/php/probe.php", header="X-Session-Increment: n"))
             except (Closed, OSError):
+                time.sleep(PAUSE)  # nobody listens: not as fast as possible
                 continue
             if response.status != 200 or response.session.get("SESSION_USER") != self.user:
                 self.wrong.append(response)
