@@ -5,7 +5,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "session_daemon/daemon.h"
 
@@ -257,13 +256,15 @@ loader_main(void *argument)
     struct task_queue *queue = &daemon->loader.queue;
     for (;;) {
         struct task *task = task_queue_pop(queue, sf_clock_steady() + SF_HOUR);
-        if (task != NULL) {
-            task->run(task, daemon);
-            task_queue_push(&daemon->server.done, task);
-        } else if (task_queue_is_stopped(queue)) {
-            return NULL;
-        }
+        if (task == NULL && task_queue_is_stopped(queue))
+            break;
+        if (task == NULL)
+            continue;
+        task->run(task, daemon);
+        task_queue_push(&daemon->server.done, task);
     }
+    task_queue_leave(queue);
+    return NULL;
 }
 
 enum sf_status
@@ -284,8 +285,10 @@ loader_stop(struct loader *loader, sf_time deadline)
     if (!loader->is_running)
         return true;
     task_queue_stop(&loader->queue);
-    loader->is_running = !task_thread_join(loader->thread, deadline);
-    return !loader->is_running;
+    if (!task_queue_is_left(&loader->queue, deadline))
+        return false;
+    loader->is_running = false;
+    return pthread_join(loader->thread, NULL) == 0;
 }
 
 void

@@ -127,9 +127,24 @@ task_queue_take_all(struct task_queue *queue)
     return first;
 }
 
-bool
-task_thread_join(pthread_t thread, sf_time deadline)
+void
+task_queue_leave(struct task_queue *queue)
 {
-    struct timespec at = monotonic(deadline);
-    return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &at) == 0;
+    pthread_mutex_lock(&queue->lock);
+    queue->is_left = true;
+    pthread_cond_signal(&queue->changed);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+bool
+task_queue_is_left(struct task_queue *queue, sf_time deadline)
+{
+    pthread_mutex_lock(&queue->lock);
+    while (!queue->is_left && sf_clock_steady() < deadline) {
+        struct timespec at = monotonic(deadline);
+        pthread_cond_clockwait(&queue->changed, &queue->lock, CLOCK_MONOTONIC, &at);
+    }
+    bool is_left = queue->is_left;
+    pthread_mutex_unlock(&queue->lock);
+    return is_left;
 }

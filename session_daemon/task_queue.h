@@ -25,7 +25,7 @@ struct task_queue {
     pthread_mutex_t lock; /* guards the rest; nothing else is ever locked inside */
     pthread_cond_t changed;
     struct task *first, **end; /* *end is NULL, where the next one goes */
-    bool is_woken, is_stopped;
+    bool is_woken, is_stopped, is_left;
     int event_fd;              /* -1, or readable after each push and wake: for a reader that polls */
 };
 
@@ -43,5 +43,8 @@ struct task *task_queue_pop(struct task_queue *queue, sf_time until);
 /* All that is there, oldest first, linked by next; never waits. Empties the event descriptor. */
 struct task *task_queue_take_all(struct task_queue *queue);
 
-/* pthread_join until `deadline` (steady clock). false: the thread still runs. */
-bool task_thread_join(pthread_t thread, sf_time deadline) SF_MUST_CHECK;
+/* The reader will pop no more: the last thing that its thread does. */
+void task_queue_leave(struct task_queue *queue);
+
+/* Waits for that until `deadline` (steady clock); true: a pthread_join does not wait. */
+bool task_queue_is_left(struct task_queue *queue, sf_time deadline);

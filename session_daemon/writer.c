@@ -90,6 +90,7 @@ writer_main(void *argument)
         next = step(writer, daemon);
     }
     finish(writer, daemon);
+    task_queue_leave(&writer->queue);
     return NULL;
 }
 
@@ -132,8 +133,10 @@ writer_stop(struct writer *writer, sf_time deadline)
         return true;
     atomic_store_explicit(&writer->stop_deadline, deadline, memory_order_relaxed);
     task_queue_stop(&writer->queue);
-    writer->is_running = !task_thread_join(writer->thread, deadline + SF_SECOND);
-    return !writer->is_running;
+    if (!task_queue_is_left(&writer->queue, deadline + SF_SECOND))
+        return false;
+    writer->is_running = false;
+    return pthread_join(writer->thread, NULL) == 0;
 }
 
 void
