@@ -3,9 +3,12 @@
 bench_programs =
 EXTRA_PROGRAMS += $(bench_programs)
 
+EXTRA_DIST += %D%/bench_httpd.py
+
 .PHONY: bench
-bench: $(bench_programs)
+bench: all $(bench_programs)
 	@for program in $(bench_programs); do ./$$program || exit; done
+	@SF_BUILDDIR='$(abs_builddir)' CC='$(CC)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON3) '$(srcdir)/bench/bench_httpd.py'
 
 bench_programs += %D%/bench_store
 bench_bench_store_SOURCES = %D%/bench_store.c
