@@ -9,6 +9,7 @@ EXTRA_DIST += \
 	%D%/architecture.md \
 	%D%/configuration.md \
 	%D%/counters.md \
+	%D%/daemon.md \
 	%D%/log-messages.md \
 	%D%/record-format.md \
 	%D%/stores.md \
