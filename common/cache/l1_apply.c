@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/cache/l1_commit.h"
+#include "common/session/life.h"
 
 #define TRIES_MAX 20000    /* races lost, each to somebody who got his change through */
 #define SPINS_MAX 4        /* from then on the processor goes to somebody else first */
@@ -122,15 +123,9 @@ update(struct attempt *attempt)
 static enum sf_status
 end(struct attempt *attempt)
 {
-    struct sf_record_head *head = &attempt->session.head;
+    const struct sf_l1_change *change = attempt->change;
 
-    head->kind = SF_RECORD_ENDED;
-    head->end_reason = attempt->change->end_reason;
-    head->absolute_deadline = attempt->change->now + attempt->change->tombstone_lifetime;
-    head->grace_until = 0;
-    head->successor = (struct sf_key){{0}};
-    head->field_count = 0;
-    attempt->session.count = 0;
+    sf_session_end(&attempt->session, change->end_reason, change->now, change->tombstone_lifetime);
     enum sf_status status = encode(attempt, SF_RECORD_BYTES_MAX);
     if (status == SF_OK)
         status = replace(attempt);
@@ -161,20 +156,19 @@ static enum sf_status
 encode_former(struct attempt *attempt)
 {
     const struct sf_l1_change *change = attempt->change;
-    bool is_login = sf_ops_has(change->ops, SF_OP_LOGIN);
+    const struct sf_replacement replacement = {
+        .version = attempt->session.head.version,
+        .successor = sf_ops_has(change->ops, SF_OP_LOGIN) ? NULL : change->new_key,
+        .now = change->now,
+        .grace = change->rotate_grace,
+        .tombstone_lifetime = change->tombstone_lifetime,
+    };
     struct sf_session former;
 
     sf_session_init(&former);
     enum sf_status status = sf_session_decode(&former, sf_buffer_span(&attempt->record));
     if (status == SF_OK) {
-        sf_time forgotten = change->tombstone_lifetime > change->rotate_grace ? change->tombstone_lifetime
-                                                                              : change->rotate_grace;
-        former.head.kind = SF_RECORD_ENDED;
-        former.head.end_reason = is_login ? SF_END_LOGIN : SF_END_ROTATED;
-        former.head.version = attempt->session.head.version;
-        former.head.absolute_deadline = change->now + forgotten;
-        former.head.grace_until = change->now + change->rotate_grace;
-        former.head.successor = is_login ? (struct sf_key){{0}} : *change->new_key;
+        sf_session_replace(&former, &replacement);
         sf_buffer_clear(&attempt->former);
         status = sf_session_encode(&former, SF_RECORD_BYTES_MAX, &attempt->former);
     }
@@ -327,20 +321,6 @@ publish_new(struct attempt *attempt)
     return status;
 }
 
-static void
-begin_session(struct attempt *attempt)
-{
-    const struct sf_l1_change *change = attempt->change;
-
-    sf_session_fini(&attempt->session);
-    sf_session_init(&attempt->session);
-    attempt->session.head.created = change->now;
-    attempt->session.head.last_access = change->now;
-    attempt->session.head.idle_timeout = change->idle_timeout;
-    if (change->absolute_timeout > 0)
-        attempt->session.head.absolute_deadline = change->now + change->absolute_timeout;
-}
-
 static enum sf_status
 create(struct attempt *attempt)
 {
@@ -350,7 +330,7 @@ create(struct attempt *attempt)
         return SF_NOT_FOUND;
     if (change->new_key == NULL)
         return SF_INVALID;
-    begin_session(attempt);
+    sf_session_begin(&attempt->session, change->now, change->idle_timeout, change->absolute_timeout);
     enum sf_status status = apply_ops(attempt);
     if (status != SF_OK)
         return status;
