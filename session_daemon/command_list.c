@@ -146,6 +146,7 @@ begin_scan(struct call *call, const struct answer *answer)
     scan->base.task.run = run_scan;
     scan->base.task.finish = finish_scan;
     scan->now = call->now;
+    scan->status = SF_UNAVAILABLE; /* if nobody runs it any more */
     sf_buffer_init(&scan->rows, SF_RESP_BYTES_MAX / 2);
     call_wait_for_task(call, &scan->base, reply_page);
     task_queue_push(&call->daemon->loader.queue, &scan->base.task);

@@ -111,10 +111,24 @@ log_end(struct daemon *daemon)
                      "daemon writes them", usage.blocks_dirty);
 }
 
-/* A thread that is still inside the store uses all this: then the end of the process gives it back. */
+/* When the threads have ended and no client is left, what they have not run or the main thread not finished is freed. */
+static void
+finish_all(struct daemon *daemon, struct task_queue *queue)
+{
+    struct task *next;
+    for (struct task *task = task_queue_take_all(queue); task != NULL; task = next) {
+        next = task->next;
+        task->finish(task, daemon);
+    }
+}
+
 static void
 give_back(struct daemon *daemon)
 {
+    server_close_connections(&daemon->server);
+    finish_all(daemon, &daemon->writer.queue);
+    finish_all(daemon, &daemon->loader.queue);
+    finish_all(daemon, &daemon->server.done);
     server_fini(&daemon->server);
     loader_fini(&daemon->loader);
     writer_fini(&daemon->writer);
@@ -134,6 +148,7 @@ daemon_serve(struct daemon *daemon)
     bool writer_ended = writer_stop(&daemon->writer, now + timeout);
     bool loader_ended = loader_stop(&daemon->loader, now + timeout);
     log_end(daemon);
-    if (writer_ended && loader_ended)
-        give_back(daemon);
+    if (!writer_ended || !loader_ended)
+        _exit(0); /* a thread is still inside the store: nothing that it uses may be taken away */
+    give_back(daemon);
 }

@@ -98,6 +98,18 @@ refuse(struct listener *listener, int fd, enum sf_status status, const char *tex
     listener->daemon->server.connections_refused++;
 }
 
+/* Once a second at most: they could fill the log. */
+static void
+log_stranger(struct listener *listener, const struct ucred *peer)
+{
+    sf_time now = sf_clock_steady();
+    if (listener->stranger_at != 0 && now < listener->stranger_at + SF_SECOND)
+        return;
+    listener->stranger_at = now;
+    sf_log_write(&listener->daemon->log, SF_LOG_WARNING, "SF0111", "refused a client: uid %u, gid %u, pid %d",
+                 (unsigned)peer->uid, (unsigned)peer->gid, (int)peer->pid);
+}
+
 static void
 welcome(struct listener *listener, int fd)
 {
@@ -105,8 +117,7 @@ welcome(struct listener *listener, int fd)
     struct server *server = &daemon->server;
     struct ucred peer = {.uid = (uid_t)-1};
     if (!is_welcome(fd, &peer)) {
-        sf_log_write(&daemon->log, SF_LOG_WARNING, "SF0111", "refused a client: uid %u, gid %u, pid %d",
-                     (unsigned)peer.uid, (unsigned)peer.gid, (int)peer.pid);
+        log_stranger(listener, &peer);
         refuse(listener, fd, SF_INVALID, "this user may not connect");
         return;
     }

@@ -16,6 +16,7 @@ struct listener {
     struct daemon *daemon;
     int fd;                     /* -1: not accepting */
     sf_time paused_until;       /* steady clock; 0: not paused */
+    sf_time stranger_at;        /* steady clock; when one was last logged */
     struct sf_log_state room;   /* is there room for clients, as the log knows it */
 };
 

@@ -116,7 +116,6 @@ run_load(struct task *task, struct daemon *daemon)
 {
     struct load *load = (struct load *)task;
     sf_time now = sf_clock_steady();
-    load->status = SF_UNAVAILABLE;
     if (now >= load->give_up || !atomic_load_explicit(&load->is_wanted, memory_order_relaxed))
         return;
     load->status = daemon->store->ops->load(daemon->store, &load->key, now + LOAD_DEADLINE, &load->stored);
@@ -140,6 +139,7 @@ begin(struct daemon *daemon, struct load *load)
     load->vacancy = view.vacancy;
     load->task.run = run_load;
     load->task.finish = finish_load;
+    load->status = SF_UNAVAILABLE; /* if nobody runs it any more */
     load->give_up = sf_clock_steady() + LOAD_DEADLINE;
     task_queue_push(&daemon->loader.queue, &load->task);
 }

@@ -154,13 +154,17 @@ server_drain(struct server *server, sf_time deadline)
 }
 
 void
-server_fini(struct server *server)
+server_close_connections(struct server *server)
 {
-    finish_tasks(server->finished.daemon);
     struct connection *one;
     while ((one = TAILQ_FIRST(&server->connections)) != NULL)
         connection_close(one);
     free_closed(server);
+}
+
+void
+server_fini(struct server *server)
+{
     task_queue_fini(&server->done);
     close(server->signals.fd);
     event_loop_fini(&server->loop);

@@ -38,7 +38,7 @@ void server_run(struct server *server);
 /* Takes no more clients and requests; answers what is under way, until `deadline` (steady clock) at most. */
 void server_drain(struct server *server, sf_time deadline);
 
-/* Finishes what the threads have run since, when they have ended, and lets all clients go. */
-void server_fini(struct server *server);
+void server_close_connections(struct server *server);
+void server_fini(struct server *server); /* without connections and tasks */
 
 void server_bury(struct server *server, struct connection *connection);

@@ -176,6 +176,7 @@ write_through_begin(struct call *call, const struct sf_key *key, const struct sf
         write_through_free(self);
         return status;
     }
+    self->status = SF_UNAVAILABLE; /* if nobody runs it any more */
     self->has_held = key != NULL;
     if (key != NULL)
         self->held = *key;

@@ -292,8 +292,9 @@ ask_until(struct sf_daemon_link *link, const struct sf_span *words, size_t count
         if (fd < 0)
             return SF_UNAVAILABLE;
         enum sf_status status = ask_over(link, fd, words, count, deadline, reply);
-        if (status != SF_UNAVAILABLE || sf_clock_steady() >= deadline)
+        if (status != SF_UNAVAILABLE || sf_clock_steady() + CONNECT_PAUSE >= deadline)
             return status;
+        poll(NULL, 0, CONNECT_PAUSE);
         fd = -1;
     }
 }
