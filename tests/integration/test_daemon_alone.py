@@ -101,7 +101,7 @@ def test_a_load_does_not_overtake_what_stands_before_it(daemon):
 @pytest.mark.parametrize("rubbish", [
     b"GET / HTTP/1.0\r\n\r\n", b"PING\r\n", b"*1\r\n:1\r\n", b"*-1\r\n", b"*99999\r\n", b"*1\r\n$999999999\r\n",
     b"\x16\x03\x01\x02\x00", b"\0" * 1000, b"*1\r\n$4\r\nPINGxx",
-])
+], ids=lambda rubbish: repr(rubbish[:12]))
 def test_what_is_no_request_closes_the_connection(daemon, rubbish):
     with daemon.raw() as raw:
         raw.sendall(PING + rubbish)
