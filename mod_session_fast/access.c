@@ -57,7 +57,8 @@ parse_valid(cmd_parms *cmd, const char *line, const void **parsed_out)
 static const char *
 parse_field(cmd_parms *cmd, const char *line, const void **parsed_out)
 {
-    return *line != '\0' ? parse_words(cmd, line, parsed_out) : refuse(cmd, "session-field needs the name of a field");
+    return *line != '\0' ? parse_words(cmd, line, parsed_out)
+                         : refuse(cmd, "session-field needs the name of a field");
 }
 
 static bool
@@ -95,7 +96,8 @@ check_field(request_rec *r, const char *line, const void *parsed)
     const apr_array_header_t *words = parsed;
     const struct sf_session *fields = fields_of(r);
     const char *name = APR_ARRAY_IDX(words, 0, const char *);
-    const struct sf_field *field = fields == NULL ? NULL : sf_session_find(fields, sf_span_text(name));
+    const struct sf_field *field =
+        fields == NULL ? NULL : sf_session_find(fields, sf_span_text(name));
     char number[SF_NUMBER_TEXT];
     bool matches = field != NULL && is_among(sf_value_text(&field->value, number), words, 1);
     return matches ? AUTHZ_GRANTED : deny(r);
@@ -117,7 +119,7 @@ sf_access_register(apr_pool_t *pool)
         {"session-field", &require_field},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, rows[i].name, AUTHZ_PROVIDER_VERSION, rows[i].provider,
-                                  AP_AUTH_INTERNAL_PER_CONF);
+        ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, rows[i].name, AUTHZ_PROVIDER_VERSION,
+                                  rows[i].provider, AP_AUTH_INTERNAL_PER_CONF);
     }
 }

@@ -8,13 +8,18 @@
 #include <http_protocol.h>
 #include <string.h>
 
+static const char *
+joined(request_rec *r, apr_table_t *headers, const char *name)
+{
+    return apr_table_get(headers, name) != NULL ? apr_table_getm(r->pool, headers, name) : NULL;
+}
+
 /* All lines of one header in both tables as one list, and none left in either. */
 static const char *
 take_header(request_rec *r, const char *name)
 {
-    const char *sent = apr_table_get(r->headers_out, name) != NULL ? apr_table_getm(r->pool, r->headers_out, name) : NULL;
-    const char *always =
-        apr_table_get(r->err_headers_out, name) != NULL ? apr_table_getm(r->pool, r->err_headers_out, name) : NULL;
+    const char *sent = joined(r, r->headers_out, name);
+    const char *always = joined(r, r->err_headers_out, name);
     apr_table_unset(r->headers_out, name);
     apr_table_unset(r->err_headers_out, name);
     if (sent == NULL || always == NULL) {
@@ -33,7 +38,8 @@ is_directive(const char *token, const char *name)
 static bool
 is_for_shared_caches(const char *token)
 {
-    return is_directive(token, "public") || is_directive(token, "s-maxage") || is_directive(token, "private");
+    return is_directive(token, "public") || is_directive(token, "s-maxage") ||
+           is_directive(token, "private");
 }
 
 /* What else the application said stays: max-age, no-cache, must-revalidate, ... */
@@ -41,7 +47,8 @@ static const char *
 add_directives(apr_pool_t *pool, const char *ours, const char *theirs)
 {
     const char *rest = theirs == NULL ? "" : theirs;
-    for (const char *token = ap_get_list_item(pool, &rest); token != NULL; token = ap_get_list_item(pool, &rest)) {
+    for (const char *token = ap_get_list_item(pool, &rest); token != NULL;
+         token = ap_get_list_item(pool, &rest)) {
         if (!is_for_shared_caches(token) && !ap_find_token(pool, ours, token)) {
             ours = apr_pstrcat(pool, ours, ", ", token, NULL);
         }
@@ -69,7 +76,8 @@ sf_cache_control_enforce(request_rec *r, bool has_session, bool sets_cookie)
         return;
     }
     const char *ours = sets_cookie ? "private, no-store" : "private";
-    apr_table_setn(r->headers_out, "Cache-Control", add_directives(r->pool, ours, take_header(r, "Cache-Control")));
+    apr_table_setn(r->headers_out, "Cache-Control",
+                   add_directives(r->pool, ours, take_header(r, "Cache-Control")));
 }
 
 /* ---- cookies of ours that somebody else has set ---- */

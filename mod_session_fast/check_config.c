@@ -24,9 +24,11 @@ where_is(const ap_directive_t *directive, apr_pool_t *pool)
 }
 
 static bool
-report(const server_rec *s, const ap_directive_t *directive, const struct sf_error *error, apr_pool_t *pool)
+report(const server_rec *s, const ap_directive_t *directive, const struct sf_error *error,
+       apr_pool_t *pool)
 {
-    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, s, "SF0504: %s: %s", where_is(directive, pool), error->text);
+    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, s, "SF0504: %s: %s",
+                 where_is(directive, pool), error->text);
     return false;
 }
 
@@ -56,7 +58,10 @@ check_places(const server_rec *s, bool of_server, apr_pool_t *pool)
     return true;
 }
 
-/* The outer place first: what is wrong there would be wrong in all of the inner ones too, and be told of one of them. */
+/*
+ * The outer place first: what is wrong there would be wrong in all of the inner ones too, and be
+ * told of one of them.
+ */
 static bool
 check_server(const server_rec *s, apr_pool_t *pool)
 {
@@ -88,7 +93,8 @@ check_folder(const char *directive, const char *path, struct sf_error *error)
     if (slash != NULL && access(path, F_OK) != 0 && is_folder(parent)) {
         return true;
     }
-    sf_error_set(error, SF_INVALID, "%s: %s cannot be made, because %s is no folder", directive, path, parent);
+    sf_error_set(error, SF_INVALID, "%s: %s cannot be made, because %s is no folder", directive,
+                 path, parent);
     return false;
 }
 
@@ -107,7 +113,8 @@ check_scheme(const char *store, struct sf_error *error)
             return true;
         }
     }
-    sf_error_set(error, SF_INVALID, "SessionFastStore: there is no store '%.*s:'", (int)length, store);
+    sf_error_set(error, SF_INVALID, "SessionFastStore: there is no store '%.*s:'", (int)length,
+                 store);
     return false;
 }
 
@@ -136,10 +143,12 @@ static bool
 check_daemon(const char *daemon, struct sf_error *error)
 {
     const char *path = *daemon == '\0' ? SF_DAEMON_PATH : daemon;
-    if (strcmp(path, "none") == 0 || (*path == '/' && !is_folder(path) && access(path, X_OK) == 0)) {
+    if (strcmp(path, "none") == 0 ||
+        (*path == '/' && !is_folder(path) && access(path, X_OK) == 0)) {
         return true;
     }
-    sf_error_set(error, SF_INVALID, "SessionFastDaemon: %s is no program that can be started", path);
+    sf_error_set(error, SF_INVALID, "SessionFastDaemon: %s is no program that can be started",
+                 path);
     return false;
 }
 
@@ -149,10 +158,13 @@ check_instance(const server_rec *s, const struct sf_process *process, apr_pool_t
     const struct sf_config *config = &process->config;
     struct sf_instance instance;
     struct sf_error error;
-    const char *state_by = *config->state_directory == '\0' ? "SessionFastInstance" : "SessionFastStateDirectory";
-    bool is_right = sf_config_check(config, &error) == SF_OK && sf_instance_resolve(&instance, config, &error) == SF_OK
-        && check_folder("SessionFastInstance", instance.run, &error) && check_folder(state_by, instance.state, &error)
-        && check_store(config->store, &error) && check_daemon(config->daemon, &error);
+    const char *state_by =
+        *config->state_directory == '\0' ? "SessionFastInstance" : "SessionFastStateDirectory";
+    bool is_right = sf_config_check(config, &error) == SF_OK &&
+                    sf_instance_resolve(&instance, config, &error) == SF_OK &&
+                    check_folder("SessionFastInstance", instance.run, &error) &&
+                    check_folder(state_by, instance.state, &error) &&
+                    check_store(config->store, &error) && check_daemon(config->daemon, &error);
     return is_right || report(s, process->directive, &error, pool);
 }
 
@@ -169,8 +181,9 @@ warn_of_rivals(const server_rec *s, const ap_directive_t *first, apr_pool_t *poo
 {
     const ap_directive_t *ours = NULL, *rival = NULL;
     for (const ap_directive_t *at = first; at != NULL; at = at->next) {
-        bool is_rival = strcasecmp(at->directive, "SessionCookieName") == 0
-            || strcasecmp(at->directive, "SessionDBDCookieName") == 0 || says_on(at, "SessionDBDPerUser");
+        bool is_rival = strcasecmp(at->directive, "SessionCookieName") == 0 ||
+                        strcasecmp(at->directive, "SessionDBDCookieName") == 0 ||
+                        says_on(at, "SessionDBDPerUser");
         ours = says_on(at, "SessionFast") ? at : ours;
         rival = is_rival ? at : rival;
         if (at->first_child != NULL) {
@@ -179,7 +192,8 @@ warn_of_rivals(const server_rec *s, const ap_directive_t *first, apr_pool_t *poo
     }
     if (ours != NULL && rival != NULL) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, s,
-                     "SF0505: %s: %s makes a second provider of sessions beside SessionFast (%s): keep one of them",
+                     "SF0505: %s: %s makes a second provider of sessions beside SessionFast (%s): "
+                     "keep one of them",
                      where_is(rival, pool), rival->directive, where_is(ours, pool));
     }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a child of httpd opens: after fork, because no handle of shared memory or socket may be shared with the parent.
+ * What a child of httpd opens: after fork, because no handle of shared memory or socket may be
+ * shared with the parent.
  */
 #include "mod_session_fast/module.h"
 
@@ -34,8 +35,8 @@ write_line(void *context, enum sf_log_level level, const char *line)
 }
 
 /*
- * Nothing closes the front again: prefork's children run their cleanups inside a signal handler, and the kernel takes memory,
- * sockets and the process slot back in any case.
+ * Nothing closes the front again: prefork's children run their cleanups inside a signal handler,
+ * and the kernel takes memory, sockets and the process slot back in any case.
  */
 void
 sf_child_process_init(apr_pool_t *pchild, server_rec *s)
@@ -50,6 +51,7 @@ sf_child_process_init(apr_pool_t *pchild, server_rec *s)
     process->log = (struct sf_log){.write = write_line, .context = s, .level = SF_LOG_DEBUG};
     if (sf_front_open(&process->front, &process->instance, &process->log, &error) != SF_OK) {
         process->front = NULL;
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "SF0503: no sessions in this process: %s", error.text);
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "SF0503: no sessions in this process: %s",
+                     error.text);
     }
 }

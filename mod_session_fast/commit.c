@@ -8,7 +8,10 @@
 
 APLOG_USE_MODULE(session_fast);
 
-/* Options of the place and of the instance in one, with SessionMaxAge as one more limit for sessions that are made here. */
+/*
+ * Options of the place and of the instance in one, with SessionMaxAge as one more limit for
+ * sessions that are made here.
+ */
 static struct sf_config
 effective_config(const struct sf_request_session *session, const request_rec *r)
 {
@@ -23,7 +26,8 @@ effective_config(const struct sf_request_session *session, const request_rec *r)
 
 /* Without a cookie in the response a new id would be lost, and its session with it. */
 static bool
-comes_too_late(const struct sf_request_session *session, const request_rec *r, const struct sf_ops *ops)
+comes_too_late(const struct sf_request_session *session, const request_rec *r,
+               const struct sf_ops *ops)
 {
     bool needs_cookie = session->state != SF_SESSION_ACTIVE || sf_ops_wants_new_id(ops);
     bool cannot_send = session->is_sent || (r->main != NULL && !session->has_filter);
@@ -53,7 +57,8 @@ explain(enum sf_status status)
 {
     switch (status) {
     case SF_INVALID:
-        return "an operation does not fit its field: a text is no number, a number overflows, a name or value is not allowed";
+        return "an operation does not fit its field: a text is no number, a number overflows, "
+               "a name or value is not allowed";
     case SF_FULL:
         return "the session would be larger than SessionFastMaxBytes, or there is no room for it";
     case SF_CONFLICT:
@@ -71,7 +76,10 @@ explain(enum sf_status status)
     return sf_status_text(status);
 }
 
-/* Where store or daemon are away, that was said once, by whoever noticed: not again for each request. */
+/*
+ * Where store or daemon are away, that was said once, by whoever noticed: not again for each
+ * request.
+ */
 static int
 log_level(enum sf_status status)
 {
@@ -83,32 +91,36 @@ refuse(struct sf_request_session *session, request_rec *r, enum sf_status status
 {
     bool goes_on = session->config->on_error == SF_ON_ERROR_ANONYMOUS && status != SF_INVALID;
     if (goes_on) {
-        ap_log_rerror(APLOG_MARK, log_level(status), 0, r, "SF0514: a change was not %s, the response goes on: %s",
+        ap_log_rerror(APLOG_MARK, log_level(status), 0, r,
+                      "SF0514: a change was not %s, the response goes on: %s",
                       status == SF_UNCERTAIN ? "confirmed" : "made", explain(status));
         return;
     }
     session->failure = status == SF_INVALID ? HTTP_INTERNAL_SERVER_ERROR : HTTP_SERVICE_UNAVAILABLE;
-    ap_log_rerror(APLOG_MARK, log_level(status), 0, r, "SF0513: a change was not %s, answered %d: %s",
+    ap_log_rerror(APLOG_MARK, log_level(status), 0, r,
+                  "SF0513: a change was not %s, answered %d: %s",
                   status == SF_UNCERTAIN ? "confirmed" : "made", session->failure, explain(status));
 }
 
 static void
-settle(struct sf_request_session *session, request_rec *r, enum sf_status status, const struct sf_saved *saved)
+settle(struct sf_request_session *session, request_rec *r, enum sf_status status,
+       const struct sf_saved *saved)
 {
     switch (status) {
     case SF_OK:
         take_result(session, saved);
         break;
     case SF_UNCERTAIN:
-        /* It is in the cache and will be written: the browser gets its id, but not the promise that was asked for. */
+        /* In the cache, and will be written: the browser gets its id, but no promise is kept. */
         take_result(session, saved);
         refuse(session, r, status);
         break;
     case SF_NOT_FOUND:
-        /* Ended while this request was at work: nothing brings it back, and the page is still good. */
+        /* Ended while this request was at work: nothing brings it back, the page is still good. */
         session->state = SF_SESSION_NONE;
         session->is_over = true;
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "SF0512: the session was ended meanwhile: change dropped");
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                      "SF0512: the session was ended meanwhile: change dropped");
         break;
     case SF_CONFLICT:
     case SF_FULL:
@@ -122,11 +134,13 @@ settle(struct sf_request_session *session, request_rec *r, enum sf_status status
 }
 
 /*
- * A login makes a session where there is none, also when the old one has just ended or was replaced: the user has shown a
- * password. Where nobody knows, only a login may: anything else would take the place of a session that may be alive.
+ * A login makes a session where there is none, also when the old one has just ended or was
+ * replaced: the user has shown a password. Where nobody knows, only a login may: anything else
+ * would take the place of a session that may be alive.
  */
 static enum sf_status
-commit(struct sf_request_session *session, request_rec *r, const struct sf_ops *ops, struct sf_saved *saved_out)
+commit(struct sf_request_session *session, request_rec *r, const struct sf_ops *ops,
+       struct sf_saved *saved_out)
 {
     struct sf_front *front = session->process->front;
     bool is_login = sf_ops_has(ops, SF_OP_LOGIN);
@@ -146,15 +160,18 @@ commit(struct sf_request_session *session, request_rec *r, const struct sf_ops *
 }
 
 enum sf_status
-sf_request_session_apply(struct sf_request_session *session, request_rec *r, const struct sf_ops *ops)
+sf_request_session_apply(struct sf_request_session *session, request_rec *r,
+                         const struct sf_ops *ops)
 {
     bool has_session = sf_request_session_read(session, r) == SF_SESSION_ACTIVE;
     if (ops->count == 0 || (!has_session && !sf_ops_may_create(ops))) {
         return SF_OK;
     }
     if (comes_too_late(session, r, ops)) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                      "SF0515: the change needs a new cookie and the response headers are already sent: change dropped");
+        ap_log_rerror(
+            APLOG_MARK, APLOG_WARNING, 0, r,
+            "SF0515: the change needs a new cookie and the response headers are already sent: "
+            "change dropped");
         return SF_INVALID;
     }
     struct sf_saved saved = {.version = 0};
@@ -173,10 +190,12 @@ sf_request_session_end(struct sf_request_session *session, request_rec *r)
     config.durability = config.login_durability = SF_DURABILITY_MEMORY;
     enum sf_status status = sf_ops_add(&ops, &(struct sf_op){.kind = SF_OP_END});
     if (status == SF_OK) {
-        status = sf_front_apply(session->process->front, &session->key, &ops, &config, sf_clock_wall(), &saved);
+        status = sf_front_apply(session->process->front, &session->key, &ops, &config,
+                                sf_clock_wall(), &saved);
     }
     if (status != SF_OK && status != SF_NOT_FOUND) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, "SF0516: a session older than SessionMaxAge was not ended: %s",
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      "SF0516: a session older than SessionMaxAge was not ended: %s",
                       sf_status_text(status));
     }
     session->state = SF_SESSION_NONE;

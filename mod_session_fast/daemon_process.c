@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * httpd's parent as the keeper of session-fastd: started with httpd, kept over graceful and restart, started again when it
- * dies, ended with httpd. While it is away, sessions in the cache go on.
+ * httpd's parent as the keeper of session-fastd: started with httpd, kept over graceful and
+ * restart, started again when it dies, ended with httpd. While it is away, sessions in the cache go
+ * on.
  */
 #include "mod_session_fast/daemon_spawn.h"
 
@@ -27,7 +28,7 @@ APLOG_USE_MODULE(session_fast);
 /* What outlives the configuration, and with it this shared object: no pointers. */
 struct retained {
     pid_t pid;             /* 0: none runs */
-    bool is_child;         /* ours: APR tells of its death. Else that of an httpd that was killed: looked at now and then */
+    bool is_child;         /* else an earlier httpd's, and looked at every 10 s */
     sf_time started;       /* steady clock */
     unsigned quick_deaths; /* in a row */
     bool has_served;       /* httpd has run with it: from now on a failure must not end httpd */
@@ -65,8 +66,8 @@ is_ours_to_run(const struct sf_process *process)
 /* ---- hearing of its end ---- */
 
 /*
- * The main loop of every MPM looks for ended children once a second and sleeps in between. A handler, even an empty one, ends
- * that sleep: a dead daemon is replaced at once.
+ * The main loop of every MPM looks for ended children once a second and sleeps in between. A
+ * handler, even an empty one, ends that sleep: a dead daemon is replaced at once.
  */
 static void
 wake_up(int number)
@@ -95,7 +96,10 @@ sf_daemon_process_child_init(void)
 
 /* ---- start ---- */
 
-/* Standard error is httpd's error log by now: a new file after a rotation, a new pipe after each restart. */
+/*
+ * Standard error is httpd's error log by now: a new file after a rotation, a new pipe after each
+ * restart.
+ */
 static bool
 note_log(struct retained *retained)
 {
@@ -130,7 +134,8 @@ start(struct watch *watch, struct sf_error *error)
     if (retained->pid == 0) {
         return sf_error_set(error, SF_UNAVAILABLE, "fork failed");
     }
-    apr_cpystrn(retained->lock_path, watch->process->instance.daemon_lock_path, sizeof retained->lock_path);
+    apr_cpystrn(retained->lock_path, watch->process->instance.daemon_lock_path,
+                sizeof retained->lock_path);
     return SF_OK;
 }
 
@@ -143,8 +148,8 @@ start_and_await(struct watch *watch, struct sf_error *error)
                                  sf_clock_steady() + START_TIME, error);
     }
     if (status == SF_OK) {
-        ap_log_error(APLOG_MARK, APLOG_INFO, 0, watch->s, "SF0531: session-fastd started (process %d)",
-                     (int)watch->retained->pid);
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, watch->s,
+                     "SF0531: session-fastd started (process %d)", (int)watch->retained->pid);
     }
     return status;
 }
@@ -157,7 +162,8 @@ end(struct watch *watch, pid_t pid)
     sf_time deadline = sf_clock_steady() + watch->process->config.stop_timeout + STOP_MARGIN;
     if (!sf_daemon_end(pid, deadline)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, watch->s,
-                     "SF0532: session-fastd (process %d) did not end in time: it is left to itself", (int)pid);
+                     "SF0532: session-fastd (process %d) did not end in time: it is left to itself",
+                     (int)pid);
     }
     if (pid == watch->retained->pid) {
         watch->retained->pid = 0;
@@ -176,7 +182,10 @@ end_with_httpd(void *context)
     return APR_SUCCESS;
 }
 
-/* This shared object may be unloaded after the configuration has gone: nothing outside may point into it. */
+/*
+ * This shared object may be unloaded after the configuration has gone: nothing outside may point
+ * into it.
+ */
 static apr_status_t
 forget_watch(void *context)
 {
@@ -197,7 +206,8 @@ start_again(struct watch *watch)
     if (start(watch, &error) == SF_OK) {
         watch_child(watch);
     } else {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, watch->s, "SF0533: session-fastd was not started: %s", error.text);
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, watch->s,
+                     "SF0533: session-fastd was not started: %s", error.text);
     }
 }
 
@@ -214,14 +224,18 @@ after_death(struct watch *watch, int result)
     }
     bool waits = retained->quick_deaths > QUICK_DEATHS_MAX;
     /* The MPMs pass an exit status or the number of a signal, and do not say which. */
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, watch->s, "SF0534: session-fastd has ended (%d): %s", result,
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, watch->s, "SF0534: session-fastd has ended (%d): %s",
+                 result,
                  waits ? "it dies again and again, next try in some seconds" : "started again");
     if (!waits) {
         start_again(watch);
     }
 }
 
-/* DEATH comes from the main loop of the MPM. RESTART and UNREGISTER are said while httpd restarts: the daemon stays. */
+/*
+ * DEATH comes from the main loop of the MPM. RESTART and UNREGISTER are said while httpd restarts:
+ * the daemon stays.
+ */
 static void
 on_child_event(int reason, void *context, int result)
 {
@@ -232,7 +246,10 @@ on_child_event(int reason, void *context, int result)
     }
 }
 
-/* Every ten seconds: the slow way back for a daemon that dies at once, or whose death nobody tells us. */
+/*
+ * Every ten seconds: the slow way back for a daemon that dies at once, or whose death nobody tells
+ * us.
+ */
 int
 sf_daemon_process_monitor(apr_pool_t *pool, server_rec *s)
 {
@@ -240,7 +257,8 @@ sf_daemon_process_monitor(apr_pool_t *pool, server_rec *s)
     const struct retained *retained = retained_data();
     bool is_watched = retained->pid != 0 && retained->is_child;
     (void)pool;
-    if (is_ours_to_run(process) && !is_watched && sf_daemon_holder(process->instance.daemon_lock_path) == 0) {
+    if (is_ours_to_run(process) && !is_watched &&
+        sf_daemon_holder(process->instance.daemon_lock_path) == 0) {
         start_again(process->watch);
     }
     return DECLINED;
@@ -268,16 +286,17 @@ static bool
 is_other_instance(const struct watch *watch)
 {
     const struct retained *retained = watch->retained;
-    return retained->pid != 0
-        && (!is_ours_to_run(watch->process)
-            || strcmp(retained->lock_path, watch->process->instance.daemon_lock_path) != 0);
+    return retained->pid != 0 &&
+           (!is_ours_to_run(watch->process) ||
+            strcmp(retained->lock_path, watch->process->instance.daemon_lock_path) != 0);
 }
 
 static enum sf_status
 prepare(struct watch *watch, bool *changed_out, apr_pool_t *pool, struct sf_error *error)
 {
     struct sf_process *process = watch->process;
-    enum sf_status status = sf_instance_prepare(&process->instance, sf_daemon_uid(), sf_daemon_gid(), error);
+    enum sf_status status =
+        sf_instance_prepare(&process->instance, sf_daemon_uid(), sf_daemon_gid(), error);
     if (status != SF_OK) {
         return status;
     }
@@ -290,8 +309,10 @@ adopt(struct watch *watch, pid_t holder)
     struct retained *retained = watch->retained;
     retained->pid = holder;
     retained->is_child = false;
-    apr_cpystrn(retained->lock_path, watch->process->instance.daemon_lock_path, sizeof retained->lock_path);
-    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, watch->s, "SF0536: session-fastd runs already (process %d)", (int)holder);
+    apr_cpystrn(retained->lock_path, watch->process->instance.daemon_lock_path,
+                sizeof retained->lock_path);
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, watch->s,
+                 "SF0536: session-fastd runs already (process %d)", (int)holder);
 }
 
 /* The daemon that runs already goes on, whoever started it, unless it runs with other options. */
@@ -306,8 +327,11 @@ ensure_daemon(struct watch *watch, apr_pool_t *pool, struct sf_error *error)
     pid_t holder = sf_daemon_holder(watch->process->instance.daemon_lock_path);
     bool has_other_log = note_log(watch->retained) && holder == watch->retained->pid;
     if (holder != 0 && (changed || has_other_log)) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, watch->s, "SF0535: %s: session-fastd (process %d) is replaced",
-                     changed ? "options of the instance have changed" : "the error log is another file", (int)holder);
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, watch->s,
+                     "SF0535: %s: session-fastd (process %d) is replaced",
+                     changed ? "options of the instance have changed"
+                             : "the error log is another file",
+                     (int)holder);
         end(watch, holder);
         holder = 0;
     }
@@ -341,8 +365,8 @@ static bool
 is_real_start(void)
 {
     int mode = ap_state_query(AP_SQ_RUN_MODE);
-    return ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG && mode != AP_SQ_RM_CONFIG_TEST
-        && mode != AP_SQ_RM_CONFIG_DUMP;
+    return ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG &&
+           mode != AP_SQ_RM_CONFIG_TEST && mode != AP_SQ_RM_CONFIG_DUMP;
 }
 
 int
@@ -359,7 +383,8 @@ sf_daemon_process_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *p
     if (set_up(watch, ptemp, &error) != SF_OK) {
         bool goes_on = watch->retained->has_served;
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, s, "SF0537: %s%s", error.text,
-                     goes_on ? "; httpd goes on, sessions that are not in the cache are unavailable" : "");
+                     goes_on ? "; httpd goes on, sessions that are not in the cache are unavailable"
+                             : "");
         return goes_on ? OK : HTTP_INTERNAL_SERVER_ERROR;
     }
     if (watch->retained->pid != 0 && watch->retained->is_child) {

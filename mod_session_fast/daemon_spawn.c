@@ -37,21 +37,25 @@ sf_daemon_gid(void)
 static bool
 become(uid_t uid, gid_t gid)
 {
-    return uid == 0 ? seteuid(uid) == 0 && setegid(gid) == 0 : setegid(gid) == 0 && seteuid(uid) == 0;
+    return uid == 0 ? seteuid(uid) == 0 && setegid(gid) == 0
+                    : setegid(gid) == 0 && seteuid(uid) == 0;
 }
 
 enum sf_status
-sf_daemon_write_config(const struct sf_process *process, bool *changed_out, apr_pool_t *pool, struct sf_error *error)
+sf_daemon_write_config(const struct sf_process *process, bool *changed_out, apr_pool_t *pool,
+                       struct sf_error *error)
 {
     const char *path = process->instance.config_path;
     gid_t own_group = getegid();
     bool is_root = geteuid() == 0;
     if (is_root && !become(sf_daemon_uid(), sf_daemon_gid())) {
-        return sf_error_set(error, SF_UNAVAILABLE, "%s: cannot act as User and Group: %s", path, strerror(errno));
+        return sf_error_set(error, SF_UNAVAILABLE, "%s: cannot act as User and Group: %s", path,
+                            strerror(errno));
     }
     enum sf_status status = sf_config_write(&process->config, path, changed_out, pool, error);
     if (is_root && !become(0, own_group)) {
-        return sf_error_set(error, SF_UNAVAILABLE, "%s: cannot be root again: %s", path, strerror(errno));
+        return sf_error_set(error, SF_UNAVAILABLE, "%s: cannot be root again: %s", path,
+                            strerror(errno));
     }
     return status;
 }
@@ -72,8 +76,8 @@ sf_daemon_holder(const char *lock_path)
 }
 
 /*
- * Only standard error stays: that is httpd's error log. With a listening socket of httpd the daemon would keep its port
- * occupied after httpd has gone.
+ * Only standard error stays: that is httpd's error log. With a listening socket of httpd the daemon
+ * would keep its port occupied after httpd has gone.
  */
 static void
 leave_httpd_behind(void)
@@ -81,7 +85,8 @@ leave_httpd_behind(void)
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    static const int signals[] = {SIGTERM, SIGHUP, SIGINT, SIGUSR1, SIGUSR2, SIGCHLD, SIGPIPE, SIGWINCH};
+    static const int signals[] = {SIGTERM, SIGHUP,  SIGINT,  SIGUSR1,
+                                  SIGUSR2, SIGCHLD, SIGPIPE, SIGWINCH};
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
         signal(signals[i], SIG_DFL);
     }
@@ -137,9 +142,11 @@ explain_end(pid_t *pid, int result, struct sf_error *error)
 {
     *pid = 0;
     if (WIFSIGNALED(result)) {
-        return sf_error_set(error, SF_UNAVAILABLE, "session-fastd was killed by signal %d", WTERMSIG(result));
+        return sf_error_set(error, SF_UNAVAILABLE, "session-fastd was killed by signal %d",
+                            WTERMSIG(result));
     }
-    return sf_error_set(error, SF_UNAVAILABLE, "session-fastd ended with status %d; its own lines say why",
+    return sf_error_set(error, SF_UNAVAILABLE,
+                        "session-fastd ended with status %d; its own lines say why",
                         WEXITSTATUS(result));
 }
 
@@ -152,7 +159,8 @@ await_answer(struct sf_daemon_link *link, pid_t *pid, sf_time deadline, struct s
             return explain_end(pid, result, error);
         }
         if (sf_clock_steady() >= deadline) {
-            return sf_error_set(error, SF_UNAVAILABLE, "session-fastd (process %d) does not answer", (int)*pid);
+            return sf_error_set(error, SF_UNAVAILABLE, "session-fastd (process %d) does not answer",
+                                (int)*pid);
         }
         poll(NULL, 0, PAUSE);
     }
@@ -160,7 +168,8 @@ await_answer(struct sf_daemon_link *link, pid_t *pid, sf_time deadline, struct s
 }
 
 enum sf_status
-sf_daemon_await(const struct sf_instance *instance, pid_t *pid, sf_time deadline, struct sf_error *error)
+sf_daemon_await(const struct sf_instance *instance, pid_t *pid, sf_time deadline,
+                struct sf_error *error)
 {
     struct sf_daemon_link *link;
     enum sf_status status = sf_daemon_link_new(&link, instance->socket_path);

@@ -64,12 +64,15 @@ is_in_htaccess(cmd_parms *cmd)
     return ap_check_cmd_context(cmd, NOT_IN_HTACCESS) != NULL;
 }
 
-/* httpd names the file and the line above our text; one line should say it all, in logs and in mails. */
+/*
+ * httpd names the file and the line above our text; one line should say it all, in logs and in
+ * mails.
+ */
 static const char *
 explain(const cmd_parms *cmd, const struct sf_error *error)
 {
-    return apr_psprintf(cmd->pool, "SF0501: %s, line %d: %s", cmd->directive->filename, cmd->directive->line_num,
-                        error->text);
+    return apr_psprintf(cmd->pool, "SF0501: %s, line %d: %s", cmd->directive->filename,
+                        cmd->directive->line_num, error->text);
 }
 
 static const char *
@@ -78,7 +81,8 @@ set_for_instance(cmd_parms *cmd, const struct sf_option *option, const char *tex
     struct sf_server *server = sf_server_of(cmd->server);
     struct sf_error error;
     if (cmd->server->is_virtual || ap_check_cmd_context(cmd, GLOBAL_ONLY) != NULL) {
-        sf_error_set(&error, SF_INVALID, "%s holds for the whole server: it cannot stand in a virtual host or section",
+        sf_error_set(&error, SF_INVALID,
+                     "%s holds for the whole server: it cannot stand in a virtual host or section",
                      option->directive);
         return explain(cmd, &error);
     }
@@ -91,7 +95,10 @@ set_for_instance(cmd_parms *cmd, const struct sf_option *option, const char *tex
     return NULL;
 }
 
-/* A .htaccess file is read while a request waits: it is checked at once, and never noted in the server. */
+/*
+ * A .htaccess file is read while a request waits: it is checked at once, and never noted in the
+ * server.
+ */
 static const char *
 check_htaccess(cmd_parms *cmd, const struct sf_place *place)
 {
@@ -168,8 +175,9 @@ set_list(cmd_parms *cmd, void *place_config, const char *words)
 #define WITH_LIST set_list
 
 const command_rec sf_directives[] = {
-#define OPTION(type, field, directive, default_text, min, max, scope, help) \
-    TAKES_##type(directive, WITH_##type, (void *)&sf_options[SF_OPTION_AT_##field], WHERE_##scope, help),
+#define OPTION(type, field, directive, default_text, min, max, scope, help)                        \
+    TAKES_##type(directive, WITH_##type, (void *)&sf_options[SF_OPTION_AT_##field], WHERE_##scope, \
+                 help),
 #include "common/config/options.def"
 #undef OPTION
     {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL},

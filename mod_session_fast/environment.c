@@ -11,18 +11,23 @@
 
 APLOG_USE_MODULE(session_fast);
 
-/* mod_proxy_fcgi and mod_authnz_fcgi drop larger variables, and say so in the log for each request. */
+/*
+ * mod_proxy_fcgi and mod_authnz_fcgi drop larger variables, and say so in the log for each request.
+ */
 #define HTTP_SESSION_MAX 16000
 
-/* mod_auth_form keeps a password in clear, or a hash that is as good as one: no application needs them. */
+/*
+ * mod_auth_form keeps a password in clear, or a hash that is as good as one: no application needs
+ * them.
+ */
 static bool
 is_credential(struct sf_span name)
 {
     static const char *const suffixes[] = {"-" MOD_SESSION_PW, "-site"};
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
         size_t length = strlen(suffixes[i]);
-        if (name.size > length
-            && strncasecmp((const char *)name.data + name.size - length, suffixes[i], length) == 0) {
+        if (name.size > length &&
+            strncasecmp((const char *)name.data + name.size - length, suffixes[i], length) == 0) {
             return true;
         }
     }
@@ -47,7 +52,10 @@ without_credentials(const struct sf_session *session, const char *export, apr_po
     return shown;
 }
 
-/* Whatever set them (a header of the client, SetEnvIf, an outer request): these names say what the session says. */
+/*
+ * Whatever set them (a header of the client, SetEnvIf, an outer request): these names say what the
+ * session says.
+ */
 static void
 remove_ours(request_rec *r)
 {
@@ -75,7 +83,8 @@ static void
 export_session(struct sf_request_session *session, request_rec *r)
 {
     const struct sf_config *config = &sf_place_of(r)->config;
-    const struct sf_export_options options = {.fields = config->export, .data_format = config->data_format};
+    const struct sf_export_options options = {.fields = config->export,
+                                              .data_format = config->data_format};
     const struct sf_session *fields = sf_request_session_fields(session, r);
     struct sf_session shown = {.count = 0};
     if (fields != NULL) {
@@ -86,7 +95,8 @@ export_session(struct sf_request_session *session, request_rec *r)
         sf_export_environment(fields == NULL ? NULL : &shown, &session->key, session->is_new,
                               session->loaded.expires, &options, set_variable, r);
     if (status != SF_OK) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "SF0520: the environment lacks parts of the session: %s",
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "SF0520: the environment lacks parts of the session: %s",
                       sf_status_text(status));
     }
 }
@@ -124,8 +134,10 @@ drop_if_too_large(request_rec *r)
     const char *text = apr_table_get(r->subprocess_env, "HTTP_SESSION");
     if (text != NULL && strlen(text) > HTTP_SESSION_MAX) {
         apr_table_unset(r->subprocess_env, "HTTP_SESSION");
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                      "SF0521: HTTP_SESSION has more than %d bytes and was left out: use SESSION_FIELD_*", HTTP_SESSION_MAX);
+        ap_log_rerror(
+            APLOG_MARK, APLOG_INFO, 0, r,
+            "SF0521: HTTP_SESSION has more than %d bytes and was left out: use SESSION_FIELD_*",
+            HTTP_SESSION_MAX);
     }
 }
 
@@ -153,8 +165,8 @@ count_row(void *context, const char *name, const char *value)
 }
 
 /*
- * DirectoryIndex and content negotiation lay the environment of a subrequest over ours: each name twice, and by the rules of two
- * places. The rules of the place that answers hold.
+ * DirectoryIndex and content negotiation lay the environment of a subrequest over ours: each name
+ * twice, and by the rules of two places. The rules of the place that answers hold.
  */
 void
 sf_environment_insert_filter(request_rec *r)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * session('name') and %{session:name}; %{SESSION_USER}, %{SESSION_STATE}, %{SESSION_KEY}: in <If>, Require expr,
- * RewriteCond expr, Header ... expr=. The session is read when the expression is evaluated.
+ * session('name') and %{session:name}; %{SESSION_USER}, %{SESSION_STATE}, %{SESSION_KEY}: in <If>,
+ * Require expr, RewriteCond expr, Header ... expr=. The session is read when the expression is
+ * evaluated.
  */
 #include "mod_session_fast/module.h"
 
@@ -9,12 +10,17 @@
 #include <apr_strings.h>
 #include <string.h>
 
-/* What the expression decides depends on the cookie, and httpd puts that into Vary where it keeps account of it. */
+/*
+ * What the expression decides depends on the cookie, and httpd puts that into Vary where it keeps
+ * account of it.
+ */
 static struct sf_request_session *
 session_for(const ap_expr_eval_ctx_t *ctx)
 {
     if (ctx->vary_this != NULL) {
-        *ctx->vary_this = *ctx->vary_this == NULL ? "Cookie" : apr_pstrcat(ctx->p, *ctx->vary_this, ", Cookie", NULL);
+        *ctx->vary_this = *ctx->vary_this == NULL
+                              ? "Cookie"
+                              : apr_pstrcat(ctx->p, *ctx->vary_this, ", Cookie", NULL);
     }
     return ctx->r == NULL ? NULL : sf_request_session(ctx->r);
 }
@@ -33,7 +39,8 @@ user_value(ap_expr_eval_ctx_t *ctx, const void *data)
 {
     (void)data;
     struct sf_request_session *session = session_for(ctx);
-    const struct sf_session *fields = session == NULL ? NULL : sf_request_session_fields(session, ctx->r);
+    const struct sf_session *fields =
+        session == NULL ? NULL : sf_request_session_fields(session, ctx->r);
     if (fields == NULL) {
         return "";
     }
@@ -81,7 +88,8 @@ sf_expressions_lookup(ap_expr_lookup_parms *parms)
         *parms->data = NULL;
         return OK;
     }
-    for (size_t i = 0; parms->type == AP_EXPR_FUNC_VAR && i < sizeof variables / sizeof variables[0]; i++) {
+    for (size_t i = 0;
+         parms->type == AP_EXPR_FUNC_VAR && i < sizeof variables / sizeof variables[0]; i++) {
         if (strcasecmp(parms->name, variables[i].name) == 0) {
             *parms->func = (const void *)variables[i].value;
             *parms->data = NULL;

@@ -16,8 +16,8 @@ typedef void hook_session_save_fn(ap_HOOK_session_save_t *save, const char *cons
                                   const char *const *after, int order);
 
 /*
- * mod_session's hooks are functions of its shared object. Naming them would make it impossible to load this module alone, or first:
- * all modules are loaded by now, so they are there or not.
+ * mod_session's hooks are functions of its shared object. Naming them would make it impossible to
+ * load this module alone, or first: all modules are loaded by now, so they are there or not.
  */
 static void
 hook_mod_session(void)
@@ -45,9 +45,14 @@ pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 static void
 register_hooks(apr_pool_t *pool)
 {
-    /* mod_session has exported HTTP_SESSION and put its filter in place before ours look at both. */
+    /*
+     * mod_session has exported HTTP_SESSION and put its filter in place before ours look at both.
+     */
     static const char *const after_session[] = {"mod_session.c", NULL};
-    /* Their Cache-Control is there when ours is enforced; mod_headers comes later still, and has the last word. */
+    /*
+     * Their Cache-Control is there when ours is enforced; mod_headers comes later still, and has
+     * the last word.
+     */
     static const char *const after_expires[] = {"mod_session.c", "mod_expires.c", NULL};
 
     (void)pool;
@@ -63,7 +68,8 @@ register_hooks(apr_pool_t *pool)
     ap_hook_fixups(sf_environment_fixups, after_session, NULL, APR_HOOK_MIDDLE);
     ap_hook_insert_filter(sf_environment_insert_filter, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_insert_filter(sf_response_headers_insert_filter, after_expires, NULL, APR_HOOK_MIDDLE);
-    ap_hook_insert_error_filter(sf_response_headers_insert_error_filter, after_expires, NULL, APR_HOOK_MIDDLE);
+    ap_hook_insert_error_filter(sf_response_headers_insert_error_filter, after_expires, NULL,
+                                APR_HOOK_MIDDLE);
     sf_response_headers_register();
 
     ap_hook_expr_lookup(sf_expressions_lookup, NULL, NULL, APR_HOOK_MIDDLE);

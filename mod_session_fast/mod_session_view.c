@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What mod_session is told to do at a place. Its structure is public in mod_session.h; only the module record is looked up by
- * name, so that this module can be loaded without it.
+ * What mod_session is told to do at a place. Its structure is public in mod_session.h; only the
+ * module record is looked up by name, so that this module can be loaded without it.
  */
 #include "mod_session_fast/module.h"
 
@@ -43,6 +43,6 @@ sf_mod_session_excludes(const struct sf_process *process, const request_rec *r)
     if (conf == NULL) {
         return false;
     }
-    return (conf->includes->nelts > 0 && !begins_with_one_of(r->uri, conf->includes))
-        || begins_with_one_of(r->uri, conf->excludes);
+    return (conf->includes->nelts > 0 && !begins_with_one_of(r->uri, conf->includes)) ||
+           begins_with_one_of(r->uri, conf->excludes);
 }

@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * module.h - what the files of mod_session_fast share: configuration, and the session of one client request.
+ * module.h - what the files of mod_session_fast share: configuration, and the session of one client
+ * request.
  *
- * Everything hangs off httpd's own structures: nothing here is a variable of the process. Order of the hooks and what each may do:
- * docs/apache.md, "What happens to a request".
+ * Everything hangs off httpd's own structures: nothing here is a variable of the process. Order of
+ * the hooks and what each may do: docs/apache.md, "What happens to a request".
  */
 #include <ap_expr.h>
 #include <apr_pools.h>
@@ -42,14 +43,14 @@ struct sf_process {
     module *mod_session;             /* NULL: not loaded */
     const ap_directive_t *directive; /* the last INSTANCE directive, for messages */
     struct watch *watch;             /* daemon_process.c: httpd's parent only */
-    bool is_used;                    /* a directive of ours stands somewhere: the daemon is wanted */
+    bool is_used;                    /* a directive of ours stands somewhere */
 };
 
 struct sf_server {
-    struct sf_process *process;      /* shared by all servers; NULL in a virtual host before the merge */
-    apr_array_header_t *places;      /* struct sf_place *: those with directives of ours, for check_config */
-    bool is_used;                    /* a directive of ours stands in this server */
-    bool is_enabled;                 /* "SessionFast On" stands somewhere in it */
+    struct sf_process *process; /* shared by all servers; NULL in a virtual host before the merge */
+    apr_array_header_t *places; /* struct sf_place *, those with directives of ours */
+    bool is_used;               /* a directive of ours stands in this server */
+    bool is_enabled;            /* "SessionFast On" stands somewhere in it */
 };
 
 static inline struct sf_server *
@@ -77,7 +78,8 @@ int sf_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
 /* ---- processes ---- */
 
 /* daemon_process.c: httpd's parent. */
-int sf_daemon_process_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+int sf_daemon_process_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                                  server_rec *s);
 int sf_daemon_process_monitor(apr_pool_t *pool, server_rec *s);
 void sf_daemon_process_child_init(void); /* in a child: leaves the parent's signal handler behind */
 
@@ -95,19 +97,17 @@ enum sf_session_state {
 
 enum sf_cookie_answer { SF_COOKIE_NOTHING, SF_COOKIE_SEND, SF_COOKIE_CLEAR };
 
-#define SF_REQUEST_SESSION_MAGIC 0x73664653u
-
 /*
- * One for each client request and cookie name, shared by its internal redirects and subrequests; lives in the pool of the first
- * request of the chain.
+ * One for each client request and cookie name, shared by its internal redirects and subrequests;
+ * lives in the pool of the first request of the chain.
  *
- * 1. key is valid while state is ACTIVE; loaded shows what was read, is_stale says that it was changed since.
- * 2. rec.entries is what mod_session and the modules above it work on; shown is what they were given, so that only the
- *    difference is written. Both are NULL until mod_session asks for the session.
+ * 1. key is valid while state is ACTIVE; loaded shows what was read, is_stale says that it was
+ *    changed since.
+ * 2. rec.entries is what mod_session and the modules above it work on; shown is what they were
+ *    given, so that only the difference is written. Both are NULL until mod_session asks.
  */
 struct sf_request_session {
     session_rec rec; /* first: mod_session holds pointers to it */
-    uint32_t magic;
     struct sf_request_session *next;
     request_rec *top;
     const struct sf_config *config; /* of the place that asked last; lives as long as top */
@@ -123,14 +123,15 @@ struct sf_request_session {
     apr_table_t *shown;
     struct sf_session_id new_id;    /* for SF_COOKIE_SEND */
     enum sf_cookie_answer cookie;
-    int failure;                    /* HTTP status to answer with because a change was not committed; 0: none */
+    int failure;                    /* HTTP status: a change was not committed; 0: none */
     bool refused;                   /* that status was answered: an error page is on its way */
-    bool has_filter;                /* our filter will see the response headers of the client's request */
+    bool has_filter;                /* our filter will see the headers of the response */
     bool is_sent;                   /* they are gone: no cookie any more */
 };
 
 /*
- * The session at this place; NULL where SessionFast is off. Looks at the cookie (and takes it out of the request), not at L1.
+ * The session at this place; NULL where SessionFast is off. Looks at the cookie (and takes it out
+ * of the request), not at L1.
  */
 struct sf_request_session *sf_request_session(request_rec *r);
 
@@ -144,25 +145,33 @@ struct sf_request_session *sf_request_sessions_all(request_rec *r);
 enum sf_session_state sf_request_session_read(struct sf_request_session *session, request_rec *r);
 
 /* What was read; NULL unless the state is ACTIVE. Reads again what this request has changed. */
-const struct sf_session *sf_request_session_fields(struct sf_request_session *session, request_rec *r);
+const struct sf_session *sf_request_session_fields(struct sf_request_session *session,
+                                                   request_rec *r);
 
 /* A value as C text; NULL: it has none (BYTES, a NUL in it). */
 const char *sf_request_session_text(const struct sf_value *value, apr_pool_t *pool);
 
 /* The text of one field from r->pool; NULL: no such field, or no text. */
-const char *sf_request_session_field(struct sf_request_session *session, request_rec *r, const char *name);
+const char *sf_request_session_field(struct sf_request_session *session, request_rec *r,
+                                     const char *name);
 
-/* Says so to the client when nobody knows and SessionFastOnError wants 503: DECLINED, or the status to return from a hook. */
+/*
+ * Says so to the client when nobody knows and SessionFastOnError wants 503: DECLINED, or the status
+ * to return from a hook.
+ */
 int sf_request_session_refuse(struct sf_request_session *session, request_rec *r);
 
 /*
- * Commits the list at once. What the client and the rest of the request must see of it is in the session afterwards:
- * id, cookie, failure. Logs what went wrong.
+ * Commits the list at once. What the client and the rest of the request must see of it is in the
+ * session afterwards: id, cookie, failure. Logs what went wrong.
  */
 enum sf_status sf_request_session_apply(struct sf_request_session *session, request_rec *r,
                                         const struct sf_ops *ops);
 
-/* Ends the session because it is over at this place. Loading touched it: without this the next request would find it alive. */
+/*
+ * Ends the session because it is over at this place. Loading touched it: without this the next
+ * request would find it alive.
+ */
 void sf_request_session_end(struct sf_request_session *session, request_rec *r);
 
 /* ---- what mod_session is told (mod_session_view.c) ---- */
@@ -177,7 +186,10 @@ bool sf_mod_session_excludes(const struct sf_process *process, const request_rec
 /* provider.c */
 apr_status_t sf_provider_load(request_rec *r, session_rec **rec_out);
 apr_status_t sf_provider_save(request_rec *r, session_rec *rec);
-/* What modules changed in the entries and mod_session has not saved, for instance because it is off after a redirect. */
+/*
+ * What modules changed in the entries and mod_session has not saved, for instance because it is off
+ * after a redirect.
+ */
 void sf_provider_save_pending(struct sf_request_session *session, request_rec *r);
 
 /* environment.c */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The provider of mod_session: everything that is built on it, mod_auth_form first of all, works on these sessions.
+ * The provider of mod_session: everything that is built on it, mod_auth_form first of all, works on
+ * these sessions.
  *
- * mod_session knows tables of text that are written whole. Here the table shows what was read, and when it comes back only the
- * difference is applied: a slow request overwrites nothing that others changed meanwhile.
+ * mod_session knows tables of text that are written whole. Here the table shows what was read, and
+ * when it comes back only the difference is applied: a slow request overwrites nothing that others
+ * changed meanwhile.
  */
 #include "mod_session_fast/module.h"
 
@@ -18,7 +20,10 @@ APLOG_USE_MODULE(session_fast);
 
 /* ---- load ---- */
 
-/* Names in a table have no case: of "a" and "A" only one is shown, and the other is never touched from here. */
+/*
+ * Names in a table have no case: of "a" and "A" only one is shown, and the other is never touched
+ * from here.
+ */
 static void
 show_fields(const struct sf_session *fields, apr_table_t *entries, apr_pool_t *pool)
 {
@@ -26,7 +31,8 @@ show_fields(const struct sf_session *fields, apr_table_t *entries, apr_pool_t *p
         const struct sf_field *field = &fields->fields[i];
         const char *name = apr_pstrmemdup(pool, (const char *)field->name.data, field->name.size);
         const char *text = sf_request_session_text(&field->value, pool);
-        if (text != NULL && strcmp(name, EXPIRY_NAME) != 0 && apr_table_get(entries, name) == NULL) {
+        if (text != NULL && strcmp(name, EXPIRY_NAME) != 0 &&
+            apr_table_get(entries, name) == NULL) {
             apr_table_setn(entries, name, text);
         }
     }
@@ -47,8 +53,9 @@ make_entries(struct sf_request_session *session, request_rec *r)
 }
 
 /*
- * mod_session asks again and again in one request, and gives the table up when it finds it expired or written. What is over was
- * judged while reading, so the table is always fresh; `encoded` empty keeps mod_session from decoding anything over it.
+ * mod_session asks again and again in one request, and gives the table up when it finds it expired
+ * or written. What is over was judged while reading, so the table is always fresh; `encoded` empty
+ * keeps mod_session from decoding anything over it.
  */
 apr_status_t
 sf_provider_load(request_rec *r, session_rec **rec_out)
@@ -119,7 +126,8 @@ compare_users(struct difference *difference, const apr_table_t *before, const ap
         difference->has_fields |= is_field(name);
         if (names_user(name)) {
             difference->user = value;
-            difference->login = differs(value, apr_table_get(before, name)) ? value : difference->login;
+            difference->login =
+                differs(value, apr_table_get(before, name)) ? value : difference->login;
         }
     }
     for (int i = 0; i < then.count; i++) {
@@ -150,9 +158,9 @@ add_field_ops(struct sf_ops *ops, const apr_table_t *before, const apr_table_t *
 }
 
 /*
- * mod_session has no word for login and logout. A new user is a login: new id, before anything that belongs to it is
- * written. A session that became empty, or that its last user has left, is over: what remains must not go to the next user of
- * the browser.
+ * mod_session has no word for login and logout. A new user is a login: new id, before anything that
+ * belongs to it is written. A session that became empty, or that its last user has left, is over:
+ * what remains must not go to the next user of the browser.
  */
 static enum sf_status
 add_ops(struct sf_ops *ops, const apr_table_t *before, const apr_table_t *after)
@@ -163,7 +171,8 @@ add_ops(struct sf_ops *ops, const apr_table_t *before, const apr_table_t *after)
     if (is_logout || (difference.had_fields && !difference.has_fields)) {
         return sf_ops_add(ops, &(struct sf_op){.kind = SF_OP_END});
     }
-    const char *login = difference.login != NULL || !difference.user_left ? difference.login : difference.user;
+    const char *login =
+        difference.login != NULL || !difference.user_left ? difference.login : difference.user;
     if (login != NULL) {
         enum sf_status status = sf_ops_add_name(ops, SF_OP_LOGIN, sf_span_text(login));
         if (status != SF_OK) {
@@ -184,7 +193,8 @@ save(struct sf_request_session *session, request_rec *r)
     } else {
         session->failure = HTTP_INTERNAL_SERVER_ERROR;
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "SF0517: a module put something into the session that it cannot hold: %s", sf_status_text(status));
+                      "SF0517: a module put something into the session that it cannot hold: %s",
+                      sf_status_text(status));
     }
     sf_ops_fini(&ops);
     session->shown = apr_table_copy(session->top->pool, session->rec.entries);
@@ -203,7 +213,8 @@ sf_provider_save(request_rec *r, session_rec *rec)
     }
     if (rec != &session->rec) {
         /* An empty one that mod_session made up because another module could not decode ours. */
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "SF0518: mod_session saves a session that was not loaded: dropped");
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "SF0518: mod_session saves a session that was not loaded: dropped");
         return OK;
     }
     save(session, r);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The client's side: headers that would pass for ours, and the early answer when nobody knows the session.
+ * The client's side: headers that would pass for ours, and the early answer when nobody knows the
+ * session.
  */
 #include "mod_session_fast/module.h"
 
@@ -26,14 +27,14 @@ remove_spoofs(request_rec *r)
         apr_table_unset(r->headers_in, APR_ARRAY_IDX(names, i, const char *));
     }
     if (names != NULL) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "SF0522: removed %d request headers that look like ours",
-                      names->nelts);
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                      "SF0522: removed %d request headers that look like ours", names->nelts);
     }
 }
 
 /*
- * Before anything can act on them: rewriting, SetEnvIf, proxying. At this time the place is not known, only whether the
- * server has sessions anywhere.
+ * Before anything can act on them: rewriting, SetEnvIf, proxying. At this time the place is not
+ * known, only whether the server has sessions anywhere.
  */
 int
 sf_request_headers_post_read(request_rec *r)

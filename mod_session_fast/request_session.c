@@ -11,7 +11,10 @@ APLOG_USE_MODULE(session_fast);
 
 /* ---- one for each client request ---- */
 
-/* The request that the client sent: the beginning of the chain of internal redirects and subrequests. */
+/*
+ * The request that the client sent: the beginning of the chain of internal redirects and
+ * subrequests.
+ */
 static request_rec *
 top_of(request_rec *r)
 {
@@ -40,7 +43,6 @@ make_session(request_rec *top, struct sf_process *process, const char *cookie_na
 {
     struct sf_request_session *session = apr_pcalloc(top->pool, sizeof *session);
     session->rec.pool = top->pool;
-    session->magic = SF_REQUEST_SESSION_MAGIC;
     session->top = top;
     session->process = process;
     session->cookie_name = apr_pstrdup(top->pool, cookie_name);
@@ -92,8 +94,9 @@ try_value(void *context, struct sf_span value)
 }
 
 /*
- * A cookie of the same name can come from a sibling domain or another path, ours among them or not: only our own ids count,
- * and of two different ones of ours neither does, because one may be an attacker's.
+ * A cookie of the same name can come from a sibling domain or another path, ours among them or not:
+ * only our own ids count, and of two different ones of ours neither does, because one may be an
+ * attacker's.
  */
 static void
 choose_id(struct sf_request_session *session, request_rec *r, const char *header)
@@ -110,7 +113,8 @@ choose_id(struct sf_request_session *session, request_rec *r, const char *header
     }
     if (candidates.different > 1) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                      "SF0510: the request has %u different session ids of this server in its cookies: none is used",
+                      "SF0510: the request has %u different session ids of this server in its "
+                      "cookies: none is used",
                       candidates.different);
     }
     if (candidates.different == 1) {
@@ -141,7 +145,10 @@ remove_from(apr_table_t *table, const char *name, const char *cookie_name, apr_p
     }
 }
 
-/* A subrequest or redirected request from a place without sessions brings the header along in its environment. */
+/*
+ * A subrequest or redirected request from a place without sessions brings the header along in its
+ * environment.
+ */
 static void
 remove_cookie(request_rec *r, const char *cookie_name)
 {
@@ -182,8 +189,8 @@ sf_request_session(request_rec *r)
     request_rec *top = top_of(r);
     const char *header = apr_table_get(r->headers_in, "Cookie");
     bool mentioned = header_mentions(header, config->cookie_name);
-    struct sf_request_session *session =
-        find_session(ap_get_module_config(top->request_config, &session_fast_module), config->cookie_name);
+    struct sf_request_session *session = find_session(
+        ap_get_module_config(top->request_config, &session_fast_module), config->cookie_name);
     if (session == NULL) {
         session = make_session(top, process, config->cookie_name);
         session->config = keep_config(config, r, top->pool);
@@ -193,7 +200,9 @@ sf_request_session(request_rec *r)
     } else if (r->main == NULL) {
         session->config = config;
     }
-    /* Redirected requests and subrequests may see another copy of the header: taken out there too. */
+    /*
+     * Redirected requests and subrequests may see another copy of the header: taken out there too.
+     */
     if (mentioned && config->cookie_remove) {
         remove_cookie(r, config->cookie_name);
     }
@@ -222,23 +231,28 @@ state_of(enum sf_status status)
     return SF_SESSION_UNKNOWN;
 }
 
-/* A session that was made where SessionMaxAge did not hold may have a longer idle time than this place allows. */
+/*
+ * A session that was made where SessionMaxAge did not hold may have a longer idle time than this
+ * place allows.
+ */
 static bool
 is_too_old_here(const struct sf_request_session *session, const request_rec *r, sf_time now)
 {
     long max_age = sf_mod_session_max_age(session->process, r);
-    return max_age > 0 && !session->loaded.is_former && session->loaded.last_access + max_age * SF_SECOND <= now;
+    return max_age > 0 && !session->loaded.is_former &&
+           session->loaded.last_access + max_age * SF_SECOND <= now;
 }
 
 static void
 read_now(struct sf_request_session *session, request_rec *r)
 {
     sf_time now = sf_clock_wall();
-    enum sf_status status =
-        sf_front_load(session->process->front, &session->key, session->config, now, &session->loaded);
+    enum sf_status status = sf_front_load(session->process->front, &session->key, session->config,
+                                          now, &session->loaded);
     session->state = state_of(status);
     session->is_stale = false;
-    if (session->state == SF_SESSION_ACTIVE && !session->is_new && is_too_old_here(session, r, now)) {
+    if (session->state == SF_SESSION_ACTIVE && !session->is_new &&
+        is_too_old_here(session, r, now)) {
         sf_request_session_end(session, r);
     }
 }
@@ -281,19 +295,21 @@ const char *
 sf_request_session_field(struct sf_request_session *session, request_rec *r, const char *name)
 {
     const struct sf_session *fields = sf_request_session_fields(session, r);
-    const struct sf_field *field = fields == NULL ? NULL : sf_session_find(fields, sf_span_text(name));
+    const struct sf_field *field =
+        fields == NULL ? NULL : sf_session_find(fields, sf_span_text(name));
     return field == NULL ? NULL : sf_request_session_text(&field->value, r->pool);
 }
 
 int
 sf_request_session_refuse(struct sf_request_session *session, request_rec *r)
 {
-    if (sf_request_session_read(session, r) != SF_SESSION_UNKNOWN
-        || session->config->on_error == SF_ON_ERROR_ANONYMOUS || session->refused) {
+    if (sf_request_session_read(session, r) != SF_SESSION_UNKNOWN ||
+        session->config->on_error == SF_ON_ERROR_ANONYMOUS || session->refused) {
         return DECLINED;
     }
     session->refused = true;
     apr_table_setn(r->err_headers_out, "Retry-After", "1");
-    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, "SF0511: nobody knows this session now: answered 503");
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
+                  "SF0511: nobody knows this session now: answered 503");
     return HTTP_SERVICE_UNAVAILABLE;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The output filter: the last moment before the response headers leave. It stands behind mod_session's, so everything that
- * modules and applications did to the session is committed here, or the response becomes an error.
+ * The output filter: the last moment before the response headers leave. It stands behind
+ * mod_session's, so everything that modules and applications did to the session is committed here,
+ * or the response becomes an error.
  */
 #include "mod_session_fast/module.h"
 
@@ -46,11 +47,15 @@ static void
 fail_application(struct sf_request_session *session, request_rec *r, const struct sf_error *error)
 {
     session->failure = HTTP_INTERNAL_SERVER_ERROR;
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "SF0519: the application's session headers were refused, answered %d: %s",
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  "SF0519: the application's session headers were refused, answered %d: %s",
                   session->failure, error->text);
 }
 
-/* All of them, refused ones too: the exchange remembers those, and a logout behind one still counts. */
+/*
+ * All of them, refused ones too: the exchange remembers those, and a logout behind one still
+ * counts.
+ */
 static void
 parse_controls(struct sf_exchange *exchange, const apr_table_t *controls)
 {
@@ -61,8 +66,8 @@ parse_controls(struct sf_exchange *exchange, const apr_table_t *controls)
 }
 
 static enum sf_status
-ops_from_controls(struct sf_exchange *exchange, const apr_table_t *controls, const struct sf_session *fields,
-                  struct sf_ops *ops, struct sf_error *error)
+ops_from_controls(struct sf_exchange *exchange, const apr_table_t *controls,
+                  const struct sf_session *fields, struct sf_ops *ops, struct sf_error *error)
 {
     if (exchange == NULL)
         return sf_error_set(error, SF_NO_MEMORY, "no memory");
@@ -88,7 +93,10 @@ apply_controls(struct sf_request_session *session, request_rec *r, const apr_tab
     sf_exchange_free(exchange);
 }
 
-/* A request that an error page or a redirect has replaced counts too, and before it: its application did say so. */
+/*
+ * A request that an error page or a redirect has replaced counts too, and before it: its
+ * application did say so.
+ */
 static void
 commit_controls(request_rec *r)
 {
@@ -111,7 +119,8 @@ commit_controls(request_rec *r)
 static void
 commit(request_rec *r)
 {
-    for (struct sf_request_session *session = sf_request_sessions_all(r); session != NULL; session = session->next) {
+    for (struct sf_request_session *session = sf_request_sessions_all(r); session != NULL;
+         session = session->next) {
         sf_provider_save_pending(session, r);
     }
     commit_controls(r);
@@ -144,14 +153,16 @@ set_cookie(struct sf_request_session *session, request_rec *r)
 static void
 finish_headers(request_rec *r)
 {
-    for (struct sf_request_session *session = sf_request_sessions_all(r); session != NULL; session = session->next) {
+    for (struct sf_request_session *session = sf_request_sessions_all(r); session != NULL;
+         session = session->next) {
         sf_cookies_remove(r->headers_out, session->cookie_name, r->pool);
         sf_cookies_remove(r->err_headers_out, session->cookie_name, r->pool);
         if (session->cookie != SF_COOKIE_NOTHING) {
             set_cookie(session, r);
         }
         if (session->config->cache_control) {
-            sf_cache_control_enforce(r, session->state == SF_SESSION_ACTIVE, session->cookie != SF_COOKIE_NOTHING);
+            sf_cache_control_enforce(r, session->state == SF_SESSION_ACTIVE,
+                                     session->cookie != SF_COOKIE_NOTHING);
         }
         session->is_sent = true;
     }
@@ -163,7 +174,8 @@ static int
 take_failure(request_rec *r)
 {
     int failure = 0;
-    for (struct sf_request_session *session = sf_request_sessions_all(r); session != NULL; session = session->next) {
+    for (struct sf_request_session *session = sf_request_sessions_all(r); session != NULL;
+         session = session->next) {
         if (session->failure != 0 && !session->refused) {
             failure = session->failure;
             session->refused = true;
@@ -181,9 +193,10 @@ discard(ap_filter_t *filter, apr_bucket_brigade *brigade)
 }
 
 /*
- * The error bucket makes httpd send its error page, or the one that ErrorDocument names, in place of what the application said.
- * The handler goes on writing meanwhile: to this filter or, where it looks anew, to one put in front of the chain that the error
- * page left behind. It is told that all is well, because handlers of proxies answer once more when they are not.
+ * The error bucket makes httpd send its error page, or the one that ErrorDocument names, in place
+ * of what the application said. The handler goes on writing meanwhile: to this filter or, where it
+ * looks anew, to one put in front of the chain that the error page left behind. It is told that all
+ * is well, because handlers of proxies answer once more when they are not.
  */
 static apr_status_t
 answer_failure(ap_filter_t *filter, apr_bucket_brigade *brigade, int failure)
@@ -236,13 +249,17 @@ sf_response_headers_insert_filter(request_rec *r)
     if (here == NULL && (all == NULL || r->main != NULL)) {
         return;
     }
-    for (struct sf_request_session *session = all; r->main == NULL && session != NULL; session = session->next) {
+    for (struct sf_request_session *session = all; r->main == NULL && session != NULL;
+         session = session->next) {
         session->has_filter = true;
     }
     ap_add_output_filter(FILTER_NAME, NULL, r, r->connection);
 }
 
-/* httpd is about to drop the ordinary headers for its own error message: what the application said goes to those that stay. */
+/*
+ * httpd is about to drop the ordinary headers for its own error message: what the application said
+ * goes to those that stay.
+ */
 void
 sf_response_headers_insert_error_filter(request_rec *r)
 {

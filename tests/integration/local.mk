@@ -37,6 +37,7 @@ EXTRA_DIST += \
 	%D%/test_demo.py \
 	%D%/test_mod_session_options.py \
 	%D%/test_nothing_for_nothing.py \
+	%D%/test_other_modules.py \
 	%D%/test_outages.py \
 	%D%/test_require.py \
 	%D%/test_restarts.py \
