@@ -14,6 +14,7 @@
 #define FAILURES_TO_OPEN 3
 #define OPEN_TIME 100         /* ms without questions while the daemon does not answer */
 #define CONNECT_PAUSE 5       /* ms between two attempts to reach a socket that is full or not there */
+#define RESTART_WAIT 500      /* ms that a socket may not be there before there is no daemon */
 #define READ_STEP 4096
 
 struct sf_daemon_link {
@@ -140,13 +141,17 @@ give_back(struct sf_daemon_link *link, int fd)
 }
 
 /*
- * A unix socket with a full backlog says EAGAIN and cannot be polled for room; one that is being replaced
- * refuses, or is absent.
+ * Until when to try again: a unix socket with a full backlog says EAGAIN and cannot be polled for room; one that refuses or
+ * is absent may be that of a daemon which is just being replaced, but not for long.
  */
-static bool
-is_worth_repeating(int error)
+static sf_time
+try_until(int error, sf_time began, sf_time deadline)
 {
-    return error == EAGAIN || error == EINTR || error == ECONNREFUSED || error == ENOENT;
+    if (error == EAGAIN || error == EINTR)
+        return deadline;
+    if (error != ECONNREFUSED && error != ENOENT)
+        return began;
+    return deadline < began + RESTART_WAIT ? deadline : began + RESTART_WAIT;
 }
 
 static int
@@ -156,8 +161,9 @@ connect_until(struct sf_daemon_link *link, sf_time deadline)
     if (fd < 0)
         return -1;
     const struct sockaddr *address = (const struct sockaddr *)&link->address;
+    sf_time began = sf_clock_steady();
     while (connect(fd, address, sizeof link->address) != 0) {
-        if (!is_worth_repeating(errno) || sf_clock_steady() + CONNECT_PAUSE >= deadline) {
+        if (sf_clock_steady() + CONNECT_PAUSE >= try_until(errno, began, deadline)) {
             close(fd);
             return -1;
         }
