@@ -53,12 +53,14 @@ class Servers:
         return [(f"server {server.folder.name}", server.report()) for server in self.running]
 
     def clean_up(self):
-        left = []
+        left, crashes = [], []
         for server in self.running:
             left += server.clean_up()
+            crashes += server.crashes()
             shutil.rmtree(server.folder)
         self.running = []
         assert not left, f"processes left behind: {left}"
+        assert not crashes, "\n".join(crashes)
 
 
 @pytest.fixture

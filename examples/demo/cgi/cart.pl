@@ -51,7 +51,7 @@ Content-Type: text/html; charset=utf-8\r
 <a href="/shell/session">Session</a> <a href="/logout">Log out</a></header>
 <main>
 <h1>Cart</h1>
-<p class="what">A CGI in Perl. It answers with <code>X-Session-Append: cart=...</code> or
+<p class="what">A CGI in Perl. It answers with <code>X-Session-Append: cart=WHAT</code> or
 <code>X-Session-Unset: cart</code>.</p>
 <form method="post"><label>What <input name="item" maxlength="80" required></label>
 <button>Put into the cart</button></form>

@@ -33,7 +33,7 @@ header('Content-Type: text/html; charset=utf-8');
 <a href="/shell/session">Session</a> <a href="/logout">Log out</a></header>
 <main>
 <h1>Theme</h1>
-<p class="what">PHP behind php-fpm. It answers with <code>X-Session-Set: theme=...</code>.</p>
+<p class="what">PHP behind php-fpm. It answers with <code>X-Session-Set: theme=NAME</code>.</p>
 <form method="post"><label>Theme <select name="theme">
 <?php foreach ($themes as $name): ?>
 <option<?= $name === $theme ? ' selected' : '' ?>><?= $name ?></option>

@@ -100,9 +100,9 @@ SessionFastDaemon "{self.folder}/bin/session-fastd"
         return self
 
     def stop(self):
-        # The worker MPM waits for threads that sit on an idle connection.
-        for browser in self.browsers:
-            browser.close()
+        if self.mpm == "worker":  # waits for threads that sit on an idle connection
+            for browser in self.browsers:
+                browser.close()
         self.parent.terminate()
         self.parent.wait(20)
 
@@ -237,6 +237,23 @@ SessionFastDaemon "{self.folder}/bin/session-fastd"
             return status == 200
         except (OSError, Closed):
             return False
+
+    def crashes(self):
+        """
+        Lines about what must never happen, whatever a test does to the server. But the event MPM itself may crash while it
+        ends a child: its main thread closes sockets of connections that other threads are just giving back.
+        """
+        found, is_ending = [], False
+        for line in self.log_text().splitlines():
+            if re.search("SIGHUP received|caught SIGTERM", line):
+                is_ending = self.mpm == "event"
+            elif "resuming normal operations" in line:
+                is_ending = False
+            if re.search("Abort|Bus error|Assertion|Sanitizer|runtime error:", line):
+                found.append(line)
+            elif "Segmentation" in line and not is_ending:
+                found.append(line)
+        return found
 
     def report(self):
         parts = []
