@@ -185,6 +185,14 @@ probe(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sample *sampl
     return false;
 }
 
+/* The sweeper may have come between and freed it. */
+static bool
+take_evicted(struct sf_l1 *l1, const struct candidate *gone, bool is_fill, struct sf_l1_owned *owned_out)
+{
+    return sf_l1_block_take(l1, gone->block, &gone->place, gone->control, is_fill, owned_out) ||
+           take_if_free(l1, gone->block, is_fill, NULL, owned_out);
+}
+
 static bool
 take_in_class(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l1_owned *owned_out)
 {
@@ -200,8 +208,7 @@ take_in_class(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l1
             continue;
         if (atomic_load_explicit(&l1->hands[class_index].next, memory_order_relaxed) == SF_L1_NO_BLOCK)
             return false;
-        if (evict_one(l1, &sample, round >= ROUNDS / 2, &gone) &&
-            sf_l1_block_take(l1, gone.block, &gone.place, gone.control, is_fill, owned_out))
+        if (evict_one(l1, &sample, round >= ROUNDS / 2, &gone) && take_evicted(l1, &gone, is_fill, owned_out))
             return true;
     }
     return false;
