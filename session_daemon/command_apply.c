@@ -12,6 +12,8 @@
 #include "session_daemon/commands.h"
 #include "session_daemon/write_through.h"
 
+#define TIME_MAX (36500 * SF_DAY) /* a hundred years: sums of times cannot overflow */
+
 /* What the words say. */
 struct request {
     struct sf_key key, new_key;
@@ -111,7 +113,7 @@ read_option(struct call *call, size_t *word, struct request *request)
     struct sf_span name = call->words[(*word)++];
     sf_time *time = find_time(name, &request->change);
     if (time != NULL)
-        return command_integer(call, (*word)++, 0, 100 * 365 * SF_DAY, time);
+        return command_integer(call, (*word)++, 0, TIME_MAX, time);
     if (word_is(name, "NEWKEY"))
         return read_new_key(call, (*word)++, request);
     if (word_is(name, "MAXBYTES"))

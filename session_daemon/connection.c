@@ -13,8 +13,8 @@
 #include "session_daemon/call.h"
 #include "session_daemon/commands.h"
 
-#define READ_STEP 16384
-#define READ_AT_ONCE (16 * READ_STEP)  /* then the others have their turn */
+#define READ_STEP 16384u
+#define READ_AT_ONCE 262144u           /* then the others have their turn */
 #define INPUT_MAX (SF_RESP_BYTES_MAX + READ_AT_ONCE)
 #define OUTPUT_PAUSE (1u << 20)        /* a client that does not read its replies is not served any more */
 #define OUTPUT_MAX (OUTPUT_PAUSE + 2 * SF_RESP_BYTES_MAX)

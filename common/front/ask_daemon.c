@@ -163,7 +163,8 @@ connect_until(struct sf_daemon_link *link, sf_time deadline)
     const struct sockaddr *address = (const struct sockaddr *)&link->address;
     sf_time began = sf_clock_steady();
     while (connect(fd, address, sizeof link->address) != 0) {
-        if (sf_clock_steady() + CONNECT_PAUSE >= try_until(errno, began, deadline)) {
+        int error = errno;
+        if (sf_clock_steady() + CONNECT_PAUSE >= try_until(error, began, deadline)) {
             close(fd);
             return -1;
         }
