@@ -40,7 +40,7 @@ static const char usage[] =
     "Logs to standard error. SIGTERM and SIGINT: write what waits, then exit.\n";
 
 static int
-fail(enum exit_code exit_code, const char *text)
+fail(int exit_code, const char *text)
 {
     fprintf(stderr, "%s: %s\n", PROGRAM, text);
     return exit_code;

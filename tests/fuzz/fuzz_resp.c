@@ -17,9 +17,10 @@ parse_request(struct sf_span input)
     struct sf_span words[WORDS];
     size_t count, used;
 
-    if (sf_resp_parse_request(input, words, WORDS, &count, &used) != SF_OK) {
+    enum sf_status status = sf_resp_parse_request(input, words, WORDS, &count, &used);
+    must(status != SF_NOT_FOUND || (used > input.size && used <= SF_RESP_BYTES_MAX));
+    if (status != SF_OK)
         return;
-    }
     must(used > 0 && used <= input.size && count <= WORDS);
     for (size_t i = 0; i < count; i++) {
         must_be_inside(words[i], input);
@@ -32,9 +33,10 @@ parse_reply(struct sf_span input)
     struct sf_resp_value values[WORDS];
     size_t count, used;
 
-    if (sf_resp_parse_reply(input, values, WORDS, &count, &used) != SF_OK) {
+    enum sf_status status = sf_resp_parse_reply(input, values, WORDS, &count, &used);
+    must(status != SF_NOT_FOUND || (used > input.size && used <= SF_RESP_BYTES_MAX));
+    if (status != SF_OK)
         return;
-    }
     must(used > 0 && used <= input.size && count <= WORDS);
     for (size_t i = 0; i < count; i++) {
         if (values[i].type == SF_RESP_BULK || values[i].type == SF_RESP_SIMPLE || values[i].type == SF_RESP_ERROR) {
