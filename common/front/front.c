@@ -5,7 +5,7 @@
 
 #include "common/front/front_private.h"
 
-#define ATTACH_PAUSE 100 /* ms between two attempts to attach L1 */
+#define ATTACH_PAUSE 100 /* ms before another attempt, after one that failed */
 
 /* ---- life ---- */
 
@@ -158,8 +158,9 @@ attach_again(struct sf_front *front)
         || pthread_mutex_trylock(&front->attaching) != 0) {
         return NULL;
     }
-    atomic_store_explicit(&front->attach_at, now + ATTACH_PAUSE, memory_order_relaxed);
     struct sf_l1 *l1 = attach_now(front);
+    if (l1 == NULL)
+        atomic_store_explicit(&front->attach_at, now + ATTACH_PAUSE, memory_order_relaxed);
     pthread_mutex_unlock(&front->attaching);
     return l1;
 }

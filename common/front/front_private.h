@@ -37,7 +37,7 @@ struct sf_front {
     struct old_handle *old_handles;  /* under `attaching` */
 };
 
-/* NULL: there is no usable segment now. Attaches again when one has appeared; tries at most every 100 ms. */
+/* NULL: there is no usable segment now. Attaches again when one has appeared; looks for it every 100 ms. */
 struct sf_l1 *sf_front_l1(struct sf_front *front);
 
 /*

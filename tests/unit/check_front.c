@@ -2,11 +2,14 @@
 #include "common/front/front.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "common/cache/l1_layout.h"
 #include "tests/support/fake_daemon.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/test_records.h"
@@ -472,6 +475,34 @@ START_TEST(test_cache_is_attached_when_it_appears)
 }
 END_TEST
 
+/* As the daemon does when it must begin anew. */
+static void
+replace_cache(void)
+{
+    uint64_t retired = 1;
+    int fd = open(instance.cache_path, O_WRONLY | O_CLOEXEC);
+    off_t where = (off_t)offsetof(struct sf_l1_header, retired);
+    ck_assert_int_eq(pwrite(fd, &retired, sizeof retired, where), sizeof retired);
+    close(fd);
+    ck_assert_int_eq(unlink(instance.cache_path), 0);
+    make_cache();
+}
+
+START_TEST(test_replaced_segment_is_attached_instead)
+{
+    make_cache();
+    struct sf_key key = make_session();
+    replace_cache();
+    START({.reply = "$-1\r\n"});
+    ck_assert_int_eq(load(&key, NOW), SF_NOT_FOUND); /* the new segment does not know it: the store was asked */
+    ck_assert_uint_eq(fake.answered, 1);
+    struct sf_key other = make_session();
+    ck_assert_int_eq(load(&other, NOW), SF_OK);
+    ck_assert_uint_eq(fake.answered, 1);
+    sf_fake_daemon_stop(&fake);
+}
+END_TEST
+
 START_TEST(test_open_says_why_secrets_are_refused)
 {
     struct sf_front *other;
@@ -544,6 +575,7 @@ attach_tests(void)
     tcase_add_test(tests, test_change_without_an_answer_claims_nothing);
     tcase_add_test(tests, test_change_that_only_the_store_has_not_confirmed_has_its_id);
     tcase_add_test(tests, test_cache_is_attached_when_it_appears);
+    tcase_add_test(tests, test_replaced_segment_is_attached_instead);
     tcase_add_test(tests, test_open_says_why_secrets_are_refused);
     tcase_add_test(tests, test_open_refuses_a_segment_that_others_may_write);
     return tests;
