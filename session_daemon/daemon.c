@@ -111,7 +111,7 @@ log_end(struct daemon *daemon)
                      "daemon writes them", usage.blocks_dirty);
 }
 
-/* When the threads have ended and no client is left, what they have not run or the main thread not finished is freed. */
+/* When threads and clients are gone: frees what nobody has run or finished any more. */
 static void
 finish_all(struct daemon *daemon, struct task_queue *queue)
 {

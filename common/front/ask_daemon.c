@@ -141,8 +141,8 @@ give_back(struct sf_daemon_link *link, int fd)
 }
 
 /*
- * Until when to try again: a unix socket with a full backlog says EAGAIN and cannot be polled for room; one that refuses or
- * is absent may be that of a daemon which is just being replaced, but not for long.
+ * Until when to try again: a unix socket with a full backlog says EAGAIN and cannot be polled for room; one
+ * that refuses or is absent may be that of a daemon which is just being replaced, but not for long.
  */
 static sf_time
 try_until(int error, sf_time began, sf_time deadline)

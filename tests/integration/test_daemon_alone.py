@@ -479,7 +479,8 @@ def test_as_root_only_with_a_user(alone):
     assert subprocess.run(command[:3], capture_output=True, timeout=20).returncode == 2
     daemon.folder.chmod(0o755)
     os.chown(daemon.folder, 65534, 65534)
-    daemon.process = subprocess.Popen([*command[:3], "--user", "65534:65534"], stderr=daemon.log.open("wb"))
+    daemon.user = "65534:65534"
+    daemon.process = daemon.spawn()
     wait_until(lambda: "SF0101" in daemon.log_text() or daemon.process.poll() is not None, "the daemon to be ready")
     with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as status:
         ids = [line.split()[1:] for line in status if line.startswith(("Uid", "Gid", "Groups"))]

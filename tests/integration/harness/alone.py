@@ -22,6 +22,8 @@ class Alone:
         self.config = self.folder / "test.conf"
         self.log = self.folder / "log"
         self.process = None
+        self.user = "root"
+        self.spawned = []
         self.configure(lines, store, cache)
 
     def configure(self, lines="", store="sqlite:sessions.db", cache="4M"):
@@ -29,12 +31,13 @@ class Alone:
                                f"SessionFastCacheSize {cache}\n{lines}\n")
 
     def command(self, *arguments):
-        user = ["--user", "root"] if os.geteuid() == 0 else []
+        user = ["--user", self.user] if os.geteuid() == 0 else []
         return [build.program("session-fastd", "session_daemon"), "--config", self.config, *user, *arguments]
 
     def spawn(self, *arguments, **options):
         with self.log.open("ab") as log:
-            return subprocess.Popen(self.command(*arguments), stderr=log, **options)
+            self.spawned.append(subprocess.Popen(self.command(*arguments), stderr=log, **options))
+        return self.spawned[-1]
 
     def start(self, *arguments, **options):
         self.process = self.spawn(*arguments, **options)
@@ -74,8 +77,8 @@ class Alone:
         return self.kill(signal.SIGTERM)
 
     def clean_up(self):
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.kill()
-            self.process.wait(20)
+        for process in self.spawned:
+            if process.poll() is None:
+                process.kill()
+                process.wait(20)
         shutil.rmtree(self.folder)
