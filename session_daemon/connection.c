@@ -106,6 +106,18 @@ unsent(const struct connection *connection)
     return connection->output.size - connection->sent;
 }
 
+/* What was sent makes room: a client that never quite catches up would fill the buffer in the end. */
+static void
+forget_sent(struct connection *connection)
+{
+    struct sf_buffer *output = &connection->output;
+    if (connection->sent < unsent(connection))
+        return; /* each byte is moved once on average */
+    output->size = unsent(connection);
+    memmove(output->data, output->data + connection->sent, output->size);
+    connection->sent = 0;
+}
+
 /* false: the client is gone. */
 static bool
 send_output(struct connection *connection)
@@ -113,8 +125,10 @@ send_output(struct connection *connection)
     while (unsent(connection) > 0) {
         ssize_t sent = send(connection->fd, connection->output.data + connection->sent, unsent(connection),
                             MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno == EAGAIN)
+        if (sent < 0 && errno == EAGAIN) {
+            forget_sent(connection);
             return true;
+        }
         if (sent < 0 && errno != EINTR)
             return false;
         if (sent > 0)
