@@ -21,9 +21,11 @@ EXTRA_DIST += \
 	%D%/harness/build.py \
 	%D%/harness/client.py \
 	%D%/harness/daemon.py \
+	%D%/harness/demo.py \
 	%D%/harness/httpd.py \
 	%D%/harness/load.py \
 	%D%/harness/processes.py \
+	%D%/harness/servers.py \
 	%D%/harness/site.py \
 	%D%/harness/waiting.py \
 	%D%/test_auth_form.py \

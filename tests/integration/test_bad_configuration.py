@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from harness import build
+from harness.servers import Servers
 
 ROW = re.compile(r'^OPTION\((\w+), (\w+), "(\w+)", "([^"]*)", (\d+), (\d+), (\w+),', re.M)
 OPTIONS = ROW.findall((build.SOURCE / "common/config/options.def").read_text())
@@ -36,10 +37,8 @@ def wrong_values():
 
 @pytest.fixture(scope="module")
 def server(probe):
-    from conftest import Servers
-    servers = Servers(probe)
-    yield servers.make("event")
-    servers.clean_up()
+    with Servers(probe) as servers:
+        yield servers.make("event")
 
 
 def check(server, lines):

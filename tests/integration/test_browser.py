@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from harness import build
-from test_demo import demo  # noqa: F401  a fixture
 
 BROWSER = Path(__file__).parent / "browser"
 CHROMIUM = os.environ.get("SF_CHROMIUM", "/usr/bin/chromium")
@@ -33,7 +32,7 @@ def script():
     return folder / "demo.mjs"
 
 
-def test_demo_in_chromium(script, demo, tmp_path):  # noqa: F811
+def test_demo_in_chromium(script, demo, tmp_path):
     url = demo().wait_for_url()
     done = subprocess.run(["node", script, url], capture_output=True, text=True, timeout=120,
                           env={**os.environ, "HOME": str(tmp_path), "SF_CHROMIUM": CHROMIUM})

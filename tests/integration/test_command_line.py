@@ -6,15 +6,14 @@ import subprocess
 import pytest
 
 from harness import build
+from harness.servers import Servers
 from harness.site import change, log_in
 
 
 @pytest.fixture(scope="module")
 def server(probe):
-    from conftest import Servers
-    servers = Servers(probe)
-    yield servers.start("event")
-    servers.clean_up()
+    with Servers(probe) as servers:
+        yield servers.start("event")
 
 
 @pytest.fixture

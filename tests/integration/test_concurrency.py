@@ -2,8 +2,8 @@
 """Many requests of one session at once, under each MPM: every change counts."""
 import pytest
 
-from conftest import MPMS
 from harness.load import at_once
+from harness.servers import MPMS, Servers
 from harness.site import change, log_in, probe_target
 from harness.waiting import wait_until
 
@@ -13,10 +13,8 @@ REQUESTS = 100
 @pytest.fixture(params=MPMS, scope="module")
 def server(request, probe):
     """Enough processes for all requests at once, from the start."""
-    from conftest import Servers
-    servers = Servers(probe)
-    yield servers.start(request.param, children=REQUESTS + 10)
-    servers.clean_up()
+    with Servers(probe) as servers:
+        yield servers.start(request.param, children=REQUESTS + 10)
 
 
 @pytest.fixture

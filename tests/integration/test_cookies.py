@@ -4,6 +4,7 @@ import pytest
 
 from harness.backend import Backend
 from harness.client import Cookie
+from harness.servers import Servers
 from harness.site import change, log_in, probe_target
 
 SITE = """
@@ -35,11 +36,9 @@ PUBLIC = "Cache-Control: public, max-age=600, s-maxage=900"
 
 @pytest.fixture(scope="module")
 def server(probe):
-    from conftest import Servers
-    servers = Servers(probe)
-    with Backend() as backend:
-        yield servers.start("event", extra=SITE % backend.port)
-        servers.clean_up()
+    with Servers(probe) as servers:
+        with Backend() as backend:
+            yield servers.start("event", extra=SITE % backend.port)
 
 
 def directives(response):

@@ -12,16 +12,15 @@ import pytest
 
 from harness import processes
 from harness.daemon import DaemonError
+from harness.servers import Servers
 from harness.site import change, log_in
 from harness.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
 def server(probe):
-    from conftest import Servers
-    servers = Servers(probe)
-    yield servers.start("event")
-    servers.clean_up()
+    with Servers(probe) as servers:
+        yield servers.start("event")
 
 
 def key_of(server, browser):

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from harness.servers import Servers
 from harness.site import change, log_in, probe_target
 from harness.waiting import wait_for_clock
 
@@ -46,10 +47,8 @@ ScriptAlias /off/ "{folder}/cgi/"
 
 @pytest.fixture(scope="module")
 def server(probe):
-    from conftest import Servers
-    servers = Servers(probe)
-    yield servers.start("event", extra=SITE)
-    servers.clean_up()
+    with Servers(probe) as servers:
+        yield servers.start("event", extra=SITE)
 
 
 def session_of(response):

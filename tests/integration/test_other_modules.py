@@ -11,6 +11,7 @@ import pytest
 from harness import build
 from harness.backend import Backend
 from harness.client import Cookie
+from harness.servers import Servers
 from harness.site import change, log_in, probe_target
 from harness.waiting import wait_until
 
@@ -103,16 +104,14 @@ class Missing(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module", params=["prefork", "event"])
 def server(request, probe):
-    from conftest import Servers
-    servers = Servers(probe)
-    missing = ThreadingHTTPServer(("127.0.0.1", 0), Missing)
-    threading.Thread(target=missing.serve_forever, daemon=True).start()
-    with Backend() as backend:
-        ports = {"backend": backend.port, "missing": missing.server_address[1]}
-        server = servers.make(request.param, extra=MODULES + SITE % ports, php=build.php_fpm() is not None)
-        write_pages(server.folder / "site")
-        yield server.start()
-        servers.clean_up()
+    with Servers(probe) as servers:
+        missing = ThreadingHTTPServer(("127.0.0.1", 0), Missing)
+        threading.Thread(target=missing.serve_forever, daemon=True).start()
+        with Backend() as backend:
+            ports = {"backend": backend.port, "missing": missing.server_address[1]}
+            server = servers.make(request.param, extra=MODULES + SITE % ports, php=build.php_fpm() is not None)
+            write_pages(server.folder / "site")
+            yield server.start()
     missing.shutdown()
     missing.server_close()
 

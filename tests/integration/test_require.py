@@ -2,6 +2,7 @@
 """Sessions in httpd's own access control and expressions."""
 import pytest
 
+from harness.servers import Servers
 from harness.site import change, log_in
 
 SITE = """
@@ -34,10 +35,8 @@ Alias /expression/ "{folder}/site/member/"
 
 @pytest.fixture(scope="module")
 def server(probe):
-    from conftest import Servers
-    servers = Servers(probe)
-    yield servers.start("event", extra=SITE)
-    servers.clean_up()
+    with Servers(probe) as servers:
+        yield servers.start("event", extra=SITE)
 
 
 def allowed(browser, place):

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from conftest import MPMS
 from harness.load import Load
 from harness.processes import living, send
+from harness.servers import MPMS
 from harness.site import log_in, probe_target
 from harness.waiting import wait_until
 

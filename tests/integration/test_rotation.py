@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from harness.servers import Servers
 from harness.site import change, log_in
 from harness.waiting import wait_for_clock
 
@@ -13,10 +14,8 @@ GRACE = 2  # seconds
 
 @pytest.fixture(scope="module")
 def server(probe):
-    from conftest import Servers
-    servers = Servers(probe)
-    yield servers.start("event", instance=f"SessionFastRotateGrace {GRACE}s")
-    servers.clean_up()
+    with Servers(probe) as servers:
+        yield servers.start("event", instance=f"SessionFastRotateGrace {GRACE}s")
 
 
 def holder(server, session_id):

@@ -146,7 +146,10 @@ SessionFastDaemon "{self.folder}/bin/session-fastd"
             self.parent.send_signal(signal.SIGCONT)
             for process in self.tree():
                 processes.send(process.pid, signal.SIGCONT)
-            self.stop()
+            try:
+                self.stop()
+            except subprocess.TimeoutExpired:
+                pass  # it is among those that are left
         left = self._left_after(5)
         if self.php:
             self.php.terminate()
