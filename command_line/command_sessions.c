@@ -10,9 +10,11 @@
 #include "command_line/command.h"
 #include "command_line/print.h"
 #include "common/cache/l1.h"
+#include "common/session/export.h"
 
 #define WAIT (10 * SF_SECOND)
 #define ROW_VALUES 8
+#define HEAD_PAIRS 6 /* SESSION.GET: "@state" and so on, then the fields */
 #define PAGE_ROWS 100
 #define LIMIT_DEFAULT 100
 #define KEY_PREFIX_MIN 8
@@ -254,6 +256,15 @@ find_key(struct command_context *context, const char *text, char key_out[SF_KEY_
 
 /* ---- show ---- */
 
+/* Never a secret on the screen, nor in what a script writes somewhere. */
+static json_t *
+shown_value(struct sf_span name, const struct sf_resp_value *value)
+{
+    if (sf_export_is_credential(name))
+        return json_string("(hidden)");
+    return value->type == SF_RESP_INTEGER ? json_integer(value->integer) : print_bytes_to_json(value->text);
+}
+
 static json_t *
 session_to_json(const struct sf_daemon_reply *reply, const char *key)
 {
@@ -262,11 +273,12 @@ session_to_json(const struct sf_daemon_reply *reply, const char *key)
 
     for (size_t i = 1; i + 1 < reply->count; i += 2) {
         struct sf_span name = reply->values[i].text;
+        bool is_head = i < 1 + 2 * HEAD_PAIRS; /* a field may begin with '@' too */
         const struct sf_resp_value *value = &reply->values[i + 1];
         char text[SF_FIELD_NAME_MAX + 2];
         snprintf(text, sizeof text, "%.*s", (int)name.size, (const char *)name.data);
-        json_t *json = value->type == SF_RESP_INTEGER ? json_integer(value->integer) : print_bytes_to_json(value->text);
-        if (text[0] == '@')
+        json_t *json = shown_value(name, value);
+        if (is_head)
             json_object_set_new(session, text + 1, json);
         else
             json_object_set_new(fields, text, json);

@@ -1,10 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <string.h>
 
 #include "command_line/command.h"
 #include "command_line/print.h"
 
 #define STATUS_WAIT (5 * SF_SECOND)
+#define LINES_MAX 128
+
+static bool
+ends_with(const char *name, const char *suffix)
+{
+    size_t length = strlen(name), tail = strlen(suffix);
+
+    return length >= tail && strcmp(name + length - tail, suffix) == 0;
+}
+
+static enum print_form
+form_of(const char *name)
+{
+    if (ends_with(name, "_bytes"))
+        return PRINT_BYTES;
+    if (ends_with(name, "_ms"))
+        return PRINT_DURATION;
+    if (strcmp(name, "started") == 0 || strcmp(name, "writer_last_flush") == 0 || strcmp(name, "sweep_last") == 0)
+        return PRINT_TIME;
+    return PRINT_TEXT;
+}
+
+static void
+print_status(json_t *status)
+{
+    struct print_column lines[LINES_MAX];
+    size_t count = 0;
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(status, name, value) {
+        if (count < LINES_MAX)
+            lines[count++] = (struct print_column){name, name, form_of(name)};
+    }
+    print_object(status, lines, count, 0);
+}
 
 static json_t *
 value_to_json(const struct sf_resp_value *value)
@@ -32,7 +69,7 @@ command_status(struct command_context *context, int argc, char **argv)
     if (context->is_json)
         print_json(status);
     else
-        print_members(status, 0);
+        print_status(status);
     json_decref(status);
     return EXIT_DONE;
 }

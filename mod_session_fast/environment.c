@@ -17,42 +17,6 @@ APLOG_USE_MODULE(session_fast);
 #define HTTP_SESSION_MAX 16000
 
 /*
- * mod_auth_form keeps a password in clear, or a hash that is as good as one: no application needs
- * them.
- */
-static bool
-is_credential(struct sf_span name)
-{
-    static const char *const suffixes[] = {"-" MOD_SESSION_PW, "-site"};
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        size_t length = strlen(suffixes[i]);
-        if (name.size > length &&
-            strncasecmp((const char *)name.data + name.size - length, suffixes[i], length) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A shallow copy; credentials stay only where SessionFastExport names them. */
-static struct sf_session
-without_credentials(const struct sf_session *session, const char *export, apr_pool_t *pool)
-{
-    struct sf_session shown = *session;
-    if (strcmp(export, "*") != 0) {
-        return shown;
-    }
-    shown.fields = apr_palloc(pool, (session->count + 1) * sizeof *shown.fields);
-    shown.count = 0;
-    for (size_t i = 0; i < session->count; i++) {
-        if (!is_credential(session->fields[i].name)) {
-            shown.fields[shown.count++] = session->fields[i];
-        }
-    }
-    return shown;
-}
-
-/*
  * Whatever set them (a header of the client, SetEnvIf, an outer request): these names say what the
  * session says.
  */
@@ -86,14 +50,9 @@ export_session(struct sf_request_session *session, request_rec *r)
     const struct sf_export_options options = {.fields = config->export,
                                               .data_format = config->data_format};
     const struct sf_session *fields = sf_request_session_fields(session, r);
-    struct sf_session shown = {.count = 0};
-    if (fields != NULL) {
-        shown = without_credentials(fields, config->export, r->pool);
-    }
     remove_ours(r);
-    enum sf_status status =
-        sf_export_environment(fields == NULL ? NULL : &shown, &session->key, session->is_new,
-                              session->loaded.expires, &options, set_variable, r);
+    enum sf_status status = sf_export_environment(fields, &session->key, session->is_new,
+                                                  session->loaded.expires, &options, set_variable, r);
     if (status != SF_OK) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       "SF0520: the environment lacks parts of the session: %s",

@@ -25,10 +25,24 @@ struct candidate {
 };
 
 bool
+sf_export_is_credential(struct sf_span name)
+{
+    static const char *const suffixes[] = {"-pw", "-site"};
+
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        size_t size = strlen(suffixes[i]);
+
+        if (name.size > size && strncasecmp((const char *)name.data + name.size - size, suffixes[i], size) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool
 sf_export_allows(const char *fields, struct sf_span name)
 {
     if (strcmp(fields, "*") == 0)
-        return true;
+        return !sf_export_is_credential(name);
     while (*fields != '\0') {
         size_t size = strcspn(fields, " ");
 

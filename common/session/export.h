@@ -48,7 +48,13 @@ enum sf_status sf_export_environment(const struct sf_session *session, const str
 /* "SESSION", "SESSION_...", "HTTP_SESSION...", "HTTP_X_SESSION...". */
 bool sf_export_is_ours(const char *variable_name);
 
-/* May the field be shown? */
+/*
+ * mod_auth_form keeps a password in clear ("<AuthName>-pw"), or a hash that is as good as one
+ * ("<AuthName>-site"): no application and no screen needs them.
+ */
+bool sf_export_is_credential(struct sf_span name);
+
+/* May the field be shown? "*" is all but credentials; those must be named. */
 bool sf_export_allows(const char *fields, struct sf_span name);
 
 /*

@@ -78,3 +78,72 @@ def test_wrong_usage(session_fast):
     for words in ([], ["jump"], ["show"], ["show", "xyz"]):
         code, text = session_fast(*words)
         assert code == 2, (words, text)
+
+
+def label_of(browser):
+    """The first digits of the session's key, as an application and the access log see them."""
+    return browser.get("/app/probe").session["SESSION_KEY"]
+
+
+def test_passwords_are_never_shown(browser, session_fast):
+    log_in(browser)
+    for arguments in (["show", label_of(browser)], ["--json", "show", label_of(browser)]):
+        code, text = session_fast(*arguments)
+        assert code == 0
+        assert "members-pw" in text and "(hidden)" in text
+        assert "password" not in text
+
+
+def test_values_cannot_steer_a_terminal(browser, session_fast):
+    change(browser, "X-Session-Set: title=%1b%5d0%3bowned%07&c1=%c2%9b2J")
+    code, text = session_fast("show", label_of(browser))
+    assert code == 0
+    assert "\\x1b]0;owned\\x07" in text and "\\xc2\\x9b2J" in text
+    assert "\x1b" not in text and "\x9b" not in text
+
+
+def test_a_field_may_look_like_the_head(browser, session_fast):
+    change(browser, "X-Session-Set: %40user=mallory&%40state=ended")
+    code, text = session_fast("--json", "show", label_of(browser))
+    assert code == 0
+    session = json.loads(text)
+    assert session["user"] == "" and session["state"] == "active"
+    assert session["fields"] == {"@user": "mallory", "@state": "ended"}
+
+
+def test_the_beginning_of_a_key_must_be_unique_and_long_enough(browser, session_fast):
+    change(browser, "X-Session-Set: theme=dark")
+    assert session_fast("show", label_of(browser))[0] == 0
+    assert session_fast("show", label_of(browser)[:7])[0] == 2
+    assert session_fast("show", "0123456789abcdef")[0] == 1
+
+
+def test_list_of_the_cache_needs_no_daemon(browser, session_fast, server):
+    change(browser, "X-Session-Set: theme=dark")
+    code, text = session_fast("--json", "list", "--cached", "--limit", "10000")
+    assert code == 0
+    assert any(row["key"].startswith(label_of(browser)) for row in json.loads(text)["sessions"])
+
+
+def test_list_goes_on_where_it_stopped(session_fast, server):
+    for _ in range(3):
+        visitor = server.browser()
+        change(visitor, "X-Session-Set: theme=dark")
+        visitor.close()
+    first = json.loads(session_fast("--json", "list", "--limit", "1")[1])
+    second = json.loads(session_fast("--json", "list", "--limit", "1", "--after", first["next"])[1])
+    both = json.loads(session_fast("--json", "list", "--limit", "2")[1])
+    assert first["sessions"] + second["sessions"] == both["sessions"]
+
+
+def test_config_check_says_file_line_and_reason(session_fast, tmp_path):
+    good = tmp_path / "good.conf"
+    good.write_text("SessionFastCacheSize 32M\nSessionFastFlushDelay 1s\n")
+    code, text = session_fast("--json", "config", "check", str(good))
+    assert code == 0
+    assert json.loads(text)["options"] == {"SessionFastCacheSize": "32M", "SessionFastFlushDelay": "1s"}
+    bad = tmp_path / "bad.conf"
+    bad.write_text("SessionFastCacheSize 32M\nSessionFastCacheSize 12\n")
+    code, text = session_fast("config", "check", str(bad))
+    assert code == 1
+    assert f"{bad}:2:" in text and "SessionFastCacheSize" in text

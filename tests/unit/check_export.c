@@ -254,6 +254,10 @@ START_TEST(test_lists_of_fields_match_whole_names)
     ck_assert(!sf_export_allows("ab a", sf_span_text("*")));
     ck_assert(!sf_export_allows("", sf_span_text("a")));
     ck_assert(!sf_export_allows("", sf_span_text("")));
+    ck_assert(!sf_export_allows("*", sf_span_text("members-pw")));
+    ck_assert(!sf_export_allows("*", sf_span_text("members-SITE")));
+    ck_assert(sf_export_allows("members-pw", sf_span_text("members-pw")));
+    ck_assert(sf_export_allows("*", sf_span_text("-pw")));
 }
 END_TEST
 
