@@ -33,9 +33,8 @@ static const char *
 parse_words(cmd_parms *cmd, const char *line, const void **parsed_out)
 {
     apr_array_header_t *words = apr_array_make(cmd->pool, 2, sizeof(const char *));
-    while (*line != '\0') {
+    while (*line != '\0')
         APR_ARRAY_PUSH(words, const char *) = ap_getword_conf(cmd->pool, &line);
-    }
     *parsed_out = words;
     return NULL;
 }
@@ -65,9 +64,8 @@ static bool
 is_among(struct sf_span text, const apr_array_header_t *words, int first)
 {
     for (int i = first; i < words->nelts; i++) {
-        if (sf_span_equal(text, sf_span_text(APR_ARRAY_IDX(words, i, const char *)))) {
+        if (sf_span_equal(text, sf_span_text(APR_ARRAY_IDX(words, i, const char *))))
             return true;
-        }
     }
     return words->nelts <= first;
 }

@@ -22,9 +22,8 @@ take_header(request_rec *r, const char *name)
     const char *always = joined(r, r->err_headers_out, name);
     apr_table_unset(r->headers_out, name);
     apr_table_unset(r->err_headers_out, name);
-    if (sent == NULL || always == NULL) {
+    if (sent == NULL || always == NULL)
         return sent != NULL ? sent : always;
-    }
     return apr_pstrcat(r->pool, always, ", ", sent, NULL);
 }
 
@@ -49,9 +48,8 @@ add_directives(apr_pool_t *pool, const char *ours, const char *theirs)
     const char *rest = theirs == NULL ? "" : theirs;
     for (const char *token = ap_get_list_item(pool, &rest); token != NULL;
          token = ap_get_list_item(pool, &rest)) {
-        if (!is_for_shared_caches(token) && !ap_find_token(pool, ours, token)) {
+        if (!is_for_shared_caches(token) && !ap_find_token(pool, ours, token))
             ours = apr_pstrcat(pool, ours, ", ", token, NULL);
-        }
     }
     return ours;
 }
@@ -72,9 +70,8 @@ void
 sf_cache_control_enforce(request_rec *r, bool has_session, bool sets_cookie)
 {
     vary_by_cookie(r);
-    if (!has_session && !sets_cookie) {
+    if (!has_session && !sets_cookie)
         return;
-    }
     const char *ours = sets_cookie ? "private, no-store" : "private";
     apr_table_setn(r->headers_out, "Cache-Control",
                    add_directives(r->pool, ours, take_header(r, "Cache-Control")));
@@ -94,11 +91,10 @@ sort_out(void *context, const char *header, const char *value)
 {
     struct kept_cookies *kept = context;
     (void)header;
-    if (strncmp(value, kept->name, kept->length) == 0 && value[kept->length] == '=') {
+    if (strncmp(value, kept->name, kept->length) == 0 && value[kept->length] == '=')
         kept->found = true;
-    } else {
+    else
         APR_ARRAY_PUSH(kept->values, const char *) = value;
-    }
     return 1;
 }
 
@@ -111,11 +107,9 @@ sf_cookies_remove(apr_table_t *headers, const char *cookie_name, apr_pool_t *poo
         .values = apr_array_make(pool, 2, sizeof(const char *)),
     };
     apr_table_do(sort_out, &kept, headers, "Set-Cookie", NULL);
-    if (!kept.found) {
+    if (!kept.found)
         return;
-    }
     apr_table_unset(headers, "Set-Cookie");
-    for (int i = 0; i < kept.values->nelts; i++) {
+    for (int i = 0; i < kept.values->nelts; i++)
         apr_table_addn(headers, "Set-Cookie", APR_ARRAY_IDX(kept.values, i, const char *));
-    }
 }

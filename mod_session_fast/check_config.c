@@ -17,9 +17,8 @@ APLOG_USE_MODULE(session_fast);
 static const char *
 where_is(const ap_directive_t *directive, apr_pool_t *pool)
 {
-    if (directive == NULL) {
+    if (directive == NULL)
         return "defaults";
-    }
     return apr_psprintf(pool, "%s, line %d", directive->filename, directive->line_num);
 }
 
@@ -51,9 +50,8 @@ check_places(const server_rec *s, bool of_server, apr_pool_t *pool)
     const apr_array_header_t *places = sf_server_of(s)->places;
     for (int i = 0; i < places->nelts; i++) {
         const struct sf_place *place = APR_ARRAY_IDX(places, i, struct sf_place *);
-        if (place->is_of_server == of_server && !check_place(s, place, pool)) {
+        if (place->is_of_server == of_server && !check_place(s, place, pool))
             return false;
-        }
     }
     return true;
 }
@@ -82,17 +80,14 @@ static bool
 check_folder(const char *directive, const char *path, struct sf_error *error)
 {
     char parent[SF_INSTANCE_PATH_MAX];
-    if (is_folder(path)) {
+    if (is_folder(path))
         return true;
-    }
     apr_cpystrn(parent, path, sizeof parent);
     char *slash = strrchr(parent, '/');
-    if (slash != NULL) {
+    if (slash != NULL)
         slash[slash == parent] = '\0';
-    }
-    if (slash != NULL && access(path, F_OK) != 0 && is_folder(parent)) {
+    if (slash != NULL && access(path, F_OK) != 0 && is_folder(parent))
         return true;
-    }
     sf_error_set(error, SF_INVALID, "%s: %s cannot be made, because %s is no folder", directive,
                  path, parent);
     return false;
@@ -109,9 +104,8 @@ check_scheme(const char *store, struct sf_error *error)
     };
     size_t length = strcspn(store, ":");
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
-        if (strlen(schemes[i]) == length && strncmp(schemes[i], store, length) == 0) {
+        if (strlen(schemes[i]) == length && strncmp(schemes[i], store, length) == 0)
             return true;
-        }
     }
     sf_error_set(error, SF_INVALID, "SessionFastStore: there is no store '%.*s:'", (int)length,
                  store);
@@ -123,18 +117,15 @@ static bool
 check_store(const char *store, struct sf_error *error)
 {
     static const char scheme[] = "sqlite:/";
-    if (!check_scheme(store, error)) {
+    if (!check_scheme(store, error))
         return false;
-    }
-    if (strncmp(store, scheme, sizeof scheme - 1) != 0) {
+    if (strncmp(store, scheme, sizeof scheme - 1) != 0)
         return true;
-    }
     char folder[1024 + 1];
     apr_cpystrn(folder, strchr(store, '/'), sizeof folder);
     strrchr(folder, '/')[1] = '\0';
-    if (is_folder(folder)) {
+    if (is_folder(folder))
         return true;
-    }
     sf_error_set(error, SF_INVALID, "SessionFastStore: there is no folder %s", folder);
     return false;
 }
@@ -186,9 +177,8 @@ warn_of_rivals(const server_rec *s, const ap_directive_t *first, apr_pool_t *poo
                         says_on(at, "SessionDBDPerUser");
         ours = says_on(at, "SessionFast") ? at : ours;
         rival = is_rival ? at : rival;
-        if (at->first_child != NULL) {
+        if (at->first_child != NULL)
             warn_of_rivals(s, at->first_child, pool);
-        }
     }
     if (ours != NULL && rival != NULL) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, s,
@@ -204,13 +194,11 @@ sf_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_r
     (void)pconf;
     (void)plog;
     const struct sf_process *process = sf_server_of(s)->process;
-    if (!process->is_used) {
+    if (!process->is_used)
         return OK;
-    }
     bool is_right = check_instance(s, process, ptemp);
-    for (const server_rec *host = s; is_right && host != NULL; host = host->next) {
+    for (const server_rec *host = s; is_right && host != NULL; host = host->next)
         is_right = check_server(host, ptemp);
-    }
     warn_of_rivals(s, ap_conftree, ptemp);
     return is_right ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }

@@ -45,9 +45,8 @@ sf_child_process_init(apr_pool_t *pchild, server_rec *s)
     struct sf_error error;
     (void)pchild;
     sf_daemon_process_child_init();
-    if (!process->is_used) {
+    if (!process->is_used)
         return;
-    }
     process->log = (struct sf_log){.write = write_line, .context = s, .level = SF_LOG_DEBUG};
     if (sf_front_open(&process->front, &process->instance, &process->log, &error) != SF_OK) {
         process->front = NULL;

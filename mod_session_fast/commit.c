@@ -18,9 +18,8 @@ effective_config(const struct sf_request_session *session, const request_rec *r)
     struct sf_config config = *session->config;
     config.tombstone_lifetime = session->process->config.tombstone_lifetime;
     sf_time max_age = sf_mod_session_max_age(session->process, r) * SF_SECOND;
-    if (max_age > 0 && max_age < config.idle_timeout) {
+    if (max_age > 0 && max_age < config.idle_timeout)
         config.idle_timeout = max_age;
-    }
     return config;
 }
 
@@ -145,17 +144,14 @@ commit(struct sf_request_session *session, request_rec *r, const struct sf_ops *
     struct sf_front *front = session->process->front;
     bool is_login = sf_ops_has(ops, SF_OP_LOGIN);
     const struct sf_key *key = session->state == SF_SESSION_ACTIVE ? &session->key : NULL;
-    if (front == NULL || (session->state == SF_SESSION_UNKNOWN && !is_login)) {
+    if (front == NULL || (session->state == SF_SESSION_UNKNOWN && !is_login))
         return SF_UNAVAILABLE;
-    }
-    if (session->is_over && !is_login) {
+    if (session->is_over && !is_login)
         return SF_NOT_FOUND;
-    }
     const struct sf_config config = effective_config(session, r);
     enum sf_status status = sf_front_apply(front, key, ops, &config, sf_clock_wall(), saved_out);
-    if (status == SF_NOT_FOUND && key != NULL && is_login) {
+    if (status == SF_NOT_FOUND && key != NULL && is_login)
         status = sf_front_apply(front, NULL, ops, &config, sf_clock_wall(), saved_out);
-    }
     return status;
 }
 
@@ -164,9 +160,8 @@ sf_request_session_apply(struct sf_request_session *session, request_rec *r,
                          const struct sf_ops *ops)
 {
     bool has_session = sf_request_session_read(session, r) == SF_SESSION_ACTIVE;
-    if (ops->count == 0 || (!has_session && !sf_ops_may_create(ops))) {
+    if (ops->count == 0 || (!has_session && !sf_ops_may_create(ops)))
         return SF_OK;
-    }
     if (comes_too_late(session, r, ops)) {
         ap_log_rerror(
             APLOG_MARK, APLOG_WARNING, 0, r,

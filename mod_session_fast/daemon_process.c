@@ -80,12 +80,10 @@ handle_child_signal(void (*handler)(int))
 {
     struct sigaction current;
     struct sigaction wanted = {.sa_handler = handler, .sa_flags = SA_RESTART};
-    if (sigaction(SIGCHLD, NULL, &current) != 0) {
+    if (sigaction(SIGCHLD, NULL, &current) != 0)
         return;
-    }
-    if (current.sa_handler == SIG_DFL || current.sa_handler == wake_up) {
+    if (current.sa_handler == SIG_DFL || current.sa_handler == wake_up)
         sigaction(SIGCHLD, &wanted, NULL);
-    }
 }
 
 void
@@ -104,9 +102,8 @@ static bool
 note_log(struct retained *retained)
 {
     struct stat now;
-    if (fstat(STDERR_FILENO, &now) != 0) {
+    if (fstat(STDERR_FILENO, &now) != 0)
         return false;
-    }
     bool is_other = now.st_dev != retained->log_device || now.st_ino != retained->log_file;
     retained->log_device = now.st_dev;
     retained->log_file = now.st_ino;
@@ -125,15 +122,13 @@ static enum sf_status
 start(struct watch *watch, struct sf_error *error)
 {
     struct retained *retained = watch->retained;
-    if (retained->pid != 0) {
+    if (retained->pid != 0)
         waitpid(retained->pid, NULL, WNOHANG); /* died while httpd restarted and nobody listened */
-    }
     retained->pid = sf_daemon_spawn(watch->process, watch->s, watch->pconf);
     retained->started = sf_clock_steady();
     retained->is_child = true;
-    if (retained->pid == 0) {
+    if (retained->pid == 0)
         return sf_error_set(error, SF_UNAVAILABLE, "fork failed");
-    }
     apr_cpystrn(retained->lock_path, watch->process->instance.daemon_lock_path,
                 sizeof retained->lock_path);
     return SF_OK;
@@ -165,9 +160,8 @@ end(struct watch *watch, pid_t pid)
                      "SF0532: session-fastd (process %d) did not end in time: it is left to itself",
                      (int)pid);
     }
-    if (pid == watch->retained->pid) {
+    if (pid == watch->retained->pid)
         watch->retained->pid = 0;
-    }
 }
 
 /* httpd is going for good: its children have ended, and what they changed is in the cache. */
@@ -176,9 +170,8 @@ end_with_httpd(void *context)
 {
     struct watch *watch = context;
     bool is_end = getpid() == watch->parent && ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_EXITING;
-    if (is_end && watch->retained->pid != 0) {
+    if (is_end && watch->retained->pid != 0)
         end(watch, watch->retained->pid);
-    }
     return APR_SUCCESS;
 }
 
@@ -190,9 +183,8 @@ static apr_status_t
 forget_watch(void *context)
 {
     struct watch *watch = context;
-    if (getpid() == watch->parent) {
+    if (getpid() == watch->parent)
         handle_child_signal(SIG_DFL);
-    }
     apr_pool_cleanup_kill(watch->process_pool, watch, end_with_httpd);
     return APR_SUCCESS;
 }
@@ -219,17 +211,15 @@ after_death(struct watch *watch, int result)
     int state = AP_MPMQ_STOPPING;
     retained->quick_deaths = was_quick ? retained->quick_deaths + 1 : 0;
     retained->pid = 0;
-    if (ap_mpm_query(AP_MPMQ_MPM_STATE, &state) != APR_SUCCESS || state == AP_MPMQ_STOPPING) {
+    if (ap_mpm_query(AP_MPMQ_MPM_STATE, &state) != APR_SUCCESS || state == AP_MPMQ_STOPPING)
         return;
-    }
     bool waits = retained->quick_deaths > QUICK_DEATHS_MAX;
     /* The MPMs pass an exit status or the number of a signal, and do not say which. */
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, watch->s, "SF0534: session-fastd has ended (%d): %s",
                  result,
                  waits ? "it dies again and again, next try in some seconds" : "started again");
-    if (!waits) {
+    if (!waits)
         start_again(watch);
-    }
 }
 
 /*
@@ -297,9 +287,8 @@ prepare(struct watch *watch, bool *changed_out, apr_pool_t *pool, struct sf_erro
     struct sf_process *process = watch->process;
     enum sf_status status =
         sf_instance_prepare(&process->instance, sf_daemon_uid(), sf_daemon_gid(), error);
-    if (status != SF_OK) {
+    if (status != SF_OK)
         return status;
-    }
     return sf_daemon_write_config(process, changed_out, pool, error);
 }
 
@@ -321,9 +310,8 @@ ensure_daemon(struct watch *watch, apr_pool_t *pool, struct sf_error *error)
 {
     bool changed;
     enum sf_status status = prepare(watch, &changed, pool, error);
-    if (status != SF_OK) {
+    if (status != SF_OK)
         return status;
-    }
     pid_t holder = sf_daemon_holder(watch->process->instance.daemon_lock_path);
     bool has_other_log = note_log(watch->retained) && holder == watch->retained->pid;
     if (holder != 0 && (changed || has_other_log)) {
@@ -335,12 +323,10 @@ ensure_daemon(struct watch *watch, apr_pool_t *pool, struct sf_error *error)
         end(watch, holder);
         holder = 0;
     }
-    if (holder == 0) {
+    if (holder == 0)
         return start_and_await(watch, error);
-    }
-    if (holder != watch->retained->pid) {
+    if (holder != watch->retained->pid)
         adopt(watch, holder);
-    }
     return SF_OK;
 }
 
@@ -349,15 +335,12 @@ set_up(struct watch *watch, apr_pool_t *pool, struct sf_error *error)
 {
     struct sf_process *process = watch->process;
     enum sf_status status = SF_OK;
-    if (process->is_used) {
+    if (process->is_used)
         status = sf_instance_resolve(&process->instance, &process->config, error);
-    }
-    if (status == SF_OK && is_other_instance(watch)) {
+    if (status == SF_OK && is_other_instance(watch))
         end(watch, watch->retained->pid);
-    }
-    if (status == SF_OK && is_ours_to_run(process)) {
+    if (status == SF_OK && is_ours_to_run(process))
         status = ensure_daemon(watch, pool, error);
-    }
     return status;
 }
 
@@ -376,9 +359,8 @@ sf_daemon_process_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *p
     struct sf_error error;
     (void)plog;
     process->mod_session = ap_find_linked_module("mod_session.c");
-    if (!is_real_start()) {
+    if (!is_real_start())
         return OK;
-    }
     struct watch *watch = make_watch(pconf, s, process);
     if (set_up(watch, ptemp, &error) != SF_OK) {
         bool goes_on = watch->retained->has_served;
@@ -387,9 +369,8 @@ sf_daemon_process_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *p
                              : "");
         return goes_on ? OK : HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (watch->retained->pid != 0 && watch->retained->is_child) {
+    if (watch->retained->pid != 0 && watch->retained->is_child)
         watch_child(watch);
-    }
     watch->retained->has_served = true;
     return OK;
 }

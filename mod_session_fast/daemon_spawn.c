@@ -67,9 +67,8 @@ sf_daemon_holder(const char *lock_path)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
     int fd = open(lock_path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
+    if (fd < 0)
         return 0;
-    }
     bool is_held = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
     close(fd);
     return is_held && lock.l_pid > 0 ? lock.l_pid : 0;
@@ -87,9 +86,8 @@ leave_httpd_behind(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
     static const int signals[] = {SIGTERM, SIGHUP,  SIGINT,  SIGUSR1,
                                   SIGUSR2, SIGCHLD, SIGPIPE, SIGWINCH};
-    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         signal(signals[i], SIG_DFL);
-    }
     setsid(); /* httpd signals its whole process group, at graceful too */
     int null = open("/dev/null", O_RDWR);
     if (null >= 0) {
@@ -104,12 +102,10 @@ run_daemon(const struct sf_process *process, server_rec *s, apr_pool_t *pconf)
 {
     const char *path = *process->config.daemon == '\0' ? SF_DAEMON_PATH : process->config.daemon;
     leave_httpd_behind();
-    if (geteuid() == 0 && ap_run_drop_privileges(pconf, s) != OK) {
+    if (geteuid() == 0 && ap_run_drop_privileges(pconf, s) != OK)
         _exit(1);
-    }
-    if (chdir("/") == 0) {
+    if (chdir("/") == 0)
         execl(path, "session-fastd", "--config", process->instance.config_path, (char *)NULL);
-    }
     ap_log_error(APLOG_MARK, APLOG_ERR, errno, s, "SF0530: %s cannot be run", path);
     _exit(127);
 }
@@ -118,9 +114,8 @@ pid_t
 sf_daemon_spawn(const struct sf_process *process, server_rec *s, apr_pool_t *pconf)
 {
     pid_t pid = fork();
-    if (pid == 0) {
+    if (pid == 0)
         run_daemon(process, s, pconf);
-    }
     return pid > 0 ? pid : 0;
 }
 
@@ -155,9 +150,8 @@ await_answer(struct sf_daemon_link *link, pid_t *pid, sf_time deadline, struct s
 {
     while (ping(link) != SF_OK) {
         int result;
-        if (waitpid(*pid, &result, WNOHANG) == *pid) {
+        if (waitpid(*pid, &result, WNOHANG) == *pid)
             return explain_end(pid, result, error);
-        }
         if (sf_clock_steady() >= deadline) {
             return sf_error_set(error, SF_UNAVAILABLE, "session-fastd (process %d) does not answer",
                                 (int)*pid);
@@ -173,9 +167,8 @@ sf_daemon_await(const struct sf_instance *instance, pid_t *pid, sf_time deadline
 {
     struct sf_daemon_link *link;
     enum sf_status status = sf_daemon_link_new(&link, instance->socket_path);
-    if (status != SF_OK) {
+    if (status != SF_OK)
         return sf_error_set(error, status, "%s: %s", instance->socket_path, sf_status_text(status));
-    }
     status = await_answer(link, pid, deadline, error);
     sf_daemon_link_free(link);
     return status;
@@ -194,9 +187,8 @@ sf_daemon_end(pid_t pid, sf_time deadline)
 {
     kill(pid, SIGTERM);
     while (!has_ended(pid)) {
-        if (sf_clock_steady() >= deadline) {
+        if (sf_clock_steady() >= deadline)
             return false;
-        }
         poll(NULL, 0, PAUSE);
     }
     return true;

@@ -89,9 +89,8 @@ set_for_instance(cmd_parms *cmd, const struct sf_option *option, const char *tex
     server->is_used = true;
     server->process->is_used = true;
     server->process->directive = cmd->directive;
-    if (sf_config_set(&server->process->config, option, text, cmd->pool, &error) != SF_OK) {
+    if (sf_config_set(&server->process->config, option, text, cmd->pool, &error) != SF_OK)
         return explain(cmd, &error);
-    }
     return NULL;
 }
 
@@ -112,12 +111,10 @@ note_place(cmd_parms *cmd, struct sf_place *place)
     struct sf_server *server = sf_server_of(cmd->server);
     server->is_used = true;
     server->is_enabled |= place->config.enabled;
-    if (server->process != NULL) {
+    if (server->process != NULL)
         server->process->is_used = true;
-    }
-    if (place->directive == NULL) {
+    if (place->directive == NULL)
         APR_ARRAY_PUSH(server->places, struct sf_place *) = place;
-    }
     place->directive = cmd->directive;
     place->is_of_server = cmd->path == NULL;
 }
@@ -128,15 +125,12 @@ set_option(cmd_parms *cmd, void *place_config, const char *text)
     const struct sf_option *option = cmd->info;
     struct sf_place *place = place_config;
     struct sf_error error;
-    if (option->scope == SF_SCOPE_INSTANCE) {
+    if (option->scope == SF_SCOPE_INSTANCE)
         return set_for_instance(cmd, option, text);
-    }
-    if (sf_config_set(&place->config, option, text, cmd->pool, &error) != SF_OK) {
+    if (sf_config_set(&place->config, option, text, cmd->pool, &error) != SF_OK)
         return explain(cmd, &error);
-    }
-    if (is_in_htaccess(cmd)) {
+    if (is_in_htaccess(cmd))
         return check_htaccess(cmd, place);
-    }
     note_place(cmd, place);
     return NULL;
 }
@@ -147,9 +141,8 @@ set_list(cmd_parms *cmd, void *place_config, const char *words)
 {
     const char *text = NULL;
     const struct sf_option *option = cmd->info;
-    if (*words == '\0') {
+    if (*words == '\0')
         return apr_pstrcat(cmd->pool, option->directive, " takes one or more words, or \"\"", NULL);
-    }
     while (*words != '\0') {
         const char *word = ap_getword_conf(cmd->pool, &words);
         text = text == NULL ? word : apr_pstrcat(cmd->pool, text, " ", word, NULL);

@@ -27,13 +27,11 @@ remove_ours(request_rec *r)
     const apr_table_entry_t *row = (const void *)array->elts;
     apr_array_header_t *names = apr_array_make(r->pool, 4, sizeof(const char *));
     for (int i = 0; i < array->nelts; i++) {
-        if (sf_export_is_ours(row[i].key) && strcmp(row[i].key, "HTTP_SESSION") != 0) {
+        if (sf_export_is_ours(row[i].key) && strcmp(row[i].key, "HTTP_SESSION") != 0)
             APR_ARRAY_PUSH(names, const char *) = row[i].key;
-        }
     }
-    for (int i = 0; i < names->nelts; i++) {
+    for (int i = 0; i < names->nelts; i++)
         apr_table_unset(r->subprocess_env, APR_ARRAY_IDX(names, i, const char *));
-    }
 }
 
 static void
@@ -104,9 +102,8 @@ int
 sf_environment_fixups(request_rec *r)
 {
     struct sf_request_session *session = sf_request_session(r);
-    if (session == NULL) {
+    if (session == NULL)
         return DECLINED;
-    }
     sf_request_session_read(session, r);
     export_session(session, r);
     drop_if_too_large(r);

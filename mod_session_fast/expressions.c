@@ -41,9 +41,8 @@ user_value(ap_expr_eval_ctx_t *ctx, const void *data)
     struct sf_request_session *session = session_for(ctx);
     const struct sf_session *fields =
         session == NULL ? NULL : sf_request_session_fields(session, ctx->r);
-    if (fields == NULL) {
+    if (fields == NULL)
         return "";
-    }
     return apr_pstrmemdup(ctx->p, (const char *)fields->head.user.data, fields->head.user.size);
 }
 
@@ -52,9 +51,8 @@ state_value(ap_expr_eval_ctx_t *ctx, const void *data)
 {
     (void)data;
     struct sf_request_session *session = session_for(ctx);
-    if (session == NULL || sf_request_session_read(session, ctx->r) != SF_SESSION_ACTIVE) {
+    if (session == NULL || sf_request_session_read(session, ctx->r) != SF_SESSION_ACTIVE)
         return "none";
-    }
     return session->is_new ? "new" : "active";
 }
 
@@ -63,9 +61,8 @@ key_value(ap_expr_eval_ctx_t *ctx, const void *data)
 {
     (void)data;
     struct sf_request_session *session = session_for(ctx);
-    if (session == NULL || sf_request_session_read(session, ctx->r) != SF_SESSION_ACTIVE) {
+    if (session == NULL || sf_request_session_read(session, ctx->r) != SF_SESSION_ACTIVE)
         return "";
-    }
     char label[SF_KEY_LABEL + 1];
     sf_key_label(&session->key, label);
     return apr_pstrdup(ctx->p, label);

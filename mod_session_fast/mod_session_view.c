@@ -10,9 +10,8 @@
 static const session_dir_conf *
 session_conf_of(const struct sf_process *process, const request_rec *r)
 {
-    if (process->mod_session == NULL) {
+    if (process->mod_session == NULL)
         return NULL;
-    }
     const session_dir_conf *conf = ap_get_module_config(r->per_dir_config, process->mod_session);
     return conf != NULL && conf->enabled ? conf : NULL;
 }
@@ -29,9 +28,8 @@ begins_with_one_of(const char *uri, const apr_array_header_t *prefixes)
 {
     for (int i = 0; i < prefixes->nelts; i++) {
         const char *prefix = APR_ARRAY_IDX(prefixes, i, const char *);
-        if (strncmp(uri, prefix, strlen(prefix)) == 0) {
+        if (strncmp(uri, prefix, strlen(prefix)) == 0)
             return true;
-        }
     }
     return false;
 }
@@ -40,9 +38,8 @@ bool
 sf_mod_session_excludes(const struct sf_process *process, const request_rec *r)
 {
     const session_dir_conf *conf = session_conf_of(process, r);
-    if (conf == NULL) {
+    if (conf == NULL)
         return false;
-    }
     return (conf->includes->nelts > 0 && !begins_with_one_of(r->uri, conf->includes)) ||
            begins_with_one_of(r->uri, conf->excludes);
 }

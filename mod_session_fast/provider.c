@@ -61,13 +61,11 @@ apr_status_t
 sf_provider_load(request_rec *r, session_rec **rec_out)
 {
     struct sf_request_session *session = sf_request_session(r);
-    if (session == NULL) {
+    if (session == NULL)
         return DECLINED;
-    }
     sf_request_session_read(session, r);
-    if (session->rec.entries == NULL) {
+    if (session->rec.entries == NULL)
         make_entries(session, r);
-    }
     long max_age = sf_mod_session_max_age(session->process, r);
     session->rec.expiry = max_age > 0 ? (sf_clock_wall() + max_age * SF_SECOND) * 1000 : 0;
     session->rec.encoded = NULL;
@@ -144,15 +142,13 @@ add_field_ops(struct sf_ops *ops, const apr_table_t *before, const apr_table_t *
     struct rows now = rows_of(after), then = rows_of(before);
     for (int i = 0; status == SF_OK && i < then.count; i++) {
         const char *name = then.row[i].key;
-        if (is_field(name) && apr_table_get(after, name) == NULL) {
+        if (is_field(name) && apr_table_get(after, name) == NULL)
             status = sf_ops_add_name(ops, SF_OP_UNSET, sf_span_text(name));
-        }
     }
     for (int i = 0; status == SF_OK && i < now.count; i++) {
         const char *name = now.row[i].key, *value = now.row[i].val;
-        if (is_field(name) && differs(value, apr_table_get(before, name))) {
+        if (is_field(name) && differs(value, apr_table_get(before, name)))
             status = sf_ops_add_set(ops, sf_span_text(name), sf_span_text(value));
-        }
     }
     return status;
 }
@@ -175,9 +171,8 @@ add_ops(struct sf_ops *ops, const apr_table_t *before, const apr_table_t *after)
         difference.login != NULL || !difference.user_left ? difference.login : difference.user;
     if (login != NULL) {
         enum sf_status status = sf_ops_add_name(ops, SF_OP_LOGIN, sf_span_text(login));
-        if (status != SF_OK) {
+        if (status != SF_OK)
             return status;
-        }
     }
     return add_field_ops(ops, before, after);
 }
@@ -205,12 +200,10 @@ apr_status_t
 sf_provider_save(request_rec *r, session_rec *rec)
 {
     struct sf_request_session *session = sf_request_session(r);
-    if (session == NULL) {
+    if (session == NULL)
         return DECLINED;
-    }
-    if (!rec->dirty) {
+    if (!rec->dirty)
         return OK; /* only the expiry moved: reading the session has done that */
-    }
     if (rec != &session->rec) {
         /* An empty one that mod_session made up because another module could not decode ours. */
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
@@ -224,7 +217,6 @@ sf_provider_save(request_rec *r, session_rec *rec)
 void
 sf_provider_save_pending(struct sf_request_session *session, request_rec *r)
 {
-    if (session->rec.entries != NULL && session->rec.dirty) {
+    if (session->rec.entries != NULL && session->rec.dirty)
         save(session, r);
-    }
 }

@@ -23,9 +23,8 @@ remove_spoofs(request_rec *r)
             APR_ARRAY_PUSH(names, const char *) = row[i].key;
         }
     }
-    for (int i = 0; names != NULL && i < names->nelts; i++) {
+    for (int i = 0; names != NULL && i < names->nelts; i++)
         apr_table_unset(r->headers_in, APR_ARRAY_IDX(names, i, const char *));
-    }
     if (names != NULL) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                       "SF0522: removed %d request headers that look like ours", names->nelts);
@@ -39,9 +38,8 @@ remove_spoofs(request_rec *r)
 int
 sf_request_headers_post_read(request_rec *r)
 {
-    if (sf_server_of(r->server)->is_enabled) {
+    if (sf_server_of(r->server)->is_enabled)
         remove_spoofs(r);
-    }
     return DECLINED;
 }
 
@@ -50,12 +48,10 @@ int
 sf_request_headers_parse(request_rec *r)
 {
     struct sf_request_session *session = sf_request_session(r);
-    if (session == NULL) {
+    if (session == NULL)
         return DECLINED;
-    }
-    if (!sf_server_of(r->server)->is_enabled) {
+    if (!sf_server_of(r->server)->is_enabled)
         remove_spoofs(r); /* switched on by a .htaccess file */
-    }
     return sf_request_session_refuse(session, r);
 }
 

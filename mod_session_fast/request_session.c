@@ -18,9 +18,8 @@ APLOG_USE_MODULE(session_fast);
 static request_rec *
 top_of(request_rec *r)
 {
-    while (r->prev != NULL || r->main != NULL) {
+    while (r->prev != NULL || r->main != NULL)
         r = r->prev != NULL ? r->prev : r->main;
-    }
     return r;
 }
 
@@ -57,9 +56,8 @@ make_session(request_rec *top, struct sf_process *process, const char *cookie_na
 static const struct sf_config *
 keep_config(const struct sf_config *config, const request_rec *r, apr_pool_t *pool)
 {
-    if (r->main == NULL) {
+    if (r->main == NULL)
         return config;
-    }
     struct sf_config *kept = apr_pmemdup(pool, config, sizeof *config);
     for (size_t i = 0; i < SF_OPTION_COUNT; i++) {
         if (sf_options[i].type == SF_OPTION_TEXT || sf_options[i].type == SF_OPTION_LIST) {
@@ -108,9 +106,8 @@ choose_id(struct sf_request_session *session, request_rec *r, const char *header
     }
     struct candidates candidates = {.secrets = sf_front_secrets(front)};
     sf_cookie_each(sf_span_text(header), session->cookie_name, try_value, &candidates);
-    if (candidates.refused > 0) {
+    if (candidates.refused > 0)
         sf_count_add(sf_front_counters(front), SF_COUNTER_ids_refused, candidates.refused);
-    }
     if (candidates.different > 1) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
                       "SF0510: the request has %u different session ids of this server in its "
@@ -135,14 +132,12 @@ remove_from(apr_table_t *table, const char *name, const char *cookie_name, apr_p
     const char *header = apr_table_get(table, name);
     size_t size = header == NULL ? 0 : strlen(header);
     char *rest = apr_palloc(pool, size + 1);
-    if (header == NULL || sf_cookie_remove(sf_span_of(header, size), cookie_name, rest) == 0) {
+    if (header == NULL || sf_cookie_remove(sf_span_of(header, size), cookie_name, rest) == 0)
         return;
-    }
-    if (*rest == '\0') {
+    if (*rest == '\0')
         apr_table_unset(table, name);
-    } else {
+    else
         apr_table_setn(table, name, rest);
-    }
 }
 
 /*
@@ -160,9 +155,8 @@ remove_cookie(request_rec *r, const char *cookie_name)
 static struct sf_request_session *
 find_session(struct sf_request_session *session, const char *cookie_name)
 {
-    while (session != NULL && strcmp(session->cookie_name, cookie_name) != 0) {
+    while (session != NULL && strcmp(session->cookie_name, cookie_name) != 0)
         session = session->next;
-    }
     return session;
 }
 
@@ -178,13 +172,11 @@ struct sf_request_session *
 sf_request_session(request_rec *r)
 {
     const struct sf_place *place = sf_place_of(r);
-    if (place == NULL || !place->config.enabled) {
+    if (place == NULL || !place->config.enabled)
         return NULL;
-    }
     struct sf_process *process = sf_server_of(r->server)->process;
-    if (sf_mod_session_excludes(process, r)) {
+    if (sf_mod_session_excludes(process, r))
         return NULL;
-    }
     const struct sf_config *config = &place->config;
     request_rec *top = top_of(r);
     const char *header = apr_table_get(r->headers_in, "Cookie");
@@ -194,18 +186,16 @@ sf_request_session(request_rec *r)
     if (session == NULL) {
         session = make_session(top, process, config->cookie_name);
         session->config = keep_config(config, r, top->pool);
-        if (mentioned) {
+        if (mentioned)
             choose_id(session, r, header);
-        }
     } else if (r->main == NULL) {
         session->config = config;
     }
     /*
      * Redirected requests and subrequests may see another copy of the header: taken out there too.
      */
-    if (mentioned && config->cookie_remove) {
+    if (mentioned && config->cookie_remove)
         remove_cookie(r, config->cookie_name);
-    }
     return session;
 }
 
@@ -260,23 +250,20 @@ read_now(struct sf_request_session *session, request_rec *r)
 enum sf_session_state
 sf_request_session_read(struct sf_request_session *session, request_rec *r)
 {
-    if (session->state != SF_SESSION_UNREAD) {
+    if (session->state != SF_SESSION_UNREAD)
         return session->state;
-    }
-    if (session->has_id) {
+    if (session->has_id)
         read_now(session, r);
-    } else {
+    else
         session->state = SF_SESSION_NONE;
-    }
     return session->state;
 }
 
 const struct sf_session *
 sf_request_session_fields(struct sf_request_session *session, request_rec *r)
 {
-    if (sf_request_session_read(session, r) == SF_SESSION_ACTIVE && session->is_stale) {
+    if (sf_request_session_read(session, r) == SF_SESSION_ACTIVE && session->is_stale)
         read_now(session, r);
-    }
     return session->state == SF_SESSION_ACTIVE ? &session->loaded.session : NULL;
 }
 
@@ -285,9 +272,8 @@ sf_request_session_text(const struct sf_value *value, apr_pool_t *pool)
 {
     char number[SF_NUMBER_TEXT];
     struct sf_span text = sf_value_text(value, number);
-    if (value->type == SF_VALUE_BYTES || memchr(text.data, '\0', text.size) != NULL) {
+    if (value->type == SF_VALUE_BYTES || memchr(text.data, '\0', text.size) != NULL)
         return NULL;
-    }
     return apr_pstrmemdup(pool, (const char *)text.data, text.size);
 }
 

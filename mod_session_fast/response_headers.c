@@ -25,9 +25,8 @@ APLOG_USE_MODULE(session_fast);
 static int
 add_row(void *context, const char *name, const char *value)
 {
-    if (sf_exchange_is_control(name)) {
+    if (sf_exchange_is_control(name))
         apr_table_addn(context, name, value);
-    }
     return 1;
 }
 
@@ -38,9 +37,8 @@ take_controls(apr_table_t *headers, apr_table_t *controls)
     apr_table_do(add_row, controls, headers, NULL);
     const apr_array_header_t *array = apr_table_elts(controls);
     const apr_table_entry_t *row = (const void *)array->elts;
-    for (int i = 0; i < array->nelts; i++) {
+    for (int i = 0; i < array->nelts; i++)
         apr_table_unset(headers, row[i].key);
-    }
 }
 
 static void
@@ -84,11 +82,10 @@ apply_controls(struct sf_request_session *session, request_rec *r, const apr_tab
     sf_ops_init(&ops);
     enum sf_status status =
         ops_from_controls(exchange, controls, sf_request_session_fields(session, r), &ops, &error);
-    if (status == SF_OK) {
+    if (status == SF_OK)
         (void)!sf_request_session_apply(session, r, &ops);
-    } else {
+    else
         fail_application(session, r, &error);
-    }
     sf_ops_fini(&ops);
     sf_exchange_free(exchange);
 }
@@ -100,20 +97,17 @@ apply_controls(struct sf_request_session *session, request_rec *r, const apr_tab
 static void
 commit_controls(request_rec *r)
 {
-    if (r->prev != NULL) {
+    if (r->prev != NULL)
         commit_controls(r->prev);
-    }
     struct sf_request_session *session = sf_request_session_seen(r);
-    if (session == NULL) {
+    if (session == NULL)
         return;
-    }
     apr_table_t *controls = apr_table_make(r->pool, 2);
     take_controls(r->headers_out, controls);
     take_controls(r->err_headers_out, controls);
     bool is_allowed = sf_place_of(r)->config.response_headers && session->failure == 0;
-    if (is_allowed && !apr_is_empty_table(controls)) {
+    if (is_allowed && !apr_is_empty_table(controls))
         apply_controls(session, r, controls);
-    }
 }
 
 static void
@@ -125,9 +119,8 @@ commit(request_rec *r)
     }
     commit_controls(r);
     struct sf_request_session *here = sf_request_session_seen(r);
-    if (here != NULL) {
+    if (here != NULL)
         sf_environment_note(here, r);
-    }
 }
 
 /* ---- what the browser gets ---- */
@@ -157,9 +150,8 @@ finish_headers(request_rec *r)
          session = session->next) {
         sf_cookies_remove(r->headers_out, session->cookie_name, r->pool);
         sf_cookies_remove(r->err_headers_out, session->cookie_name, r->pool);
-        if (session->cookie != SF_COOKIE_NOTHING) {
+        if (session->cookie != SF_COOKIE_NOTHING)
             set_cookie(session, r);
-        }
         if (session->config->cache_control) {
             sf_cache_control_enforce(r, session->state == SF_SESSION_ACTIVE,
                                      session->cookie != SF_COOKIE_NOTHING);
@@ -204,9 +196,8 @@ answer_failure(ap_filter_t *filter, apr_bucket_brigade *brigade, int failure)
     request_rec *r = filter->r;
     apr_bucket_alloc_t *memory = r->connection->bucket_alloc;
     filter->ctx = filter;
-    if (failure == HTTP_SERVICE_UNAVAILABLE) {
+    if (failure == HTTP_SERVICE_UNAVAILABLE)
         apr_table_setn(r->err_headers_out, "Retry-After", "1");
-    }
     apr_brigade_cleanup(brigade);
     APR_BRIGADE_INSERT_TAIL(brigade, ap_bucket_error_create(failure, NULL, r->pool, memory));
     APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(memory));
@@ -219,17 +210,14 @@ static apr_status_t
 filter_response(ap_filter_t *filter, apr_bucket_brigade *brigade)
 {
     request_rec *r = filter->r;
-    if (filter->ctx != NULL) {
+    if (filter->ctx != NULL)
         return discard(filter, brigade);
-    }
     commit(r);
     int failure = r->main == NULL ? take_failure(r) : 0;
-    if (failure != 0) {
+    if (failure != 0)
         return answer_failure(filter, brigade, failure);
-    }
-    if (r->main == NULL) {
+    if (r->main == NULL)
         finish_headers(r);
-    }
     ap_remove_output_filter(filter);
     return ap_pass_brigade(filter->next, brigade);
 }
@@ -246,9 +234,8 @@ sf_response_headers_insert_filter(request_rec *r)
 {
     struct sf_request_session *here = sf_request_session(r);
     struct sf_request_session *all = sf_request_sessions_all(r);
-    if (here == NULL && (all == NULL || r->main != NULL)) {
+    if (here == NULL && (all == NULL || r->main != NULL))
         return;
-    }
     for (struct sf_request_session *session = all; r->main == NULL && session != NULL;
          session = session->next) {
         session->has_filter = true;

@@ -131,9 +131,8 @@ static struct sf_l1 *
 attach_now(struct sf_front *front)
 {
     struct sf_l1 *current = atomic_load_explicit(&front->l1, memory_order_acquire);
-    if (current != NULL && !sf_l1_is_retired(current)) {
+    if (current != NULL && !sf_l1_is_retired(current))
         return current; /* another thread was quicker */
-    }
     struct sf_l1 *fresh = NULL;
     struct sf_error error = {.status = SF_OK};
     enum sf_status status = sf_l1_attach(&fresh, &front->instance, SF_L1_READ_WRITE, &error);
@@ -143,9 +142,8 @@ attach_now(struct sf_front *front)
         fresh = NULL;
         sf_error_set(&error, SF_UNAVAILABLE, "the segment is being replaced");
     }
-    if (fresh != NULL) {
+    if (fresh != NULL)
         atomic_store_explicit(&front->l1, fresh, memory_order_release); /* pairs with acquire in sf_front_l1 */
-    }
     log_cache_state(front, &error);
     return fresh;
 }
