@@ -138,9 +138,8 @@ end(struct attempt *attempt)
 
 /* Nothing differs: no new version, and no write. */
 static enum sf_status
-touch_only(struct attempt *attempt)
+keep(struct attempt *attempt)
 {
-    sf_l1_block_touch(&attempt->found.place, attempt->found.control, attempt->session.head.last_access);
     sf_buffer_clear(attempt->encoded);
     report(attempt, &attempt->key);
     return sf_buffer_append_span(attempt->encoded, sf_buffer_span(&attempt->record));
@@ -294,11 +293,13 @@ change_existing(struct attempt *attempt)
         status = apply_ops(attempt);
     if (status != SF_OK)
         return status;
+    /* Or the search for room might evict the very session. */
+    sf_l1_block_touch(&attempt->found.place, attempt->found.control, attempt->session.head.last_access);
     if (attempt->outcome.ended)
         return end(attempt);
     if (attempt->outcome.wants_new_id)
         return rotate(attempt);
-    return attempt->outcome.changed ? update(attempt) : touch_only(attempt);
+    return attempt->outcome.changed ? update(attempt) : keep(attempt);
 }
 
 /* ---- a new session ---- */

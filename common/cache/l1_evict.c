@@ -126,12 +126,29 @@ advance(struct sf_l1 *l1, uint32_t class_index)
     return block;
 }
 
+/*
+ * A slab never changes its class, so the last ones are kept for sizes that have none yet: otherwise a cache that was filled with
+ * small sessions could never hold a larger one.
+ */
+static uint32_t
+slabs_in_reserve(const struct sf_l1 *l1)
+{
+    uint32_t reserve = l1->plan.slabs / 8;
+
+    if (reserve < 2)
+        return l1->plan.slabs < 4 ? 0 : 2;
+    return reserve < 16 ? reserve : 16;
+}
+
 /* A slab that nobody uses becomes one of this class: one CAS, for zeros are free blocks. Points the hand at it. */
 static bool
 claim_slab(struct sf_l1 *l1, uint32_t class_index)
 {
     uint32_t slab = (uint32_t)sf_l1_peek(&l1->header->slabs_taken);
+    bool is_new_size = atomic_load_explicit(&l1->hands[class_index].next, memory_order_relaxed) == SF_L1_NO_BLOCK;
 
+    if (!is_new_size && slab + slabs_in_reserve(l1) >= l1->plan.slabs)
+        return false;
     for (; slab < l1->plan.slabs; slab++) {
         if (sf_l1_peek(&l1->table[slab]) == 0 && sf_l1_swap(&l1->table[slab], 0, class_index + 1)) {
             atomic_store_explicit(&l1->header->slabs_taken, slab + 1, memory_order_relaxed);

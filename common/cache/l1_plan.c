@@ -46,26 +46,37 @@ blocks_in_slab(uint64_t slab, uint64_t bytes)
     return (uint32_t)blocks;
 }
 
-/*
- * Classes grow by less than a fifth where multiples of 64 allow, and each is stretched to what the slab has left. Where fewer than
- * five blocks fit into a slab more is lost.
- */
+/* A class of so many blocks, stretched to all that the slab has for each. */
+static struct sf_l1_class
+class_of(uint64_t slab, uint32_t blocks)
+{
+    uint64_t first = round_up(blocks * sizeof(struct sf_l1_control), 64);
+
+    return (struct sf_l1_class){(uint32_t)((slab - first) / blocks / 64 * 64), blocks, (uint32_t)first};
+}
+
+/* The next size is a fifth larger, or the next multiple of 64. Where blocks are few, one less in a slab is more than that. */
+static struct sf_l1_class
+next_class(uint64_t slab, const struct sf_l1_class *last)
+{
+    uint64_t bytes = (uint64_t)last->bytes * 119 / 100 / 64 * 64;
+    uint32_t blocks = blocks_in_slab(slab, bytes > last->bytes ? bytes : last->bytes + 64);
+
+    if (blocks + 1 < last->blocks && (blocks == 0 || class_of(slab, blocks).bytes * UINT64_C(4) > last->bytes * UINT64_C(5)))
+        blocks++;
+    return blocks > 0 ? class_of(slab, blocks) : (struct sf_l1_class){.blocks = 0};
+}
+
+/* No class wastes more than a fifth as long as five blocks fit into a slab. */
 static void
 plan_classes(struct sf_l1_plan *plan)
 {
     uint64_t slab = UINT64_C(1) << plan->slab_shift;
-    uint64_t bytes = SF_L1_BLOCK_MIN;
+    struct sf_l1_class class = class_of(slab, blocks_in_slab(slab, SF_L1_BLOCK_MIN));
 
-    plan->class_count = 0;
-    while (blocks_in_slab(slab, bytes) > 0 && plan->class_count < SF_L1_CLASSES_MAX) {
-        uint32_t blocks = blocks_in_slab(slab, bytes);
-        uint64_t first = round_up(blocks * sizeof(struct sf_l1_control), 64);
-        uint64_t stretched = (slab - first) / blocks / 64 * 64;
-
-        plan->classes[plan->class_count++] = (struct sf_l1_class){(uint32_t)stretched, blocks, (uint32_t)first};
-        bytes = round_up(stretched + 1, 64);
-        if (bytes < stretched * 119 / 100)
-            bytes = stretched * 119 / 100 / 64 * 64;
+    for (plan->class_count = 0; class.blocks > 0 && plan->class_count < SF_L1_CLASSES_MAX; plan->class_count++) {
+        plan->classes[plan->class_count] = class;
+        class = next_class(slab, &class);
     }
 }
 

@@ -29,6 +29,17 @@ check_PROGRAMS += \
 	%D%/check_shared_memory \
 	%D%/check_process_slots \
 	%D%/check_l1 \
+	%D%/check_l1_threads \
+	%D%/check_l1_model \
+	%D%/check_l1_check \
+	%D%/check_l1_repair \
+	%D%/check_l1_dirty \
+	%D%/check_l1_evict \
+	%D%/check_l1_fill \
+	%D%/check_l1_apply \
+	%D%/check_l1_create \
+	%D%/check_l1_plan \
+	%D%/check_record_locks \
 	%D%/check_resp \
 	%D%/check_ask_daemon \
 	%D%/check_front \

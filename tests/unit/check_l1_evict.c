@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/test_cache.h"
+
+static struct sf_test_cache cache;
+static struct sf_error error;
+
+static void
+set_up(void)
+{
+    sf_test_cache_init(&cache, SF_L1_BYTES_MIN);
+    error = (struct sf_error){.status = SF_OK};
+}
+
+static void
+tear_down(void)
+{
+    ck_assert_msg(sf_l1_check(cache.l1, true, &error) == SF_OK, "%s", error.text);
+    sf_test_cache_fini(&cache);
+}
+
+static struct sf_l1_usage
+usage_now(void)
+{
+    struct sf_l1_usage usage;
+
+    sf_l1_usage(cache.l1, &usage);
+    return usage;
+}
+
+START_TEST(test_new_records_always_find_room_among_clean_ones)
+{
+    for (uint64_t number = 0; number < 20000; number++) {
+        ck_assert_int_eq(sf_test_create(cache.l1, number, "a", "some text of a visitor"), SF_OK);
+        if (number % 100 == 99)
+            sf_test_settle_all(cache.l1);
+    }
+    struct sf_l1_usage usage = usage_now();
+    ck_assert_uint_gt(usage.blocks_live, 1000);
+    ck_assert_uint_lt(usage.blocks_free, 20);
+}
+END_TEST
+
+START_TEST(test_cache_full_of_small_records_still_takes_larger_ones)
+{
+    for (uint64_t number = 0; number < 8000; number++)
+        (void)!sf_test_fill(cache.l1, number, 3, "small");
+    ck_assert_int_eq(sf_test_create(cache.l1, 9000, "a",
+                                    "something longer, which does not fit into the blocks of the small ones, not by far, "
+                                    "as it has more than two hundred bytes of text in a single field, whatever it says, "
+                                    "and needs a size of its own"),
+                     SF_OK);
+}
+END_TEST
+
+START_TEST(test_dirty_records_are_never_evicted)
+{
+    uint64_t created = 0;
+
+    while (sf_test_create(cache.l1, created, "a", "dirty") == SF_OK)
+        created++;
+    ck_assert_uint_gt(created, 1000);
+    for (uint64_t number = 0; number < created; number++)
+        ck_assert_str_eq(sf_test_look(cache.l1, number, "a").text, "dirty");
+    ck_assert_uint_eq(sf_test_settle_all(cache.l1), created);
+    ck_assert_int_eq(sf_test_create(cache.l1, created, "a", "dirty"), SF_OK);
+}
+END_TEST
+
+START_TEST(test_tombstones_are_not_evicted_before_their_time)
+{
+    /* sf_test_end works at a time long past, so these may go; a tombstone of today must stay */
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_ops ops;
+    struct sf_l1_applied applied;
+
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    sf_ops_init(&ops);
+    ck_assert_int_eq(sf_ops_add(&ops, &(struct sf_op){.kind = SF_OP_END}), SF_OK);
+    struct sf_l1_change change = sf_test_change(&ops, SF_TEST_NOW);
+    change.tombstone_lifetime = sf_clock_wall() - SF_TEST_NOW + SF_HOUR;
+    ck_assert_int_eq(sf_l1_apply(cache.l1, &key, &change, NULL, &applied), SF_OK);
+    sf_ops_fini(&ops);
+    sf_test_settle_all(cache.l1);
+    for (uint64_t number = 10; number < 12000; number++)
+        (void)!sf_test_fill(cache.l1, number, 3, "filler");
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).kind, SF_RECORD_ENDED);
+}
+END_TEST
+
+START_TEST(test_recently_used_records_outlive_others)
+{
+    enum { REGULARS = 200, VISITORS = 20000 };
+    unsigned kept = 0;
+
+    for (uint64_t number = 0; number < REGULARS; number++)
+        ck_assert_int_eq(sf_test_fill(cache.l1, number, 3, "a regular"), SF_OK);
+    for (uint64_t number = 0; number < VISITORS; number++) {
+        if (number % 500 == 0) {
+            for (uint64_t regular = 0; regular < REGULARS; regular++) {
+                struct sf_key key = sf_test_cache_key(regular);
+                sf_l1_touch(cache.l1, &key, SF_TEST_NOW + SF_HOUR);
+            }
+        }
+        (void)!sf_test_fill(cache.l1, 1000 + number, 3, "a visitor");
+    }
+    for (uint64_t number = 0; number < REGULARS; number++)
+        kept += sf_test_look(cache.l1, number, NULL).status == SF_OK;
+    ck_assert_uint_gt(kept, REGULARS * 8 / 10);
+}
+END_TEST
+
+static enum sf_status
+create_of_size(size_t size)
+{
+    static char text[200000];
+    struct sf_ops ops;
+    struct sf_key key = sf_test_cache_key(size);
+    struct sf_l1_applied applied;
+
+    memset(text, 'x', size);
+    text[size] = '\0';
+    sf_ops_init(&ops);
+    ck_assert_int_eq(sf_ops_add_set(&ops, sf_span_text("a"), sf_span_text(text)), SF_OK);
+    struct sf_l1_change change = sf_test_change(&ops, SF_TEST_NOW);
+    change.max_bytes = SF_RECORD_BYTES_MAX;
+    change.may_create = true;
+    change.new_key = &key;
+    enum sf_status status = sf_l1_apply(cache.l1, NULL, &change, NULL, &applied);
+    sf_ops_fini(&ops);
+    return status;
+}
+
+START_TEST(test_records_of_any_size_fit_until_a_slab_is_too_small)
+{
+    static const size_t sizes[] = {130000, 60000, 9000, 1000, 1};
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        ck_assert_int_eq(create_of_size(sizes[i]), SF_OK);
+    ck_assert_int_eq(create_of_size(131072), SF_FULL);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("l1_evict");
+    TCase *tests = tcase_create("l1_evict");
+    SRunner *runner = srunner_create(suite);
+
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, test_new_records_always_find_room_among_clean_ones);
+    tcase_add_test(tests, test_cache_full_of_small_records_still_takes_larger_ones);
+    tcase_add_test(tests, test_dirty_records_are_never_evicted);
+    tcase_add_test(tests, test_tombstones_are_not_evicted_before_their_time);
+    tcase_add_test(tests, test_recently_used_records_outlive_others);
+    tcase_add_test(tests, test_records_of_any_size_fit_until_a_slab_is_too_small);
+    suite_add_tcase(suite, tests);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cache/l1_commit.h"
+#include "common/cache/l1_evict.h"
+#include "tests/support/test_cache.h"
+
+static struct sf_test_cache cache;
+static struct sf_error error;
+
+static void
+set_up(void)
+{
+    sf_test_cache_init(&cache, SF_L1_BYTES_MIN);
+    error = (struct sf_error){.status = SF_OK};
+}
+
+static void
+tear_down(void)
+{
+    ck_assert_msg(sf_l1_check(cache.l1, true, &error) == SF_OK, "%s", error.text);
+    sf_test_cache_fini(&cache);
+}
+
+/* Runs in a process that then dies without leaving. */
+static void
+die_after(void (*act)(struct sf_l1 *l1))
+{
+    int status = 0;
+    pid_t child = fork();
+
+    if (child == 0) {
+        act(sf_test_cache_attach(&cache));
+        _exit(EXIT_SUCCESS);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+
+static void
+must(bool is_true)
+{
+    if (!is_true)
+        _exit(EXIT_FAILURE);
+}
+
+static struct sf_l1_draft
+draft_of_key_1(struct sf_l1 *l1, const struct sf_key *under, struct sf_l1_found *found_out)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_draft draft;
+    struct sf_buffer record;
+
+    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
+    must(sf_l1_find(l1, &key, &record, found_out) == SF_OK);
+    must(sf_l1_draft_make(&draft, l1, under, sf_buffer_span(&record), 0) == SF_OK);
+    sf_buffer_fini(&record);
+    return draft;
+}
+
+static void
+leave_draft(struct sf_l1 *l1)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_found found;
+
+    (void)draft_of_key_1(l1, &key, &found);
+}
+
+START_TEST(test_block_that_was_never_published_is_freed)
+{
+    struct sf_l1_usage usage;
+
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    die_after(leave_draft);
+    ck_assert_int_eq(sf_l1_check(cache.l1, true, &error), SF_CORRUPT);
+    ck_assert_int_eq(sf_l1_check(cache.l1, false, &error), SF_OK);
+    ck_assert_uint_eq(sf_test_repair_all(cache.l1, SF_TEST_NOW), 1);
+    sf_l1_usage(cache.l1, &usage);
+    ck_assert_uint_eq(usage.blocks_owned, 0);
+    ck_assert_uint_eq(usage.blocks_live, 1);
+}
+END_TEST
+
+static void
+leave_published(struct sf_l1 *l1)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_found found;
+    struct sf_l1_draft draft = draft_of_key_1(l1, &key, &found);
+
+    must(sf_l1_replace(found.word, found.value, draft.owned.block));
+}
+
+START_TEST(test_published_change_is_completed_and_dirty)
+{
+    struct sf_l1_usage usage;
+
+    ck_assert_int_eq(sf_test_fill(cache.l1, 1, 3, "b"), SF_OK);
+    die_after(leave_published);
+    ck_assert_uint_eq(sf_test_repair_all(cache.l1, SF_TEST_NOW), 2);
+    ck_assert(!sf_test_look(cache.l1, 1, NULL).is_clean);
+    sf_l1_usage(cache.l1, &usage);
+    ck_assert_uint_eq(usage.blocks_live, 1);
+    ck_assert_uint_eq(usage.blocks_dirty, 1);
+}
+END_TEST
+
+START_TEST(test_change_of_a_dead_process_can_be_changed_before_it_is_repaired)
+{
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    die_after(leave_published);
+    ck_assert_int_eq(sf_test_set(cache.l1, 1, "a", "c"), SF_OK);
+    ck_assert_str_eq(sf_test_look(cache.l1, 1, "a").text, "c");
+    (void)sf_test_repair_all(cache.l1, SF_TEST_NOW);
+    ck_assert_str_eq(sf_test_look(cache.l1, 1, "a").text, "c");
+}
+END_TEST
+
+static void
+leave_unconfirmed_fill(struct sf_l1 *l1)
+{
+    struct sf_l1_owned owned;
+    struct sf_l1_image image = {.key = sf_test_cache_key(2), .version = 1, .kind = SF_RECORD_SESSION, .length = 4};
+    _Atomic uint64_t *word;
+    uint64_t value;
+
+    must(sf_l1_room_for(l1, 4, true, &owned) == SF_OK);
+    sf_l1_block_fill(l1, &owned, &image, sf_span_text("junk"), SF_TEST_NOW);
+    must(sf_l1_insert(l1, &image.key, owned.block, &word, &value) == SF_OK);
+}
+
+START_TEST(test_fill_that_was_not_confirmed_is_never_read_and_undone)
+{
+    die_after(leave_unconfirmed_fill);
+    ck_assert_int_eq(sf_test_look(cache.l1, 2, NULL).status, SF_NOT_FOUND);
+    ck_assert_int_eq(sf_test_fill(cache.l1, 2, 5, "x"), SF_CONFLICT); /* until it is known that he is dead */
+    ck_assert_uint_eq(sf_test_repair_all(cache.l1, SF_TEST_NOW), 1);
+    ck_assert_int_eq(sf_test_fill(cache.l1, 2, 5, "x"), SF_OK);
+    ck_assert_uint_eq(sf_test_look(cache.l1, 2, NULL).version, 5);
+}
+END_TEST
+
+static void
+leave_evicted(struct sf_l1 *l1)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_found found;
+
+    must(sf_l1_find(l1, &key, NULL, &found) == SF_OK);
+    must(sf_l1_evict_block(l1, found.block, &found.place, found.control, true));
+}
+
+START_TEST(test_evicted_block_that_nobody_took_is_freed)
+{
+    ck_assert_int_eq(sf_test_fill(cache.l1, 1, 3, "b"), SF_OK);
+    die_after(leave_evicted);
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_NOT_FOUND);
+    ck_assert_uint_eq(sf_test_repair_all(cache.l1, SF_TEST_NOW), 1);
+}
+END_TEST
+
+START_TEST(test_blocks_of_the_living_are_left_alone)
+{
+    struct sf_l1 *other = sf_test_cache_attach(&cache);
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_found found;
+
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    struct sf_l1_draft draft = draft_of_key_1(other, &key, &found);
+    ck_assert_uint_eq(sf_test_repair_all(cache.l1, SF_TEST_NOW), 0);
+    ck_assert(sf_l1_draft_replace(other, &draft, &found));
+    sf_l1_close(other);
+}
+END_TEST
+
+START_TEST(test_slot_of_the_dead_is_free_after_a_pass)
+{
+    struct sf_l1_usage usage;
+
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    for (int i = 0; i < 3; i++)
+        die_after(leave_draft);
+    ck_assert_uint_eq(atomic_load(&cache.l1->slots.slots[1].word) & 1, 1);
+    (void)sf_test_repair_all(cache.l1, SF_TEST_NOW);
+    for (int i = 1; i < 4; i++)
+        ck_assert_uint_eq(atomic_load(&cache.l1->slots.slots[i].word) & 1, 0);
+    sf_l1_usage(cache.l1, &usage);
+    ck_assert_uint_eq(usage.processes, 1);
+}
+END_TEST
+
+START_TEST(test_pass_in_small_steps_does_the_same)
+{
+    uint32_t cursor = 0;
+    size_t repairs = 0;
+
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    die_after(leave_draft);
+    do
+        repairs += sf_l1_repair(cache.l1, SF_TEST_NOW, &cursor, 7);
+    while (cursor != 0);
+    ck_assert_uint_eq(repairs, 1);
+}
+END_TEST
+
+START_TEST(test_expired_records_are_dropped_once_they_are_clean)
+{
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    (void)sf_test_repair_all(cache.l1, SF_TEST_NOW + SF_DAY);
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_OK);
+    sf_test_settle_all(cache.l1);
+    (void)sf_test_repair_all(cache.l1, SF_TEST_NOW + 29 * SF_MINUTE);
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_OK);
+    (void)sf_test_repair_all(cache.l1, SF_TEST_NOW + 31 * SF_MINUTE);
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_tombstones_are_dropped_after_their_time)
+{
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    ck_assert_int_eq(sf_test_end(cache.l1, 1), SF_OK);
+    sf_test_settle_all(cache.l1);
+    (void)sf_test_repair_all(cache.l1, SF_TEST_NOW + 59 * SF_MINUTE);
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).kind, SF_RECORD_ENDED);
+    (void)sf_test_repair_all(cache.l1, SF_TEST_NOW + SF_HOUR + SF_SECOND);
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_word_that_names_a_free_block_is_emptied)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_found found;
+
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    ck_assert_int_eq(sf_l1_find(cache.l1, &key, NULL, &found), SF_OK);
+    atomic_store(&found.place.control->state, sf_l1_control_make(SF_L1_FREE, 0, sf_l1_control_gen(found.control)));
+    ck_assert_int_eq(sf_l1_check(cache.l1, true, &error), SF_CORRUPT);
+    ck_assert_uint_eq(sf_test_repair_all(cache.l1, SF_TEST_NOW), 1);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("l1_repair");
+    TCase *tests = tcase_create("l1_repair");
+    SRunner *runner = srunner_create(suite);
+
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, test_block_that_was_never_published_is_freed);
+    tcase_add_test(tests, test_published_change_is_completed_and_dirty);
+    tcase_add_test(tests, test_change_of_a_dead_process_can_be_changed_before_it_is_repaired);
+    tcase_add_test(tests, test_fill_that_was_not_confirmed_is_never_read_and_undone);
+    tcase_add_test(tests, test_evicted_block_that_nobody_took_is_freed);
+    tcase_add_test(tests, test_blocks_of_the_living_are_left_alone);
+    tcase_add_test(tests, test_slot_of_the_dead_is_free_after_a_pass);
+    tcase_add_test(tests, test_pass_in_small_steps_does_the_same);
+    tcase_add_test(tests, test_expired_records_are_dropped_once_they_are_clean);
+    tcase_add_test(tests, test_tombstones_are_dropped_after_their_time);
+    tcase_add_test(tests, test_word_that_names_a_free_block_is_emptied);
+    suite_add_tcase(suite, tests);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
