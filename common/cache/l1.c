@@ -15,7 +15,8 @@ attach_segment(struct sf_l1 **l1_out, const struct sf_instance *instance, bool i
 {
     struct sf_mapping mapping;
     struct sf_error why = {.status = SF_OK};
-    enum sf_status status = sf_shared_memory_map(&mapping, instance->cache_path, is_writable, error);
+    enum sf_status status =
+        sf_shared_memory_map(&mapping, instance->cache_path, is_writable, error);
 
     if (status != SF_OK)
         return status;
@@ -34,7 +35,8 @@ attach_segment(struct sf_l1 **l1_out, const struct sf_instance *instance, bool i
 }
 
 enum sf_status
-sf_l1_attach(struct sf_l1 **l1_out, const struct sf_instance *instance, enum sf_l1_access access, struct sf_error *error)
+sf_l1_attach(struct sf_l1 **l1_out, const struct sf_instance *instance, enum sf_l1_access access,
+             struct sf_error *error)
 {
     bool is_writable = access == SF_L1_READ_WRITE;
     struct sf_record_locks *locks;
@@ -104,18 +106,21 @@ sf_l1_describe(const struct sf_l1_found *found, struct sf_span record, struct sf
 
     if (status != SF_OK)
         return status;
-    view_out->last_access = later(view_out->head.last_access, sf_l1_block_last_access(&found->place, found->control));
+    view_out->last_access =
+        later(view_out->head.last_access, sf_l1_block_last_access(&found->place, found->control));
     view_out->is_clean = sf_l1_control_is_clean(found->control);
     return SF_OK;
 }
 
 enum sf_status
-sf_l1_get(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_out, struct sf_l1_view *view_out)
+sf_l1_get(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_out,
+          struct sf_l1_view *view_out)
 {
     struct sf_l1_home home = sf_l1_home_of(l1, key);
     struct sf_l1_found found;
 
-    *view_out = (struct sf_l1_view){.vacancy = {sf_l1_load(home.removals)}}; /* before the look: O4 */
+    *view_out =
+        (struct sf_l1_view){.vacancy = {sf_l1_load(home.removals)}}; /* before the look: O4 */
     enum sf_status status = sf_l1_find_at(l1, &home, key, record_out, &found);
     if (status == SF_OK)
         status = sf_l1_describe(&found, sf_buffer_span(record_out), view_out);

@@ -2,12 +2,13 @@
 #pragma once
 
 /*
- * l1.h - the cache that all processes of a host share: one mapped file, no lock, readers that leave no trace.
+ * l1.h - the cache that all processes of a host share: one mapped file, no lock, readers that leave
+ * no trace.
  *
- * Any process may be killed or stopped at any instruction; docs/shared-memory.md says what each death leaves and who
- * repairs it. Records go in and come out as copies; nothing outside common/cache/ points into the mapping.
- * Handles are independent: several in one process are as good as several processes.
- * A handle may be used by several threads at once.
+ * Any process may be killed or stopped at any instruction; docs/shared-memory.md says what each
+ * death leaves and who repairs it. Records go in and come out as copies; nothing outside
+ * common/cache/ points into the mapping. Handles are independent: several in one process are as
+ * good as several processes. A handle may be used by several threads at once.
  */
 #include <stdbool.h>
 #include <sys/types.h>
@@ -25,38 +26,42 @@ struct sf_l1;
 
 struct sf_l1_made {
     bool is_new;          /* false: an intact segment was found and kept */
-    bool size_differs;    /* kept, though it has another size: other processes are attached or it holds unwritten changes */
-    bool set_aside;       /* the old file was damaged or of another layout: renamed to l1.cache.bad */
+    bool size_differs; /* kept with its old size: somebody is attached, or it is dirty */
+    bool set_aside;    /* the old file was damaged or of another layout: renamed to l1.cache.bad */
     uint64_t bytes;
 };
 
 /*
- * Makes the segment unless a usable one is there. Serialised by a record lock; built under a temporary name, fully
- * allocated, then renamed into place. SF_FULL: the file system has no room (text says how much was asked); SF_INVALID: somebody
- * else's file, a symbolic link. SF_UNAVAILABLE: another process holds the lock for too long.
+ * Makes the segment unless a usable one is there. Serialised by a record lock; built under a
+ * temporary name, fully allocated, then renamed into place. SF_FULL: the file system has no room
+ * (text says how much was asked); SF_INVALID: somebody else's file, a symbolic link.
+ * SF_UNAVAILABLE: another process holds the lock for too long.
  */
-enum sf_status sf_l1_create(const struct sf_instance *instance, uint64_t bytes, struct sf_l1_made *made_out,
-                            struct sf_error *error) SF_MUST_CHECK;
+enum sf_status sf_l1_create(const struct sf_instance *instance, uint64_t bytes,
+                            struct sf_l1_made *made_out, struct sf_error *error) SF_MUST_CHECK;
 
 enum sf_l1_access { SF_L1_READ_ONLY, SF_L1_READ_WRITE };
 
 /*
- * Maps the segment; READ_WRITE claims a process slot (SF_FULL: all taken) that the kernel gives back at death.
- * SF_NOT_FOUND: no file. SF_INVALID: wrong owner or mode, another layout, truncated; the text says what.
- * After fork a handle belongs to the parent only: the child attaches anew.
+ * Maps the segment; READ_WRITE claims a process slot (SF_FULL: all taken) that the kernel gives
+ * back at death. SF_NOT_FOUND: no file. SF_INVALID: wrong owner or mode, another layout, truncated;
+ * the text says what. After fork a handle belongs to the parent only: the child attaches anew.
  */
-enum sf_status sf_l1_attach(struct sf_l1 **l1_out, const struct sf_instance *instance, enum sf_l1_access access,
-                            struct sf_error *error) SF_MUST_CHECK;
+enum sf_status sf_l1_attach(struct sf_l1 **l1_out, const struct sf_instance *instance,
+                            enum sf_l1_access access, struct sf_error *error) SF_MUST_CHECK;
 void sf_l1_close(struct sf_l1 *l1);
 
-/* The segment was replaced or given up by the daemon: close and attach again. One load, no system call. */
+/*
+ * The segment was replaced or given up by the daemon: close and attach again. One load, no system
+ * call.
+ */
 bool sf_l1_is_retired(const struct sf_l1 *l1);
 
 /* ---- reading ---- */
 
 /*
- * What a miss saw, taken before the store is asked: hand it to sf_l1_fill, so that a record that was loaded before a change
- * never shadows that change.
+ * What a miss saw, taken before the store is asked: hand it to sf_l1_fill, so that a record that
+ * was loaded before a change never shadows that change.
  */
 struct sf_l1_vacancy {
     uint64_t removals; /* of keys that share this one's counter */
@@ -70,28 +75,30 @@ struct sf_l1_view {
 };
 
 /*
- * Copies the whole record of one version. SF_OK also for ENDED records: look at view.head.kind. Expiry is the caller's to judge.
- * SF_NOT_FOUND: not here (says nothing about the store).
+ * Copies the whole record of one version. SF_OK also for ENDED records: look at view.head.kind.
+ * Expiry is the caller's to judge. SF_NOT_FOUND: not here (says nothing about the store).
  */
 enum sf_status sf_l1_get(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_out,
                          struct sf_l1_view *view_out) SF_MUST_CHECK;
 
-/* Moves the last access forward, at most once a second, never back. Costs nothing when it moved less. */
+/* Moves the last access forward, never back. Costs nothing when it moved less than a second. */
 void sf_l1_touch(struct sf_l1 *l1, const struct sf_key *key, sf_time now);
 
 /* ---- changing ---- */
 
 /*
- * Puts a record that came from the store, clean, with the last access that the store knows. SF_OK: the key is there now, or was
- * already, perhaps in a later version: read it with sf_l1_get. SF_CONFLICT: since the vacancy was seen the key may have been here,
- * changed, stored and gone again, so that `record` may be old: load it again. SF_FULL: no room, and `record` is current.
+ * Puts a record that came from the store, clean, with the last access that the store knows. SF_OK:
+ * the key is there now, or was already, perhaps in a later version: read it with sf_l1_get.
+ * SF_CONFLICT: since the vacancy was seen the key may have been here, changed, stored and gone
+ * again, so that `record` may be old: load it again. SF_FULL: no room, and `record` is current.
  */
-enum sf_status sf_l1_fill(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record, sf_time last_access,
-                          const struct sf_l1_vacancy *vacancy) SF_MUST_CHECK;
+enum sf_status sf_l1_fill(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record,
+                          sf_time last_access, const struct sf_l1_vacancy *vacancy) SF_MUST_CHECK;
 
 /*
- * Forgets a clean record. SF_CONFLICT: it is not in the store yet, or has just changed. For the daemon, before it changes in the
- * store alone what does not fit here: what L1 does not hold, nobody else changes.
+ * Forgets a clean record. SF_CONFLICT: it is not in the store yet, or has just changed. For the
+ * daemon, before it changes in the store alone what does not fit here: what L1 does not hold,
+ * nobody else changes.
  */
 enum sf_status sf_l1_drop(struct sf_l1 *l1, const struct sf_key *key) SF_MUST_CHECK;
 
@@ -104,34 +111,36 @@ struct sf_l1_change {
     sf_time rotate_grace;
     sf_time tombstone_lifetime;
     enum sf_end_reason end_reason;  /* for END */
-    const struct sf_key *new_key;   /* where a created or rotated session goes; NULL: neither is wanted */
+    const struct sf_key *new_key;   /* of a created or rotated session; NULL: neither is wanted */
     bool may_create;                /* no session yet: the ops make one under new_key */
 };
 
 struct sf_l1_applied {
-    struct sf_key key;    /* where the session is now; with `missed`: which key to ask for (a successor, perhaps) */
+    struct sf_key key; /* where the session is now; with `missed`: what to ask for (a successor?) */
     uint64_t version;
-    bool missed;          /* with SF_NOT_FOUND: L1 does not know it: ask the daemon. false: it is ended, for certain */
+    bool missed;       /* SF_NOT_FOUND in L1 only: ask the daemon. false: ended for certain */
     bool created, rotated, ended, changed;
 };
 
 /*
- * Applies the list to the session `key` (NULL with may_create: to a new one), atomically for every process: all of it or nothing,
- * one version up, dirty until the store has it. record_out (may be NULL) gets the new record.
- * Rotation publishes the new key first and then turns the old one into an ENDED record with grace; both or neither are seen by
- * requests that hold the old id. A change sent to an id that ROTATE replaced goes to its successor until the grace ends;
- * after LOGIN it is SF_NOT_FOUND. An expired session is NOT_FOUND.
- * SF_FULL: no room here, or larger than max_bytes (applied_out->version tells: 0 no room). SF_CONFLICT: a compare failed, or
- * too many races. SF_INVALID: see sf_ops_apply.
+ * Applies the list to the session `key` (NULL with may_create: to a new one), atomically for every
+ * process: all of it or nothing, one version up, dirty until the store has it. record_out (may be
+ * NULL) gets the new record. Rotation publishes the new key first and then turns the old one into
+ * an ENDED record with grace; both or neither are seen by requests that hold the old id. A change
+ * sent to an id that ROTATE replaced goes to its successor until the grace ends; after LOGIN it is
+ * SF_NOT_FOUND. An expired session is NOT_FOUND. SF_FULL: no room here, or larger than max_bytes
+ * (applied_out->version tells: 0 no room). SF_CONFLICT: a compare failed, or too many races.
+ * SF_INVALID: see sf_ops_apply.
  */
-enum sf_status sf_l1_apply(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_change *change,
-                           struct sf_buffer *record_out, struct sf_l1_applied *applied_out) SF_MUST_CHECK;
+enum sf_status sf_l1_apply(struct sf_l1 *l1, const struct sf_key *key,
+                           const struct sf_l1_change *change, struct sf_buffer *record_out,
+                           struct sf_l1_applied *applied_out) SF_MUST_CHECK;
 
 /* ---- for the daemon: what waits for the store ---- */
 
 enum sf_l1_duty { SF_L1_FLUSHER, SF_L1_SWEEPER };
 
-/* Takes the duty if nobody has it: a record lock that the kernel gives back at death. Never waits. */
+/* Takes the duty if nobody has it. Never waits; the kernel takes it back at death. */
 bool sf_l1_lead(struct sf_l1 *l1, enum sf_l1_duty duty);
 
 /* Publications since the segment was made; cheap, to be polled. */
@@ -149,7 +158,8 @@ struct sf_l1_dirty {
     struct sf_l1_ticket ticket;
 };
 
-struct sf_l1_cursor { /* all zero to begin, and again when taken records could not be written: then everything is scanned */
+/* All zero to begin, and again when taken records could not be written: everything is scanned. */
+struct sf_l1_cursor {
     uint64_t hint;
     uint64_t deaths;
     uint32_t block;
@@ -158,17 +168,22 @@ struct sf_l1_cursor { /* all zero to begin, and again when taken records could n
 };
 
 /*
- * Up to `limit` dirty records, each copied whole. Follows the hints that publishers leave, and scans all blocks when the cursor is
- * new, when hints were overrun, and when a process has died. `items` zeroed before the first use; sf_l1_dirty_fini frees their
- * buffers. Fewer than `limit`: nothing more is known now. Each change is handed out once: keep it until it is settled.
+ * Up to `limit` dirty records, each copied whole. Follows the hints that publishers leave, and
+ * scans all blocks when the cursor is new, when hints were overrun, and when a process has died.
+ * `items` zeroed before the first use; sf_l1_dirty_fini frees their buffers. Fewer than `limit`:
+ * nothing more is known now. Each change is handed out once: keep it until it is settled.
  */
-size_t sf_l1_dirty_take(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *items, size_t limit);
+size_t sf_l1_dirty_take(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *items,
+                        size_t limit);
 void sf_l1_dirty_fini(struct sf_l1_dirty *items, size_t count);
 
 /* The store has it: clean, if that very generation is still there. */
 void sf_l1_settle(struct sf_l1 *l1, const struct sf_l1_ticket *ticket);
 
-/* Is `key` at `version` or later safely in the store, as far as L1 knows? true also when L1 has evicted it (only clean ones are). */
+/*
+ * Is `key` at `version` or later safely in the store, as far as L1 knows? true also when L1 has
+ * evicted it (only clean ones are).
+ */
 bool sf_l1_is_stored(struct sf_l1 *l1, const struct sf_key *key, uint64_t version);
 
 struct sf_l1_touched {
@@ -178,12 +193,18 @@ struct sf_l1_touched {
     struct sf_l1_ticket ticket;
 };
 
-/* Clean sessions whose last access has moved by min(60 s, a tenth of the idle timeout) since the store heard of it. */
-size_t sf_l1_touched_take(struct sf_l1 *l1, uint32_t *cursor, struct sf_l1_touched *items, size_t limit);
+/*
+ * Clean sessions whose last access has moved by min(60 s, a tenth of the idle timeout) since the
+ * store heard of it.
+ */
+size_t sf_l1_touched_take(struct sf_l1 *l1, uint32_t *cursor, struct sf_l1_touched *items,
+                          size_t limit);
 void sf_l1_touched_settle(struct sf_l1 *l1, const struct sf_l1_touched *item);
 
 struct sf_l1_usage {
-    uint64_t bytes, blocks_live, blocks_dirty, blocks_free, blocks_owned, tombstones, slabs, slabs_used, index_words, index_used;
+    uint64_t bytes;
+    uint64_t blocks_live, blocks_dirty, blocks_free, blocks_owned, tombstones;
+    uint64_t slabs, slabs_used, index_words, index_used;
     uint64_t record_bytes;     /* of live records */
     sf_time oldest_dirty;      /* steady clock; 0: nothing is dirty */
     uint32_t processes;        /* slots that are alive */
@@ -191,7 +212,10 @@ struct sf_l1_usage {
 
 void sf_l1_usage(struct sf_l1 *l1, struct sf_l1_usage *usage_out); /* walks everything */
 
-/* Repairs what dead processes left, drops what is expired and clean. At most `budget` blocks; *cursor goes round. Returns repairs. */
+/*
+ * Repairs what dead processes left, drops what is expired and clean. At most `budget` blocks;
+ * *cursor goes round. Returns repairs.
+ */
 size_t sf_l1_repair(struct sf_l1 *l1, sf_time now, uint32_t *cursor, uint32_t budget);
 
 /* ---- looking ---- */
@@ -202,8 +226,9 @@ typedef bool sf_l1_visit_fn(void *context, const struct sf_key *key, struct sf_s
 void sf_l1_each(struct sf_l1 *l1, sf_l1_visit_fn *visit, void *context);
 
 /*
- * Walks and verifies everything: header, slabs, every block and index word, checksums, reachability. `is_quiet`: no other process
- * is at work, so that leaks count as errors too. SF_CORRUPT: the text names the first finding.
+ * Walks and verifies everything: header, slabs, every block and index word, checksums,
+ * reachability. `is_quiet`: no other process is at work, so that leaks count as errors too.
+ * SF_CORRUPT: the text names the first finding.
  */
 enum sf_status sf_l1_check(struct sf_l1 *l1, bool is_quiet, struct sf_error *error) SF_MUST_CHECK;
 

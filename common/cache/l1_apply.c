@@ -10,8 +10,8 @@
 #define FORWARDS_MAX 8     /* rotations followed for one change */
 
 /*
- * One call of sf_l1_apply. Each attempt reads the session, applies the list to a private copy and tries to commit; whoever loses
- * the race starts again with what the winner left.
+ * One call of sf_l1_apply. Each attempt reads the session, applies the list to a private copy and
+ * tries to commit; whoever loses the race starts again with what the winner left.
  */
 struct attempt {
     struct sf_l1 *l1;
@@ -76,8 +76,9 @@ static enum sf_status
 apply_ops(struct attempt *attempt)
 {
     sf_buffer_clear(&attempt->scratch);
-    enum sf_status status = sf_ops_apply(&attempt->session, attempt->change->ops, attempt->change->now,
-                                         &attempt->scratch, &attempt->outcome);
+    enum sf_status status =
+        sf_ops_apply(&attempt->session, attempt->change->ops, attempt->change->now,
+                     &attempt->scratch, &attempt->outcome);
 
     if (status == SF_FULL)
         attempt->applied->version = attempt->session.head.version + 1;
@@ -98,8 +99,9 @@ static enum sf_status
 replace(struct attempt *attempt)
 {
     struct sf_l1_draft draft;
-    enum sf_status status = sf_l1_draft_make(&draft, attempt->l1, &attempt->key, sf_buffer_span(attempt->encoded),
-                                             sf_l1_dirty_since(&attempt->found));
+    enum sf_status status =
+        sf_l1_draft_make(&draft, attempt->l1, &attempt->key, sf_buffer_span(attempt->encoded),
+                         sf_l1_dirty_since(&attempt->found));
 
     if (status != SF_OK)
         return status;
@@ -148,8 +150,9 @@ keep(struct attempt *attempt)
 /* ---- rotation ---- */
 
 /*
- * What the old key holds from now on: the session as it was, to be read until the grace ends. After ROTATE its changes go to the
- * successor; after LOGIN nothing leads from the old id, which others may know, to the new privileges.
+ * What the old key holds from now on: the session as it was, to be read until the grace ends. After
+ * ROTATE its changes go to the successor; after LOGIN nothing leads from the old id, which others
+ * may know, to the new privileges.
  */
 static enum sf_status
 encode_former(struct attempt *attempt)
@@ -176,11 +179,13 @@ encode_former(struct attempt *attempt)
 }
 
 /*
- * New key first, then the old one: whoever holds the old id sees both or neither, and nobody knows the new key until this call has
- * returned. Killed in between: a copy that nobody can ask for, which expires by itself.
+ * New key first, then the old one: whoever holds the old id sees both or neither, and nobody knows
+ * the new key until this call has returned. Killed in between: a copy that nobody can ask for,
+ * which expires by itself.
  */
 static enum sf_status
-commit_rotation(struct attempt *attempt, const struct sf_l1_draft *fresh, const struct sf_l1_draft *former)
+commit_rotation(struct attempt *attempt, const struct sf_l1_draft *fresh,
+                const struct sf_l1_draft *former)
 {
     struct sf_l1_committed named;
     enum sf_status status = sf_l1_draft_name(attempt->l1, fresh, &named);
@@ -200,7 +205,8 @@ publish_rotation(struct attempt *attempt)
 {
     struct sf_l1 *l1 = attempt->l1;
     struct sf_l1_draft fresh, former;
-    enum sf_status status = sf_l1_draft_make(&fresh, l1, attempt->change->new_key, sf_buffer_span(attempt->encoded), 0);
+    enum sf_status status =
+        sf_l1_draft_make(&fresh, l1, attempt->change->new_key, sf_buffer_span(attempt->encoded), 0);
 
     if (status != SF_OK)
         return status;
@@ -241,7 +247,8 @@ has_successor(const struct sf_record_head *head, sf_time now)
 {
     static const struct sf_key none;
 
-    return head->end_reason == SF_END_ROTATED && now < head->grace_until && !sf_key_equal(&head->successor, &none);
+    return head->end_reason == SF_END_ROTATED && now < head->grace_until &&
+           !sf_key_equal(&head->successor, &none);
 }
 
 /* SF_OK: go on. A session that is over says NOT_FOUND for certain. */
@@ -265,7 +272,8 @@ static enum sf_status
 find_session(struct attempt *attempt)
 {
     for (int i = 0; i < FORWARDS_MAX; i++) {
-        enum sf_status status = sf_l1_find(attempt->l1, &attempt->key, &attempt->record, &attempt->found);
+        enum sf_status status =
+            sf_l1_find(attempt->l1, &attempt->key, &attempt->record, &attempt->found);
 
         if (status == SF_CONFLICT)
             return lose_race(attempt);
@@ -294,7 +302,8 @@ change_existing(struct attempt *attempt)
     if (status != SF_OK)
         return status;
     /* Or the search for room might evict the very session. */
-    sf_l1_block_touch(&attempt->found.place, attempt->found.control, attempt->session.head.last_access);
+    sf_l1_block_touch(&attempt->found.place, attempt->found.control,
+                      attempt->session.head.last_access);
     if (attempt->outcome.ended)
         return end(attempt);
     if (attempt->outcome.wants_new_id)
@@ -309,8 +318,8 @@ publish_new(struct attempt *attempt)
 {
     struct sf_l1_draft draft;
     struct sf_l1_committed named;
-    enum sf_status status =
-        sf_l1_draft_make(&draft, attempt->l1, attempt->change->new_key, sf_buffer_span(attempt->encoded), 0);
+    enum sf_status status = sf_l1_draft_make(&draft, attempt->l1, attempt->change->new_key,
+                                             sf_buffer_span(attempt->encoded), 0);
 
     if (status != SF_OK)
         return status;
@@ -331,7 +340,8 @@ create(struct attempt *attempt)
         return SF_NOT_FOUND;
     if (change->new_key == NULL)
         return SF_INVALID;
-    sf_session_begin(&attempt->session, change->now, change->idle_timeout, change->absolute_timeout);
+    sf_session_begin(&attempt->session, change->now, change->idle_timeout,
+                     change->absolute_timeout);
     enum sf_status status = apply_ops(attempt);
     if (status != SF_OK)
         return status;
@@ -378,8 +388,8 @@ attempt_until_done(struct attempt *attempt, const struct sf_key *key)
 }
 
 enum sf_status
-sf_l1_apply(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_change *change, struct sf_buffer *record_out,
-            struct sf_l1_applied *applied_out)
+sf_l1_apply(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_change *change,
+            struct sf_buffer *record_out, struct sf_l1_applied *applied_out)
 {
     struct attempt attempt = {.l1 = l1, .change = change, .applied = applied_out};
 

@@ -7,7 +7,10 @@
 
 #define TOUCH_SECONDS_MAX 60u
 
-/* ThreadSanitizer does not know fences. It needs none of ours: every access that they order is atomic. */
+/*
+ * ThreadSanitizer does not know fences. It needs none of ours: every access that they order is
+ * atomic.
+ */
 #if defined(__SANITIZE_THREAD__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wtsan"
 #endif
@@ -78,7 +81,8 @@ is_key(const uint64_t *header, const struct sf_key *key)
 static uint64_t
 checksum(const struct sf_l1 *l1, uint64_t gen, const uint64_t *header, struct sf_span record)
 {
-    uint64_t sum = XXH3_64bits_withSeed(header + 1, SF_L1_BLOCK_HEADER - sizeof(uint64_t), l1->sum_seed ^ gen);
+    uint64_t sum =
+        XXH3_64bits_withSeed(header + 1, SF_L1_BLOCK_HEADER - sizeof(uint64_t), l1->sum_seed ^ gen);
 
     return XXH3_64bits_withSeed(record.data, record.size, sum);
 }
@@ -100,7 +104,8 @@ pack(uint64_t *header, const struct sf_l1_image *image)
 {
     memcpy(header + SF_L1_AT_KEY, image->key.bytes, sizeof(image->key.bytes));
     header[SF_L1_AT_VERSION] = image->version << 8 | (uint64_t)image->kind;
-    header[SF_L1_AT_LENGTH] = (uint64_t)image->length << 32 | ((uint64_t)(image->idle_timeout / SF_SECOND) & UINT32_MAX);
+    header[SF_L1_AT_LENGTH] =
+        (uint64_t)image->length << 32 | ((uint64_t)(image->idle_timeout / SF_SECOND) & UINT32_MAX);
     header[SF_L1_AT_DEADLINE] = (uint64_t)image->absolute_deadline;
     header[SF_L1_AT_DIRTY] = (uint64_t)image->dirty_since;
 }
@@ -138,8 +143,9 @@ copy_in(_Atomic uint64_t *to, struct sf_span from)
 }
 
 enum sf_status
-sf_l1_block_read(const struct sf_l1 *l1, const struct sf_l1_place *place, uint64_t control, const struct sf_key *key,
-                 struct sf_buffer *record_out, struct sf_l1_image *image_out)
+sf_l1_block_read(const struct sf_l1 *l1, const struct sf_l1_place *place, uint64_t control,
+                 const struct sf_key *key, struct sf_buffer *record_out,
+                 struct sf_l1_image *image_out)
 {
     uint64_t header[SF_L1_BLOCK_WORDS];
 
@@ -168,8 +174,8 @@ sf_l1_block_read(const struct sf_l1 *l1, const struct sf_l1_place *place, uint64
 /* ---- one block's life ---- */
 
 bool
-sf_l1_block_take(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, uint64_t control, bool is_fill,
-                 struct sf_l1_owned *owned_out)
+sf_l1_block_take(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place,
+                 uint64_t control, bool is_fill, struct sf_l1_owned *owned_out)
 {
     uint64_t taken = sf_l1_control_make(SF_L1_OWNED, l1->slot, sf_l1_control_gen(control) + 1);
 
@@ -204,9 +210,11 @@ sf_l1_block_fill(struct sf_l1 *l1, const struct sf_l1_owned *owned, const struct
 void
 sf_l1_block_publish(const struct sf_l1_owned *owned)
 {
-    uint64_t live = sf_l1_control_make(SF_L1_LIVE, 0, sf_l1_control_gen(owned->control)) | (owned->control & SF_L1_CLEAN);
+    uint64_t live = sf_l1_control_make(SF_L1_LIVE, 0, sf_l1_control_gen(owned->control)) |
+                    (owned->control & SF_L1_CLEAN);
 
-    (void)sf_l1_swap(&owned->place.control->state, owned->control, live); /* else somebody has replaced it already */
+    (void)sf_l1_swap(&owned->place.control->state, owned->control,
+                     live); /* else somebody has replaced it already */
 }
 
 static void
@@ -227,9 +235,13 @@ sf_l1_block_retire(struct sf_l1 *l1, uint32_t block, uint64_t control)
     if (!sf_l1_block_place(l1, block, &place))
         return;
     uint64_t now = sf_l1_peek(&place.control->state);
-    /* Its owner may be about to publish it, or the flusher to clean it: same generation, another state. */
+    /*
+     * Its owner may be about to publish it, or the flusher to clean it: same generation, another
+     * state.
+     */
     while (sf_l1_control_gen(now) == gen && sf_l1_control_state(now) != SF_L1_FREE) {
-        if (sf_l1_swap(&place.control->state, now, sf_l1_control_make(SF_L1_FREE, 0, gen))) { /* O3 */
+        if (sf_l1_swap(&place.control->state, now,
+                       sf_l1_control_make(SF_L1_FREE, 0, gen))) { /* O3 */
             remember_freed(l1, place.class_index, block);
             return;
         }
@@ -266,9 +278,13 @@ sf_l1_block_touch(const struct sf_l1_place *place, uint64_t control, sf_time now
     uint32_t seconds = (uint32_t)(now / SF_SECOND);
     uint64_t before = sf_l1_peek(&place->control->touch);
 
-    /* A block that was taken again has another generation in `touch`, so a late touch changes nothing. */
+    /*
+     * A block that was taken again has another generation in `touch`, so a late touch changes
+     * nothing.
+     */
     while (sf_l1_touch_matches(before, gen) && (uint32_t)before < seconds) {
-        if (atomic_compare_exchange_weak_explicit(&place->control->touch, &before, sf_l1_touch_make(gen, seconds),
+        if (atomic_compare_exchange_weak_explicit(&place->control->touch, &before,
+                                                  sf_l1_touch_make(gen, seconds),
                                                   memory_order_relaxed, memory_order_relaxed))
             return;
     }
@@ -284,7 +300,8 @@ sf_l1_block_unstored(const struct sf_l1_place *place, uint64_t control)
 }
 
 bool
-sf_l1_block_needs_touch(const struct sf_l1_place *place, uint64_t control, const struct sf_l1_image *image)
+sf_l1_block_needs_touch(const struct sf_l1_place *place, uint64_t control,
+                        const struct sf_l1_image *image)
 {
     uint32_t ahead = sf_l1_block_unstored(place, control);
 
@@ -296,7 +313,8 @@ sf_l1_block_needs_touch(const struct sf_l1_place *place, uint64_t control, const
 }
 
 sf_time
-sf_l1_block_expires(const struct sf_l1_place *place, uint64_t control, const struct sf_l1_image *image)
+sf_l1_block_expires(const struct sf_l1_place *place, uint64_t control,
+                    const struct sf_l1_image *image)
 {
     struct sf_record_head head = {
         .kind = image->kind,

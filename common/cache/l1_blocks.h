@@ -35,26 +35,33 @@ struct sf_l1_owned {
 /* false: no such block, so whoever named it is damaged. */
 bool sf_l1_block_place(const struct sf_l1 *l1, uint32_t block, struct sf_l1_place *place_out);
 
-/* For walks: block numbers are below the limit; next jumps over unused slabs and the unused ends of slabs. */
+/*
+ * For walks: block numbers are below the limit; next jumps over unused slabs and the unused ends of
+ * slabs.
+ */
 uint32_t sf_l1_block_limit(const struct sf_l1 *l1);
 uint32_t sf_l1_block_next(const struct sf_l1 *l1, uint32_t block);
 
 /*
- * Copies the header, and the record unless record_out is NULL; a header alone is not covered by the checksum. `control`: as read
- * while the block was known to be the one wanted. SF_CONFLICT: taken again meanwhile. SF_NOT_FOUND: not the block of `key` (when
- * that is given). SF_CORRUPT: damaged.
+ * Copies the header, and the record unless record_out is NULL; a header alone is not covered by the
+ * checksum. `control`: as read while the block was known to be the one wanted. SF_CONFLICT: taken
+ * again meanwhile. SF_NOT_FOUND: not the block of `key` (when that is given). SF_CORRUPT: damaged.
  */
-enum sf_status sf_l1_block_read(const struct sf_l1 *l1, const struct sf_l1_place *place, uint64_t control,
-                                const struct sf_key *key, struct sf_buffer *record_out,
+enum sf_status sf_l1_block_read(const struct sf_l1 *l1, const struct sf_l1_place *place,
+                                uint64_t control, const struct sf_key *key,
+                                struct sf_buffer *record_out,
                                 struct sf_l1_image *image_out) SF_MUST_CHECK;
 
-/* Takes this block out of a state that is free for the taking. is_fill: nobody reads it before sf_l1_block_publish. */
-bool sf_l1_block_take(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, uint64_t control, bool is_fill,
-                      struct sf_l1_owned *owned_out) SF_MUST_CHECK;
+/*
+ * Takes this block out of a state that is free for the taking. is_fill: nobody reads it before
+ * sf_l1_block_publish.
+ */
+bool sf_l1_block_take(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place,
+                      uint64_t control, bool is_fill, struct sf_l1_owned *owned_out) SF_MUST_CHECK;
 
 /* Writes all of it. `last_access` is also what the store will know when it has the record. */
-void sf_l1_block_fill(struct sf_l1 *l1, const struct sf_l1_owned *owned, const struct sf_l1_image *image,
-                      struct sf_span record, sf_time last_access);
+void sf_l1_block_fill(struct sf_l1 *l1, const struct sf_l1_owned *owned,
+                      const struct sf_l1_image *image, struct sf_span record, sf_time last_access);
 /* A word names it. */
 void sf_l1_block_publish(const struct sf_l1_owned *owned);
 /* No word names that generation any more. */
@@ -70,6 +77,8 @@ void sf_l1_block_touch(const struct sf_l1_place *place, uint64_t control, sf_tim
 /* Seconds by which the last access is ahead of what the store knows. */
 uint32_t sf_l1_block_unstored(const struct sf_l1_place *place, uint64_t control);
 /* The store should hear of it: ahead by min(60 s, a tenth of the idle timeout). */
-bool sf_l1_block_needs_touch(const struct sf_l1_place *place, uint64_t control, const struct sf_l1_image *image);
+bool sf_l1_block_needs_touch(const struct sf_l1_place *place, uint64_t control,
+                             const struct sf_l1_image *image);
 /* Wall time at which it is gone; 0: never. */
-sf_time sf_l1_block_expires(const struct sf_l1_place *place, uint64_t control, const struct sf_l1_image *image);
+sf_time sf_l1_block_expires(const struct sf_l1_place *place, uint64_t control,
+                            const struct sf_l1_image *image);

@@ -16,7 +16,8 @@ check_slots(struct walk *walk)
 {
     for (uint32_t slot = 0; walk->is_quiet && slot < walk->l1->plan.slots; slot++) {
         if (sf_process_slot_dead_word(&walk->l1->slots, slot) != 0)
-            return sf_error_set(walk->error, SF_CORRUPT, "slot %u: its owner died, and nobody has repaired what it left",
+            return sf_error_set(walk->error, SF_CORRUPT,
+                                "slot %u: its owner died, and nobody has repaired what it left",
                                 slot);
     }
     return SF_OK;
@@ -24,9 +25,13 @@ check_slots(struct walk *walk)
 
 /* ---- blocks ---- */
 
-/* Others may change the block while it is looked at: a finding counts only when the control is still the same. */
+/*
+ * Others may change the block while it is looked at: a finding counts only when the control is
+ * still the same.
+ */
 static enum sf_status
-report_block(struct walk *walk, uint32_t block, const struct sf_l1_place *place, uint64_t control, const char *finding)
+report_block(struct walk *walk, uint32_t block, const struct sf_l1_place *place, uint64_t control,
+             const char *finding)
 {
     if (!walk->is_quiet && sf_l1_load(&place->control->state) != control)
         return SF_OK;
@@ -44,7 +49,8 @@ find_fault(struct walk *walk, uint32_t block, const struct sf_l1_place *place, u
 
     if (sf_record_check(record) != SF_OK || sf_record_head(&head, record) != SF_OK)
         return "not a record";
-    if (head.version != image->version || head.kind != image->kind || head.idle_timeout != image->idle_timeout ||
+    if (head.version != image->version || head.kind != image->kind ||
+        head.idle_timeout != image->idle_timeout ||
         head.absolute_deadline != image->absolute_deadline)
         return "header and record differ";
     if (!sf_l1_touch_matches(sf_l1_peek(&place->control->touch), sf_l1_control_gen(control)))
@@ -85,8 +91,11 @@ check_block(struct walk *walk, uint32_t block)
         return check_live(walk, block, &place, control);
     case SF_L1_OWNED:
         if (sf_l1_control_owner(control) >= walk->l1->plan.slots)
-            return report_block(walk, block, &place, control, "owned by a slot that does not exist");
-        return walk->is_quiet ? report_block(walk, block, &place, control, "owned, though nobody is at work") : SF_OK;
+            return report_block(walk, block, &place, control,
+                                "owned by a slot that does not exist");
+        return walk->is_quiet
+                   ? report_block(walk, block, &place, control, "owned, though nobody is at work")
+                   : SF_OK;
     default:
         return report_block(walk, block, &place, control, "in no state that exists");
     }

@@ -11,8 +11,8 @@ sf_l1_dirty_since(const struct sf_l1_found *found)
 }
 
 enum sf_status
-sf_l1_draft_make(struct sf_l1_draft *draft_out, struct sf_l1 *l1, const struct sf_key *key, struct sf_span record,
-                 sf_time dirty_since)
+sf_l1_draft_make(struct sf_l1_draft *draft_out, struct sf_l1 *l1, const struct sf_key *key,
+                 struct sf_span record, sf_time dirty_since)
 {
     struct sf_record_head head;
     enum sf_status status = sf_record_head(&head, record);
@@ -42,7 +42,8 @@ sf_l1_draft_drop(struct sf_l1 *l1, const struct sf_l1_draft *draft)
 }
 
 bool
-sf_l1_draft_replace(struct sf_l1 *l1, const struct sf_l1_draft *draft, const struct sf_l1_found *found)
+sf_l1_draft_replace(struct sf_l1 *l1, const struct sf_l1_draft *draft,
+                    const struct sf_l1_found *found)
 {
     if (!sf_l1_replace(found->word, found->value, draft->owned.block)) /* the commit */
         return false;
@@ -52,10 +53,11 @@ sf_l1_draft_replace(struct sf_l1 *l1, const struct sf_l1_draft *draft, const str
 }
 
 enum sf_status
-sf_l1_draft_name(struct sf_l1 *l1, const struct sf_l1_draft *draft, struct sf_l1_committed *committed_out)
+sf_l1_draft_name(struct sf_l1 *l1, const struct sf_l1_draft *draft,
+                 struct sf_l1_committed *committed_out)
 {
-    enum sf_status status =
-        sf_l1_insert(l1, &draft->key, draft->owned.block, &committed_out->word, &committed_out->value);
+    enum sf_status status = sf_l1_insert(l1, &draft->key, draft->owned.block, &committed_out->word,
+                                         &committed_out->value);
 
     if (status != SF_OK)
         return status;

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * l1_commit.h - one new record in the place of an old one, or of none: what creation, change, end and rotation are made of.
+ * l1_commit.h - one new record in the place of an old one, or of none: what creation, change, end
+ * and rotation are made of.
  */
 #include "common/cache/l1_index.h"
 
@@ -18,17 +19,26 @@ struct sf_l1_committed {
     uint64_t value;
 };
 
-/* Takes a block and writes the record into it. dirty_since: of what it replaces; 0: from now. SF_FULL: no room. */
-enum sf_status sf_l1_draft_make(struct sf_l1_draft *draft_out, struct sf_l1 *l1, const struct sf_key *key,
-                                struct sf_span record, sf_time dirty_since) SF_MUST_CHECK;
+/*
+ * Takes a block and writes the record into it. dirty_since: of what it replaces; 0: from now.
+ * SF_FULL: no room.
+ */
+enum sf_status sf_l1_draft_make(struct sf_l1_draft *draft_out, struct sf_l1 *l1,
+                                const struct sf_key *key, struct sf_span record,
+                                sf_time dirty_since) SF_MUST_CHECK;
 void sf_l1_draft_drop(struct sf_l1 *l1, const struct sf_l1_draft *draft);
 
-/* Commits the draft in the place of what was found. false: it is not there any more; the draft is still the caller's. */
-bool sf_l1_draft_replace(struct sf_l1 *l1, const struct sf_l1_draft *draft, const struct sf_l1_found *found) SF_MUST_CHECK;
+/*
+ * Commits the draft in the place of what was found. false: it is not there any more; the draft is
+ * still the caller's.
+ */
+bool sf_l1_draft_replace(struct sf_l1 *l1, const struct sf_l1_draft *draft,
+                         const struct sf_l1_found *found) SF_MUST_CHECK;
 
 /*
- * Commits the draft under a key that must not be there yet, in two steps: named, it can be found by those who know the key, and be
- * withdrawn; confirmed, it is for the store. SF_CONFLICT: the key is there. SF_FULL: no word. The draft is still the caller's then.
+ * Commits the draft under a key that must not be there yet, in two steps: named, it can be found by
+ * those who know the key, and be withdrawn; confirmed, it is for the store. SF_CONFLICT: the key is
+ * there. SF_FULL: no word. The draft is still the caller's then.
  */
 enum sf_status sf_l1_draft_name(struct sf_l1 *l1, const struct sf_l1_draft *draft,
                                 struct sf_l1_committed *committed_out) SF_MUST_CHECK;

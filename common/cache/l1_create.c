@@ -59,8 +59,8 @@ set_aside(struct creation *work)
 
     snprintf(bad, sizeof(bad), "%s.bad", work->instance->cache_path);
     if (rename(work->instance->cache_path, bad) != 0)
-        return sf_error_set(work->error, SF_INVALID, "%s: cannot be renamed: %s", work->instance->cache_path,
-                            strerror(errno));
+        return sf_error_set(work->error, SF_INVALID, "%s: cannot be renamed: %s",
+                            work->instance->cache_path, strerror(errno));
     work->made->set_aside = true;
     return SF_OK;
 }
@@ -157,7 +157,8 @@ build(struct creation *work)
     status = sf_l1_segment_init(&mapping, work->locks, work->error);
     sf_shared_memory_unmap(&mapping);
     if (status == SF_OK && rename(fresh, work->instance->cache_path) != 0)
-        status = sf_error_set(work->error, SF_INVALID, "%s: cannot be renamed: %s", fresh, strerror(errno));
+        status = sf_error_set(work->error, SF_INVALID, "%s: cannot be renamed: %s", fresh,
+                              strerror(errno));
     if (status != SF_OK) {
         (void)unlink(fresh);
         return status;
@@ -177,23 +178,27 @@ create_locked(struct creation *work)
 }
 
 enum sf_status
-sf_l1_create(const struct sf_instance *instance, uint64_t bytes, struct sf_l1_made *made_out, struct sf_error *error)
+sf_l1_create(const struct sf_instance *instance, uint64_t bytes, struct sf_l1_made *made_out,
+             struct sf_error *error)
 {
     struct creation work = {instance, bytes / 4096 * 4096, NULL, made_out, error};
     struct sf_l1_plan plan;
 
     *made_out = (struct sf_l1_made){.is_new = false};
     if (!sf_l1_plan_make(&plan, work.bytes))
-        return sf_error_set(error, SF_INVALID, "a cache has between 1 MiB and 64 GiB, not %llu bytes",
+        return sf_error_set(error, SF_INVALID,
+                            "a cache has between 1 MiB and 64 GiB, not %llu bytes",
                             (unsigned long long)bytes);
-    enum sf_status status = sf_record_locks_open(&work.locks, instance->cache_lock_path, SF_RECORD_LOCKS_MAKE, error);
+    enum sf_status status =
+        sf_record_locks_open(&work.locks, instance->cache_lock_path, SF_RECORD_LOCKS_MAKE, error);
     if (status != SF_OK)
         return status;
     if (take_creation_lock(work.locks)) {
         status = create_locked(&work);
         sf_record_locks_release(work.locks, SF_LOCK_CREATE);
     } else {
-        status = sf_error_set(error, SF_UNAVAILABLE, "%s: somebody else is making the cache", instance->cache_lock_path);
+        status = sf_error_set(error, SF_UNAVAILABLE, "%s: somebody else is making the cache",
+                              instance->cache_lock_path);
     }
     sf_record_locks_close(work.locks);
     return status;

@@ -2,11 +2,16 @@
 #include "common/cache/l1_hints.h"
 #include "common/cache/l1_index.h"
 
-#define WAITS_MAX 3 /* calls for which a hint that was announced may be late, before everything is scanned instead */
+#define WAITS_MAX                                                                                  \
+    3 /* calls for which a hint that was announced may be late, before everything is scanned       \
+         instead */
 
 /* ---- what waits for the store ---- */
 
-/* SF_OK: *item is a dirty record. Its owner has confirmed it: what is OWNED is not acknowledged yet, or is the sweeper's. */
+/*
+ * SF_OK: *item is a dirty record. Its owner has confirmed it: what is OWNED is not acknowledged
+ * yet, or is the sweeper's.
+ */
 static bool
 read_dirty(struct sf_l1 *l1, uint32_t block, struct sf_l1_dirty *item)
 {
@@ -55,16 +60,21 @@ begin_scan(struct sf_l1 *l1, struct sf_l1_cursor *cursor)
     };
 }
 
-/* Each generation is handed out by its own hint only, or a session that changes all the time would be taken many times over. */
+/*
+ * Each generation is handed out by its own hint only, or a session that changes all the time would
+ * be taken many times over.
+ */
 static bool
 read_hinted(struct sf_l1 *l1, const struct sf_l1_hint *hint, struct sf_l1_dirty *item)
 {
-    return read_dirty(l1, hint->block, item) && (uint16_t)sf_l1_control_gen(item->ticket.control) == hint->gen;
+    return read_dirty(l1, hint->block, item) &&
+           (uint16_t)sf_l1_control_gen(item->ticket.control) == hint->gen;
 }
 
 /* false: hints were lost, or may be. */
 static bool
-follow_hints(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *items, size_t limit, size_t *taken)
+follow_hints(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *items, size_t limit,
+             size_t *taken)
 {
     while (*taken < limit) {
         struct sf_l1_hint hint = {.block = 0};
@@ -84,7 +94,8 @@ follow_hints(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *
 }
 
 size_t
-sf_l1_dirty_take(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *items, size_t limit)
+sf_l1_dirty_take(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *items,
+                 size_t limit)
 {
     size_t taken = 0;
 
@@ -135,7 +146,8 @@ read_touched(struct sf_l1 *l1, uint32_t block, struct sf_l1_touched *item)
     uint64_t control = sf_l1_load(&place.control->state);
     if (sf_l1_control_state(control) != SF_L1_LIVE || !sf_l1_control_is_clean(control))
         return false;
-    if (sf_l1_block_unstored(&place, control) == 0) /* nearly always: the block itself is not looked at */
+    if (sf_l1_block_unstored(&place, control) ==
+        0) /* nearly always: the block itself is not looked at */
         return false;
     if (sf_l1_block_read(l1, &place, control, NULL, NULL, &image) != SF_OK ||
         !sf_l1_block_needs_touch(&place, control, &image))
@@ -172,6 +184,7 @@ sf_l1_touched_settle(struct sf_l1 *l1, const struct sf_l1_touched *item)
     uint64_t gen = sf_l1_control_gen(item->ticket.control);
     uint32_t seconds = (uint32_t)(item->last_access / SF_SECOND);
     uint64_t before = sf_l1_peek(&place.control->stored);
-    if (sf_l1_touch_matches(before, gen) && (uint32_t)before < seconds) /* else the block was taken again */
+    if (sf_l1_touch_matches(before, gen) &&
+        (uint32_t)before < seconds) /* else the block was taken again */
         (void)sf_l1_swap(&place.control->stored, before, sf_l1_touch_make(gen, seconds));
 }

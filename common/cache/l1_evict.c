@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/cache/l1_evict.h"
 
-#define PROBES 32u /* control entries looked at in one round: the sample that eviction chooses from */
-#define ROUNDS 16u /* for one class; a third of a millisecond at the very worst, when nearly all is dirty */
+#define PROBES                                                                                     \
+    32u /* control entries looked at in one round: the sample that eviction chooses from */
+#define ROUNDS                                                                                     \
+    16u /* for one class; a third of a millisecond at the very worst, when nearly all is dirty */
 #define VICTIMS 4u /* tries in one sample */
 
 struct candidate {
@@ -27,7 +29,8 @@ is_evictable(uint64_t control)
 
 /* Tombstones must outlive every request that may still come with an old id. */
 static bool
-may_go(const struct sf_l1_place *place, uint64_t control, const struct sf_l1_image *image, bool may_lose_touch)
+may_go(const struct sf_l1_place *place, uint64_t control, const struct sf_l1_image *image,
+       bool may_lose_touch)
 {
     if (image->kind == SF_RECORD_SESSION)
         return may_lose_touch || !sf_l1_block_needs_touch(place, control, image);
@@ -36,14 +39,15 @@ may_go(const struct sf_l1_place *place, uint64_t control, const struct sf_l1_ima
 
 /* Clean it stays, as long as it has the generation that was seen clean. */
 bool
-sf_l1_evict_block(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, uint64_t control,
-                  bool may_lose_touch)
+sf_l1_evict_block(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place,
+                  uint64_t control, bool may_lose_touch)
 {
     struct sf_l1_image image;
 
     if (!is_evictable(control) || sf_l1_block_read(l1, place, control, NULL, NULL, &image) != SF_OK)
         return false;
-    if (!may_go(place, control, &image, may_lose_touch) || !sf_l1_unname(l1, block, place, control, &image.key))
+    if (!may_go(place, control, &image, may_lose_touch) ||
+        !sf_l1_unname(l1, block, place, control, &image.key))
         return false;
     sf_count(l1->counters, l1_evictions);
     return true;
@@ -52,7 +56,8 @@ sf_l1_evict_block(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *pl
 /* ---- the sample ---- */
 
 static void
-add_candidate(struct sample *sample, uint32_t block, const struct sf_l1_place *place, uint64_t control)
+add_candidate(struct sample *sample, uint32_t block, const struct sf_l1_place *place,
+              uint64_t control)
 {
     uint32_t seconds = (uint32_t)(sf_l1_block_last_access(place, control) / SF_SECOND);
 
@@ -79,7 +84,8 @@ evict_one(struct sf_l1 *l1, struct sample *sample, bool may_lose_touch, struct c
 
         *gone_out = *victim;
         *victim = sample->candidates[--sample->count];
-        if (sf_l1_evict_block(l1, gone_out->block, &gone_out->place, gone_out->control, may_lose_touch))
+        if (sf_l1_evict_block(l1, gone_out->block, &gone_out->place, gone_out->control,
+                              may_lose_touch))
             return true;
     }
     return false;
@@ -127,8 +133,8 @@ advance(struct sf_l1 *l1, uint32_t class_index)
 }
 
 /*
- * A slab never changes its class, so the last ones are kept for sizes that have none yet: otherwise a cache that was filled with
- * small sessions could never hold a larger one.
+ * A slab never changes its class, so the last ones are kept for sizes that have none yet: otherwise
+ * a cache that was filled with small sessions could never hold a larger one.
  */
 static uint32_t
 slabs_in_reserve(const struct sf_l1 *l1)
@@ -140,19 +146,24 @@ slabs_in_reserve(const struct sf_l1 *l1)
     return reserve < 16 ? reserve : 16;
 }
 
-/* A slab that nobody uses becomes one of this class: one CAS, for zeros are free blocks. Points the hand at it. */
+/*
+ * A slab that nobody uses becomes one of this class: one CAS, for zeros are free blocks. Points the
+ * hand at it.
+ */
 static bool
 claim_slab(struct sf_l1 *l1, uint32_t class_index)
 {
     uint32_t slab = (uint32_t)sf_l1_peek(&l1->header->slabs_taken);
-    bool is_new_size = atomic_load_explicit(&l1->hands[class_index].next, memory_order_relaxed) == SF_L1_NO_BLOCK;
+    bool is_new_size =
+        atomic_load_explicit(&l1->hands[class_index].next, memory_order_relaxed) == SF_L1_NO_BLOCK;
 
     if (!is_new_size && slab + slabs_in_reserve(l1) >= l1->plan.slabs)
         return false;
     for (; slab < l1->plan.slabs; slab++) {
         if (sf_l1_peek(&l1->table[slab]) == 0 && sf_l1_swap(&l1->table[slab], 0, class_index + 1)) {
             atomic_store_explicit(&l1->header->slabs_taken, slab + 1, memory_order_relaxed);
-            atomic_store_explicit(&l1->hands[class_index].next, slab << l1->plan.entry_shift, memory_order_relaxed);
+            atomic_store_explicit(&l1->hands[class_index].next, slab << l1->plan.entry_shift,
+                                  memory_order_relaxed);
             return true;
         }
     }
@@ -162,7 +173,8 @@ claim_slab(struct sf_l1 *l1, uint32_t class_index)
 /* ---- taking ---- */
 
 static bool
-take_if_free(struct sf_l1 *l1, uint32_t block, bool is_fill, struct sample *sample, struct sf_l1_owned *owned_out)
+take_if_free(struct sf_l1 *l1, uint32_t block, bool is_fill, struct sample *sample,
+             struct sf_l1_owned *owned_out)
 {
     struct sf_l1_place place;
 
@@ -176,19 +188,24 @@ take_if_free(struct sf_l1 *l1, uint32_t block, bool is_fill, struct sample *samp
     return false;
 }
 
-/* What this handle gave back, the oldest first: it is warm in the cache, and a reader of it has had time to finish. */
+/*
+ * What this handle gave back, the oldest first: it is warm in the cache, and a reader of it has had
+ * time to finish.
+ */
 static bool
 take_freed(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l1_owned *owned_out)
 {
     struct sf_l1_hand *hand = &l1->hands[class_index];
     uint32_t at = atomic_load_explicit(&hand->freed_at, memory_order_relaxed) % SF_L1_FREED;
-    uint32_t block = atomic_exchange_explicit(&hand->freed[at], SF_L1_NO_BLOCK, memory_order_relaxed);
+    uint32_t block =
+        atomic_exchange_explicit(&hand->freed[at], SF_L1_NO_BLOCK, memory_order_relaxed);
 
     return block != SF_L1_NO_BLOCK && take_if_free(l1, block, is_fill, NULL, owned_out);
 }
 
 static bool
-probe(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sample *sample, struct sf_l1_owned *owned_out)
+probe(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sample *sample,
+      struct sf_l1_owned *owned_out)
 {
     sample->count = 0;
     for (uint32_t i = 0; i < PROBES; i++) {
@@ -204,7 +221,8 @@ probe(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sample *sampl
 
 /* The sweeper may have come between and freed it. */
 static bool
-take_evicted(struct sf_l1 *l1, const struct candidate *gone, bool is_fill, struct sf_l1_owned *owned_out)
+take_evicted(struct sf_l1 *l1, const struct candidate *gone, bool is_fill,
+             struct sf_l1_owned *owned_out)
 {
     return sf_l1_block_take(l1, gone->block, &gone->place, gone->control, is_fill, owned_out) ||
            take_if_free(l1, gone->block, is_fill, NULL, owned_out);
@@ -223,9 +241,11 @@ take_in_class(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l1
             return true;
         if (round == 0 && claim_slab(l1, class_index))
             continue;
-        if (atomic_load_explicit(&l1->hands[class_index].next, memory_order_relaxed) == SF_L1_NO_BLOCK)
+        if (atomic_load_explicit(&l1->hands[class_index].next, memory_order_relaxed) ==
+            SF_L1_NO_BLOCK)
             return false;
-        if (evict_one(l1, &sample, round >= ROUNDS / 2, &gone) && take_evicted(l1, &gone, is_fill, owned_out))
+        if (evict_one(l1, &sample, round >= ROUNDS / 2, &gone) &&
+            take_evicted(l1, &gone, is_fill, owned_out))
             return true;
     }
     return false;
@@ -251,7 +271,8 @@ sf_l1_evict_from(struct sf_l1 *l1, const struct sf_l1_home *home)
     struct candidate gone;
 
     for (unsigned i = 0; i < 2 * SF_L1_BUCKET_WORDS; i++) {
-        _Atomic uint64_t *word = &home->buckets[i / SF_L1_BUCKET_WORDS]->words[i % SF_L1_BUCKET_WORDS];
+        _Atomic uint64_t *word =
+            &home->buckets[i / SF_L1_BUCKET_WORDS]->words[i % SF_L1_BUCKET_WORDS];
         uint64_t value = sf_l1_load(word);
         struct sf_l1_place place;
 

@@ -2,10 +2,11 @@
 #include "common/cache/l1_evict.h"
 
 /*
- * A record that was loaded before a change must never stand in for that change. Changes only ever replace a record that is here,
- * so an old copy can come in only when the key was here, was changed, stored and removed again between the look that missed and
- * now. Every removal counts up a counter that the miss has noted; and of two fills at once at least one sees the other's word,
- * and gives way, before readers see either: only LIVE confirms a fill.
+ * A record that was loaded before a change must never stand in for that change. Changes only ever
+ * replace a record that is here, so an old copy can come in only when the key was here, was
+ * changed, stored and removed again between the look that missed and now. Every removal counts up a
+ * counter that the miss has noted; and of two fills at once at least one sees the other's word, and
+ * gives way, before readers see either: only LIVE confirms a fill.
  */
 static bool
 is_overtaken(const struct sf_l1 *l1, const struct sf_key *key, const _Atomic uint64_t *word,
@@ -37,8 +38,8 @@ publish_fill(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_owne
 }
 
 static enum sf_status
-fill_new(struct sf_l1 *l1, const struct sf_l1_image *image, struct sf_span record, sf_time last_access,
-         const struct sf_l1_vacancy *vacancy)
+fill_new(struct sf_l1 *l1, const struct sf_l1_image *image, struct sf_span record,
+         sf_time last_access, const struct sf_l1_vacancy *vacancy)
 {
     struct sf_l1_owned owned;
     enum sf_status status = sf_l1_room_for(l1, record.size, true, &owned);
@@ -73,7 +74,8 @@ sf_l1_fill(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record, sf
         .idle_timeout = head.idle_timeout,
         .absolute_deadline = head.absolute_deadline,
     };
-    return fill_new(l1, &image, record, last_access > head.last_access ? last_access : head.last_access, vacancy);
+    return fill_new(l1, &image, record,
+                    last_access > head.last_access ? last_access : head.last_access, vacancy);
 }
 
 enum sf_status

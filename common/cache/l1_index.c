@@ -9,7 +9,10 @@
 #define LOOKS 3
 #define INSERT_TRIES 64
 
-/* ThreadSanitizer does not know fences. It needs none of ours: every access that they order is atomic. */
+/*
+ * ThreadSanitizer does not know fences. It needs none of ours: every access that they order is
+ * atomic.
+ */
 #if defined(__SANITIZE_THREAD__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wtsan"
 #endif
@@ -55,7 +58,8 @@ names_tag(uint64_t value, uint32_t tag)
 }
 
 enum sf_status
-sf_l1_follow(const struct sf_l1 *l1, _Atomic uint64_t *word, uint64_t value, struct sf_l1_found *found_out)
+sf_l1_follow(const struct sf_l1 *l1, _Atomic uint64_t *word, uint64_t value,
+             struct sf_l1_found *found_out)
 {
     found_out->word = word;
     found_out->value = value;
@@ -75,8 +79,8 @@ sf_l1_is_unconfirmed(uint64_t control)
 }
 
 static enum sf_status
-look_at_word(const struct sf_l1 *l1, _Atomic uint64_t *word, uint64_t value, const struct sf_key *key,
-             struct sf_buffer *record_out, struct sf_l1_found *found)
+look_at_word(const struct sf_l1 *l1, _Atomic uint64_t *word, uint64_t value,
+             const struct sf_key *key, struct sf_buffer *record_out, struct sf_l1_found *found)
 {
     enum sf_status status = sf_l1_follow(l1, word, value, found);
 
@@ -87,7 +91,9 @@ look_at_word(const struct sf_l1 *l1, _Atomic uint64_t *word, uint64_t value, con
     return sf_l1_block_read(l1, &found->place, found->control, key, record_out, &found->image);
 }
 
-/* What the word names cannot be read by anybody: without it the key can at least be loaded again. */
+/*
+ * What the word names cannot be read by anybody: without it the key can at least be loaded again.
+ */
 static void
 discard_damaged(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_l1_found *found)
 {
@@ -97,11 +103,12 @@ discard_damaged(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf
 }
 
 static enum sf_status
-look(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_key *key, struct sf_buffer *record_out,
-     struct sf_l1_found *found)
+look(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_key *key,
+     struct sf_buffer *record_out, struct sf_l1_found *found)
 {
     for (unsigned i = 0; i < 2 * SF_L1_BUCKET_WORDS; i++) {
-        _Atomic uint64_t *word = &home->buckets[i / SF_L1_BUCKET_WORDS]->words[i % SF_L1_BUCKET_WORDS];
+        _Atomic uint64_t *word =
+            &home->buckets[i / SF_L1_BUCKET_WORDS]->words[i % SF_L1_BUCKET_WORDS];
         uint64_t value = sf_l1_load(word); /* O1 */
 
         if (!names_tag(value, home->tag))
@@ -116,8 +123,8 @@ look(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_key *key, 
 }
 
 enum sf_status
-sf_l1_find_at(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_key *key, struct sf_buffer *record_out,
-              struct sf_l1_found *found_out)
+sf_l1_find_at(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_key *key,
+              struct sf_buffer *record_out, struct sf_l1_found *found_out)
 {
     enum sf_status status = SF_CONFLICT;
 
@@ -127,7 +134,8 @@ sf_l1_find_at(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_k
 }
 
 enum sf_status
-sf_l1_find(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_out, struct sf_l1_found *found_out)
+sf_l1_find(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_out,
+           struct sf_l1_found *found_out)
 {
     struct sf_l1_home home = sf_l1_home_of(l1, key);
 
@@ -135,13 +143,14 @@ sf_l1_find(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_
 }
 
 bool
-sf_l1_find_naming(const struct sf_l1 *l1, const struct sf_key *key, uint32_t block, _Atomic uint64_t **word_out,
-                  uint64_t *value_out)
+sf_l1_find_naming(const struct sf_l1 *l1, const struct sf_key *key, uint32_t block,
+                  _Atomic uint64_t **word_out, uint64_t *value_out)
 {
     struct sf_l1_home home = sf_l1_home_of(l1, key);
 
     for (unsigned i = 0; i < 2 * SF_L1_BUCKET_WORDS; i++) {
-        _Atomic uint64_t *word = &home.buckets[i / SF_L1_BUCKET_WORDS]->words[i % SF_L1_BUCKET_WORDS];
+        _Atomic uint64_t *word =
+            &home.buckets[i / SF_L1_BUCKET_WORDS]->words[i % SF_L1_BUCKET_WORDS];
         uint64_t value = sf_l1_load(word);
 
         if (!sf_l1_word_is_empty(value) && sf_l1_word_block(value) == block) {
@@ -165,7 +174,8 @@ sf_l1_find_other(const struct sf_l1 *l1, const struct sf_key *key, const _Atomic
     struct sf_l1_home home = sf_l1_home_of(l1, key);
 
     for (unsigned i = 0; i < 2 * SF_L1_BUCKET_WORDS; i++) {
-        _Atomic uint64_t *word = &home.buckets[i / SF_L1_BUCKET_WORDS]->words[i % SF_L1_BUCKET_WORDS];
+        _Atomic uint64_t *word =
+            &home.buckets[i / SF_L1_BUCKET_WORDS]->words[i % SF_L1_BUCKET_WORDS];
         uint64_t value = sf_l1_load(word); /* O4, O5 */
         struct sf_l1_found found;
 
@@ -186,7 +196,8 @@ static _Atomic uint64_t *
 find_empty(const struct sf_l1_home *home, uint64_t *value_out)
 {
     for (unsigned i = 0; i < 2 * SF_L1_BUCKET_WORDS; i++) {
-        _Atomic uint64_t *word = &home->buckets[i / SF_L1_BUCKET_WORDS]->words[i % SF_L1_BUCKET_WORDS];
+        _Atomic uint64_t *word =
+            &home->buckets[i / SF_L1_BUCKET_WORDS]->words[i % SF_L1_BUCKET_WORDS];
 
         *value_out = sf_l1_load(word);
         if (sf_l1_word_is_empty(*value_out))
@@ -196,7 +207,8 @@ find_empty(const struct sf_l1_home *home, uint64_t *value_out)
 }
 
 enum sf_status
-sf_l1_insert(struct sf_l1 *l1, const struct sf_key *key, uint32_t block, _Atomic uint64_t **word_out, uint64_t *value_out)
+sf_l1_insert(struct sf_l1 *l1, const struct sf_key *key, uint32_t block,
+             _Atomic uint64_t **word_out, uint64_t *value_out)
 {
     struct sf_l1_home home = sf_l1_home_of(l1, key);
 
@@ -233,8 +245,8 @@ sf_l1_remove(const struct sf_l1_home *home, _Atomic uint64_t *word, uint64_t val
 }
 
 bool
-sf_l1_unname(const struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, uint64_t control,
-             const struct sf_key *key)
+sf_l1_unname(const struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place,
+             uint64_t control, const struct sf_key *key)
 {
     struct sf_l1_home home = sf_l1_home_of(l1, key);
     _Atomic uint64_t *word;
@@ -242,7 +254,10 @@ sf_l1_unname(const struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *p
 
     if (!sf_l1_find_naming(l1, key, block, &word, &value))
         return false;
-    /* The same generation before and behind the look at the word: that is the one it names, as long as it stays as it is. */
+    /*
+     * The same generation before and behind the look at the word: that is the one it names, as long
+     * as it stays as it is.
+     */
     if (sf_l1_control_gen(sf_l1_load(&place->control->state)) != sf_l1_control_gen(control))
         return false;
     return sf_l1_remove(&home, word, value);

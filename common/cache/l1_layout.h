@@ -2,25 +2,39 @@
 #pragma once
 
 /*
- * l1_layout.h - every byte of the shared segment, and who may change it how. docs/shared-memory.md explains why.
+ * l1_layout.h - every byte of the shared segment, and who may change it how.
  *
  *   header page | process slots | counters | removals | hints | index | slab table | slabs
  *
- * There is no lock. All zero is a valid empty segment. Links are numbers, never pointers, and are checked before use.
- * A process that is killed leaves, at worst: one OWNED block, one LIVE block that no word names, one word that names an OWNED
- * block, and a slot that is in use without its record lock. sf_l1_repair puts all of them right.
+ * There is no lock. All zero is a valid empty segment. Links are numbers, never pointers, and are
+ * checked before use. A process that is killed leaves, at worst: OWNED blocks, some of them named
+ * by a word; LIVE blocks that no word names; a slot that is in use without its record lock.
+ * sf_l1_repair puts all of it right. docs/shared-memory.md goes through it step by step.
  *
- * Memory orders and their partners:
- *   O1 payload before word   index CAS to a block (release)       - index load (acquire) in sf_l1_find
- *   O2 generation before     fence(release) behind the CAS that   - fence(acquire) behind the copy, then the control is read
- *      new payload           takes a block                          again: whoever copied new bytes sees the new generation
- *   O3 word before free      retire CAS (release) behind index CAS - taking CAS (acq_rel), control load (acquire): a generation of
- *                                                                   the next owner is never seen together with the old word
- *   O4 removal before word   removals add, then index CAS to EMPTY - index load (acquire), then removals load: sf_l1_fill
- *                            (release)
- *   O5 two fills of one key  index CAS, fence(seq_cst), then look  - the same in the other process: at least one sees the other
- *   O6 hint                  ring store (release)                  - ring load (acquire) in sf_l1_dirty_take
- *   O7 slot before blocks    slot store (release)                  - slot load (acquire) in sf_l1_repair
+ * Memory orders, each with its partner:
+ *
+ *   O1  the payload before the word that names it
+ *         index CAS to a block (release)
+ *         index load (acquire) in sf_l1_find
+ *   O2  the new generation before the new payload
+ *         CAS that takes a block, fence (release), payload stores
+ *         payload loads, fence (acquire), control load: whoever copied new bytes sees the new
+ *         generation
+ *   O3  the word's change before the next owner's generation
+ *         index CAS, then retiring CAS (release); taking CAS (acquire and release)
+ *         control load (acquire), then the word again: an old word is never seen together with a
+ *         later generation
+ *   O4  the count of removals before the removal
+ *         removals add (release), then index CAS to EMPTY (release)
+ *         index load (acquire), then removals load, in sf_l1_fill
+ *   O5  of two who name the same key at once, at least one sees the other
+ *         index CAS, fence (seq_cst), look at the other words: the same in both processes
+ *   O6  the hint before its number is followed
+ *         ring store (release)
+ *         ring load (acquire) in sf_l1_hint_read
+ *   O7  a slot is in use before its owner has blocks, and until he has none
+ *         slot store (release) in sf_process_slot_claim and sf_process_slot_release
+ *         slot load (acquire) in sf_l1_repair, behind the control load
  */
 #include <assert.h>
 #include <stdatomic.h>
@@ -41,9 +55,9 @@
 
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "all shared words are lock-free 64-bit atomics");
 
-/* ---- the header page: written before the file gets its name, then constant but for the atomics ---- */
+/* ---- the header page: complete before the file gets its name ---- */
 
-struct sf_l1_header {
+struct sf_l1_header { /* constant but for the atomics */
     uint64_t magic;
     uint64_t layout_version;
     uint64_t signature; /* of sizes, offsets and constants: see sf_l1_signature */
@@ -52,25 +66,32 @@ struct sf_l1_header {
     int64_t created;    /* wall clock */
     uint64_t lock_device, lock_inode; /* the lock file that says who is alive: no other will do */
     char boot_id[SF_L1_BOOT_ID_BYTES];
-    _Alignas(64) _Atomic uint64_t retired;   /* 1: given up by the daemon; relaxed, readers may learn late */
-    _Alignas(64) _Atomic uint64_t hint_head; /* relaxed add: the next place in the ring of hints */
-    _Alignas(64) _Atomic uint64_t deaths;    /* relaxed add: repairs of dead processes; followers of hints then scan */
-    _Atomic uint64_t slabs_taken;            /* a hint: slabs below are probably taken */
-    _Atomic uint64_t leaders[2];             /* for people: process ids of flusher and sweeper */
+    /* 1: given up by the daemon. Relaxed: readers may learn late. */
+    _Alignas(64) _Atomic uint64_t retired;
+    /* The next place in the ring of hints. Relaxed add. */
+    _Alignas(64) _Atomic uint64_t hint_head;
+    /* Dead processes repaired: whoever follows hints then scans. Relaxed add. */
+    _Alignas(64) _Atomic uint64_t deaths;
+    _Atomic uint64_t slabs_taken; /* a hint: slabs below are probably taken; relaxed */
+    _Atomic uint64_t leaders[2];  /* for people: process ids of flusher and sweeper; relaxed */
 };
-static_assert(offsetof(struct sf_l1_header, retired) == 128, "constants fill the first two cache lines");
+static_assert(offsetof(struct sf_l1_header, retired) == 128, "constants are in lines of their own");
 static_assert(sizeof(struct sf_l1_header) == 320, "header");
 
 /* ---- process slots: one cache line each ---- */
 
 struct sf_l1_slot {
-    _Alignas(64) _Atomic uint64_t word; /* 2 * incarnation + in use; O7. Alive: in use and the record lock is held */
-    _Atomic uint64_t pid;               /* these two for people */
-    _Atomic uint64_t since;             /* wall clock */
+    /* 2 * incarnation + in use; O7. The owner lives while the record lock is held, too. */
+    _Alignas(64) _Atomic uint64_t word;
+    _Atomic uint64_t pid;   /* these two for people; relaxed */
+    _Atomic uint64_t since; /* wall clock */
 };
 static_assert(sizeof(struct sf_l1_slot) == 64, "slot");
 
-/* ---- index: a bucket is a cache line of words; a word changes by CAS only, and every change counts ctr up ----
+/* ---- index ---- */
+
+/*
+ * A bucket is a cache line of words. A word changes by CAS only, and each change counts ctr up.
  *
  *   block + 1 : 28 | tag : 12 | ctr : 24        block + 1 == 0: EMPTY
  */
@@ -84,7 +105,8 @@ static_assert(sizeof(struct sf_l1_bucket) == 64, "bucket");
 static inline uint64_t
 sf_l1_word_make(uint32_t block, uint32_t tag, uint64_t before)
 {
-    return (uint64_t)(block + 1) << 36 | (uint64_t)(tag & 0xFFFu) << 24 | ((before + 1) & 0xFFFFFFu);
+    return (uint64_t)(block + 1) << 36 | (uint64_t)(tag & 0xFFFu) << 24 |
+           ((before + 1) & 0xFFFFFFu);
 }
 
 static inline uint64_t
@@ -111,9 +133,13 @@ sf_l1_word_tag(uint64_t word)
     return (uint32_t)(word >> 24) & 0xFFFu;
 }
 
-/* ---- hints: what to look at next; lossy, never trusted ----
+/* ---- hints: what to look at next; lossy, never trusted ---- */
+
+/*
+ *   block : 28 | gen : 16 | place : 20
  *
- *   block : 28 | gen : 16 | place : 20          place: low bits of the number of the hint, so that an old one is not taken for new
+ * place: low bits of the number of the hint, plus one, so that an old hint, or none, is not taken
+ * for the one that is looked for.
  */
 static inline uint64_t
 sf_l1_hint_make(uint32_t block, uint64_t gen, uint64_t place)
@@ -121,21 +147,26 @@ sf_l1_hint_make(uint32_t block, uint64_t gen, uint64_t place)
     return (uint64_t)block << 36 | (gen & 0xFFFFu) << 20 | ((place + 1) & 0xFFFFFu);
 }
 
-/* ---- slab table: 0, or size class + 1; the rest is kept for moving a slab to another class ---- */
+/* ---- slab table: 0, or size class + 1; the other bits are for later ---- */
 
 #define SF_L1_TABLE_CLASS 0xFFu
 
-/* ---- blocks: a control entry at the start of the slab, and the block itself behind all control entries ----
- *
+/* ---- blocks: control entries at the start of the slab, the blocks behind them ---- */
+
+/*
  * control:  state : 2 | clean : 1 | owner slot : 13 | gen : 48      changes by CAS only
  *
  *   FREE,g --take--> OWNED,g+1 --publish--> LIVE,g+1 --retire--> FREE,g+1
  *
  *   OWNED and not clean: being made, or already published by a word (that CAS was the commit).
- *   OWNED and clean: being filled from the store. Not to be read even when a word names it: only LIVE confirms a fill.
+ *   OWNED and clean: being filled from the store. Not to be read even when a word names it: only
+ *   LIVE confirms a fill.
  *   LIVE and not clean: the store does not have it.
  *
- * touch, stored:  gen : 32 | seconds : 32 (wall clock)      last access, and the last access that the store knows
+ * touch, stored:  gen : 32 | seconds : 32
+ *
+ *   Wall clock of the last access, and of the last access that the store knows. CAS with the
+ *   generation, relaxed: a late touch never hits the block's next record.
  */
 enum sf_l1_state { SF_L1_FREE, SF_L1_OWNED, SF_L1_LIVE };
 
@@ -153,7 +184,8 @@ static_assert(sizeof(struct sf_l1_control) == 24, "control entry");
 static inline uint64_t
 sf_l1_control_make(enum sf_l1_state state, uint32_t owner, uint64_t gen)
 {
-    return (uint64_t)state << 62 | (uint64_t)(owner % SF_L1_OWNER_LIMIT) << 48 | (gen & SF_L1_GEN_MASK);
+    return (uint64_t)state << 62 | (uint64_t)(owner % SF_L1_OWNER_LIMIT) << 48 |
+           (gen & SF_L1_GEN_MASK);
 }
 
 static inline unsigned
@@ -193,8 +225,9 @@ sf_l1_touch_matches(uint64_t touch, uint64_t gen)
 }
 
 /*
- * A block: words that are written while it is OWNED and not changed until it is taken again. Copied with relaxed 64-bit loads and
- * stores, never with memcpy: a reader may be overtaken by the next owner, which is a race by C11 unless the words are atomic.
+ * A block: words that are written while it is OWNED and not changed until it is taken again. Copied
+ * with relaxed 64-bit loads and stores, never with memcpy: a reader may be overtaken by the next
+ * owner, which is a race by C11 unless the words are atomic.
  */
 enum sf_l1_block_word {
     SF_L1_AT_CHECKSUM, /* XXH3 of all that follows, seeded with the segment's key and gen */

@@ -7,15 +7,16 @@
 #include "common/base/counters.h"
 #include "common/cache/l1.h"
 
-static_assert(sizeof(struct sf_counters) <= SF_L1_COUNTERS_BYTES, "more room for counters, and a new layout version");
+static_assert(sizeof(struct sf_counters) <= SF_L1_COUNTERS_BYTES,
+              "more room for counters, and a new layout version");
 
 #define PAGE_BYTES 4096u
 #define LARGE_CACHE (16u << 20)  /* from here on slabs of 1 MiB */
 #define MANY_PROCESSES (64u << 20)
 #define BYTES_MAX (UINT64_C(64) << 30)
 /*
- * One index word for so many bytes of the file: 1,000,000 records of 512 bytes in 640 MiB fill half of the words, and the words
- * cost 16 bytes a record.
+ * One index word for so many bytes of the file: 1,000,000 records of 512 bytes in 640 MiB fill half
+ * of the words, and the words cost 16 bytes a record.
  */
 #define BYTES_PER_WORD 336u
 
@@ -41,7 +42,8 @@ blocks_in_slab(uint64_t slab, uint64_t bytes)
 {
     uint64_t blocks = slab / (bytes + sizeof(struct sf_l1_control));
 
-    while (blocks > 0 && round_up(blocks * sizeof(struct sf_l1_control), 64) + blocks * bytes > slab)
+    while (blocks > 0 &&
+           round_up(blocks * sizeof(struct sf_l1_control), 64) + blocks * bytes > slab)
         blocks--;
     return (uint32_t)blocks;
 }
@@ -52,17 +54,22 @@ class_of(uint64_t slab, uint32_t blocks)
 {
     uint64_t first = round_up(blocks * sizeof(struct sf_l1_control), 64);
 
-    return (struct sf_l1_class){(uint32_t)((slab - first) / blocks / 64 * 64), blocks, (uint32_t)first};
+    return (struct sf_l1_class){(uint32_t)((slab - first) / blocks / 64 * 64), blocks,
+                                (uint32_t)first};
 }
 
-/* The next size is a fifth larger, or the next multiple of 64. Where blocks are few, one less in a slab is more than that. */
+/*
+ * The next size is a fifth larger, or the next multiple of 64. Where blocks are few, one less in a
+ * slab is more than that.
+ */
 static struct sf_l1_class
 next_class(uint64_t slab, const struct sf_l1_class *last)
 {
     uint64_t bytes = (uint64_t)last->bytes * 119 / 100 / 64 * 64;
     uint32_t blocks = blocks_in_slab(slab, bytes > last->bytes ? bytes : last->bytes + 64);
 
-    if (blocks + 1 < last->blocks && (blocks == 0 || class_of(slab, blocks).bytes * UINT64_C(4) > last->bytes * UINT64_C(5)))
+    if (blocks + 1 < last->blocks &&
+        (blocks == 0 || class_of(slab, blocks).bytes * UINT64_C(4) > last->bytes * UINT64_C(5)))
         blocks++;
     return blocks > 0 ? class_of(slab, blocks) : (struct sf_l1_class){.blocks = 0};
 }
@@ -74,7 +81,8 @@ plan_classes(struct sf_l1_plan *plan)
     uint64_t slab = UINT64_C(1) << plan->slab_shift;
     struct sf_l1_class class = class_of(slab, blocks_in_slab(slab, SF_L1_BLOCK_MIN));
 
-    for (plan->class_count = 0; class.blocks > 0 && plan->class_count < SF_L1_CLASSES_MAX; plan->class_count++) {
+    for (plan->class_count = 0; class.blocks > 0 && plan->class_count < SF_L1_CLASSES_MAX;
+         plan->class_count++) {
         plan->classes[plan->class_count] = class;
         class = next_class(slab, &class);
     }
@@ -87,9 +95,11 @@ lay_out(struct sf_l1_plan *plan)
     plan->counters_at = plan->slots_at + (uint64_t)plan->slots * sizeof(struct sf_l1_slot);
     plan->removals_at = plan->counters_at + (uint64_t)plan->counter_sets * SF_L1_COUNTERS_BYTES;
     plan->hints_at = plan->removals_at + (uint64_t)plan->removals * sizeof(uint64_t);
-    plan->index_at = round_up(plan->hints_at + (uint64_t)plan->hints * sizeof(uint64_t), PAGE_BYTES);
+    plan->index_at =
+        round_up(plan->hints_at + (uint64_t)plan->hints * sizeof(uint64_t), PAGE_BYTES);
     plan->table_at = plan->index_at + (uint64_t)plan->buckets * sizeof(struct sf_l1_bucket);
-    return round_up(plan->table_at + (plan->bytes >> plan->slab_shift) * sizeof(uint64_t), PAGE_BYTES);
+    return round_up(plan->table_at + (plan->bytes >> plan->slab_shift) * sizeof(uint64_t),
+                    PAGE_BYTES);
 }
 
 bool

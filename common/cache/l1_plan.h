@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * l1_plan.h - where everything lies in a segment of a given size: computed, never read from shared memory.
+ * l1_plan.h - where everything lies in a segment of a given size: computed, never read from shared
+ * memory.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -14,12 +14,16 @@
 
 /* Where this handle looks for blocks of one class. Hints: threads may overwrite each other's. */
 struct sf_l1_hand {
-    _Atomic uint32_t next;               /* block to look at next; SF_L1_NO_BLOCK: no slab is known */
+    _Atomic uint32_t next; /* block to look at next; SF_L1_NO_BLOCK: no slab is known */
     _Atomic uint32_t freed_at;
-    _Atomic uint32_t freed[SF_L1_FREED]; /* blocks this handle gave back; the oldest is taken first, to spare slow readers */
+    _Atomic uint32_t freed[SF_L1_FREED]; /* blocks this handle gave back; the oldest is taken first,
+                                            to spare slow readers */
 };
 
-/* Everything here was checked at attach or computed; nothing is read again from the header page but its atomics. */
+/*
+ * Everything here was checked at attach or computed; nothing is read again from the header page but
+ * its atomics.
+ */
 struct sf_l1 {
     struct sf_mapping mapping;
     bool is_writable;
@@ -35,7 +39,8 @@ struct sf_l1 {
     bool leads[2]; /* enum sf_l1_duty; used by one thread each */
     struct sf_counters *counters;
     struct sf_counters own_counters;
-    uint64_t *dead_words; /* one a slot: who was dead when this pass of the sweeper began; 0: nobody */
+    uint64_t
+        *dead_words; /* one a slot: who was dead when this pass of the sweeper began; 0: nobody */
     struct sf_l1_hand hands[SF_L1_CLASSES_MAX];
 };
 
@@ -55,6 +60,7 @@ sf_l1_peek(const _Atomic uint64_t *word)
 static inline bool
 sf_l1_swap(_Atomic uint64_t *word, uint64_t before, uint64_t after)
 {
-    return atomic_compare_exchange_strong_explicit(word, &before, after, memory_order_acq_rel, /* O1, O2, O3, O4 */
+    return atomic_compare_exchange_strong_explicit(word, &before, after,
+                                                   memory_order_acq_rel, /* O1, O2, O3, O4 */
                                                    memory_order_relaxed);
 }

@@ -3,9 +3,10 @@
 #include "common/cache/l1_index.h"
 
 /*
- * One pass looks at every block and then at every bucket. Each repair is one or two CAS that carry the generation, so it may be
- * killed, repeated, and done by several at once. The order is always: is the owner dead, then: does a word name the block. The other
- * way round an owner could publish in between and then die, and a published block would be freed.
+ * One pass looks at every block and then at every bucket. Each repair is one or two CAS that carry
+ * the generation, so it may be killed, repeated, and done by several at once. The order is always:
+ * is the owner dead, then: does a word name the block. The other way round an owner could publish
+ * in between and then die, and a published block would be freed.
  */
 
 /* ---- who is dead ---- */
@@ -17,7 +18,10 @@ look_for_dead(struct sf_l1 *l1)
         l1->dead_words[slot] = sf_process_slot_dead_word(&l1->slots, slot);
 }
 
-/* Their blocks are repaired now, so their slots are free for others; and followers of hints must not rely on theirs. */
+/*
+ * Their blocks are repaired now, so their slots are free for others; and followers of hints must
+ * not rely on theirs.
+ */
 static void
 bury_dead(struct sf_l1 *l1)
 {
@@ -31,8 +35,9 @@ bury_dead(struct sf_l1 *l1)
 }
 
 /*
- * Asked after the control was read. The slot may have been buried by another sweeper and claimed again; then the word differs, and
- * the block may be the new owner's. A slot that is not in use has no owner, for whoever leaves has no blocks.
+ * Asked after the control was read. The slot may have been buried by another sweeper and claimed
+ * again; then the word differs, and the block may be the new owner's. A slot that is not in use has
+ * no owner, for whoever leaves has no blocks.
  */
 static bool
 is_owner_dead(const struct sf_l1 *l1, uint64_t control)
@@ -64,7 +69,8 @@ undo_fill(const struct sf_l1_place *place, uint64_t control, _Atomic uint64_t *w
 
 /* The dead one had committed: what he published is the session, acknowledged or not. */
 static size_t
-finish_publication(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, uint64_t control)
+finish_publication(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place,
+                   uint64_t control)
 {
     uint64_t live = sf_l1_control_make(SF_L1_LIVE, 0, sf_l1_control_gen(control));
 
@@ -86,7 +92,10 @@ repair_owned(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, 
     enum sf_status status = sf_l1_block_read(l1, place, control, NULL, NULL, &image);
     if (status == SF_CONFLICT)
         return 0;
-    /* A header that is half written was never published; whatever its key is, no word names this block. */
+    /*
+     * A header that is half written was never published; whatever its key is, no word names this
+     * block.
+     */
     if (!sf_l1_find_naming(l1, &image.key, block, &word, &value))
         return free_block(place, control);
     if (sf_l1_is_unconfirmed(control))
@@ -95,7 +104,8 @@ repair_owned(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, 
 }
 
 static bool
-is_over(const struct sf_l1_place *place, uint64_t control, const struct sf_l1_image *image, sf_time now)
+is_over(const struct sf_l1_place *place, uint64_t control, const struct sf_l1_image *image,
+        sf_time now)
 {
     sf_time expires = sf_l1_block_expires(place, control, image);
 
@@ -104,7 +114,8 @@ is_over(const struct sf_l1_place *place, uint64_t control, const struct sf_l1_im
 }
 
 static size_t
-repair_live(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, uint64_t control, sf_time now)
+repair_live(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, uint64_t control,
+            sf_time now)
 {
     struct sf_l1_image image;
     _Atomic uint64_t *word;
@@ -114,7 +125,9 @@ repair_live(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, u
     if (status == SF_CONFLICT)
         return 0;
     if (!sf_l1_find_naming(l1, &image.key, block, &word, &value))
-        return free_block(place, control); /* replaced or removed, and then its remover died or has not come to it yet */
+        return free_block(
+            place,
+            control); /* replaced or removed, and then its remover died or has not come to it yet */
     if (status == SF_CORRUPT)
         sf_count(l1->counters, l1_bad);
     if ((status == SF_CORRUPT || is_over(place, control, &image, now)) &&
@@ -133,7 +146,8 @@ repair_block(struct sf_l1 *l1, uint32_t block, sf_time now)
     uint64_t control = sf_l1_load(&place.control->state);
     if (sf_l1_control_state(control) == SF_L1_OWNED)
         return repair_owned(l1, block, &place, control);
-    return sf_l1_control_state(control) == SF_L1_LIVE ? repair_live(l1, block, &place, control, now) : 0;
+    return sf_l1_control_state(control) == SF_L1_LIVE ? repair_live(l1, block, &place, control, now)
+                                                      : 0;
 }
 
 /* ---- words: only damage, never a death, makes one wrong ---- */

@@ -18,7 +18,8 @@ sf_l1_boot_id(char boot_id_out[SF_L1_BOOT_ID_BYTES])
     int descriptor = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
     ssize_t size = descriptor < 0 ? -1 : read(descriptor, boot_id_out, SF_L1_BOOT_ID_BYTES - 1);
 
-    if (size <= 0) /* no /proc here: every boot looks the same, as a tmpfs that is gone needs no id */
+    if (size <=
+        0) /* no /proc here: every boot looks the same, as a tmpfs that is gone needs no id */
         snprintf(boot_id_out, SF_L1_BOOT_ID_BYTES, "unknown");
     boot_id_out[strcspn(boot_id_out, "\n")] = '\0';
     if (descriptor >= 0)
@@ -26,7 +27,8 @@ sf_l1_boot_id(char boot_id_out[SF_L1_BOOT_ID_BYTES])
 }
 
 enum sf_status
-sf_l1_segment_init(struct sf_mapping *mapping, const struct sf_record_locks *locks, struct sf_error *error)
+sf_l1_segment_init(struct sf_mapping *mapping, const struct sf_record_locks *locks,
+                   struct sf_error *error)
 {
     struct sf_l1_header *header = mapping->base;
 
@@ -94,14 +96,15 @@ forget_hands(struct sf_l1 *l1)
 }
 
 enum sf_status
-sf_l1_segment_open(struct sf_l1 **l1_out, struct sf_mapping *mapping, bool is_writable, struct sf_record_locks *locks,
-                   struct sf_error *error)
+sf_l1_segment_open(struct sf_l1 **l1_out, struct sf_mapping *mapping, bool is_writable,
+                   struct sf_record_locks *locks, struct sf_error *error)
 {
     const char *reason = why_foreign(mapping->base, mapping->bytes, locks);
     struct sf_l1_plan plan;
 
     if (reason != NULL || !sf_l1_plan_make(&plan, mapping->bytes))
-        return sf_error_set(error, SF_INVALID, "%s", reason != NULL ? reason : "of a size that no cache has");
+        return sf_error_set(error, SF_INVALID, "%s",
+                            reason != NULL ? reason : "of a size that no cache has");
     struct sf_l1 *l1 = aligned_alloc(_Alignof(struct sf_l1), sizeof(*l1));
     uint64_t *dead_words = calloc(plan.slots, sizeof(*dead_words));
     if (l1 == NULL || dead_words == NULL) {
@@ -118,8 +121,10 @@ sf_l1_segment_open(struct sf_l1 **l1_out, struct sf_mapping *mapping, bool is_wr
     l1->slot = plan.slots; /* none */
     set_pointers(l1);
     forget_hands(l1);
-    l1->slots = (struct sf_process_slots){
-        .slots = (void *)((unsigned char *)mapping->base + plan.slots_at), .count = plan.slots, .locks = locks};
+    l1->slots =
+        (struct sf_process_slots){.slots = (void *)((unsigned char *)mapping->base + plan.slots_at),
+                                  .count = plan.slots,
+                                  .locks = locks};
     *mapping = (struct sf_mapping){NULL, 0};
     *l1_out = l1;
     return SF_OK;
@@ -145,7 +150,8 @@ sf_l1_segment_join(struct sf_l1 *l1, struct sf_error *error)
         return sf_error_set(error, status, "all %u process slots are taken", l1->plan.slots);
     }
     unsigned char *counters = (unsigned char *)l1->mapping.base + l1->plan.counters_at;
-    l1->counters = (void *)(counters + (uint64_t)(l1->slot % l1->plan.counter_sets) * SF_L1_COUNTERS_BYTES);
+    l1->counters =
+        (void *)(counters + (uint64_t)(l1->slot % l1->plan.counter_sets) * SF_L1_COUNTERS_BYTES);
     return SF_OK;
 }
 
@@ -156,7 +162,8 @@ sf_l1_segment_check(const struct sf_l1 *l1, struct sf_error *error)
         uint64_t entry = sf_l1_load(&l1->table[slab]);
 
         if (entry > l1->plan.class_count)
-            return sf_error_set(error, SF_CORRUPT, "slab %u: no such size class: %llu", slab, (unsigned long long)entry);
+            return sf_error_set(error, SF_CORRUPT, "slab %u: no such size class: %llu", slab,
+                                (unsigned long long)entry);
     }
     return SF_OK;
 }

@@ -10,11 +10,13 @@
 void sf_l1_boot_id(char boot_id_out[SF_L1_BOOT_ID_BYTES]);
 
 /*
- * Checks the header page, and makes a handle that owns no slot and takes over the mapping. SF_INVALID: not ours, another layout,
- * another size, another boot, another lock file; the text says which. The mapping is the caller's when it fails.
+ * Checks the header page, and makes a handle that owns no slot and takes over the mapping.
+ * SF_INVALID: not ours, another layout, another size, another boot, another lock file; the text
+ * says which. The mapping is the caller's when it fails.
  */
-enum sf_status sf_l1_segment_open(struct sf_l1 **l1_out, struct sf_mapping *mapping, bool is_writable,
-                                  struct sf_record_locks *locks, struct sf_error *error) SF_MUST_CHECK;
+enum sf_status sf_l1_segment_open(struct sf_l1 **l1_out, struct sf_mapping *mapping,
+                                  bool is_writable, struct sf_record_locks *locks,
+                                  struct sf_error *error) SF_MUST_CHECK;
 
 /* Gives back the slot, unmaps and frees; the locks stay the caller's. */
 void sf_l1_segment_close(struct sf_l1 *l1);

@@ -4,13 +4,15 @@
 /* ---- every record that a reader could find ---- */
 
 static bool
-visit_word(struct sf_l1 *l1, _Atomic uint64_t *word, struct sf_buffer *record, sf_l1_visit_fn *visit, void *context)
+visit_word(struct sf_l1 *l1, _Atomic uint64_t *word, struct sf_buffer *record,
+           sf_l1_visit_fn *visit, void *context)
 {
     uint64_t value = sf_l1_load(word); /* O1 */
     struct sf_l1_found found;
     struct sf_l1_view view = {.last_access = 0};
 
-    if (sf_l1_word_is_empty(value) || sf_l1_follow(l1, word, value, &found) != SF_OK || sf_l1_is_unconfirmed(found.control))
+    if (sf_l1_word_is_empty(value) || sf_l1_follow(l1, word, value, &found) != SF_OK ||
+        sf_l1_is_unconfirmed(found.control))
         return true;
     if (sf_l1_block_read(l1, &found.place, found.control, NULL, record, &found.image) != SF_OK ||
         sf_l1_describe(&found, sf_buffer_span(record), &view) != SF_OK)
@@ -35,7 +37,8 @@ sf_l1_each(struct sf_l1 *l1, sf_l1_visit_fn *visit, void *context)
 /* ---- how full it is ---- */
 
 static void
-count_live(const struct sf_l1 *l1, const struct sf_l1_place *place, uint64_t control, struct sf_l1_usage *usage)
+count_live(const struct sf_l1 *l1, const struct sf_l1_place *place, uint64_t control,
+           struct sf_l1_usage *usage)
 {
     struct sf_l1_image image;
 

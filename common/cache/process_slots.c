@@ -27,7 +27,8 @@ take_slot(struct sf_l1_slot *slot)
         return false;
     atomic_store_explicit(&slot->pid, (uint64_t)getpid(), memory_order_relaxed);
     atomic_store_explicit(&slot->since, (uint64_t)sf_clock_wall(), memory_order_relaxed);
-    atomic_store_explicit(&slot->word, word + 3, memory_order_release); /* O7: next incarnation, in use */
+    atomic_store_explicit(&slot->word, word + 3,
+                          memory_order_release); /* O7: next incarnation, in use */
     return true;
 }
 
@@ -51,13 +52,15 @@ sf_process_slot_release(const struct sf_process_slots *slots, uint32_t slot)
 {
     uint64_t word = load_word(slots, slot);
 
-    atomic_store_explicit(&slots->slots[slot].word, word & ~UINT64_C(1), memory_order_release); /* O7 */
+    atomic_store_explicit(&slots->slots[slot].word, word & ~UINT64_C(1),
+                          memory_order_release); /* O7 */
     sf_record_locks_release(slots->locks, slot);
 }
 
 /*
- * The owner holds the lock from before it sets the word until after it clears it: the same word on both sides of a free lock is a
- * dead one's. Without the second look an owner that left in between, and his successor, would be taken for dead.
+ * The owner holds the lock from before it sets the word until after it clears it: the same word on
+ * both sides of a free lock is a dead one's. Without the second look an owner that left in between,
+ * and his successor, would be taken for dead.
  */
 uint64_t
 sf_process_slot_dead_word(const struct sf_process_slots *slots, uint32_t slot)
@@ -88,6 +91,7 @@ sf_process_slots_alive(const struct sf_process_slots *slots)
 bool
 sf_process_slot_bury(const struct sf_process_slots *slots, uint32_t slot, uint64_t word)
 {
-    return atomic_compare_exchange_strong_explicit(&slots->slots[slot].word, &word, word & ~UINT64_C(1),
-                                                   memory_order_acq_rel, memory_order_relaxed); /* O7 */
+    return atomic_compare_exchange_strong_explicit(&slots->slots[slot].word, &word,
+                                                   word & ~UINT64_C(1), memory_order_acq_rel,
+                                                   memory_order_relaxed); /* O7 */
 }

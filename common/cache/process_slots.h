@@ -4,8 +4,9 @@
 /*
  * process_slots.h - which handle owns which slot of the segment, and whether its process lives.
  *
- * A slot is in use from claim to release; its owner lives while the kernel holds the record lock of its byte. A slot whose owner
- * died stays in use, so that nobody mistakes the dead one's blocks for his own, until the sweeper has repaired them.
+ * A slot is in use from claim to release; its owner lives while the kernel holds the record lock of
+ * its byte. A slot whose owner died stays in use, so that nobody mistakes the dead one's blocks for
+ * his own, until the sweeper has repaired them.
  */
 #include "common/cache/l1_layout.h"
 #include "common/cache/record_locks.h"
@@ -23,7 +24,8 @@ enum {
 };
 
 /* SF_FULL: every slot has an owner, or a dead owner's blocks have not been repaired yet. */
-enum sf_status sf_process_slot_claim(const struct sf_process_slots *slots, uint32_t *slot_out) SF_MUST_CHECK;
+enum sf_status sf_process_slot_claim(const struct sf_process_slots *slots,
+                                     uint32_t *slot_out) SF_MUST_CHECK;
 void sf_process_slot_release(const struct sf_process_slots *slots, uint32_t slot);
 
 bool sf_process_slot_is_alive(const struct sf_process_slots *slots, uint32_t slot);

@@ -43,7 +43,10 @@ after_fork_in_parent(void)
     pthread_mutex_unlock(&registry_mutex);
 }
 
-/* The child holds no lock, so closing the descriptors drops none. The entries live on in handles it may still close. */
+/*
+ * The child holds no lock, so closing the descriptors drops none. The entries live on in handles it
+ * may still close.
+ */
 static void
 after_fork_in_child(void)
 {
@@ -85,7 +88,8 @@ why_refused(const struct stat *status)
 }
 
 static enum sf_status
-open_file(int *descriptor_out, const char *path, enum sf_record_locks_use use, struct sf_error *error)
+open_file(int *descriptor_out, const char *path, enum sf_record_locks_use use,
+          struct sf_error *error)
 {
     static const int flags[] = {
         [SF_RECORD_LOCKS_LOOK] = O_RDONLY,
@@ -103,11 +107,13 @@ open_file(int *descriptor_out, const char *path, enum sf_record_locks_use use, s
 }
 
 /*
- * Opens what stat did not find among the open ones. When the name was given to a file that is open already between the two looks,
- * the second descriptor stays open for good: closing it would drop this process's locks.
+ * Opens what stat did not find among the open ones. When the name was given to a file that is open
+ * already between the two looks, the second descriptor stays open for good: closing it would drop
+ * this process's locks.
  */
 static enum sf_status
-add_entry(struct sf_record_locks **entry_out, const char *path, enum sf_record_locks_use use, struct sf_error *error)
+add_entry(struct sf_record_locks **entry_out, const char *path, enum sf_record_locks_use use,
+          struct sf_error *error)
 {
     int descriptor = -1;
     enum sf_status status = open_file(&descriptor, path, use, error);
@@ -153,7 +159,8 @@ make_writable(struct sf_record_locks *entry, const char *path, struct sf_error *
 }
 
 static enum sf_status
-open_registered(struct sf_record_locks **locks_out, const char *path, enum sf_record_locks_use use, struct sf_error *error)
+open_registered(struct sf_record_locks **locks_out, const char *path, enum sf_record_locks_use use,
+                struct sf_error *error)
 {
     struct stat found;
     struct sf_record_locks *entry = stat(path, &found) == 0 ? find_entry(&found) : NULL;
@@ -173,7 +180,8 @@ open_registered(struct sf_record_locks **locks_out, const char *path, enum sf_re
 }
 
 enum sf_status
-sf_record_locks_open(struct sf_record_locks **locks_out, const char *path, enum sf_record_locks_use use, struct sf_error *error)
+sf_record_locks_open(struct sf_record_locks **locks_out, const char *path,
+                     enum sf_record_locks_use use, struct sf_error *error)
 {
     pthread_once(&fork_handlers_once, install_fork_handlers);
     pthread_mutex_lock(&registry_mutex);
@@ -226,8 +234,8 @@ sf_record_locks_try(struct sf_record_locks *locks, uint32_t byte)
 {
     assert(byte < SF_RECORD_LOCKS_MAX);
     pthread_mutex_lock(&registry_mutex);
-    bool is_taken = !locks->is_inherited && locks->is_writable && (locks->held[byte / 64] & bit_of(byte)) == 0 &&
-                    set_lock(locks, byte, F_WRLCK);
+    bool is_taken = !locks->is_inherited && locks->is_writable &&
+                    (locks->held[byte / 64] & bit_of(byte)) == 0 && set_lock(locks, byte, F_WRLCK);
     if (is_taken)
         locks->held[byte / 64] |= bit_of(byte);
     pthread_mutex_unlock(&registry_mutex);
@@ -250,17 +258,20 @@ bool
 sf_record_locks_is_held(struct sf_record_locks *locks, uint32_t byte)
 {
     assert(byte < SF_RECORD_LOCKS_MAX);
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1};
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1};
 
     pthread_mutex_lock(&registry_mutex);
     bool is_ours = locks->is_inherited || (locks->held[byte / 64] & bit_of(byte)) != 0;
-    bool is_free = !is_ours && fcntl(locks->descriptor, F_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
+    bool is_free =
+        !is_ours && fcntl(locks->descriptor, F_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
     pthread_mutex_unlock(&registry_mutex);
     return !is_free;
 }
 
 void
-sf_record_locks_identity(const struct sf_record_locks *locks, uint64_t *device_out, uint64_t *inode_out)
+sf_record_locks_identity(const struct sf_record_locks *locks, uint64_t *device_out,
+                         uint64_t *inode_out)
 {
     *device_out = (uint64_t)locks->device;
     *inode_out = (uint64_t)locks->inode;

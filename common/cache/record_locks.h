@@ -2,12 +2,14 @@
 #pragma once
 
 /*
- * record_locks.h - POSIX record locks on single bytes of one file: the kernel gives them back when the process ends.
+ * record_locks.h - POSIX record locks on single bytes of one file: the kernel gives them back when
+ * the process ends.
  *
- * They belong to the process, not to a descriptor: closing any descriptor of the file drops all of them, and a process never
- * conflicts with itself. So the process opens each lock file once, however many handles use it, and remembers which bytes its
- * handles hold. This is the only state in common/ that is process-wide; it mirrors state that the kernel keeps for the process.
- * After fork the child has none of the locks, and what it inherited is inert.
+ * They belong to the process, not to a descriptor: closing any descriptor of the file drops all of
+ * them, and a process never conflicts with itself. So the process opens each lock file once,
+ * however many handles use it, and remembers which bytes its handles hold. This is the only state
+ * in common/ that is process-wide; it mirrors state that the kernel keeps for the process. After
+ * fork the child has none of the locks, and what it inherited is inert.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,7 +27,8 @@ enum sf_record_locks_use {
 };
 
 /* SF_NOT_FOUND: no such file. SF_INVALID: somebody else's, a link. */
-enum sf_status sf_record_locks_open(struct sf_record_locks **locks_out, const char *path, enum sf_record_locks_use use,
+enum sf_status sf_record_locks_open(struct sf_record_locks **locks_out, const char *path,
+                                    enum sf_record_locks_use use,
                                     struct sf_error *error) SF_MUST_CHECK;
 void sf_record_locks_close(struct sf_record_locks *locks);
 
@@ -37,4 +40,5 @@ void sf_record_locks_release(struct sf_record_locks *locks, uint32_t byte);
 bool sf_record_locks_is_held(struct sf_record_locks *locks, uint32_t byte);
 
 /* Which file this is. */
-void sf_record_locks_identity(const struct sf_record_locks *locks, uint64_t *device_out, uint64_t *inode_out);
+void sf_record_locks_identity(const struct sf_record_locks *locks, uint64_t *device_out,
+                              uint64_t *inode_out);

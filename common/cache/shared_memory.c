@@ -42,21 +42,24 @@ map_descriptor(struct sf_mapping *mapping_out, int descriptor, uint64_t bytes, b
 }
 
 static enum sf_status
-map_opened(struct sf_mapping *mapping_out, int descriptor, const char *path, bool is_writable, struct sf_error *error)
+map_opened(struct sf_mapping *mapping_out, int descriptor, const char *path, bool is_writable,
+           struct sf_error *error)
 {
     struct stat status;
-    const char *reason = fstat(descriptor, &status) == 0 ? why_refused(&status, is_writable) : strerror(errno);
+    const char *reason =
+        fstat(descriptor, &status) == 0 ? why_refused(&status, is_writable) : strerror(errno);
 
     if (reason != NULL)
         return sf_error_set(error, SF_INVALID, "%s: %s", path, reason);
     if (map_descriptor(mapping_out, descriptor, (uint64_t)status.st_size, is_writable) != SF_OK)
-        return sf_error_set(error, SF_NO_MEMORY, "%s: cannot map %lld bytes: %s", path, (long long)status.st_size,
-                            strerror(errno));
+        return sf_error_set(error, SF_NO_MEMORY, "%s: cannot map %lld bytes: %s", path,
+                            (long long)status.st_size, strerror(errno));
     return SF_OK;
 }
 
 enum sf_status
-sf_shared_memory_map(struct sf_mapping *mapping_out, const char *path, bool is_writable, struct sf_error *error)
+sf_shared_memory_map(struct sf_mapping *mapping_out, const char *path, bool is_writable,
+                     struct sf_error *error)
 {
     *mapping_out = (struct sf_mapping){NULL, 0};
     int access = is_writable ? O_RDWR : O_RDONLY;
@@ -82,21 +85,25 @@ allocate(int descriptor, uint64_t bytes)
 }
 
 static enum sf_status
-fill_and_map(struct sf_mapping *mapping_out, int descriptor, const char *path, uint64_t bytes, struct sf_error *error)
+fill_and_map(struct sf_mapping *mapping_out, int descriptor, const char *path, uint64_t bytes,
+             struct sf_error *error)
 {
     int failed = allocate(descriptor, bytes);
 
     if (failed != 0)
-        return sf_error_set(error, failed == ENOSPC || failed == EFBIG || failed == EDQUOT ? SF_FULL : SF_UNAVAILABLE,
-                            "%s: no room for %llu bytes: %s", path, (unsigned long long)bytes, strerror(failed));
+        return sf_error_set(
+            error,
+            failed == ENOSPC || failed == EFBIG || failed == EDQUOT ? SF_FULL : SF_UNAVAILABLE,
+            "%s: no room for %llu bytes: %s", path, (unsigned long long)bytes, strerror(failed));
     if (map_descriptor(mapping_out, descriptor, bytes, true) != SF_OK)
-        return sf_error_set(error, SF_NO_MEMORY, "%s: cannot map %llu bytes: %s", path, (unsigned long long)bytes,
-                            strerror(errno));
+        return sf_error_set(error, SF_NO_MEMORY, "%s: cannot map %llu bytes: %s", path,
+                            (unsigned long long)bytes, strerror(errno));
     return SF_OK;
 }
 
 enum sf_status
-sf_shared_memory_make(struct sf_mapping *mapping_out, const char *path, uint64_t bytes, struct sf_error *error)
+sf_shared_memory_make(struct sf_mapping *mapping_out, const char *path, uint64_t bytes,
+                      struct sf_error *error)
 {
     *mapping_out = (struct sf_mapping){NULL, 0};
     (void)unlink(path);

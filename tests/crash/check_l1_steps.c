@@ -3,10 +3,11 @@
 /*
  * Every operation of the cache, killed at every instruction. Arguments: seed, name of one scenario.
  *
- * For each scenario a child runs the operation one instruction at a time. Whenever that has changed a byte of the cache, the
- * parent takes a copy, which is what a kill at this instruction would leave; sweeps the copy; and asks: is it sound, is every session
- * there in its old or its new version, and can it be used. In a second round the child is really killed at every k-th instruction,
- * so that record locks and the rest of the kernel's part are real too.
+ * For each scenario a child runs the operation one instruction at a time. Whenever that has changed
+ * a byte of the cache, the parent takes a copy, which is what a kill at this instruction would
+ * leave; sweeps the copy; and asks: is it sound, is every session there in its old or its new
+ * version, and can it be used. In a second round the child is really killed at every k-th
+ * instruction, so that record locks and the rest of the kernel's part are real too.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -251,7 +252,8 @@ static void
 leave_unfinished_fill(struct sf_l1 *l1)
 {
     struct sf_l1_owned owned;
-    struct sf_l1_image image = {.key = sf_test_cache_key(10), .version = 1, .kind = SF_RECORD_SESSION, .length = 4};
+    struct sf_l1_image image = {
+        .key = sf_test_cache_key(10), .version = 1, .kind = SF_RECORD_SESSION, .length = 4};
     _Atomic uint64_t *word;
     uint64_t value;
 
@@ -271,15 +273,18 @@ leave_half_changes(struct sf_l1 *l1)
 
     sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
     must(sf_l1_find(l1, &key, &record, &found) == SF_OK, "find");
-    must(sf_l1_draft_make(&draft, l1, &key, sf_buffer_span(&record), 0) == SF_OK, "never published");
+    must(sf_l1_draft_make(&draft, l1, &key, sf_buffer_span(&record), 0) == SF_OK,
+         "never published");
     must(sf_l1_draft_make(&draft, l1, &key, sf_buffer_span(&record), 0) == SF_OK, "draft");
-    must(sf_l1_replace(found.word, found.value, draft.owned.block), "published, not confirmed, the old one not retired");
+    must(sf_l1_replace(found.word, found.value, draft.owned.block),
+         "published, not confirmed, the old one not retired");
     key = sf_test_cache_key(2);
     must(sf_l1_draft_make(&draft, l1, &key, sf_buffer_span(&record), 0) == SF_OK, "draft");
     must(sf_l1_draft_name(l1, &draft, &named) == SF_OK, "created, not confirmed");
     key = sf_test_cache_key(100);
     must(sf_l1_find(l1, &key, NULL, &found) == SF_OK, "find");
-    must(sf_l1_evict_block(l1, found.block, &found.place, found.control, true), "evicted, not retired");
+    must(sf_l1_evict_block(l1, found.block, &found.place, found.control, true),
+         "evicted, not retired");
     leave_unfinished_fill(l1);
 }
 
@@ -299,7 +304,9 @@ judge_repair(struct sf_l1 *l1, bool is_done)
     (void)is_done;
     if (!is_session(&one, 1, "old") || one.is_clean || !is_session(&two, 1, "old") || two.is_clean)
         return "a published record is lost, or taken for stored";
-    return sf_test_look(l1, 10, NULL).status == SF_NOT_FOUND ? NULL : "a fill that was not confirmed can be read";
+    return sf_test_look(l1, 10, NULL).status == SF_NOT_FOUND
+               ? NULL
+               : "a fill that was not confirmed can be read";
 }
 
 /* ---- slots ---- */
@@ -343,7 +350,10 @@ map_file(const char *path)
     return bytes;
 }
 
-/* A second cache whose bytes are overwritten with those of the first: in it the child is dead, for it has none of its locks. */
+/*
+ * A second cache whose bytes are overwritten with those of the first: in it the child is dead, for
+ * it has none of its locks.
+ */
 struct mirror {
     struct sf_test_cache cache;
     unsigned char *bytes;
@@ -380,7 +390,8 @@ mirror_take(struct mirror *mirror, const unsigned char *bytes)
 /* ---- after the kill ---- */
 
 static void
-judge(const struct scenario *scenario, const struct sf_test_cache *cache, bool is_done, const char *where)
+judge(const struct scenario *scenario, const struct sf_test_cache *cache, bool is_done,
+      const char *where)
 {
     struct sf_l1 *l1 = sf_test_cache_attach(cache);
     struct sf_error error = {.status = SF_OK};
@@ -400,7 +411,8 @@ judge(const struct scenario *scenario, const struct sf_test_cache *cache, bool i
     const char *fault = scenario->judge(l1, is_done);
     if (fault != NULL)
         fail(where, fault);
-    if (sf_test_create(l1, 77, "value", "after") != SF_OK || sf_test_set(l1, 77, "value", "more") != SF_OK)
+    if (sf_test_create(l1, 77, "value", "after") != SF_OK ||
+        sf_test_set(l1, 77, "value", "more") != SF_OK)
         fail(where, "the cache cannot be used any more");
     sf_l1_close(l1);
 }
@@ -438,17 +450,21 @@ bytes_in_use(const struct sf_l1 *l1)
 {
     uint64_t slabs = atomic_load(&l1->header->slabs_taken) + 1;
 
-    return l1->plan.slabs_at + ((slabs < l1->plan.slabs ? slabs : l1->plan.slabs) << l1->plan.slab_shift);
+    return l1->plan.slabs_at +
+           ((slabs < l1->plan.slabs ? slabs : l1->plan.slabs) << l1->plan.slab_shift);
 }
 
 static void
-be_watched(const struct scenario *scenario, const struct sf_test_cache *cache, int to_parent, int from_parent)
+be_watched(const struct scenario *scenario, const struct sf_test_cache *cache, int to_parent,
+           int from_parent)
 {
     struct child child = {scenario, sf_test_cache_attach(cache), to_parent, from_parent, false};
     const unsigned char *bytes = map_file(cache->instance.cache_path);
 
-    long steps = sf_step_and_watch(run_operation, &child, bytes, bytes_in_use(child.l1), tell_parent, &child);
-    if (write(to_parent, child.is_done ? "d" : "f", 1) != 1 || write(to_parent, &steps, sizeof(steps)) != sizeof(steps))
+    long steps = sf_step_and_watch(run_operation, &child, bytes, bytes_in_use(child.l1),
+                                   tell_parent, &child);
+    if (write(to_parent, child.is_done ? "d" : "f", 1) != 1 ||
+        write(to_parent, &steps, sizeof(steps)) != sizeof(steps))
         _exit(EXIT_FAILURE);
     _exit(EXIT_SUCCESS);
 }
@@ -515,7 +531,10 @@ watch_every_change(const struct scenario *scenario, const struct sf_test_cache *
     return steps;
 }
 
-/* The child lives: whatever the sweeper and the flusher find between any two of its instructions, they must not spoil it. */
+/*
+ * The child lives: whatever the sweeper and the flusher find between any two of its instructions,
+ * they must not spoil it.
+ */
 static void
 disturb_every_change(const struct scenario *scenario, const struct sf_test_cache *cache)
 {
@@ -646,7 +665,8 @@ kill_creation(long random)
         sf_test_cache_instance(&instance, folder.path);
         is_finished = WIFEXITED(run_stepped_creation(&instance, instruction));
         if (sf_l1_create(&instance, CACHE_BYTES, &made, &error) != SF_OK || made.set_aside ||
-            sf_l1_attach(&l1, &instance, SF_L1_READ_WRITE, &error) != SF_OK || sf_l1_check(l1, true, &error) != SF_OK)
+            sf_l1_attach(&l1, &instance, SF_L1_READ_WRITE, &error) != SF_OK ||
+            sf_l1_check(l1, true, &error) != SF_OK)
             fail("killed", error.text);
         sf_l1_close(l1);
         sf_temp_folder_fini(&folder);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Processes that write, read, flush, sweep and fill one cache, killed and stopped at random moments for some seconds, and replaced.
- * The ledger is in memory that the cache knows nothing of. Arguments: seconds, seed.
+ * Processes that write, read, flush, sweep and fill one cache, killed and stopped at random moments
+ * for some seconds, and replaced. The ledger is in memory that the cache knows nothing of.
+ * Arguments: seconds, seed.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -19,8 +20,8 @@
 #define PAUSE_MAX 3000000L /* ns between two kills */
 
 static sf_workload_role_fn *const roles[] = {
-    sf_workload_write, sf_workload_write, sf_workload_write, sf_workload_keep, sf_workload_keep, sf_workload_press,
-    sf_workload_read,
+    sf_workload_write, sf_workload_write, sf_workload_write, sf_workload_keep,
+    sf_workload_keep,  sf_workload_press, sf_workload_read,
 };
 #define ROLES (sizeof(roles) / sizeof(roles[0]))
 #define VICTIMS (ROLES - 1) /* the reader is left alone: it leaves nothing */
@@ -75,7 +76,8 @@ strike(pid_t *children, struct sf_workload *work, const struct sf_test_cache *ca
     kill(children[victim], SIGKILL);
     children[victim] = start(victim, work, cache);
     ++*kills;
-    while (waitpid(-1, NULL, WNOHANG) > 0) /* whoever has died by now: a kill takes until the victim's next turn */
+    while (waitpid(-1, NULL, WNOHANG) >
+           0) /* whoever has died by now: a kill takes until the victim's next turn */
         ;
 }
 
@@ -111,9 +113,11 @@ torture(struct sf_workload *work, struct sf_test_cache *cache, long seconds)
     while (wait(NULL) > 0)
         ;
     judge(work, cache);
-    printf("%ld kills, %llu changes (longest %.1f ms), %llu reads, %llu flushed, %llu loaded, %llu others filled\n", kills,
-           (unsigned long long)work->writes, (double)work->longest_ns / 1e6, (unsigned long long)work->reads,
-           (unsigned long long)work->flushes, (unsigned long long)work->loads, (unsigned long long)work->fills);
+    printf("%ld kills, %llu changes (longest %.1f ms), %llu reads, %llu flushed, %llu loaded, %llu "
+           "others filled\n",
+           kills, (unsigned long long)work->writes, (double)work->longest_ns / 1e6,
+           (unsigned long long)work->reads, (unsigned long long)work->flushes,
+           (unsigned long long)work->loads, (unsigned long long)work->fills);
 }
 
 int

@@ -83,8 +83,8 @@ sf_step_and_kill(sf_step_fn *run, void *context, long kill_at)
 }
 
 long
-sf_step_and_watch(sf_step_fn *run, void *context, const void *watched, size_t bytes, sf_step_fn *changed,
-                  void *changed_context)
+sf_step_and_watch(sf_step_fn *run, void *context, const void *watched, size_t bytes,
+                  sf_step_fn *changed, void *changed_context)
 {
     stepper.kill_at = 0;
     stepper.watched = watched;
@@ -115,8 +115,8 @@ sf_step_and_kill(sf_step_fn *run, void *context, long kill_at)
 }
 
 long
-sf_step_and_watch(sf_step_fn *run, void *context, const void *watched, size_t bytes, sf_step_fn *changed,
-                  void *changed_context)
+sf_step_and_watch(sf_step_fn *run, void *context, const void *watched, size_t bytes,
+                  sf_step_fn *changed, void *changed_context)
 {
     (void)watched;
     (void)bytes;

@@ -20,7 +20,8 @@ sf_test_cache_instance(struct sf_instance *instance_out, const char *folder)
     *instance_out = (struct sf_instance){.run = ""};
     snprintf(instance_out->run, sizeof(instance_out->run), "%s", folder);
     snprintf(instance_out->cache_path, sizeof(instance_out->cache_path), "%s/l1.cache", folder);
-    snprintf(instance_out->cache_lock_path, sizeof(instance_out->cache_lock_path), "%s/l1.lock", folder);
+    snprintf(instance_out->cache_lock_path, sizeof(instance_out->cache_lock_path), "%s/l1.lock",
+             folder);
 }
 
 struct sf_l1 *
@@ -81,8 +82,8 @@ sf_test_change(const struct sf_ops *ops, sf_time now)
 /* ---- one list of one operation ---- */
 
 static enum sf_status
-apply_one(struct sf_l1 *l1, const struct sf_key *key, const struct sf_op *op, const struct sf_key *new_key,
-          uint64_t *version_out)
+apply_one(struct sf_l1 *l1, const struct sf_key *key, const struct sf_op *op,
+          const struct sf_key *new_key, uint64_t *version_out)
 {
     struct sf_ops ops;
     struct sf_l1_applied applied;
@@ -150,7 +151,8 @@ sf_test_rotate(struct sf_l1 *l1, uint64_t number, uint64_t new_number, const cha
 {
     struct sf_key key = sf_test_cache_key(number);
     struct sf_key new_key = sf_test_cache_key(new_number);
-    struct sf_op op = {.kind = user != NULL ? SF_OP_LOGIN : SF_OP_ROTATE, .name = sf_span_text(user)};
+    struct sf_op op = {.kind = user != NULL ? SF_OP_LOGIN : SF_OP_ROTATE,
+                       .name = sf_span_text(user)};
 
     return apply_one(l1, &key, &op, &new_key, NULL);
 }
@@ -161,7 +163,8 @@ enum sf_status
 sf_test_fill(struct sf_l1 *l1, uint64_t number, uint64_t version, const char *text)
 {
     struct sf_key key = sf_test_cache_key(number);
-    struct sf_field field = {sf_span_text("value"), {.type = SF_VALUE_STRING, .bytes = sf_span_text(text)}};
+    struct sf_field field = {sf_span_text("value"),
+                             {.type = SF_VALUE_STRING, .bytes = sf_span_text(text)}};
     struct sf_record_head head = {
         .kind = SF_RECORD_SESSION,
         .version = version,
@@ -192,7 +195,8 @@ see_field(struct sf_test_seen *seen, struct sf_span record, const char *name)
         return;
     seen->integer = value.integer;
     if (value.type != SF_VALUE_INTEGER)
-        snprintf(seen->text, sizeof(seen->text), "%.*s", (int)value.bytes.size, (const char *)value.bytes.data);
+        snprintf(seen->text, sizeof(seen->text), "%.*s", (int)value.bytes.size,
+                 (const char *)value.bytes.data);
 }
 
 struct sf_test_seen

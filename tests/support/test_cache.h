@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * test_cache.h - a cache in a folder of its own, and short ways to change it. A call that fails ends the test program.
+ * test_cache.h - a cache in a folder of its own, and short ways to change it. A call that fails
+ * ends the test program.
  */
 #include "common/cache/l1.h"
 #include "tests/support/temp_folder.h"
@@ -28,12 +29,15 @@ struct sf_key sf_test_cache_key(uint64_t number); /* spread as real keys are */
 struct sf_l1_change sf_test_change(const struct sf_ops *ops, sf_time now);
 
 /* Each is one list of operations at SF_TEST_NOW. */
-enum sf_status sf_test_create(struct sf_l1 *l1, uint64_t number, const char *name, const char *text);
+enum sf_status sf_test_create(struct sf_l1 *l1, uint64_t number, const char *name,
+                              const char *text);
 enum sf_status sf_test_set(struct sf_l1 *l1, uint64_t number, const char *name, const char *text);
-enum sf_status sf_test_increment(struct sf_l1 *l1, uint64_t number, const char *name, uint64_t *version_out);
+enum sf_status sf_test_increment(struct sf_l1 *l1, uint64_t number, const char *name,
+                                 uint64_t *version_out);
 enum sf_status sf_test_end(struct sf_l1 *l1, uint64_t number);
 /* ROTATE, or LOGIN when `user` is not NULL. */
-enum sf_status sf_test_rotate(struct sf_l1 *l1, uint64_t number, uint64_t new_number, const char *user);
+enum sf_status sf_test_rotate(struct sf_l1 *l1, uint64_t number, uint64_t new_number,
+                              const char *user);
 
 /* Puts a record as if it came from the store. */
 enum sf_status sf_test_fill(struct sf_l1 *l1, uint64_t number, uint64_t version, const char *text);

@@ -12,11 +12,12 @@
 #define JUNK 20000u /* other sessions, more than fit */
 
 static void
-report(struct sf_workload *work, const char *what, unsigned session, uint64_t seen, uint64_t expected)
+report(struct sf_workload *work, const char *what, unsigned session, uint64_t seen,
+       uint64_t expected)
 {
     if (atomic_fetch_add(&work->findings, 1) == 0)
-        snprintf(work->finding, sizeof(work->finding), "session %u: %s: %llu, expected %llu", session, what,
-                 (unsigned long long)seen, (unsigned long long)expected);
+        snprintf(work->finding, sizeof(work->finding), "session %u: %s: %llu, expected %llu",
+                 session, what, (unsigned long long)seen, (unsigned long long)expected);
 }
 
 static void
@@ -40,7 +41,8 @@ next_random(unsigned *state)
 static void
 build_record(struct sf_buffer *record_out, uint64_t version)
 {
-    struct sf_field field = {sf_span_text("n"), {.type = SF_VALUE_INTEGER, .integer = (int64_t)version}};
+    struct sf_field field = {sf_span_text("n"),
+                             {.type = SF_VALUE_INTEGER, .integer = (int64_t)version}};
     struct sf_record_head head = {
         .kind = SF_RECORD_SESSION,
         .version = version,
@@ -94,8 +96,8 @@ sf_workload_begin(struct sf_workload *work, struct sf_l1 *l1)
 }
 
 static void
-write_one(struct sf_workload *work, struct sf_l1 *l1, unsigned session, const struct sf_l1_change *change,
-          struct sf_buffer *record)
+write_one(struct sf_workload *work, struct sf_l1 *l1, unsigned session,
+          const struct sf_l1_change *change, struct sf_buffer *record)
 {
     struct sf_key key = sf_test_cache_key(session);
     struct sf_l1_applied applied;
@@ -142,7 +144,8 @@ read_one(struct sf_workload *work, struct sf_l1 *l1, unsigned session, struct sf
         return; /* nothing is said about a record that is not here; sf_workload_end looks */
     if (sf_record_find(&value, sf_buffer_span(record), sf_span_text("n")) != SF_OK ||
         (uint64_t)value.integer != view.head.version)
-        report(work, "counter and version differ", session, (uint64_t)value.integer, view.head.version);
+        report(work, "counter and version differ", session, (uint64_t)value.integer,
+               view.head.version);
     if (view.head.version < floor)
         report(work, "older than acknowledged", session, view.head.version, floor);
     atomic_fetch_add(&work->reads, 1);
@@ -160,7 +163,8 @@ sf_workload_read(struct sf_workload *work, struct sf_l1 *l1, unsigned seed)
 }
 
 static void
-flush(struct sf_workload *work, struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *items)
+flush(struct sf_workload *work, struct sf_l1 *l1, struct sf_l1_cursor *cursor,
+      struct sf_l1_dirty *items)
 {
     size_t taken = sf_l1_dirty_take(l1, cursor, items, TAKE);
 
@@ -212,7 +216,8 @@ sf_workload_press(struct sf_workload *work, struct sf_l1 *l1, unsigned seed)
             continue;
         }
         build_record(&record, 5);
-        (void)!sf_l1_fill(l1, &key, sf_buffer_span(&record), SF_TEST_NOW + SF_MINUTE, &view.vacancy);
+        (void)!sf_l1_fill(l1, &key, sf_buffer_span(&record), SF_TEST_NOW + SF_MINUTE,
+                          &view.vacancy);
         atomic_fetch_add(&work->fills, 1);
     }
     sf_buffer_fini(&record);
@@ -235,10 +240,12 @@ sf_workload_end(struct sf_workload *work, struct sf_l1 *l1)
         uint64_t version = seen.status == SF_OK ? seen.version : stored;
 
         if (version < acknowledged)
-            report(work, seen.status == SF_OK ? "cached" : "stored", session, version, acknowledged);
+            report(work, seen.status == SF_OK ? "cached" : "stored", session, version,
+                   acknowledged);
         if (seen.status == SF_OK && seen.version < stored)
             report(work, "older than stored", session, seen.version, stored);
         if (seen.status == SF_OK && (uint64_t)seen.integer != seen.version)
-            report(work, "counter and version differ", session, (uint64_t)seen.integer, seen.version);
+            report(work, "counter and version differ", session, (uint64_t)seen.integer,
+                   seen.version);
     }
 }

@@ -2,12 +2,13 @@
 #pragma once
 
 /*
- * workload.h - everything that happens to a cache at once, by roles that processes or threads play, and a ledger beside the cache
- * that says what must be there.
+ * workload.h - everything that happens to a cache at once, by roles that processes or threads play,
+ * and a ledger beside the cache that says what must be there.
  *
- * Each session holds a counter that equals its version. Writers add one and then enter the version in the ledger as acknowledged; the
- * keeper writes dirty records to "the store", an array, and sweeps; pressure fills the cache with others, so that clean sessions are
- * evicted, and writers load them again from the store.
+ * Each session holds a counter that equals its version. Writers add one and then enter the version
+ * in the ledger as acknowledged; the keeper writes dirty records to "the store", an array, and
+ * sweeps; pressure fills the cache with others, so that clean sessions are evicted, and writers
+ * load them again from the store.
  */
 #include "common/cache/l1.h"
 

@@ -112,7 +112,8 @@ START_TEST(test_is_stored_follows_the_dirty_mark)
 END_TEST
 
 static bool
-count_visit(void *context, const struct sf_key *key, struct sf_span record, const struct sf_l1_view *view)
+count_visit(void *context, const struct sf_key *key, struct sf_span record,
+            const struct sf_l1_view *view)
 {
     unsigned *visits = context;
 

@@ -80,7 +80,8 @@ END_TEST
 
 START_TEST(test_owner_that_does_not_exist_is_found)
 {
-    atomic_store(&found.place.control->state, sf_l1_control_make(SF_L1_OWNED, 8000, sf_l1_control_gen(found.control)));
+    atomic_store(&found.place.control->state,
+                 sf_l1_control_make(SF_L1_OWNED, 8000, sf_l1_control_gen(found.control)));
     assert_finding(false, "a slot that does not exist");
 }
 END_TEST
@@ -116,7 +117,8 @@ END_TEST
 
 START_TEST(test_word_in_a_foreign_bucket_is_found)
 {
-    struct sf_l1_bucket *other = found.word < &cache.l1->index[9].words[0] ? &cache.l1->index[300] : &cache.l1->index[3];
+    struct sf_l1_bucket *other =
+        found.word < &cache.l1->index[9].words[0] ? &cache.l1->index[300] : &cache.l1->index[3];
 
     atomic_store(&other->words[7], found.value);
     assert_finding(false, "not its key's");

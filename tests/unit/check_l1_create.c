@@ -40,7 +40,8 @@ attach(void)
 {
     struct sf_l1 *l1;
 
-    ck_assert_msg(sf_l1_attach(&l1, &instance, SF_L1_READ_WRITE, &error) == SF_OK, "%s", error.text);
+    ck_assert_msg(sf_l1_attach(&l1, &instance, SF_L1_READ_WRITE, &error) == SF_OK, "%s",
+                  error.text);
     return l1;
 }
 

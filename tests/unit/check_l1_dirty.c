@@ -141,7 +141,9 @@ START_TEST(test_cursor_that_is_reset_finds_everything_again)
 }
 END_TEST
 
-/* Announced, and then killed before the hint was there: the next one must not wait for it for ever. */
+/*
+ * Announced, and then killed before the hint was there: the next one must not wait for it for ever.
+ */
 START_TEST(test_hint_that_never_comes_is_made_up_for_by_a_scan)
 {
     ck_assert_uint_eq(take(), 0);

@@ -48,11 +48,13 @@ START_TEST(test_cache_full_of_small_records_still_takes_larger_ones)
 {
     for (uint64_t number = 0; number < 8000; number++)
         (void)!sf_test_fill(cache.l1, number, 3, "small");
-    ck_assert_int_eq(sf_test_create(cache.l1, 9000, "a",
-                                    "something longer, which does not fit into the blocks of the small ones, not by far, "
-                                    "as it has more than two hundred bytes of text in a single field, whatever it says, "
-                                    "and needs a size of its own"),
-                     SF_OK);
+    ck_assert_int_eq(
+        sf_test_create(
+            cache.l1, 9000, "a",
+            "something longer, which does not fit into the blocks of the small ones, not by far, "
+            "as it has more than two hundred bytes of text in a single field, whatever it says, "
+            "and needs a size of its own"),
+        SF_OK);
 }
 END_TEST
 

@@ -46,7 +46,8 @@ look_for_vacancy(uint64_t number)
 static struct sf_buffer
 record_of(uint64_t version)
 {
-    struct sf_record_head head = {.kind = SF_RECORD_SESSION, .version = version, .created = 1, .last_access = 1};
+    struct sf_record_head head = {
+        .kind = SF_RECORD_SESSION, .version = version, .created = 1, .last_access = 1};
     struct sf_buffer record;
 
     sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
@@ -92,7 +93,10 @@ START_TEST(test_fill_does_not_replace_what_is_there)
 }
 END_TEST
 
-/* Loaded at version 3; meanwhile somebody else has filled it, changed it, and it was stored and has left again. */
+/*
+ * Loaded at version 3; meanwhile somebody else has filled it, changed it, and it was stored and has
+ * left again.
+ */
 START_TEST(test_record_that_grew_old_while_it_was_loaded_is_refused)
 {
     struct sf_key key = sf_test_cache_key(1);

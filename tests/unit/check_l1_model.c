@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random operations on a cache and on a plain array of what must be in it. SF_TEST_SEED in the environment repeats a run.
+ * Random operations on a cache and on a plain array of what must be in it. SF_TEST_SEED in the
+ * environment repeats a run.
  */
 #include <check.h>
 #include <stdio.h>
@@ -57,7 +58,7 @@ tear_down(void)
     sf_test_cache_fini(&cache);
 }
 
-#define must(condition, number)                                                                                       \
+#define must(condition, number)                                                                    \
     ck_assert_msg((condition), "seed %u, session %u: %s", seed, (unsigned)(number), #condition)
 
 static void
@@ -73,7 +74,10 @@ create(unsigned number)
     snprintf(model->text, sizeof(model->text), "first");
 }
 
-/* The cache may have evicted it: then it is loaded as the daemon would, and must be what the store has. */
+/*
+ * The cache may have evicted it: then it is loaded as the daemon would, and must be what the store
+ * has.
+ */
 static bool
 is_here(unsigned number)
 {
@@ -85,14 +89,19 @@ is_here(unsigned number)
         must(seen.version == model->version, number);
         must((seen.kind == SF_RECORD_ENDED) == (model->presence == ENDED), number);
         must(model->presence == ENDED || strcmp(seen.text, model->text) == 0, number);
-        must(model->presence == ENDED || sf_test_look(cache.l1, number, "n").integer == model->counter, number);
+        must(model->presence == ENDED ||
+                 sf_test_look(cache.l1, number, "n").integer == model->counter,
+             number);
         return true;
     }
     must(model->presence == NEVER || model->stored.version == model->version, number);
     return false;
 }
 
-/* What a change must answer. What is stored may be evicted even by its own change, when everything is equally old. */
+/*
+ * What a change must answer. What is stored may be evicted even by its own change, when everything
+ * is equally old.
+ */
 static void
 must_answer(enum sf_status status, bool was_here, unsigned number)
 {
@@ -100,8 +109,8 @@ must_answer(enum sf_status status, bool was_here, unsigned number)
 
     if (status == SF_NOT_FOUND && !is_here(number))
         return;
-    ck_assert_msg(status == expected, "seed %u, session %u: %s, not %s", seed, number, sf_status_name(status),
-                  sf_status_name(expected));
+    ck_assert_msg(status == expected, "seed %u, session %u: %s, not %s", seed, number,
+                  sf_status_name(status), sf_status_name(expected));
 }
 
 static void
@@ -220,9 +229,9 @@ attach_again(unsigned number)
 
 START_TEST(test_cache_agrees_with_a_plain_array)
 {
-    static void (*const moves[])(unsigned) = {create, create,    change_text, change_text, change_text, increment, increment,
-                                              rotate, increment, end,         flush,       press,       drop,      sweep,
-                                              attach_again};
+    static void (*const moves[])(unsigned) = {
+        create,    create, change_text, change_text, change_text, increment, increment,   rotate,
+        increment, end,    flush,       press,       drop,        sweep,     attach_again};
     struct sf_error error = {.status = SF_OK};
 
     for (unsigned step = 0; step < STEPS; step++) {

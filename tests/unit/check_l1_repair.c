@@ -125,7 +125,8 @@ static void
 leave_unconfirmed_fill(struct sf_l1 *l1)
 {
     struct sf_l1_owned owned;
-    struct sf_l1_image image = {.key = sf_test_cache_key(2), .version = 1, .kind = SF_RECORD_SESSION, .length = 4};
+    struct sf_l1_image image = {
+        .key = sf_test_cache_key(2), .version = 1, .kind = SF_RECORD_SESSION, .length = 4};
     _Atomic uint64_t *word;
     uint64_t value;
 
@@ -138,7 +139,8 @@ START_TEST(test_fill_that_was_not_confirmed_is_never_read_and_undone)
 {
     die_after(leave_unconfirmed_fill);
     ck_assert_int_eq(sf_test_look(cache.l1, 2, NULL).status, SF_NOT_FOUND);
-    ck_assert_int_eq(sf_test_fill(cache.l1, 2, 5, "x"), SF_CONFLICT); /* until it is known that he is dead */
+    ck_assert_int_eq(sf_test_fill(cache.l1, 2, 5, "x"),
+                     SF_CONFLICT); /* until it is known that he is dead */
     ck_assert_uint_eq(sf_test_repair_all(cache.l1, SF_TEST_NOW), 1);
     ck_assert_int_eq(sf_test_fill(cache.l1, 2, 5, "x"), SF_OK);
     ck_assert_uint_eq(sf_test_look(cache.l1, 2, NULL).version, 5);
@@ -240,7 +242,8 @@ START_TEST(test_word_that_names_a_free_block_is_emptied)
 
     ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
     ck_assert_int_eq(sf_l1_find(cache.l1, &key, NULL, &found), SF_OK);
-    atomic_store(&found.place.control->state, sf_l1_control_make(SF_L1_FREE, 0, sf_l1_control_gen(found.control)));
+    atomic_store(&found.place.control->state,
+                 sf_l1_control_make(SF_L1_FREE, 0, sf_l1_control_gen(found.control)));
     ck_assert_int_eq(sf_l1_check(cache.l1, true, &error), SF_CORRUPT);
     ck_assert_uint_eq(sf_test_repair_all(cache.l1, SF_TEST_NOW), 1);
 }

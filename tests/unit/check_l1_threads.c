@@ -41,8 +41,9 @@ wait_ms(sf_time period)
 
 START_TEST(test_virtual_processes_agree)
 {
-    static sf_workload_role_fn *const roles[] = {sf_workload_write, sf_workload_write, sf_workload_read,
-                                                 sf_workload_keep,  sf_workload_keep,  sf_workload_press};
+    static sf_workload_role_fn *const roles[] = {sf_workload_write, sf_workload_write,
+                                                 sf_workload_read,  sf_workload_keep,
+                                                 sf_workload_keep,  sf_workload_press};
     enum { ACTORS = sizeof(roles) / sizeof(roles[0]) };
     static struct sf_workload work;
     struct actor actors[ACTORS];
@@ -52,7 +53,8 @@ START_TEST(test_virtual_processes_agree)
     sf_test_cache_init(&cache, SF_L1_BYTES_MIN);
     sf_workload_begin(&work, cache.l1);
     for (unsigned i = 0; i < ACTORS; i++) {
-        actors[i] = (struct actor){.work = &work, .role = roles[i], .l1 = sf_test_cache_attach(&cache), .seed = i};
+        actors[i] = (struct actor){
+            .work = &work, .role = roles[i], .l1 = sf_test_cache_attach(&cache), .seed = i};
         ck_assert_int_eq(pthread_create(&actors[i].thread, NULL, act, &actors[i]), 0);
     }
     wait_ms(PERIOD);
@@ -74,7 +76,8 @@ END_TEST
 /* A handle may be shared by threads, too. */
 START_TEST(test_threads_share_a_handle)
 {
-    static sf_workload_role_fn *const roles[] = {sf_workload_write, sf_workload_write, sf_workload_press, sf_workload_keep};
+    static sf_workload_role_fn *const roles[] = {sf_workload_write, sf_workload_write,
+                                                 sf_workload_press, sf_workload_keep};
     enum { ACTORS = sizeof(roles) / sizeof(roles[0]) };
     static struct sf_workload work;
     struct actor actors[ACTORS];

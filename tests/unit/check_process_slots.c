@@ -12,7 +12,8 @@
 #define SLOTS 4
 
 static struct sf_temp_folder folder;
-static struct sf_l1_slot words[SLOTS]; /* copied by fork: what a child does to them its parent does not see, but for the locks */
+static struct sf_l1_slot words[SLOTS]; /* copied by fork: what a child does to them its parent does
+                                          not see, but for the locks */
 static struct sf_process_slots slots;
 
 static void
@@ -23,7 +24,8 @@ set_up(void)
     sf_temp_folder_init(&folder);
     memset(words, 0, sizeof(words));
     slots = (struct sf_process_slots){.slots = words, .count = SLOTS};
-    ck_assert_int_eq(sf_record_locks_open(&slots.locks, sf_temp_folder_path(&folder, "lock"), SF_RECORD_LOCKS_MAKE, &error),
+    ck_assert_int_eq(sf_record_locks_open(&slots.locks, sf_temp_folder_path(&folder, "lock"),
+                                          SF_RECORD_LOCKS_MAKE, &error),
                      SF_OK);
 }
 
@@ -112,8 +114,8 @@ START_TEST(test_owner_in_another_process_is_alive_until_it_ends)
     if (child == 0) {
         struct sf_error error;
         uint32_t slot;
-        bool is_claimed = sf_record_locks_open(&slots.locks, sf_temp_folder_path(&folder, "lock"), SF_RECORD_LOCKS_TAKE,
-                                               &error) == SF_OK &&
+        bool is_claimed = sf_record_locks_open(&slots.locks, sf_temp_folder_path(&folder, "lock"),
+                                               SF_RECORD_LOCKS_TAKE, &error) == SF_OK &&
                           sf_process_slot_claim(&slots, &slot) == SF_OK;
         _exit(!(is_claimed && write(up[1], &byte, 1) == 1 && read(down[0], &byte, 1) == 1));
     }

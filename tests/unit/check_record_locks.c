@@ -95,7 +95,10 @@ START_TEST(test_lock_excludes_other_handles_of_the_same_process)
 }
 END_TEST
 
-/* What the kernel does by itself is the opposite: closing any descriptor of the file drops all locks. */
+/*
+ * What the kernel does by itself is the opposite: closing any descriptor of the file drops all
+ * locks.
+ */
 START_TEST(test_closing_one_handle_keeps_the_locks_of_another)
 {
     struct sf_record_locks *one = open_locks(SF_RECORD_LOCKS_MAKE);
@@ -152,7 +155,8 @@ START_TEST(test_missing_link_and_writable_files_are_refused)
 {
     struct sf_record_locks *locks;
 
-    ck_assert_int_eq(sf_record_locks_open(&locks, path, SF_RECORD_LOCKS_TAKE, &error), SF_NOT_FOUND);
+    ck_assert_int_eq(sf_record_locks_open(&locks, path, SF_RECORD_LOCKS_TAKE, &error),
+                     SF_NOT_FOUND);
     ck_assert_int_eq(symlink("/etc/passwd", path), 0);
     ck_assert_int_eq(sf_record_locks_open(&locks, path, SF_RECORD_LOCKS_MAKE, &error), SF_INVALID);
     ck_assert_int_eq(unlink(path), 0);

@@ -114,7 +114,8 @@ END_TEST
 START_TEST(test_folder_is_refused)
 {
     ck_assert_int_eq(mkdir(path, 0700), 0);
-    ck_assert_int_eq(sf_shared_memory_map(&(struct sf_mapping){NULL, 0}, path, true, &error), SF_INVALID);
+    ck_assert_int_eq(sf_shared_memory_map(&(struct sf_mapping){NULL, 0}, path, true, &error),
+                     SF_INVALID);
 }
 END_TEST
 
