@@ -13,3 +13,7 @@ bench: all $(bench_programs)
 bench_programs += %D%/bench_store
 bench_bench_store_SOURCES = %D%/bench_store.c
 bench_bench_store_LDADD = libstore.la libsession.la
+
+bench_programs += %D%/bench_l1
+bench_bench_l1_SOURCES = %D%/bench_l1.c
+bench_bench_l1_LDADD = libsession.la -lm

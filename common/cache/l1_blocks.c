@@ -78,13 +78,15 @@ is_key(const uint64_t *header, const struct sf_key *key)
     return ((header[SF_L1_AT_KEY] ^ wanted[0]) | (header[SF_L1_AT_KEY_HIGH] ^ wanted[1])) == 0;
 }
 
+/* The long part without a seed, which would cost more to set up than a small record to hash. */
 static uint64_t
 checksum(const struct sf_l1 *l1, uint64_t gen, const uint64_t *header, struct sf_span record)
 {
-    uint64_t sum =
-        XXH3_64bits_withSeed(header + 1, SF_L1_BLOCK_HEADER - sizeof(uint64_t), l1->sum_seed ^ gen);
+    uint64_t words[SF_L1_BLOCK_WORDS];
 
-    return XXH3_64bits_withSeed(record.data, record.size, sum);
+    memcpy(words, header, sizeof(words));
+    words[SF_L1_AT_CHECKSUM] = XXH3_64bits(record.data, record.size);
+    return XXH3_64bits_withSeed(words, sizeof(words), l1->sum_seed ^ gen);
 }
 
 static void

@@ -66,6 +66,7 @@ sf_l1_follow(const struct sf_l1 *l1, _Atomic uint64_t *word, uint64_t value,
     found_out->block = sf_l1_word_block(value);
     if (!sf_l1_block_place(l1, found_out->block, &found_out->place))
         return SF_CORRUPT;
+    __builtin_prefetch(found_out->place.words); /* while the control is fetched */
     found_out->control = sf_l1_load(&found_out->place.control->state); /* O3 */
     if (sf_l1_peek(word) != value)
         return SF_CONFLICT;

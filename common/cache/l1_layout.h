@@ -230,7 +230,7 @@ sf_l1_touch_matches(uint64_t touch, uint64_t gen)
  * owner, which is a race by C11 unless the words are atomic.
  */
 enum sf_l1_block_word {
-    SF_L1_AT_CHECKSUM, /* XXH3 of all that follows, seeded with the segment's key and gen */
+    SF_L1_AT_CHECKSUM, /* XXH3 of what follows, the record hashed first; the seed has the generation */
     SF_L1_AT_KEY,
     SF_L1_AT_KEY_HIGH,
     SF_L1_AT_VERSION,  /* version : 56 | kind : 8 */
