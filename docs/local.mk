@@ -12,6 +12,7 @@ EXTRA_DIST += \
 	%D%/daemon.md \
 	%D%/log-messages.md \
 	%D%/record-format.md \
+	%D%/shared-memory.md \
 	%D%/stores.md \
 	%D%/decisions
 
