@@ -117,6 +117,7 @@ copy_out(unsigned char *to, const _Atomic uint64_t *from, size_t bytes)
 {
     size_t whole = bytes / sizeof(uint64_t);
 
+#pragma GCC unroll 8
     for (size_t i = 0; i < whole; i++) {
         uint64_t word = sf_l1_peek(&from[i]);
         memcpy(to + i * sizeof(word), &word, sizeof(word));
@@ -133,6 +134,7 @@ copy_in(_Atomic uint64_t *to, struct sf_span from)
     size_t whole = from.size / sizeof(uint64_t);
     uint64_t word = 0;
 
+#pragma GCC unroll 8
     for (size_t i = 0; i < whole; i++) {
         memcpy(&word, from.data + i * sizeof(word), sizeof(word));
         atomic_store_explicit(&to[i], word, memory_order_relaxed);
