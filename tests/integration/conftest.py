@@ -15,7 +15,9 @@ def pytest_report_header():
 
 @pytest.fixture(scope="session")
 def probe(tmp_path_factory):
-    """The C CGI, compiled once."""
+    """The C CGI, compiled once; and without a build no test begins."""
+    build.module()
+    build.program("session-fastd", "session_daemon")
     target = tmp_path_factory.mktemp("probe") / "probe"
     build.compile_c(build.APPLICATIONS / "probe.c", target)
     return target
