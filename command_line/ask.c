@@ -7,7 +7,8 @@ static int
 tell_failure(const struct command_context *context, enum sf_status status)
 {
     if (status == SF_UNCERTAIN)
-        return command_fail(EXIT_NO_ANSWER, "the daemon at %s did not answer in time", context->instance.socket_path);
+        return command_fail(EXIT_NO_ANSWER, "the daemon at %s did not answer in time",
+                            context->instance.socket_path);
     return command_fail(EXIT_NO_ANSWER, "no daemon answers at %s", context->instance.socket_path);
 }
 
@@ -42,7 +43,8 @@ command_ask(struct command_context *context, sf_time wait, const char *const *wo
         spans[count] = sf_span_text(words[count]);
         count++;
     }
-    if (context->link == NULL && sf_daemon_link_new(&context->link, context->instance.socket_path) != SF_OK)
+    if (context->link == NULL &&
+        sf_daemon_link_new(&context->link, context->instance.socket_path) != SF_OK)
         return command_fail(EXIT_NO_ANSWER, "out of memory");
     enum sf_status status =
         sf_daemon_ask(context->link, spans, count, sf_clock_steady() + wait, &context->reply);

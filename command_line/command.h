@@ -4,8 +4,8 @@
 /*
  * command.h - what every subcommand of session-fast gets and answers.
  *
- * A subcommand builds one JSON value and hands it to print.h, which shows it as JSON or as a table: what a script sees
- * and what a person sees cannot drift apart.
+ * A subcommand builds one JSON value and hands it to print.h, which shows it as JSON or as a table:
+ * what a script sees and what a person sees cannot drift apart.
  */
 #include <jansson.h>
 
@@ -14,9 +14,9 @@
 
 enum command_exit {
     EXIT_DONE = 0,
-    EXIT_NEGATIVE = 1,    /* the answer is no: no such session, a bad configuration, a damaged cache */
-    EXIT_USAGE = 2,       /* the call's words are off */
-    EXIT_NO_ANSWER = 3    /* the daemon or the store did not answer */
+    EXIT_NEGATIVE = 1, /* the answer is no: no such session, a bad configuration, a damaged cache */
+    EXIT_USAGE = 2,    /* the call's words are off */
+    EXIT_NO_ANSWER = 3 /* the daemon or the store did not answer */
 };
 
 struct command_context {
@@ -30,13 +30,15 @@ struct command_context {
 
 typedef int command_fn(struct command_context *context, int argc, char **argv);
 
-command_fn command_status, command_list, command_show, command_end, command_flush, command_config, command_cache;
+command_fn command_status, command_list, command_show, command_end, command_flush, command_config,
+    command_cache;
 
-/* One line to standard error, "session-fast: ...", control characters replaced; returns `exit_code`. */
+/* One line to standard error, control characters replaced; returns `exit_code`. */
 int command_fail(int exit_code, const char *format, ...) SF_PRINTF(2, 3);
 
 /*
- * Asks the daemon, waits up to `wait` ms. EXIT_DONE: context->reply holds an answer that is no error; otherwise the failure has
- * been told and the exit code is returned. `words` are NUL-terminated, NULL at the end.
+ * Asks the daemon, waits up to `wait` ms. EXIT_DONE: context->reply holds an answer that is no
+ * error; otherwise the failure has been told and the exit code is returned. `words` are
+ * NUL-terminated, NULL at the end.
  */
 int command_ask(struct command_context *context, sf_time wait, const char *const *words);

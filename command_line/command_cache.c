@@ -21,17 +21,39 @@ static const struct print_column usage_columns[] = {
     {"processes", "processes attached", PRINT_NUMBER},
 };
 
-static json_t *
-usage_to_json(struct sf_l1 *l1, struct sf_l1_usage *usage)
+static void
+set_number(json_t *object, const char *field, uint64_t number)
 {
-    sf_l1_usage(l1, usage);
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "bytes", (json_int_t)usage->bytes,
-                     "record_bytes", (json_int_t)usage->record_bytes, "live", (json_int_t)usage->blocks_live, "dirty",
-                     (json_int_t)usage->blocks_dirty, "tombstones", (json_int_t)usage->tombstones, "free",
-                     (json_int_t)usage->blocks_free, "owned", (json_int_t)usage->blocks_owned, "slabs",
-                     (json_int_t)usage->slabs, "slabs_used", (json_int_t)usage->slabs_used, "index_words",
-                     (json_int_t)usage->index_words, "index_used", (json_int_t)usage->index_used, "processes",
-                     (json_int_t)usage->processes);
+    json_object_set_new(object, field, json_integer((json_int_t)number));
+}
+
+static json_t *
+usage_to_json(const struct sf_l1_usage *usage)
+{
+    json_t *object = json_object();
+
+    set_number(object, "bytes", usage->bytes);
+    set_number(object, "record_bytes", usage->record_bytes);
+    set_number(object, "live", usage->blocks_live);
+    set_number(object, "dirty", usage->blocks_dirty);
+    set_number(object, "tombstones", usage->tombstones);
+    set_number(object, "free", usage->blocks_free);
+    set_number(object, "owned", usage->blocks_owned);
+    set_number(object, "slabs_used", usage->slabs_used);
+    set_number(object, "slabs", usage->slabs);
+    set_number(object, "index_used", usage->index_used);
+    set_number(object, "index_words", usage->index_words);
+    set_number(object, "processes", usage->processes);
+    return object;
+}
+
+/* In words; NULL verdict: nothing was found. */
+static const char *
+describe(const char *verdict, bool is_quiet)
+{
+    if (verdict != NULL)
+        return "DAMAGED";
+    return is_quiet ? "intact" : "intact (other processes are at work: leaks were not looked for)";
 }
 
 static int
@@ -42,8 +64,7 @@ report(const struct command_context *context, const char *verdict, bool is_quiet
     if (context->is_json) {
         print_json(usage);
     } else {
-        printf("%s: %s\n", context->instance.cache_path,
-               verdict != NULL ? "DAMAGED" : is_quiet ? "intact" : "intact (other processes are at work: leaks were not looked for)");
+        printf("%s: %s\n", context->instance.cache_path, describe(verdict, is_quiet));
         if (verdict != NULL)
             printf("  %s\n", verdict);
         print_object(usage, usage_columns, sizeof usage_columns / sizeof usage_columns[0], 2);
@@ -62,10 +83,12 @@ command_cache(struct command_context *context, int argc, char **argv)
         return command_fail(EXIT_USAGE, "usage: session-fast cache check");
     enum sf_status status = sf_l1_attach(&l1, &context->instance, SF_L1_READ_ONLY, &error);
     if (status == SF_NOT_FOUND)
-        return command_fail(EXIT_NO_ANSWER, "there is no cache at %s", context->instance.cache_path);
+        return command_fail(EXIT_NO_ANSWER, "there is no cache at %s",
+                            context->instance.cache_path);
     if (status != SF_OK)
         return command_fail(EXIT_NEGATIVE, "%s", error.text);
-    json_t *numbers = usage_to_json(l1, &usage);
+    sf_l1_usage(l1, &usage);
+    json_t *numbers = usage_to_json(&usage);
     bool is_quiet = usage.processes == 0;
     status = sf_l1_check(l1, is_quiet, &error);
     int exit_code = report(context, status == SF_OK ? NULL : error.text, is_quiet, numbers);

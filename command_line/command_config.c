@@ -44,7 +44,8 @@ command_config(struct command_context *context, int argc, char **argv)
     if (check_file(&config, path, context->pool, &error) != SF_OK) {
         if (!context->is_json)
             return command_fail(EXIT_NEGATIVE, "%s", error.text);
-        json_t *verdict = json_pack("{s:b, s:s, s:s}", "valid", 0, "file", path, "error", error.text);
+        json_t *verdict =
+            json_pack("{s:b, s:s, s:s}", "valid", 0, "file", path, "error", error.text);
         print_json(verdict);
         json_decref(verdict);
         return EXIT_NEGATIVE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * list, show, end: sessions as the daemon knows them; list --cached looks into the shared memory itself.
+ * list, show, end: sessions as the daemon knows them; list --cached looks into the shared memory
+ * itself.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -30,11 +31,13 @@ static const struct print_column list_columns[] = {
     {"bytes", "BYTES", PRINT_NUMBER},
 };
 
-static const struct print_column show_columns[] = {
-    {"key", "key", PRINT_TEXT},          {"user", "user", PRINT_TEXT},
-    {"state", "state", PRINT_TEXT},      {"created", "created", PRINT_TIME},
-    {"last_access", "last access", PRINT_TIME}, {"expires", "expires", PRINT_TIME},
-    {"version", "version", PRINT_NUMBER}};
+static const struct print_column show_columns[] = {{"key", "key", PRINT_TEXT},
+                                                   {"user", "user", PRINT_TEXT},
+                                                   {"state", "state", PRINT_TEXT},
+                                                   {"created", "created", PRINT_TIME},
+                                                   {"last_access", "last access", PRINT_TIME},
+                                                   {"expires", "expires", PRINT_TIME},
+                                                   {"version", "version", PRINT_NUMBER}};
 
 struct list_request {
     struct command_context *context;
@@ -49,11 +52,12 @@ struct list_request {
 static json_t *
 row_to_json(const struct sf_resp_value *values)
 {
-    return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:I}", "key", print_bytes_to_json(values[0].text), "user",
-                     print_bytes_to_json(values[1].text), "created", (json_int_t)values[2].integer, "last_access",
-                     (json_int_t)values[3].integer, "expires", (json_int_t)values[4].integer, "version",
-                     (json_int_t)values[5].integer, "state", print_bytes_to_json(values[6].text), "bytes",
-                     (json_int_t)values[7].integer);
+    return json_pack(
+        "{s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:I}", "key", print_bytes_to_json(values[0].text),
+        "user", print_bytes_to_json(values[1].text), "created", (json_int_t)values[2].integer,
+        "last_access", (json_int_t)values[3].integer, "expires", (json_int_t)values[4].integer,
+        "version", (json_int_t)values[5].integer, "state", print_bytes_to_json(values[6].text),
+        "bytes", (json_int_t)values[7].integer);
 }
 
 /* One page; request->after moves on, to "" at the end. */
@@ -71,7 +75,8 @@ fetch_page(struct list_request *request)
         return exit_code;
     /* [array 2] next [array n] then n times [array 8] and its values */
     if (reply->count < 3 || reply->values[1].text.size > SF_KEY_TEXT)
-        return command_fail(EXIT_NO_ANSWER, "the daemon's answer makes no sense: is it another version?");
+        return command_fail(EXIT_NO_ANSWER,
+                            "the daemon's answer makes no sense: is it another version?");
     memcpy(request->after, reply->values[1].text.data, reply->values[1].text.size);
     request->after[reply->values[1].text.size] = '\0';
     for (size_t at = 3; at + ROW_VALUES < reply->count; at += 1 + ROW_VALUES)
@@ -90,8 +95,17 @@ list_all(struct list_request *request)
     return EXIT_DONE;
 }
 
+static const char *
+cached_state(const struct sf_l1_view *view)
+{
+    if (view->head.kind == SF_RECORD_ENDED)
+        return "ended";
+    return view->is_clean ? "clean" : "dirty";
+}
+
 static bool
-add_cached(void *data, const struct sf_key *key, struct sf_span record, const struct sf_l1_view *view)
+add_cached(void *data, const struct sf_key *key, struct sf_span record,
+           const struct sf_l1_view *view)
 {
     struct list_request *request = data;
     char text[SF_KEY_TEXT + 1];
@@ -101,11 +115,12 @@ add_cached(void *data, const struct sf_key *key, struct sf_span record, const st
     sf_key_format(key, text);
     json_array_append_new(request->rows,
                           json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:s, s:I}", "key", text, "user",
-                                    print_bytes_to_json(view->head.user), "created", (json_int_t)view->head.created,
-                                    "last_access", (json_int_t)view->last_access, "expires",
-                                    (json_int_t)sf_record_expires(&view->head, view->last_access), "version",
-                                    (json_int_t)view->head.version, "state",
-                                    view->head.kind == SF_RECORD_ENDED ? "ended" : view->is_clean ? "clean" : "dirty",
+                                    print_bytes_to_json(view->head.user), "created",
+                                    (json_int_t)view->head.created, "last_access",
+                                    (json_int_t)view->last_access, "expires",
+                                    (json_int_t)sf_record_expires(&view->head, view->last_access),
+                                    "version", (json_int_t)view->head.version, "state",
+                                    cached_state(view),
                                     "bytes", (json_int_t)record.size));
     return json_array_size(request->rows) < request->limit;
 }
@@ -166,20 +181,27 @@ parse_list(struct list_request *request, bool *is_cached_out, int argc, char **a
 
     while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1)
         switch (letter) {
-        case 'u': request->user = optarg; break;
-        case 'c': *is_cached_out = true; break;
+        case 'u':
+            request->user = optarg;
+            break;
+        case 'c':
+            *is_cached_out = true;
+            break;
         case 'n':
             if (!parse_limit(optarg, &request->limit))
                 return command_fail(EXIT_USAGE, "--limit takes a number from 1 to 10000000");
             break;
         case 'a':
             if (sf_key_parse(&key, sf_span_text(optarg)) != SF_OK)
-                return command_fail(EXIT_USAGE, "--after takes a key of %d hex digits", SF_KEY_TEXT);
+                return command_fail(EXIT_USAGE, "--after takes a key of %d hex digits",
+                                    SF_KEY_TEXT);
             sf_key_format(&key, request->after);
             break;
-        default: return EXIT_USAGE;
+        default:
+            return EXIT_USAGE;
         }
-    return optind == argc ? EXIT_DONE : command_fail(EXIT_USAGE, "list takes options only: see --help");
+    return optind == argc ? EXIT_DONE
+                          : command_fail(EXIT_USAGE, "list takes options only: see --help");
 }
 
 int
@@ -235,9 +257,10 @@ find_key(struct command_context *context, const char *text, char key_out[SF_KEY_
 {
     size_t length = strlen(text);
 
-    if (length < KEY_PREFIX_MIN || length > SF_KEY_TEXT || strspn(text, "0123456789abcdef") != length)
-        return command_fail(EXIT_USAGE, "'%s' is no session key: %d to %d digits 0-9a-f", text, KEY_PREFIX_MIN,
-                            SF_KEY_TEXT);
+    if (length < KEY_PREFIX_MIN || length > SF_KEY_TEXT ||
+        strspn(text, "0123456789abcdef") != length)
+        return command_fail(EXIT_USAGE, "'%s' is no session key: %d to %d digits 0-9a-f", text,
+                            KEY_PREFIX_MIN, SF_KEY_TEXT);
     memcpy(key_out, text, length + 1);
     if (length == SF_KEY_TEXT)
         return EXIT_DONE;
@@ -247,9 +270,11 @@ find_key(struct command_context *context, const char *text, char key_out[SF_KEY_
     if (exit_code == EXIT_DONE && !begins_with(json_array_get(request.rows, 0), text))
         exit_code = command_fail(EXIT_NEGATIVE, "no session key begins with %s", text);
     else if (exit_code == EXIT_DONE && begins_with(json_array_get(request.rows, 1), text))
-        exit_code = command_fail(EXIT_NEGATIVE, "several session keys begin with %s: give more digits", text);
+        exit_code = command_fail(EXIT_NEGATIVE,
+                                 "several session keys begin with %s: give more digits", text);
     else if (exit_code == EXIT_DONE)
-        memcpy(key_out, json_string_value(json_object_get(json_array_get(request.rows, 0), "key")), SF_KEY_TEXT + 1);
+        memcpy(key_out, json_string_value(json_object_get(json_array_get(request.rows, 0), "key")),
+               SF_KEY_TEXT + 1);
     json_decref(request.rows);
     return exit_code;
 }
@@ -262,7 +287,8 @@ shown_value(struct sf_span name, const struct sf_resp_value *value)
 {
     if (sf_export_is_credential(name))
         return json_string("(hidden)");
-    return value->type == SF_RESP_INTEGER ? json_integer(value->integer) : print_bytes_to_json(value->text);
+    return value->type == SF_RESP_INTEGER ? json_integer(value->integer)
+                                          : print_bytes_to_json(value->text);
 }
 
 static json_t *
@@ -336,7 +362,8 @@ end_one(struct command_context *context, const char *text, json_t *results)
 int
 command_end(struct command_context *context, int argc, char **argv)
 {
-    static const struct print_column columns[] = {{"key", "KEY", PRINT_TEXT}, {"ended", "ENDED", PRINT_TEXT}};
+    static const struct print_column columns[] = {{"key", "KEY", PRINT_TEXT},
+                                                  {"ended", "ENDED", PRINT_TEXT}};
     int worst = EXIT_DONE;
 
     if (argc < 2)

@@ -23,7 +23,8 @@ form_of(const char *name)
         return PRINT_BYTES;
     if (ends_with(name, "_ms"))
         return PRINT_DURATION;
-    if (strcmp(name, "started") == 0 || strcmp(name, "writer_last_flush") == 0 || strcmp(name, "sweep_last") == 0)
+    if (strcmp(name, "started") == 0 || strcmp(name, "writer_last_flush") == 0 ||
+        strcmp(name, "sweep_last") == 0)
         return PRINT_TIME;
     return PRINT_TEXT;
 }
@@ -46,7 +47,8 @@ print_status(json_t *status)
 static json_t *
 value_to_json(const struct sf_resp_value *value)
 {
-    return value->type == SF_RESP_INTEGER ? json_integer(value->integer) : print_bytes_to_json(value->text);
+    return value->type == SF_RESP_INTEGER ? json_integer(value->integer)
+                                          : print_bytes_to_json(value->text);
 }
 
 int

@@ -23,8 +23,10 @@ struct subcommand {
 
 static const struct subcommand subcommands[] = {
     {"status", command_status, "", "the daemon, the cache, the store, the counters"},
-    {"list", command_list, "[--user NAME] [--limit N] [--after KEY] [--cached]", "sessions, in key order"},
-    {"show", command_show, "KEY", "one session with its fields; 8 digits or more of the key will do"},
+    {"list", command_list, "[--user NAME] [--limit N] [--after KEY] [--cached]",
+     "sessions, in key order"},
+    {"show", command_show, "KEY",
+     "one session with its fields; 8 digits or more of the key will do"},
     {"end", command_end, "KEY...", "log sessions out"},
     {"flush", command_flush, "", "write everything that waits to the store, and wait for it"},
     {"config", command_config, "check [FILE]", "is the file of 'Directive value' lines right?"},
@@ -52,14 +54,17 @@ command_fail(int exit_code, const char *format, ...)
 static void
 print_usage(FILE *stream)
 {
-    fputs("usage: session-fast [-i NAME|DIR] [--state DIR] [--json] COMMAND [ARGUMENTS]\n\n", stream);
+    fputs("usage: session-fast [-i NAME|DIR] [--state DIR] [--json] COMMAND [ARGUMENTS]\n\n",
+          stream);
     for (size_t i = 0; i < SUBCOMMANDS; i++)
-        fprintf(stream, "  %s %s\n        %s\n", subcommands[i].name, subcommands[i].arguments, subcommands[i].help);
+        fprintf(stream, "  %s %s\n        %s\n", subcommands[i].name, subcommands[i].arguments,
+                subcommands[i].help);
     fputs("\n  -i, --instance NAME|DIR  as SessionFastInstance says (default: session-fast)\n"
           "      --state DIR          as SessionFastStateDirectory says\n"
           "      --json               for scripts\n"
           "  -h, --help, --version\n\n"
-          "Exit status: 0 done; 1 the answer is no; 2 wrong usage; 3 no answer from the daemon or the store.\n",
+          "Exit status: 0 done; 1 the answer is no; 2 wrong usage; 3 no answer from the daemon or "
+          "the store.\n",
           stream);
 }
 
@@ -68,13 +73,14 @@ set_option(struct command_context *context, const char *directive, const char *v
 {
     struct sf_error error;
 
-    if (value == NULL || sf_config_set(&context->config, sf_option_find(directive), value, context->pool, &error) == SF_OK)
+    if (value == NULL || sf_config_set(&context->config, sf_option_find(directive), value,
+                                       context->pool, &error) == SF_OK)
         return true;
     command_fail(EXIT_USAGE, "%s", error.text);
     return false;
 }
 
-/* The instance's own file, where httpd or an administrator has left one, says where its state folder is. */
+/* The instance's own file, where there is one, says where its state folder is. */
 static int
 find_instance(struct command_context *context, const char *instance, const char *state)
 {
@@ -108,7 +114,8 @@ find_subcommand(const char *name)
 }
 
 static int
-run_subcommand(struct command_context *context, const char *instance, const char *state, int argc, char **argv)
+run_subcommand(struct command_context *context, const char *instance, const char *state, int argc,
+               char **argv)
 {
     const struct subcommand *subcommand = find_subcommand(argv[0]);
 
@@ -131,10 +138,12 @@ int
 main(int argc, char **argv)
 {
     enum { OPTION_STATE = 256, OPTION_JSON, OPTION_VERSION };
-    static const struct option options[] = {
-        {"instance", required_argument, NULL, 'i'}, {"state", required_argument, NULL, OPTION_STATE},
-        {"json", no_argument, NULL, OPTION_JSON},   {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, OPTION_VERSION}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"instance", required_argument, NULL, 'i'},
+                                            {"state", required_argument, NULL, OPTION_STATE},
+                                            {"json", no_argument, NULL, OPTION_JSON},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, OPTION_VERSION},
+                                            {NULL, 0, NULL, 0}};
     struct command_context context = {0};
     const char *instance = NULL, *state = NULL;
     int letter;
@@ -142,12 +151,23 @@ main(int argc, char **argv)
     setlocale(LC_ALL, "");
     while ((letter = getopt_long(argc, argv, "+i:h", options, NULL)) != -1)
         switch (letter) {
-        case 'i': instance = optarg; break;
-        case OPTION_STATE: state = optarg; break;
-        case OPTION_JSON: context.is_json = true; break;
-        case 'h': print_usage(stdout); return EXIT_DONE;
-        case OPTION_VERSION: puts("session-fast " SF_VERSION); return EXIT_DONE;
-        default: return EXIT_USAGE;
+        case 'i':
+            instance = optarg;
+            break;
+        case OPTION_STATE:
+            state = optarg;
+            break;
+        case OPTION_JSON:
+            context.is_json = true;
+            break;
+        case 'h':
+            print_usage(stdout);
+            return EXIT_DONE;
+        case OPTION_VERSION:
+            puts("session-fast " SF_VERSION);
+            return EXIT_DONE;
+        default:
+            return EXIT_USAGE;
         }
     if (optind == argc) {
         print_usage(stderr);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "command_line/print.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <wchar.h>
 
 #define CELL_MAX 512
+#define COLUMNS_MAX 16
 
 void
 print_json(const json_t *value)
@@ -22,7 +24,8 @@ escape_text(const char *text, char cell_out[CELL_MAX])
 {
     size_t used = 0;
 
-    for (const unsigned char *at = (const unsigned char *)text; *at != 0 && used + 8 < CELL_MAX; at++) {
+    for (const unsigned char *at = (const unsigned char *)text; *at != 0 && used + 8 < CELL_MAX;
+         at++) {
         bool is_c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0;
         if (*at < 0x20 || *at == 0x7f || is_c1)
             used += (size_t)snprintf(cell_out + used, CELL_MAX - used, "\\x%02x", *at);
@@ -45,7 +48,8 @@ format_bytes(json_int_t bytes, char cell_out[CELL_MAX])
         amount /= 1024;
         unit++;
     }
-    snprintf(cell_out, CELL_MAX, unit == 0 || amount >= 100 ? "%.0f%c" : "%.1f%c", amount, units[unit]);
+    snprintf(cell_out, CELL_MAX, unit == 0 || amount >= 100 ? "%.0f%c" : "%.1f%c", amount,
+             units[unit]);
 }
 
 static void
@@ -127,30 +131,44 @@ print_cell(const char *cell, enum print_form form, int width, bool is_last)
     fputs(is_last ? "\n" : "  ", stdout);
 }
 
+static void
+widen(int widths[], const json_t *row, const struct print_column *columns, size_t count)
+{
+    char cell[CELL_MAX];
+
+    for (size_t i = 0; i < count; i++) {
+        format_cell(json_object_get(row, columns[i].field), columns[i].form, cell);
+        int width = width_of(cell);
+        if (width > widths[i])
+            widths[i] = width;
+    }
+}
+
+static void
+print_row(const int widths[], const json_t *row, const struct print_column *columns, size_t count)
+{
+    char cell[CELL_MAX];
+
+    for (size_t i = 0; i < count; i++) {
+        format_cell(json_object_get(row, columns[i].field), columns[i].form, cell);
+        print_cell(cell, columns[i].form, widths[i], i + 1 == count);
+    }
+}
+
 void
 print_table(const json_t *rows, const struct print_column *columns, size_t count)
 {
-    char cell[CELL_MAX];
-    int widths[16] = {0};
-    size_t index;
-    json_t *row;
+    int widths[COLUMNS_MAX] = {0};
 
+    assert(count <= COLUMNS_MAX);
     for (size_t i = 0; i < count; i++)
         widths[i] = width_of(columns[i].title);
-    json_array_foreach(rows, index, row)
-        for (size_t i = 0; i < count; i++) {
-            format_cell(json_object_get(row, columns[i].field), columns[i].form, cell);
-            int width = width_of(cell);
-            if (width > widths[i])
-                widths[i] = width;
-        }
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        widen(widths, json_array_get(rows, i), columns, count);
     for (size_t i = 0; i < count; i++)
         print_cell(columns[i].title, columns[i].form, widths[i], i + 1 == count);
-    json_array_foreach(rows, index, row)
-        for (size_t i = 0; i < count; i++) {
-            format_cell(json_object_get(row, columns[i].field), columns[i].form, cell);
-            print_cell(cell, columns[i].form, widths[i], i + 1 == count);
-        }
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        print_row(widths, json_array_get(rows, i), columns, count);
 }
 
 void
@@ -167,7 +185,8 @@ print_object(const json_t *object, const struct print_column *columns, size_t co
         if (value == NULL)
             continue;
         format_cell(value, columns[i].form, cell);
-        printf("%*s%s%*s  %s\n", indent, "", columns[i].title, width - width_of(columns[i].title), "", cell);
+        printf("%*s%s%*s  %s\n", indent, "", columns[i].title, width - width_of(columns[i].title),
+               "", cell);
     }
 }
 
@@ -178,7 +197,8 @@ print_members(const json_t *object, int indent)
     int width = 0;
     const char *key;
     json_t *value;
-    json_t *members = json_incref((json_t *)(uintptr_t)object); /* the foreach macro wants it mutable */
+    /* The foreach macro wants it mutable. */
+    json_t *members = json_incref((json_t *)(uintptr_t)object);
 
     json_object_foreach(members, key, value) {
         escape_text(key, name);

@@ -4,7 +4,8 @@
 /*
  * print.h - JSON values on the screen: as JSON, as a table, as name and value lines.
  *
- * Text from sessions and stores is shown with control characters escaped: a session cannot steer a terminal.
+ * Text from sessions and stores is shown with control characters escaped: a session cannot steer a
+ * terminal.
  */
 #include <jansson.h>
 #include <stdbool.h>
@@ -29,7 +30,8 @@ struct print_column {
 void print_json(const json_t *value);
 void print_table(const json_t *rows, const struct print_column *columns, size_t count);
 /* One "name  value" line for each column whose field the object has; `indent` blanks before it. */
-void print_object(const json_t *object, const struct print_column *columns, size_t count, int indent);
+void print_object(const json_t *object, const struct print_column *columns, size_t count,
+                  int indent);
 /* The same for every member of the object, as text. */
 void print_members(const json_t *object, int indent);
 
