@@ -106,8 +106,7 @@ sf_l1_describe(const struct sf_l1_found *found, struct sf_span record, struct sf
 
     if (status != SF_OK)
         return status;
-    view_out->last_access =
-        later(view_out->head.last_access, sf_l1_block_last_access(&found->place, found->control));
+    view_out->last_access = later(view_out->head.last_access, found->image.last_access);
     view_out->is_clean = sf_l1_control_is_clean(found->control);
     return SF_OK;
 }

@@ -260,14 +260,16 @@ load_session(struct attempt *attempt)
 
     if (status != SF_OK || head->kind == SF_RECORD_ENDED)
         return status;
-    sf_time touched = sf_l1_block_last_access(&attempt->found.place, attempt->found.control);
-    if (head->last_access < touched)
-        head->last_access = touched;
+    if (head->last_access < attempt->found.image.last_access)
+        head->last_access = attempt->found.image.last_access;
     sf_time expires = sf_record_expires(head, head->last_access);
     return expires != 0 && expires <= attempt->change->now ? SF_NOT_FOUND : SF_OK;
 }
 
-/* Finds the session, following what ROTATE left behind. */
+/*
+ * Finds the session, following what ROTATE left behind. Not for LOGIN and ROTATE: the new id goes to
+ * whoever asks, and the old one may be known to somebody else.
+ */
 static enum sf_status
 find_session(struct attempt *attempt)
 {

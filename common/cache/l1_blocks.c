@@ -5,7 +5,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#define TOUCH_SECONDS_MAX 60u
+#define TOUCH_AHEAD_MAX SF_MINUTE
 
 /*
  * ThreadSanitizer does not know fences. It needs none of ours: every access that they order is
@@ -146,31 +146,57 @@ copy_in(_Atomic uint64_t *to, struct sf_span from)
     }
 }
 
+static uint32_t
+seconds_of(const _Atomic uint64_t *touch, uint64_t control)
+{
+    uint64_t value = sf_l1_peek(touch);
+
+    return sf_l1_touch_matches(value, sf_l1_control_gen(control)) ? (uint32_t)value : 0;
+}
+
+/* SF_CONFLICT is is_unchanged's to say, behind all that is copied. */
+static enum sf_status
+copy_header(const struct sf_l1_place *place, uint64_t control, const struct sf_key *key,
+            uint64_t *header, struct sf_l1_image *image_out)
+{
+    for (size_t i = 0; i < SF_L1_BLOCK_WORDS; i++)
+        header[i] = sf_l1_peek(&place->words[i]);
+    if (key != NULL && !is_key(header, key))
+        return SF_NOT_FOUND;
+    unpack(image_out, header);
+    image_out->last_access = (sf_time)seconds_of(&place->control->touch, control) * SF_SECOND;
+    image_out->stored_access = (sf_time)seconds_of(&place->control->stored, control) * SF_SECOND;
+    return image_out->length <= place->capacity ? SF_OK : SF_CORRUPT;
+}
+
+static enum sf_status
+copy_record(const struct sf_l1_place *place, const struct sf_l1_image *image,
+            struct sf_buffer *record_out)
+{
+    sf_buffer_clear(record_out);
+    enum sf_status status = sf_buffer_reserve(record_out, image->length);
+
+    if (status != SF_OK)
+        return status;
+    copy_out(record_out->data, place->words + SF_L1_BLOCK_WORDS, image->length);
+    record_out->size = image->length;
+    return SF_OK;
+}
+
 enum sf_status
 sf_l1_block_read(const struct sf_l1 *l1, const struct sf_l1_place *place, uint64_t control,
                  const struct sf_key *key, struct sf_buffer *record_out,
                  struct sf_l1_image *image_out)
 {
     uint64_t header[SF_L1_BLOCK_WORDS];
+    enum sf_status status = copy_header(place, control, key, header, image_out);
 
-    for (size_t i = 0; i < SF_L1_BLOCK_WORDS; i++)
-        header[i] = sf_l1_peek(&place->words[i]);
-    if (key != NULL && !is_key(header, key))
-        return is_unchanged(place, control) ? SF_NOT_FOUND : SF_CONFLICT;
-    unpack(image_out, header);
-    if (image_out->length > place->capacity)
-        return is_unchanged(place, control) ? SF_CORRUPT : SF_CONFLICT;
-    if (record_out == NULL)
-        return is_unchanged(place, control) ? SF_OK : SF_CONFLICT;
-
-    sf_buffer_clear(record_out);
-    enum sf_status status = sf_buffer_reserve(record_out, image_out->length);
-    if (status != SF_OK)
-        return status;
-    copy_out(record_out->data, place->words + SF_L1_BLOCK_WORDS, image_out->length);
-    record_out->size = image_out->length;
+    if (status == SF_OK && record_out != NULL)
+        status = copy_record(place, image_out, record_out);
     if (!is_unchanged(place, control))
         return SF_CONFLICT;
+    if (status != SF_OK || record_out == NULL)
+        return status;
     uint64_t sum = checksum(l1, sf_l1_control_gen(control), header, sf_buffer_span(record_out));
     return sum == header[SF_L1_AT_CHECKSUM] ? SF_OK : SF_CORRUPT;
 }
@@ -193,11 +219,11 @@ sf_l1_block_take(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *pla
 
 void
 sf_l1_block_fill(struct sf_l1 *l1, const struct sf_l1_owned *owned, const struct sf_l1_image *image,
-                 struct sf_span record, sf_time last_access)
+                 struct sf_span record)
 {
     uint64_t header[SF_L1_BLOCK_WORDS];
     uint64_t gen = sf_l1_control_gen(owned->control);
-    uint64_t touch = sf_l1_touch_make(gen, (uint32_t)(last_access / SF_SECOND));
+    uint64_t touch = sf_l1_touch_make(gen, (uint32_t)(image->last_access / SF_SECOND));
     struct sf_l1_control *control = owned->place.control;
 
     assert(record.size <= owned->place.capacity && image->length == record.size);
@@ -261,18 +287,10 @@ sf_l1_block_give_back(struct sf_l1 *l1, const struct sf_l1_owned *owned)
 
 /* ---- last access ---- */
 
-static uint32_t
-seconds_of(const _Atomic uint64_t *touch, uint64_t control)
+uint32_t
+sf_l1_block_touched(const struct sf_l1_place *place, uint64_t control)
 {
-    uint64_t value = sf_l1_peek(touch);
-
-    return sf_l1_touch_matches(value, sf_l1_control_gen(control)) ? (uint32_t)value : 0;
-}
-
-sf_time
-sf_l1_block_last_access(const struct sf_l1_place *place, uint64_t control)
-{
-    return (sf_time)seconds_of(&place->control->touch, control) * SF_SECOND;
+    return seconds_of(&place->control->touch, control);
 }
 
 void
@@ -294,31 +312,26 @@ sf_l1_block_touch(const struct sf_l1_place *place, uint64_t control, sf_time now
     }
 }
 
-uint32_t
-sf_l1_block_unstored(const struct sf_l1_place *place, uint64_t control)
+bool
+sf_l1_block_is_ahead(const struct sf_l1_place *place, uint64_t control)
 {
-    uint32_t touched = seconds_of(&place->control->touch, control);
-    uint32_t stored = seconds_of(&place->control->stored, control);
-
-    return touched > stored ? touched - stored : 0;
+    return seconds_of(&place->control->touch, control) >
+           seconds_of(&place->control->stored, control);
 }
 
 bool
-sf_l1_block_needs_touch(const struct sf_l1_place *place, uint64_t control,
-                        const struct sf_l1_image *image)
+sf_l1_image_needs_touch(const struct sf_l1_image *image)
 {
-    uint32_t ahead = sf_l1_block_unstored(place, control);
+    sf_time ahead = image->last_access - image->stored_access;
 
-    if (ahead == 0 || image->kind != SF_RECORD_SESSION)
+    if (ahead <= 0 || image->kind != SF_RECORD_SESSION)
         return false;
-    if (ahead >= TOUCH_SECONDS_MAX)
-        return true;
-    return image->idle_timeout > 0 && (sf_time)ahead * SF_SECOND >= image->idle_timeout / 10;
+    return ahead >= TOUCH_AHEAD_MAX ||
+           (image->idle_timeout > 0 && ahead >= image->idle_timeout / 10);
 }
 
 sf_time
-sf_l1_block_expires(const struct sf_l1_place *place, uint64_t control,
-                    const struct sf_l1_image *image)
+sf_l1_image_expires(const struct sf_l1_image *image, sf_time last_access)
 {
     struct sf_record_head head = {
         .kind = image->kind,
@@ -326,5 +339,5 @@ sf_l1_block_expires(const struct sf_l1_place *place, uint64_t control,
         .absolute_deadline = image->absolute_deadline,
     };
 
-    return sf_record_expires(&head, sf_l1_block_last_access(place, control));
+    return sf_record_expires(&head, last_access);
 }

@@ -14,7 +14,10 @@ struct sf_l1_place {
     uint32_t class_index;
 };
 
-/* The header of a block, copied. */
+/*
+ * What is known about the record in a block: header and last accesses, copied together. They are of
+ * one generation; looked at later, `touch` may be the next record's.
+ */
 struct sf_l1_image {
     struct sf_key key;
     uint64_t version;
@@ -23,6 +26,8 @@ struct sf_l1_image {
     sf_time idle_timeout;      /* whole seconds */
     sf_time absolute_deadline;
     sf_time dirty_since;       /* steady clock */
+    sf_time last_access;       /* whole seconds, as L1 knows it; perhaps later than in the record */
+    sf_time stored_access;     /* whole seconds, as the store knows it */
 };
 
 /* A block that this handle owns: nobody else changes it. */
@@ -59,9 +64,9 @@ enum sf_status sf_l1_block_read(const struct sf_l1 *l1, const struct sf_l1_place
 bool sf_l1_block_take(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place,
                       uint64_t control, bool is_fill, struct sf_l1_owned *owned_out) SF_MUST_CHECK;
 
-/* Writes all of it. `last_access` is also what the store will know when it has the record. */
+/* Writes all of it. image->last_access is also what the store will know when it has the record. */
 void sf_l1_block_fill(struct sf_l1 *l1, const struct sf_l1_owned *owned,
-                      const struct sf_l1_image *image, struct sf_span record, sf_time last_access);
+                      const struct sf_l1_image *image, struct sf_span record);
 /* A word names it. */
 void sf_l1_block_publish(const struct sf_l1_owned *owned);
 /* No word names that generation any more. */
@@ -71,14 +76,12 @@ void sf_l1_block_give_back(struct sf_l1 *l1, const struct sf_l1_owned *owned);
 
 /* ---- last access ---- */
 
-/* What L1 knows about it, ms; 0: nothing. */
-sf_time sf_l1_block_last_access(const struct sf_l1_place *place, uint64_t control);
+/* A hint, for it may be the next record's by now: seconds; 0: nothing is known. */
+uint32_t sf_l1_block_touched(const struct sf_l1_place *place, uint64_t control);
 void sf_l1_block_touch(const struct sf_l1_place *place, uint64_t control, sf_time now);
-/* Seconds by which the last access is ahead of what the store knows. */
-uint32_t sf_l1_block_unstored(const struct sf_l1_place *place, uint64_t control);
+/* A hint as well: the last access is ahead of what the store knows. */
+bool sf_l1_block_is_ahead(const struct sf_l1_place *place, uint64_t control);
 /* The store should hear of it: ahead by min(60 s, a tenth of the idle timeout). */
-bool sf_l1_block_needs_touch(const struct sf_l1_place *place, uint64_t control,
-                             const struct sf_l1_image *image);
-/* Wall time at which it is gone; 0: never. */
-sf_time sf_l1_block_expires(const struct sf_l1_place *place, uint64_t control,
-                            const struct sf_l1_image *image);
+bool sf_l1_image_needs_touch(const struct sf_l1_image *image);
+/* Wall time at which it is gone, given that last access; 0: never. */
+sf_time sf_l1_image_expires(const struct sf_l1_image *image, sf_time last_access);

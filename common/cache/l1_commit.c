@@ -29,8 +29,9 @@ sf_l1_draft_make(struct sf_l1_draft *draft_out, struct sf_l1 *l1, const struct s
         .idle_timeout = head.idle_timeout,
         .absolute_deadline = head.absolute_deadline,
         .dirty_since = dirty_since != 0 ? dirty_since : sf_clock_steady(),
+        .last_access = head.last_access,
     };
-    sf_l1_block_fill(l1, &draft_out->owned, &image, record, head.last_access);
+    sf_l1_block_fill(l1, &draft_out->owned, &image, record);
     draft_out->key = *key;
     return SF_OK;
 }

@@ -146,15 +146,14 @@ read_touched(struct sf_l1 *l1, uint32_t block, struct sf_l1_touched *item)
     uint64_t control = sf_l1_load(&place.control->state);
     if (sf_l1_control_state(control) != SF_L1_LIVE || !sf_l1_control_is_clean(control))
         return false;
-    if (sf_l1_block_unstored(&place, control) ==
-        0) /* nearly always: the block itself is not looked at */
+    if (!sf_l1_block_is_ahead(&place, control)) /* nearly always: the block is not looked at */
         return false;
     if (sf_l1_block_read(l1, &place, control, NULL, NULL, &image) != SF_OK ||
-        !sf_l1_block_needs_touch(&place, control, &image))
+        !sf_l1_image_needs_touch(&image))
         return false;
     item->key = image.key;
-    item->last_access = sf_l1_block_last_access(&place, control);
-    item->expires = sf_l1_block_expires(&place, control, &image);
+    item->last_access = image.last_access;
+    item->expires = sf_l1_image_expires(&image, image.last_access);
     item->ticket = (struct sf_l1_ticket){block, control};
     return true;
 }

@@ -29,11 +29,10 @@ is_evictable(uint64_t control)
 
 /* Tombstones must outlive every request that may still come with an old id. */
 static bool
-may_go(const struct sf_l1_place *place, uint64_t control, const struct sf_l1_image *image,
-       bool may_lose_touch)
+may_go(const struct sf_l1_image *image, bool may_lose_touch)
 {
     if (image->kind == SF_RECORD_SESSION)
-        return may_lose_touch || !sf_l1_block_needs_touch(place, control, image);
+        return may_lose_touch || !sf_l1_image_needs_touch(image);
     return image->absolute_deadline <= sf_clock_wall();
 }
 
@@ -46,7 +45,7 @@ sf_l1_evict_block(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *pl
 
     if (!is_evictable(control) || sf_l1_block_read(l1, place, control, NULL, NULL, &image) != SF_OK)
         return false;
-    if (!may_go(place, control, &image, may_lose_touch) ||
+    if (!may_go(&image, may_lose_touch) ||
         !sf_l1_unname(l1, block, place, control, &image.key))
         return false;
     sf_count(l1->counters, l1_evictions);
@@ -59,7 +58,7 @@ static void
 add_candidate(struct sample *sample, uint32_t block, const struct sf_l1_place *place,
               uint64_t control)
 {
-    uint32_t seconds = (uint32_t)(sf_l1_block_last_access(place, control) / SF_SECOND);
+    uint32_t seconds = sf_l1_block_touched(place, control);
 
     sample->candidates[sample->count++] = (struct candidate){block, control, *place, seconds};
 }

@@ -39,14 +39,14 @@ publish_fill(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_owne
 
 static enum sf_status
 fill_new(struct sf_l1 *l1, const struct sf_l1_image *image, struct sf_span record,
-         sf_time last_access, const struct sf_l1_vacancy *vacancy)
+         const struct sf_l1_vacancy *vacancy)
 {
     struct sf_l1_owned owned;
     enum sf_status status = sf_l1_room_for(l1, record.size, true, &owned);
 
     if (status != SF_OK)
         return status;
-    sf_l1_block_fill(l1, &owned, image, record, last_access);
+    sf_l1_block_fill(l1, &owned, image, record);
     status = publish_fill(l1, &image->key, &owned, vacancy);
     if (status != SF_OK)
         sf_l1_block_give_back(l1, &owned);
@@ -73,9 +73,9 @@ sf_l1_fill(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record, sf
         .length = (uint32_t)record.size,
         .idle_timeout = head.idle_timeout,
         .absolute_deadline = head.absolute_deadline,
+        .last_access = last_access > head.last_access ? last_access : head.last_access,
     };
-    return fill_new(l1, &image, record,
-                    last_access > head.last_access ? last_access : head.last_access, vacancy);
+    return fill_new(l1, &image, record, vacancy);
 }
 
 enum sf_status

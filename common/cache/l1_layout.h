@@ -16,7 +16,7 @@
  *   O1  the payload before the word that names it
  *         index CAS to a block (release)
  *         index load (acquire) in sf_l1_find
- *   O2  the new generation before the new payload
+ *   O2  the new generation before the new payload, touch and stored
  *         CAS that takes a block, fence (release), payload stores
  *         payload loads, fence (acquire), control load: whoever copied new bytes sees the new
  *         generation

@@ -104,10 +104,9 @@ repair_owned(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, 
 }
 
 static bool
-is_over(const struct sf_l1_place *place, uint64_t control, const struct sf_l1_image *image,
-        sf_time now)
+is_over(uint64_t control, const struct sf_l1_image *image, sf_time now)
 {
-    sf_time expires = sf_l1_block_expires(place, control, image);
+    sf_time expires = sf_l1_image_expires(image, image->last_access);
 
     /* A second of grace, for last accesses are kept in whole seconds. */
     return sf_l1_control_is_clean(control) && expires != 0 && expires + SF_SECOND <= now;
@@ -130,7 +129,7 @@ repair_live(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, u
             control); /* replaced or removed, and then its remover died or has not come to it yet */
     if (status == SF_CORRUPT)
         sf_count(l1->counters, l1_bad);
-    if ((status == SF_CORRUPT || is_over(place, control, &image, now)) &&
+    if ((status == SF_CORRUPT || is_over(control, &image, now)) &&
         sf_l1_unname(l1, block, place, control, &image.key))
         sf_l1_block_retire(l1, block, control);
     return status == SF_CORRUPT;

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/cache/l1_index.h"
 #include "tests/support/test_cache.h"
 
 static struct sf_test_cache cache;
@@ -92,6 +93,28 @@ START_TEST(test_change_keeps_the_touched_time)
     sf_l1_touch(cache.l1, &key, SF_TEST_NOW + SF_MINUTE);
     ck_assert_int_eq(sf_test_set(cache.l1, 1, "a", "c"), SF_OK); /* at SF_TEST_NOW */
     ck_assert_int_eq(last_access(1), SF_TEST_NOW + SF_MINUTE);
+}
+END_TEST
+
+/* The reader is overtaken between the copy and the look at it: the block is another record's by then. */
+START_TEST(test_last_access_is_that_of_the_record_that_was_read)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_found found;
+    struct sf_l1_view view;
+    struct sf_buffer record;
+
+    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    sf_l1_touch(cache.l1, &key, SF_TEST_NOW + SF_HOUR);
+    ck_assert_int_eq(sf_l1_find(cache.l1, &key, &record, &found), SF_OK);
+    for (unsigned i = 0; i < 100; i++)
+        ck_assert_int_eq(sf_test_increment(cache.l1, 1, "n", NULL), SF_OK);
+    uint64_t control = sf_l1_peek(&found.place.control->state);
+    ck_assert_uint_ne(sf_l1_control_gen(control), sf_l1_control_gen(found.control));
+    ck_assert_int_eq(sf_l1_describe(&found, sf_buffer_span(&record), &view), SF_OK);
+    ck_assert_int_eq(view.last_access, SF_TEST_NOW + SF_HOUR);
+    sf_buffer_fini(&record);
 }
 END_TEST
 
@@ -259,6 +282,7 @@ main(void)
     tcase_add_test(tests, test_handles_see_each_others_changes);
     tcase_add_test(tests, test_touch_moves_the_last_access_forward_only);
     tcase_add_test(tests, test_change_keeps_the_touched_time);
+    tcase_add_test(tests, test_last_access_is_that_of_the_record_that_was_read);
     tcase_add_test(tests, test_is_stored_follows_the_dirty_mark);
     tcase_add_test(tests, test_each_visits_until_told_to_stop);
     tcase_add_test(tests, test_usage_counts_states);

@@ -126,12 +126,13 @@ leave_unconfirmed_fill(struct sf_l1 *l1)
 {
     struct sf_l1_owned owned;
     struct sf_l1_image image = {
-        .key = sf_test_cache_key(2), .version = 1, .kind = SF_RECORD_SESSION, .length = 4};
+        .key = sf_test_cache_key(2), .version = 1, .kind = SF_RECORD_SESSION, .length = 4,
+        .last_access = SF_TEST_NOW};
     _Atomic uint64_t *word;
     uint64_t value;
 
     must(sf_l1_room_for(l1, 4, true, &owned) == SF_OK);
-    sf_l1_block_fill(l1, &owned, &image, sf_span_text("junk"), SF_TEST_NOW);
+    sf_l1_block_fill(l1, &owned, &image, sf_span_text("junk"));
     must(sf_l1_insert(l1, &image.key, owned.block, &word, &value) == SF_OK);
 }
 
