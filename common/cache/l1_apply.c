@@ -287,8 +287,10 @@ find_session(struct attempt *attempt)
             status = load_session(attempt);
         if (status != SF_OK || attempt->session.head.kind != SF_RECORD_ENDED)
             return status;
-        if (!has_successor(&attempt->session.head, attempt->change->now))
+        if (!has_successor(&attempt->session.head, attempt->change->now) ||
+            sf_ops_wants_new_id(attempt->change->ops)) {
             return SF_NOT_FOUND;
+        }
         attempt->key = attempt->session.head.successor;
     }
     return SF_NOT_FOUND;

@@ -179,6 +179,33 @@ START_TEST(test_rotation_forwards_changes_until_the_grace_ends)
 }
 END_TEST
 
+/* Whoever holds it would take the session over. */
+START_TEST(test_old_id_gets_no_new_one)
+{
+    struct sf_key new_key = sf_test_cache_key(2);
+
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    ck_assert_int_eq(sf_test_rotate(cache.l1, 1, 2, NULL), SF_OK);
+    ck_assert_int_eq(sf_test_rotate(cache.l1, 1, 3, NULL), SF_NOT_FOUND);
+    ck_assert_int_eq(sf_test_rotate(cache.l1, 1, 4, "eve"), SF_NOT_FOUND);
+    ck_assert_int_eq(sf_test_look(cache.l1, 2, "a").kind, SF_RECORD_SESSION);
+    ck_assert_int_eq(sf_test_look(cache.l1, 3, "a").status, SF_NOT_FOUND);
+    ck_assert_int_eq(sf_test_look(cache.l1, 4, "a").status, SF_NOT_FOUND);
+    sf_test_settle_all(cache.l1); /* the successor is not even asked for */
+    ck_assert_int_eq(sf_l1_drop(cache.l1, &new_key), SF_OK);
+    ck_assert_int_eq(sf_test_rotate(cache.l1, 1, 3, NULL), SF_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_old_id_still_ends_the_session)
+{
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    ck_assert_int_eq(sf_test_rotate(cache.l1, 1, 2, NULL), SF_OK);
+    ck_assert_int_eq(sf_test_end(cache.l1, 1), SF_OK);
+    ck_assert_int_eq(sf_test_look(cache.l1, 2, "a").kind, SF_RECORD_ENDED);
+}
+END_TEST
+
 START_TEST(test_nothing_leads_from_the_old_id_to_a_login)
 {
     ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
@@ -292,6 +319,8 @@ main(void)
     tcase_add_test(tests, test_ended_session_stays_ended);
     tcase_add_test(tests, test_expired_session_is_not_found_for_certain);
     tcase_add_test(tests, test_rotation_forwards_changes_until_the_grace_ends);
+    tcase_add_test(tests, test_old_id_gets_no_new_one);
+    tcase_add_test(tests, test_old_id_still_ends_the_session);
     tcase_add_test(tests, test_nothing_leads_from_the_old_id_to_a_login);
     tcase_add_test(tests, test_successor_that_is_not_here_is_what_is_missed);
     tcase_add_test(tests, test_too_large_is_told_from_no_room);
