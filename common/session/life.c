@@ -30,12 +30,17 @@ void
 sf_session_replace(struct sf_session *session, const struct sf_replacement *replacement)
 {
     struct sf_record_head *head = &session->head;
-    sf_time grace = replacement->grace;
-    sf_time remembered = replacement->tombstone_lifetime > grace ? replacement->tombstone_lifetime : grace;
+    bool is_login = replacement->successor == NULL;
+    sf_time grace = is_login && head->user.size > 0 ? 0 : replacement->grace;
+    sf_time lifetime = replacement->tombstone_lifetime;
     head->kind = SF_RECORD_ENDED;
-    head->end_reason = replacement->successor == NULL ? SF_END_LOGIN : SF_END_ROTATED;
+    head->end_reason = is_login ? SF_END_LOGIN : SF_END_ROTATED;
     head->version = replacement->version;
-    head->absolute_deadline = replacement->now + remembered;
-    head->grace_until = replacement->now + grace;
-    head->successor = replacement->successor == NULL ? (struct sf_key){{0}} : *replacement->successor;
+    head->absolute_deadline = replacement->now + (lifetime > grace ? lifetime : grace);
+    head->grace_until = grace > 0 ? replacement->now + grace : 0;
+    head->successor = is_login ? (struct sf_key){{0}} : *replacement->successor;
+    if (is_login)
+        head->user = sf_span_text("");
+    if (grace == 0) /* nobody may read it */
+        session->count = head->field_count = 0;
 }

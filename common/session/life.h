@@ -21,6 +21,8 @@ struct sf_replacement {
 
 /*
  * Turns it into what the old id holds from now on: an image of what the session was, read only, until the
- * grace ends; then a tombstone. Changes go to the successor.
+ * grace ends; then a tombstone. Changes go to the successor. After a login nothing tells the old id when the
+ * new one is logged out, so its image never shows a user: the session of somebody who was logged in already
+ * gets no grace at all.
  */
 void sf_session_replace(struct sf_session *session, const struct sf_replacement *replacement);

@@ -89,9 +89,32 @@ START_TEST(test_nothing_leads_from_an_id_before_login_to_the_one_behind)
 }
 END_TEST
 
+START_TEST(test_image_of_an_anonymous_session_can_be_read_after_login)
+{
+    const struct sf_replacement replacement = replacement_by(NULL);
+    session.head.user = sf_span_text("");
+    sf_session_replace(&session, &replacement);
+    ck_assert_int_eq(session.head.grace_until, NOW + 10 * SF_SECOND);
+    ck_assert_uint_eq(session.count, 1);
+}
+END_TEST
+
+START_TEST(test_image_of_somebody_who_logs_in_again_cannot_be_read)
+{
+    const struct sf_replacement replacement = replacement_by(NULL);
+    sf_session_replace(&session, &replacement);
+    ck_assert_int_eq(session.head.grace_until, 0);
+    ck_assert_uint_eq(session.head.user.size, 0);
+    ck_assert_uint_eq(session.count, 0);
+    ck_assert_uint_eq(session.head.field_count, 0);
+    ck_assert_int_eq(sf_record_expires(&session.head, NOW), NOW + SF_HOUR);
+}
+END_TEST
+
 START_TEST(test_replaced_id_is_remembered_at_least_through_its_grace)
 {
-    struct sf_replacement replacement = replacement_by(NULL);
+    const struct sf_key successor = {{1, 2, 3}};
+    struct sf_replacement replacement = replacement_by(&successor);
     replacement.tombstone_lifetime = SF_SECOND;
     sf_session_replace(&session, &replacement);
     ck_assert_int_eq(sf_record_expires(&session.head, NOW), NOW + 10 * SF_SECOND);
@@ -123,6 +146,8 @@ main(void)
     tcase_add_test(tests, test_ended_session_keeps_no_field_and_is_remembered);
     tcase_add_test(tests, test_rotated_session_is_an_image_that_names_its_successor);
     tcase_add_test(tests, test_nothing_leads_from_an_id_before_login_to_the_one_behind);
+    tcase_add_test(tests, test_image_of_an_anonymous_session_can_be_read_after_login);
+    tcase_add_test(tests, test_image_of_somebody_who_logs_in_again_cannot_be_read);
     tcase_add_test(tests, test_replaced_id_is_remembered_at_least_through_its_grace);
     tcase_add_test(tests, test_replaced_session_can_be_encoded);
     suite_add_tcase(suite, tests);
