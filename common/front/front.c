@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/front/front.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 #include "common/front/front_private.h"
 
 #define ATTACH_PAUSE 100 /* ms before another attempt, after one that failed */
+#define LOOKS_MAX 16     /* at a record that changes under every look */
+#define FOLLOWED_MAX 8   /* rotations, from a replaced id to the session */
+
+static struct sf_l1 *attach_now(struct sf_front *front);
 
 /* ---- life ---- */
 
@@ -29,13 +34,7 @@ sf_front_open(struct sf_front **front_out, const struct sf_instance *instance, c
         sf_error_set(error, status, "%s: %s", instance->socket_path, sf_status_text(status));
         goto fail;
     }
-    struct sf_l1 *l1;
-    status = sf_l1_attach(&l1, instance, SF_L1_READ_WRITE, error);
-    if (status == SF_OK) {
-        atomic_store_explicit(&front->l1, l1, memory_order_release); /* pairs with acquire in sf_front_l1 */
-    } else if (status == SF_INVALID) {
-        goto fail;
-    }
+    (void)attach_now(front); /* nobody else knows `front` yet */
     *front_out = front;
     return SF_OK;
 
@@ -216,6 +215,13 @@ sf_front_ask_load(struct sf_front *front, const struct sf_key *key, sf_time dead
 
 /* ---- load ---- */
 
+struct search {
+    struct sf_front *front;
+    sf_time wait;     /* for the daemon, all questions together */
+    sf_time deadline; /* steady clock; 0: nobody was asked yet */
+    sf_time now;      /* wall clock */
+};
+
 /* Decides what the record is worth at `now`. SF_OK: loaded->session and expires are set. */
 static enum sf_status
 judge(struct sf_loaded *loaded, sf_time last_access, sf_time now)
@@ -240,11 +246,25 @@ judge(struct sf_loaded *loaded, sf_time last_access, sf_time now)
     return SF_OK;
 }
 
+/* SF_CONFLICT: it is there, and changes under each look; it stands still soon enough. */
 static enum sf_status
-load_from_cache(struct sf_l1 *l1, const struct sf_key *key, sf_time now, struct sf_loaded *loaded, bool *missed_out)
+get_from_cache(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record,
+               struct sf_l1_view *view_out)
+{
+    enum sf_status status = sf_l1_get(l1, key, record, view_out);
+    for (int i = 1; i < LOOKS_MAX && status == SF_CONFLICT; i++) {
+        (void)sched_yield();
+        status = sf_l1_get(l1, key, record, view_out);
+    }
+    return status;
+}
+
+static enum sf_status
+load_from_cache(struct sf_l1 *l1, const struct sf_key *key, sf_time now, struct sf_loaded *loaded,
+                bool *missed_out)
 {
     struct sf_l1_view view;
-    enum sf_status status = sf_l1_get(l1, key, &loaded->record, &view);
+    enum sf_status status = get_from_cache(l1, key, &loaded->record, &view);
     *missed_out = status != SF_OK;
     if (status != SF_OK)
         return status;
@@ -254,21 +274,68 @@ load_from_cache(struct sf_l1 *l1, const struct sf_key *key, sf_time now, struct 
 }
 
 static enum sf_status
-load_from_daemon(struct sf_front *front, const struct sf_key *key, const struct sf_config *config, sf_time now,
-                 struct sf_loaded *loaded)
+load_from_daemon(struct search *search, const struct sf_key *key, struct sf_loaded *loaded)
 {
     struct sf_daemon_reply reply;
     struct sf_span record;
     sf_time last_access = 0;
+    if (search->deadline == 0)
+        search->deadline = sf_clock_steady() + search->wait;
     sf_daemon_reply_init(&reply, SF_FRONT_REPLY_VALUES);
-    enum sf_status status = sf_front_ask_load(front, key, sf_clock_steady() + config->deadline, &reply, &record,
+    enum sf_status status = sf_front_ask_load(search->front, key, search->deadline, &reply, &record,
                                               &last_access);
     if (status == SF_OK) {
         sf_buffer_clear(&loaded->record);
         status = sf_buffer_append_span(&loaded->record, record);
     }
     sf_daemon_reply_fini(&reply);
-    return status == SF_OK ? judge(loaded, last_access, now) : status;
+    return status == SF_OK ? judge(loaded, last_access, search->now) : status;
+}
+
+/* What cache or store have under `key`. */
+static enum sf_status
+look_up(struct search *search, const struct sf_key *key, struct sf_loaded *loaded)
+{
+    struct sf_l1 *l1 = sf_front_l1(search->front);
+    bool missed = true;
+    enum sf_status status = SF_NOT_FOUND;
+    loaded->source = SF_FROM_CACHE;
+    if (l1 != NULL)
+        status = load_from_cache(l1, key, search->now, loaded, &missed);
+    if (missed) {
+        loaded->source = SF_FROM_STORE;
+        status = load_from_daemon(search, key, loaded);
+    }
+    return status;
+}
+
+static bool
+has_successor(const struct sf_loaded *loaded)
+{
+    static const struct sf_key none;
+    return loaded->is_former && !sf_key_equal(&loaded->session.head.successor, &none);
+}
+
+/*
+ * Whoever logs out means the ids from before as well: an image is shown only while the session that
+ * it has become can be read.
+ */
+static enum sf_status
+judge_successor(struct search *search, const struct sf_loaded *former)
+{
+    struct sf_loaded next;
+    struct sf_key key = former->session.head.successor;
+    enum sf_status status = SF_OK;
+    bool leads_on = true;
+    sf_loaded_init(&next);
+    for (int i = 0; leads_on && status == SF_OK; i++) {
+        status = i < FOLLOWED_MAX ? look_up(search, &key, &next) : SF_NOT_FOUND;
+        leads_on = status == SF_OK && has_successor(&next);
+        if (leads_on)
+            key = next.session.head.successor;
+    }
+    sf_loaded_fini(&next);
+    return status;
 }
 
 /* Whatever else went wrong, only a clear word from cache or store ends a session. */
@@ -283,18 +350,12 @@ enum sf_status
 sf_front_load(struct sf_front *front, const struct sf_key *key, const struct sf_config *config, sf_time now,
               struct sf_loaded *loaded)
 {
-    struct sf_l1 *l1 = sf_front_l1(front);
-    bool missed = true;
-    enum sf_status status = SF_NOT_FOUND;
-    loaded->source = SF_FROM_CACHE;
+    struct search search = {.front = front, .wait = config->deadline, .now = now};
+    enum sf_status status = look_up(&search, key, loaded);
+    if (status == SF_OK && has_successor(loaded))
+        status = judge_successor(&search, loaded);
+    struct sf_l1 *l1 = status == SF_OK && !loaded->is_former ? sf_front_l1(front) : NULL;
     if (l1 != NULL)
-        status = load_from_cache(l1, key, now, loaded, &missed);
-    if (missed) {
-        loaded->source = SF_FROM_STORE;
-        status = load_from_daemon(front, key, config, now, loaded);
-        l1 = sf_front_l1(front);
-    }
-    if (status == SF_OK && l1 != NULL && !loaded->is_former)
         sf_l1_touch(l1, key, now);
     return load_status(status);
 }

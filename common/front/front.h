@@ -15,8 +15,8 @@
 struct sf_front; /* for one process; any number of threads; opened after fork */
 
 /*
- * Reads the secrets and attaches L1. The daemon need not be up: L1 is attached as soon as it is there.
- * SF_INVALID: secrets or segment refused; the text says why.
+ * Reads the secrets and attaches L1. The daemon need not be up: L1 is attached as soon as a usable one is
+ * there, and its absence is logged. SF_INVALID: secrets or socket path refused; the text says why.
  */
 enum sf_status sf_front_open(struct sf_front **front_out, const struct sf_instance *instance, const struct sf_log *log,
                              struct sf_error *error) SF_MUST_CHECK;
@@ -39,8 +39,9 @@ void sf_loaded_init(struct sf_loaded *loaded);
 void sf_loaded_fini(struct sf_loaded *loaded);
 
 /*
- * SF_OK: a live session, touched. SF_NOT_FOUND: ended, expired or never existed, for certain. SF_UNAVAILABLE
- * / UNCERTAIN: nobody knows before the deadline (config->deadline from now). `now`: wall clock.
+ * SF_OK: a live session, touched, or the image of one that goes on under another id. SF_NOT_FOUND: ended,
+ * expired or never existed, for certain. SF_UNAVAILABLE / UNCERTAIN: nobody knows before the deadline
+ * (config->deadline from now). `now`: wall clock.
  */
 enum sf_status sf_front_load(struct sf_front *front, const struct sf_key *key, const struct sf_config *config,
                              sf_time now, struct sf_loaded *loaded) SF_MUST_CHECK;

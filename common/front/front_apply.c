@@ -193,7 +193,11 @@ take_reply(struct change *change)
     return SF_OK;
 }
 
-/* The daemon did it, but the store has not confirmed: what was asked for has happened. */
+/*
+ * The daemon did it, but the store has not confirmed. What is in the cache has happened and will be written.
+ * What only the store can hold was written twice without an answer and has probably happened: then the old id
+ * is replaced, and a browser without the new one would lose the session for certain.
+ */
 static void
 assume_done(struct change *change)
 {
@@ -262,8 +266,8 @@ apply_somewhere(struct change *change)
 }
 
 /*
- * A rotation is two records. The version of the old one's successor is not known here; "1 or later, and
- * nothing newer waiting" is what is_stored says of whatever stands under the old key now.
+ * A rotation is two records, and never a forwarded one: change->key is the key that was replaced. Its version
+ * is not known here; "1 or later, and nothing newer waiting" is what is_stored says of whatever stands there now.
  */
 static enum sf_status
 wait_until_stored(struct change *change)

@@ -12,6 +12,7 @@
 #include "common/cache/l1_layout.h"
 #include "tests/support/fake_daemon.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/test_cache.h"
 #include "tests/support/test_records.h"
 
 #define NOW ((sf_time)1700000000000)
@@ -25,6 +26,26 @@ static struct sf_fake_daemon fake;
 static struct sf_loaded loaded;
 static struct sf_saved saved;
 static struct sf_ops ops;
+
+/* So many looks into the cache are to find a record that changes meanwhile. */
+static unsigned conflicts;
+
+enum sf_status __real_sf_l1_get(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_out,
+                                struct sf_l1_view *view_out);
+enum sf_status __wrap_sf_l1_get(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_out,
+                                struct sf_l1_view *view_out);
+
+/* The linker puts it in the place of sf_l1_get. */
+enum sf_status
+__wrap_sf_l1_get(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_out,
+                 struct sf_l1_view *view_out)
+{
+    if (conflicts > 0) {
+        conflicts--;
+        return SF_CONFLICT;
+    }
+    return __real_sf_l1_get(l1, key, record_out, view_out);
+}
 
 static void
 make_cache(void)
@@ -198,6 +219,83 @@ START_TEST(test_replaced_id_shows_what_was_until_the_grace_ends)
 }
 END_TEST
 
+/* The session gets a new id, which becomes its key; NULL: ROTATE. */
+static struct sf_key
+make_new_id(const struct sf_key *key, const char *user)
+{
+    add(user != NULL ? SF_OP_LOGIN : SF_OP_ROTATE, user);
+    ck_assert_int_eq(apply(key, NOW), SF_OK);
+    ck_assert(saved.rotated && saved.is_new_id);
+    return saved.id.key;
+}
+
+START_TEST(test_logout_ends_the_ids_from_before)
+{
+    struct sf_key anonymous = make_session();
+    struct sf_key first = make_new_id(&anonymous, "joe");
+    struct sf_key second = make_new_id(&first, NULL);
+    struct sf_key third = make_new_id(&second, NULL);
+    ck_assert_int_eq(load(&first, NOW), SF_OK);
+    ck_assert(loaded.is_former && sf_span_equal(loaded.session.head.user, sf_span_text("joe")));
+    add(SF_OP_END, NULL);
+    ck_assert_int_eq(apply(&third, NOW), SF_OK);
+    ck_assert_int_eq(load(&second, NOW), SF_NOT_FOUND);
+    ck_assert_int_eq(load(&first, NOW), SF_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_another_login_ends_the_ids_from_before)
+{
+    struct sf_key anonymous = make_session();
+    struct sf_key first = make_new_id(&anonymous, "joe");
+    struct sf_key second = make_new_id(&first, NULL);
+    struct sf_key third = make_new_id(&second, "joe");
+    ck_assert_int_eq(load(&first, NOW), SF_NOT_FOUND);
+    ck_assert_int_eq(load(&second, NOW), SF_NOT_FOUND);
+    ck_assert_int_eq(load(&third, NOW), SF_OK);
+}
+END_TEST
+
+START_TEST(test_replaced_id_gets_no_new_one)
+{
+    struct sf_key old = make_session();
+    struct sf_key fresh = make_new_id(&old, NULL);
+    add(SF_OP_LOGIN, "eve");
+    ck_assert_int_eq(apply(&old, NOW), SF_NOT_FOUND);
+    add(SF_OP_ROTATE, NULL);
+    ck_assert_int_eq(apply(&old, NOW), SF_NOT_FOUND);
+    ck_assert(!saved.is_new_id);
+    add_set("color", "blue");
+    ck_assert_int_eq(apply(&old, NOW), SF_OK);
+    ck_assert_int_eq(load(&fresh, NOW), SF_OK);
+    ck_assert(field_is("color", "blue"));
+}
+END_TEST
+
+/* The cache has everything but `key`, which is in the store. */
+static void
+forget(const struct sf_key *key)
+{
+    struct sf_l1 *l1;
+    struct sf_error error = {.text = ""};
+    ck_assert_int_eq(sf_l1_attach(&l1, &instance, SF_L1_READ_WRITE, &error), SF_OK);
+    ck_assert_uint_gt(sf_test_settle_all(l1), 0);
+    ck_assert_int_eq(sf_l1_drop(l1, key), SF_OK);
+    sf_l1_close(l1);
+}
+
+START_TEST(test_store_decides_about_an_id_whose_session_is_not_in_the_cache)
+{
+    struct sf_key old = make_session();
+    struct sf_key fresh = make_new_id(&old, NULL);
+    START({.reply = "-UNAVAILABLE\r\n"}, {.reply = "$-1\r\n"});
+    forget(&fresh);
+    ck_assert_int_eq(load(&old, NOW), SF_UNAVAILABLE); /* nobody knows: that is no logout */
+    ck_assert_int_eq(load(&old, NOW), SF_NOT_FOUND);
+    sf_fake_daemon_stop(&fake);
+}
+END_TEST
+
 /* What the daemon answers to SESSION.LOAD. */
 static void
 encode_reply(struct sf_buffer *reply, struct sf_span record, sf_time last_access)
@@ -290,6 +388,28 @@ START_TEST(test_hits_go_on_without_a_daemon)
     ck_assert_int_eq(apply(&key, NOW), SF_OK);
     ck_assert_int_eq(load(&key, NOW), SF_OK);
     ck_assert(field_is("color", "blue"));
+}
+END_TEST
+
+START_TEST(test_record_that_changes_under_each_look_is_looked_at_again)
+{
+    struct sf_key key = make_session();
+    START({.reply = NULL});
+    conflicts = 10;
+    ck_assert_int_eq(load(&key, NOW), SF_OK);
+    ck_assert_int_eq(loaded.source, SF_FROM_CACHE);
+    ck_assert_uint_eq(fake.accepted, 0);
+    sf_fake_daemon_stop(&fake);
+}
+END_TEST
+
+START_TEST(test_record_that_never_stands_still_is_no_end_of_a_session)
+{
+    struct sf_key key = make_session();
+    conflicts = 1000000;
+    config.deadline = 50;
+    ck_assert_int_eq(load(&key, NOW), SF_UNAVAILABLE);
+    conflicts = 0;
 }
 END_TEST
 
@@ -517,14 +637,27 @@ START_TEST(test_open_says_why_secrets_are_refused)
 }
 END_TEST
 
-START_TEST(test_open_refuses_a_segment_that_others_may_write)
+static void
+count_line(void *context, enum sf_log_level level, const char *line)
 {
-    struct sf_front *other;
+    ck_assert_int_eq(level, SF_LOG_WARNING);
+    *(int *)context += strncmp(line, "SF0401", 6) == 0;
+}
+
+START_TEST(test_segment_that_cannot_be_used_is_waited_for)
+{
+    int lines = 0;
+    const struct sf_log log = {.write = count_line, .context = &lines, .level = SF_LOG_WARNING};
     struct sf_error error = {.text = ""};
+    sf_front_close(front);
     make_cache();
     ck_assert_int_eq(chmod(instance.cache_path, 0666), 0);
-    ck_assert_int_eq(sf_front_open(&other, &instance, NULL, &error), SF_INVALID);
-    ck_assert_str_ne(error.text, "");
+    ck_assert_int_eq(sf_front_open(&front, &instance, &log, &error), SF_OK);
+    ck_assert_int_eq(lines, 1);
+    ck_assert_int_eq(chmod(instance.cache_path, 0600), 0);
+    struct sf_key key = make_session();
+    ck_assert_int_eq(load(&key, NOW), SF_OK);
+    ck_assert_int_eq(loaded.source, SF_FROM_CACHE);
 }
 END_TEST
 
@@ -539,12 +672,18 @@ load_tests(void)
     tcase_add_test(tests, test_old_session_is_not_found_however_busy);
     tcase_add_test(tests, test_ended_session_is_not_found);
     tcase_add_test(tests, test_replaced_id_shows_what_was_until_the_grace_ends);
+    tcase_add_test(tests, test_logout_ends_the_ids_from_before);
+    tcase_add_test(tests, test_another_login_ends_the_ids_from_before);
+    tcase_add_test(tests, test_replaced_id_gets_no_new_one);
+    tcase_add_test(tests, test_store_decides_about_an_id_whose_session_is_not_in_the_cache);
     tcase_add_test(tests, test_miss_asks_the_daemon);
     tcase_add_test(tests, test_tombstone_from_the_daemon_is_not_found);
     tcase_add_test(tests, test_nil_from_the_daemon_is_not_found);
     tcase_add_test(tests, test_whatever_the_daemon_does_wrong_is_no_end_of_a_session);
     tcase_add_test(tests, test_dead_daemon_is_unavailable_at_the_deadline);
     tcase_add_test(tests, test_hits_go_on_without_a_daemon);
+    tcase_add_test(tests, test_record_that_changes_under_each_look_is_looked_at_again);
+    tcase_add_test(tests, test_record_that_never_stands_still_is_no_end_of_a_session);
     return tests;
 }
 
@@ -577,7 +716,7 @@ attach_tests(void)
     tcase_add_test(tests, test_cache_is_attached_when_it_appears);
     tcase_add_test(tests, test_replaced_segment_is_attached_instead);
     tcase_add_test(tests, test_open_says_why_secrets_are_refused);
-    tcase_add_test(tests, test_open_refuses_a_segment_that_others_may_write);
+    tcase_add_test(tests, test_segment_that_cannot_be_used_is_waited_for);
     return tests;
 }
 

@@ -50,3 +50,5 @@ check_PROGRAMS += \
 	%D%/check_batch_writer \
 	%D%/check_refused \
 	%D%/check_sweep
+
+tests_unit_check_front_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_get
