@@ -127,10 +127,10 @@ struct sf_l1_applied {
  * process: all of it or nothing, one version up, dirty until the store has it. record_out (may be
  * NULL) gets the new record. Rotation publishes the new key first and then turns the old one into
  * an ENDED record with grace; both or neither are seen by requests that hold the old id. A change
- * sent to an id that ROTATE replaced goes to its successor until the grace ends; after LOGIN it is
- * SF_NOT_FOUND. An expired session is NOT_FOUND. SF_FULL: no room here, or larger than max_bytes
- * (applied_out->version tells: 0 no room). SF_CONFLICT: a compare failed, or too many races.
- * SF_INVALID: see sf_ops_apply.
+ * sent to an id that ROTATE replaced goes to its successor until the grace ends, unless it wants a
+ * new id itself; then, and after LOGIN, it is SF_NOT_FOUND. An expired session is NOT_FOUND.
+ * SF_FULL: no room here, or larger than max_bytes (applied_out->version tells: 0 no room).
+ * SF_CONFLICT: a compare failed, or too many races. SF_INVALID: see sf_ops_apply.
  */
 enum sf_status sf_l1_apply(struct sf_l1 *l1, const struct sf_key *key,
                            const struct sf_l1_change *change, struct sf_buffer *record_out,
@@ -213,8 +213,9 @@ struct sf_l1_usage {
 void sf_l1_usage(struct sf_l1 *l1, struct sf_l1_usage *usage_out); /* walks everything */
 
 /*
- * Repairs what dead processes left, drops what is expired and clean. At most `budget` blocks;
- * *cursor goes round. Returns repairs.
+ * Repairs what dead processes left, drops what is expired and clean, and replaces by a tombstone what
+ * an old id shows of its session when the grace is over. At most `budget` blocks; *cursor goes
+ * round. Returns repairs.
  */
 size_t sf_l1_repair(struct sf_l1 *l1, sf_time now, uint32_t *cursor, uint32_t budget);
 

@@ -89,6 +89,28 @@ checksum(const struct sf_l1 *l1, uint64_t gen, const uint64_t *header, struct sf
     return XXH3_64bits_withSeed(words, sizeof(words), l1->sum_seed ^ gen);
 }
 
+/* Of a session its idle timeout; of a tombstone how long before its deadline the grace ends. */
+static uint32_t
+pack_seconds(const struct sf_l1_image *image)
+{
+    if (image->kind == SF_RECORD_SESSION)
+        return (uint32_t)(image->idle_timeout / SF_SECOND);
+    if (image->grace_until == 0)
+        return UINT32_MAX;
+    sf_time seconds = (image->absolute_deadline - image->grace_until) / SF_SECOND;
+    return seconds > 0 && seconds < UINT32_MAX ? (uint32_t)seconds : 0;
+}
+
+static void
+unpack_seconds(struct sf_l1_image *image_out, uint32_t seconds)
+{
+    image_out->idle_timeout = image_out->grace_until = 0;
+    if (image_out->kind == SF_RECORD_SESSION)
+        image_out->idle_timeout = (sf_time)seconds * SF_SECOND;
+    else if (seconds != UINT32_MAX)
+        image_out->grace_until = image_out->absolute_deadline - (sf_time)seconds * SF_SECOND;
+}
+
 static void
 unpack(struct sf_l1_image *image_out, const uint64_t *header)
 {
@@ -96,8 +118,8 @@ unpack(struct sf_l1_image *image_out, const uint64_t *header)
     image_out->version = header[SF_L1_AT_VERSION] >> 8;
     image_out->kind = (enum sf_record_kind)(header[SF_L1_AT_VERSION] & 0xFF);
     image_out->length = (uint32_t)(header[SF_L1_AT_LENGTH] >> 32);
-    image_out->idle_timeout = (sf_time)(header[SF_L1_AT_LENGTH] & UINT32_MAX) * SF_SECOND;
     image_out->absolute_deadline = (sf_time)header[SF_L1_AT_DEADLINE];
+    unpack_seconds(image_out, (uint32_t)header[SF_L1_AT_LENGTH]);
     image_out->dirty_since = (sf_time)header[SF_L1_AT_DIRTY];
 }
 
@@ -106,8 +128,7 @@ pack(uint64_t *header, const struct sf_l1_image *image)
 {
     memcpy(header + SF_L1_AT_KEY, image->key.bytes, sizeof(image->key.bytes));
     header[SF_L1_AT_VERSION] = image->version << 8 | (uint64_t)image->kind;
-    header[SF_L1_AT_LENGTH] =
-        (uint64_t)image->length << 32 | ((uint64_t)(image->idle_timeout / SF_SECOND) & UINT32_MAX);
+    header[SF_L1_AT_LENGTH] = (uint64_t)image->length << 32 | pack_seconds(image);
     header[SF_L1_AT_DEADLINE] = (uint64_t)image->absolute_deadline;
     header[SF_L1_AT_DIRTY] = (uint64_t)image->dirty_since;
 }

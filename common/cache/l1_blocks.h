@@ -23,8 +23,9 @@ struct sf_l1_image {
     uint64_t version;
     enum sf_record_kind kind;
     uint32_t length;
-    sf_time idle_timeout;      /* whole seconds */
+    sf_time idle_timeout;      /* whole seconds; 0 in a tombstone */
     sf_time absolute_deadline;
+    sf_time grace_until;       /* of a tombstone, up to a second late; 0: its fields are gone */
     sf_time dirty_since;       /* steady clock */
     sf_time last_access;       /* whole seconds, as L1 knows it; perhaps later than in the record */
     sf_time stored_access;     /* whole seconds, as the store knows it */

@@ -28,6 +28,7 @@ sf_l1_draft_make(struct sf_l1_draft *draft_out, struct sf_l1 *l1, const struct s
         .length = (uint32_t)record.size,
         .idle_timeout = head.idle_timeout,
         .absolute_deadline = head.absolute_deadline,
+        .grace_until = head.grace_until,
         .dirty_since = dirty_since != 0 ? dirty_since : sf_clock_steady(),
         .last_access = head.last_access,
     };

@@ -27,25 +27,37 @@ is_evictable(uint64_t control)
     return sf_l1_control_state(control) == SF_L1_LIVE && sf_l1_control_is_clean(control);
 }
 
-/* Tombstones must outlive every request that may still come with an old id. */
-static bool
-may_go(const struct sf_l1_image *image, bool may_lose_touch)
+/*
+ * A tombstone must meet every request that may still come with an old id; a clean one does so from
+ * the store: docs/decisions/0009-tombstones-may-leave.md. While it is an image of the session it is
+ * asked for often.
+ */
+static enum sf_l1_loss
+loss_of_tombstone(const struct sf_l1_image *image, sf_time now)
 {
-    if (image->kind == SF_RECORD_SESSION)
-        return may_lose_touch || !sf_l1_image_needs_touch(image);
-    return image->absolute_deadline <= sf_clock_wall();
+    if (image->absolute_deadline <= now)
+        return SF_L1_LOSE_NOTHING;
+    return image->grace_until <= now ? SF_L1_LOSE_TOMBSTONES : SF_L1_LOSE_TOUCHES;
+}
+
+static bool
+may_go(const struct sf_l1_image *image, enum sf_l1_loss loss)
+{
+    if (image->kind != SF_RECORD_SESSION)
+        return loss_of_tombstone(image, sf_clock_wall()) <= loss;
+    return loss >= SF_L1_LOSE_TOUCHES || !sf_l1_image_needs_touch(image);
 }
 
 /* Clean it stays, as long as it has the generation that was seen clean. */
 bool
 sf_l1_evict_block(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place,
-                  uint64_t control, bool may_lose_touch)
+                  uint64_t control, enum sf_l1_loss loss)
 {
     struct sf_l1_image image;
 
     if (!is_evictable(control) || sf_l1_block_read(l1, place, control, NULL, NULL, &image) != SF_OK)
         return false;
-    if (!may_go(&image, may_lose_touch) ||
+    if (!may_go(&image, loss) ||
         !sf_l1_unname(l1, block, place, control, &image.key))
         return false;
     sf_count(l1->counters, l1_evictions);
@@ -76,7 +88,8 @@ least_recent(struct sample *sample)
 }
 
 static bool
-evict_one(struct sf_l1 *l1, struct sample *sample, bool may_lose_touch, struct candidate *gone_out)
+evict_one(struct sf_l1 *l1, struct sample *sample, enum sf_l1_loss loss,
+          struct candidate *gone_out)
 {
     for (uint32_t i = 0; i < VICTIMS && sample->count > 0; i++) {
         struct candidate *victim = least_recent(sample);
@@ -84,7 +97,7 @@ evict_one(struct sf_l1 *l1, struct sample *sample, bool may_lose_touch, struct c
         *gone_out = *victim;
         *victim = sample->candidates[--sample->count];
         if (sf_l1_evict_block(l1, gone_out->block, &gone_out->place, gone_out->control,
-                              may_lose_touch))
+                              loss))
             return true;
     }
     return false;
@@ -227,6 +240,15 @@ take_evicted(struct sf_l1 *l1, const struct candidate *gone, bool is_fill,
            take_if_free(l1, gone->block, is_fill, NULL, owned_out);
 }
 
+/* What may stay for a while is not given up before all else has been looked for. */
+static enum sf_l1_loss
+loss_in_round(uint32_t round)
+{
+    if (round < ROUNDS / 4)
+        return SF_L1_LOSE_NOTHING;
+    return round < ROUNDS / 2 ? SF_L1_LOSE_TOMBSTONES : SF_L1_LOSE_TOUCHES;
+}
+
 static bool
 take_in_class(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l1_owned *owned_out)
 {
@@ -243,7 +265,7 @@ take_in_class(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l1
         if (atomic_load_explicit(&l1->hands[class_index].next, memory_order_relaxed) ==
             SF_L1_NO_BLOCK)
             return false;
-        if (evict_one(l1, &sample, round >= ROUNDS / 2, &gone) &&
+        if (evict_one(l1, &sample, loss_in_round(round), &gone) &&
             take_evicted(l1, &gone, is_fill, owned_out))
             return true;
     }
@@ -263,12 +285,11 @@ sf_l1_room_for(struct sf_l1 *l1, uint64_t bytes, bool is_fill, struct sf_l1_owne
     return SF_FULL;
 }
 
-bool
-sf_l1_evict_from(struct sf_l1 *l1, const struct sf_l1_home *home)
+/* true: a word is empty. */
+static bool
+collect_from(const struct sf_l1 *l1, const struct sf_l1_home *home, struct sample *sample)
 {
-    struct sample sample = {.count = 0};
-    struct candidate gone;
-
+    sample->count = 0;
     for (unsigned i = 0; i < 2 * SF_L1_BUCKET_WORDS; i++) {
         _Atomic uint64_t *word =
             &home->buckets[i / SF_L1_BUCKET_WORDS]->words[i % SF_L1_BUCKET_WORDS];
@@ -281,13 +302,26 @@ sf_l1_evict_from(struct sf_l1 *l1, const struct sf_l1_home *home)
             continue;
         uint64_t control = sf_l1_load(&place.control->state); /* O3 */
         if (is_evictable(control))
-            add_candidate(&sample, sf_l1_word_block(value), &place, control);
+            add_candidate(sample, sf_l1_word_block(value), &place, control);
     }
-    while (sample.count > 0) {
-        if (!evict_one(l1, &sample, true, &gone))
-            continue;
-        sf_l1_block_retire(l1, gone.block, gone.control);
-        return true;
+    return false;
+}
+
+bool
+sf_l1_evict_from(struct sf_l1 *l1, const struct sf_l1_home *home)
+{
+    struct sample sample;
+    struct candidate gone;
+
+    for (enum sf_l1_loss loss = SF_L1_LOSE_NOTHING; loss <= SF_L1_LOSE_TOUCHES; loss++) {
+        if (collect_from(l1, home, &sample))
+            return true;
+        while (sample.count > 0) {
+            if (!evict_one(l1, &sample, loss, &gone))
+                continue;
+            sf_l1_block_retire(l1, gone.block, gone.control);
+            return true;
+        }
     }
     return false;
 }

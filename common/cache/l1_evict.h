@@ -5,10 +5,16 @@
  * l1_evict.h - room for new records: free blocks, new slabs, and what has to go when there are
  * none.
  *
- * Only what the store has goes, least recently used first among a sample. Dirty records and
- * tombstones that are still needed stay.
+ * Only what the store has goes, least recently used first among a sample. Dirty records stay.
  */
 #include "common/cache/l1_index.h"
+
+/* What room may cost; each level allows what is above it, too. */
+enum sf_l1_loss {
+    SF_L1_LOSE_NOTHING,    /* sessions that the store has with their last access; what is over */
+    SF_L1_LOSE_TOMBSTONES, /* whoever comes with such an id asks the store, which knows */
+    SF_L1_LOSE_TOUCHES     /* last accesses that the store has not heard of; images in their grace */
+};
 
 /* A block for a record of `bytes`. is_fill: as sf_l1_block_take. SF_FULL, counted. */
 enum sf_status sf_l1_room_for(struct sf_l1 *l1, uint64_t bytes, bool is_fill,
@@ -19,4 +25,4 @@ bool sf_l1_evict_from(struct sf_l1 *l1, const struct sf_l1_home *home) SF_MUST_C
 
 /* Takes the record in this block out of the index, if it may go. */
 bool sf_l1_evict_block(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place,
-                       uint64_t control, bool may_lose_touch) SF_MUST_CHECK;
+                       uint64_t control, enum sf_l1_loss loss) SF_MUST_CHECK;

@@ -73,6 +73,7 @@ sf_l1_fill(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record, sf
         .length = (uint32_t)record.size,
         .idle_timeout = head.idle_timeout,
         .absolute_deadline = head.absolute_deadline,
+        .grace_until = head.grace_until,
         .last_access = last_access > head.last_access ? last_access : head.last_access,
     };
     return fill_new(l1, &image, record, vacancy);
@@ -86,7 +87,7 @@ sf_l1_drop(struct sf_l1 *l1, const struct sf_key *key)
 
     if (status != SF_OK)
         return status;
-    if (!sf_l1_evict_block(l1, found.block, &found.place, found.control, true))
+    if (!sf_l1_evict_block(l1, found.block, &found.place, found.control, SF_L1_LOSE_TOUCHES))
         return SF_CONFLICT;
     sf_l1_block_retire(l1, found.block, found.control);
     return SF_OK;

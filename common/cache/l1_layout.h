@@ -43,7 +43,7 @@
 #include <stdint.h>
 
 #define SF_L1_MAGIC 0x314C20747361662Du /* "-fast L1" */
-#define SF_L1_LAYOUT_VERSION 1u
+#define SF_L1_LAYOUT_VERSION 2u
 #define SF_L1_BOOT_ID_BYTES 40
 
 #define SF_L1_SLOTS_SMALL 1024u
@@ -234,7 +234,8 @@ enum sf_l1_block_word {
     SF_L1_AT_KEY,
     SF_L1_AT_KEY_HIGH,
     SF_L1_AT_VERSION,  /* version : 56 | kind : 8 */
-    SF_L1_AT_LENGTH,   /* bytes of the record : 32 | idle timeout in seconds : 32 */
+    SF_L1_AT_LENGTH,   /* bytes of the record : 32 | idle timeout in seconds : 32, or, in a tombstone:
+                          how long before the deadline its grace ends; all ones: it has none */
     SF_L1_AT_DEADLINE, /* absolute, wall clock, ms */
     SF_L1_AT_DIRTY,    /* dirty since: steady clock, ms */
     SF_L1_BLOCK_WORDS  /* the record begins here */

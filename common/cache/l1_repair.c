@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/cache/l1_hints.h"
 #include "common/cache/l1_index.h"
+#include "common/cache/l1_trim.h"
 
 /*
  * One pass looks at every block and then at every bucket. Each repair is one or two CAS that carry
@@ -8,6 +9,13 @@
  * is the owner dead, then: does a word name the block. The other way round an owner could publish
  * in between and then die, and a published block would be freed.
  */
+
+/* One call: a part of a pass. */
+struct part {
+    struct sf_l1 *l1;
+    sf_time now;
+    bool is_full; /* no room for a tombstone: the next part asks again */
+};
 
 /* ---- who is dead ---- */
 
@@ -112,10 +120,17 @@ is_over(uint64_t control, const struct sf_l1_image *image, sf_time now)
     return sf_l1_control_is_clean(control) && expires != 0 && expires + SF_SECOND <= now;
 }
 
-static size_t
-repair_live(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, uint64_t control,
-            sf_time now)
+static void
+trim(struct part *part, const struct sf_l1_image *image)
 {
+    if (!part->is_full && sf_l1_needs_trim(image, part->now))
+        part->is_full = sf_l1_trim(part->l1, &image->key, part->now) == SF_FULL;
+}
+
+static size_t
+repair_live(struct part *part, uint32_t block, const struct sf_l1_place *place, uint64_t control)
+{
+    struct sf_l1 *l1 = part->l1;
     struct sf_l1_image image;
     _Atomic uint64_t *word;
     uint64_t value;
@@ -129,24 +144,26 @@ repair_live(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, u
             control); /* replaced or removed, and then its remover died or has not come to it yet */
     if (status == SF_CORRUPT)
         sf_count(l1->counters, l1_bad);
-    if ((status == SF_CORRUPT || is_over(control, &image, now)) &&
-        sf_l1_unname(l1, block, place, control, &image.key))
+    if (status != SF_CORRUPT && !is_over(control, &image, part->now))
+        trim(part, &image);
+    else if (sf_l1_unname(l1, block, place, control, &image.key))
         sf_l1_block_retire(l1, block, control);
     return status == SF_CORRUPT;
 }
 
 static size_t
-repair_block(struct sf_l1 *l1, uint32_t block, sf_time now)
+repair_block(struct part *part, uint32_t block)
 {
     struct sf_l1_place place;
 
-    if (!sf_l1_block_place(l1, block, &place))
+    if (!sf_l1_block_place(part->l1, block, &place))
         return 0;
     uint64_t control = sf_l1_load(&place.control->state);
     if (sf_l1_control_state(control) == SF_L1_OWNED)
-        return repair_owned(l1, block, &place, control);
-    return sf_l1_control_state(control) == SF_L1_LIVE ? repair_live(l1, block, &place, control, now)
-                                                      : 0;
+        return repair_owned(part->l1, block, &place, control);
+    if (sf_l1_control_state(control) == SF_L1_LIVE)
+        return repair_live(part, block, &place, control);
+    return 0;
 }
 
 /* ---- words: only damage, never a death, makes one wrong ---- */
@@ -185,6 +202,7 @@ repair_bucket(struct sf_l1 *l1, uint32_t bucket)
 size_t
 sf_l1_repair(struct sf_l1 *l1, sf_time now, uint32_t *cursor, uint32_t budget)
 {
+    struct part part = {.l1 = l1, .now = now};
     uint32_t blocks = sf_l1_block_limit(l1);
     uint32_t end = blocks + l1->plan.buckets;
     size_t repairs = 0;
@@ -195,7 +213,7 @@ sf_l1_repair(struct sf_l1 *l1, sf_time now, uint32_t *cursor, uint32_t budget)
         look_for_dead(l1);
     for (; budget > 0 && *cursor < end; budget--) {
         if (*cursor < blocks) {
-            repairs += repair_block(l1, *cursor, now);
+            repairs += repair_block(&part, *cursor);
             *cursor = sf_l1_block_next(l1, *cursor);
         } else {
             repairs += repair_bucket(l1, *cursor - blocks);

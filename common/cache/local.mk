@@ -17,5 +17,6 @@ libsession_la_SOURCES += \
 	%D%/l1_fill.c \
 	%D%/l1_dirty.c \
 	%D%/l1_walk.c \
+	%D%/l1_trim.c %D%/l1_trim.h \
 	%D%/l1_repair.c \
 	%D%/l1_check.c

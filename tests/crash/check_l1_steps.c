@@ -284,7 +284,7 @@ leave_half_changes(struct sf_l1 *l1)
     must(sf_l1_draft_name(l1, &draft, &named) == SF_OK, "created, not confirmed");
     key = sf_test_cache_key(100);
     must(sf_l1_find(l1, &key, NULL, &found) == SF_OK, "find");
-    must(sf_l1_evict_block(l1, found.block, &found.place, found.control, true),
+    must(sf_l1_evict_block(l1, found.block, &found.place, found.control, SF_L1_LOSE_TOUCHES),
          "evicted, not retired");
     leave_unfinished_fill(l1);
 }
@@ -308,6 +308,38 @@ judge_repair(struct sf_l1 *l1, bool is_done)
     return sf_test_look(l1, 10, NULL).status == SF_NOT_FOUND
                ? NULL
                : "a fill that was not confirmed can be read";
+}
+
+/* ---- what an old id leaves ---- */
+
+static void
+prepare_rotated(struct sf_l1 *l1)
+{
+    prepare_one(l1);
+    must(sf_test_rotate(l1, 1, 2, NULL) == SF_OK, "rotate");
+    must(sf_test_settle_all(l1) == 2, "settle");
+}
+
+static bool
+operate_trim(struct sf_l1 *l1)
+{
+    (void)sf_test_repair_all(l1, SF_TEST_NOW + SF_MINUTE);
+    return true;
+}
+
+static const char *
+judge_trim(struct sf_l1 *l1, bool is_done)
+{
+    struct sf_test_seen old = sf_test_look(l1, 1, "value");
+    struct sf_test_seen new = sf_test_look(l1, 2, "value");
+
+    if (!is_session(&new, 2, "old"))
+        return "the session is damaged";
+    if (is_ended(&old, 3) && old.text[0] == '\0' && !old.is_clean)
+        return NULL;
+    return is_ended(&old, 2) && strcmp(old.text, "old") == 0 && !is_done
+               ? NULL
+               : "neither an image nor a tombstone";
 }
 
 /* ---- slots ---- */
@@ -336,6 +368,7 @@ static const struct scenario scenarios[] = {
     {"touch", prepare_one_stored, operate_touch, judge_touch},
     {"claim of a slot", prepare_one_stored, operate_claim, judge_touch},
     {"repair", prepare_one, operate_repair, judge_repair},
+    {"trim", prepare_rotated, operate_trim, judge_trim},
 };
 
 /* ---- copies of a cache ---- */

@@ -72,24 +72,76 @@ START_TEST(test_dirty_records_are_never_evicted)
 }
 END_TEST
 
-START_TEST(test_tombstones_are_not_evicted_before_their_time)
+/* sf_test_end works at a time long past; eviction looks at today's tombstones another way. */
+static enum sf_status
+end_today(uint64_t number, const struct sf_op *op, uint64_t new_number)
 {
-    /* sf_test_end works at a time long past, so these may go; a tombstone of today must stay */
-    struct sf_key key = sf_test_cache_key(1);
+    struct sf_key key = sf_test_cache_key(number);
+    struct sf_key new_key = sf_test_cache_key(new_number);
     struct sf_ops ops;
     struct sf_l1_applied applied;
 
-    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
     sf_ops_init(&ops);
-    ck_assert_int_eq(sf_ops_add(&ops, &(struct sf_op){.kind = SF_OP_END}), SF_OK);
+    ck_assert_int_eq(sf_ops_add(&ops, op), SF_OK);
     struct sf_l1_change change = sf_test_change(&ops, SF_TEST_NOW);
+    change.new_key = &new_key;
+    change.rotate_grace = sf_clock_wall() - SF_TEST_NOW + SF_MINUTE;
     change.tombstone_lifetime = sf_clock_wall() - SF_TEST_NOW + SF_HOUR;
-    ck_assert_int_eq(sf_l1_apply(cache.l1, &key, &change, NULL, &applied), SF_OK);
+    enum sf_status status = sf_l1_apply(cache.l1, &key, &change, NULL, &applied);
     sf_ops_fini(&ops);
+    return status;
+}
+
+static const struct sf_op end_op = {.kind = SF_OP_END}, rotate_op = {.kind = SF_OP_ROTATE};
+
+START_TEST(test_tombstones_stay_while_sessions_can_go)
+{
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    ck_assert_int_eq(end_today(1, &end_op, 0), SF_OK);
     sf_test_settle_all(cache.l1);
     for (uint64_t number = 10; number < 12000; number++)
         (void)!sf_test_fill(cache.l1, number, 3, "filler");
     ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).kind, SF_RECORD_ENDED);
+}
+END_TEST
+
+/* Who logs in and out all day must not leave others without room. */
+START_TEST(test_cache_full_of_stored_tombstones_still_has_room)
+{
+    for (uint64_t number = 0; number < 10000; number++) {
+        ck_assert_int_eq(sf_test_create(cache.l1, number, "a", "b"), SF_OK);
+        ck_assert_int_eq(end_today(number, &end_op, 0), SF_OK);
+        if (number % 16 == 0)
+            sf_test_settle_all(cache.l1);
+    }
+}
+END_TEST
+
+START_TEST(test_images_in_their_grace_are_the_last_to_go)
+{
+    unsigned kept = 0;
+
+    for (uint64_t number = 0; number < 20; number++) {
+        ck_assert_int_eq(sf_test_create(cache.l1, number, "a", "b"), SF_OK);
+        ck_assert_int_eq(end_today(number, &rotate_op, 100000 + number), SF_OK);
+    }
+    for (uint64_t number = 1000; number < 10000; number++) {
+        ck_assert_int_eq(sf_test_create(cache.l1, number, "a", "b"), SF_OK);
+        ck_assert_int_eq(end_today(number, &end_op, 0), SF_OK);
+        if (number % 16 == 0)
+            sf_test_settle_all(cache.l1);
+    }
+    for (uint64_t number = 0; number < 20; number++)
+        kept += sf_test_look(cache.l1, number, NULL).status == SF_OK;
+    ck_assert_uint_eq(kept, 20);
+    for (uint64_t number = 10000; number < 18000; number++) {
+        uint64_t new_number = 200000 + number;
+
+        ck_assert_int_eq(sf_test_create(cache.l1, number, "a", "b"), SF_OK);
+        ck_assert_int_eq(end_today(number, &rotate_op, new_number), SF_OK);
+        ck_assert_int_eq(end_today(new_number, &rotate_op, 2 * new_number), SF_OK);
+        sf_test_settle_all(cache.l1);
+    }
 }
 END_TEST
 
@@ -158,7 +210,9 @@ main(void)
     tcase_add_test(tests, test_new_records_always_find_room_among_clean_ones);
     tcase_add_test(tests, test_cache_full_of_small_records_still_takes_larger_ones);
     tcase_add_test(tests, test_dirty_records_are_never_evicted);
-    tcase_add_test(tests, test_tombstones_are_not_evicted_before_their_time);
+    tcase_add_test(tests, test_tombstones_stay_while_sessions_can_go);
+    tcase_add_test(tests, test_cache_full_of_stored_tombstones_still_has_room);
+    tcase_add_test(tests, test_images_in_their_grace_are_the_last_to_go);
     tcase_add_test(tests, test_recently_used_records_outlive_others);
     tcase_add_test(tests, test_records_of_any_size_fit_until_a_slab_is_too_small);
     suite_add_tcase(suite, tests);

@@ -155,7 +155,7 @@ leave_evicted(struct sf_l1 *l1)
     struct sf_l1_found found;
 
     must(sf_l1_find(l1, &key, NULL, &found) == SF_OK);
-    must(sf_l1_evict_block(l1, found.block, &found.place, found.control, true));
+    must(sf_l1_evict_block(l1, found.block, &found.place, found.control, SF_L1_LOSE_TOUCHES));
 }
 
 START_TEST(test_evicted_block_that_nobody_took_is_freed)
@@ -236,6 +236,35 @@ START_TEST(test_tombstones_are_dropped_after_their_time)
 }
 END_TEST
 
+START_TEST(test_image_whose_grace_is_over_becomes_an_empty_tombstone)
+{
+    struct sf_l1_usage before, after;
+    sf_time end = SF_TEST_NOW + 10 * SF_SECOND;
+
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "a text that nobody may read for long"), SF_OK);
+    ck_assert_int_eq(sf_test_rotate(cache.l1, 1, 2, NULL), SF_OK);
+    sf_test_settle_all(cache.l1);
+    sf_l1_usage(cache.l1, &before);
+    uint64_t version = sf_test_look(cache.l1, 1, NULL).version;
+    (void)sf_test_repair_all(cache.l1, end);
+    ck_assert_str_ne(sf_test_look(cache.l1, 1, "a").text, "");
+    (void)sf_test_repair_all(cache.l1, end + 2 * SF_SECOND);
+    struct sf_test_seen seen = sf_test_look(cache.l1, 1, "a");
+    ck_assert_int_eq(seen.kind, SF_RECORD_ENDED);
+    ck_assert_str_eq(seen.text, "");
+    ck_assert_uint_eq(seen.version, version + 1);
+    ck_assert(!seen.is_clean);
+    sf_l1_usage(cache.l1, &after);
+    ck_assert_uint_lt(after.record_bytes, before.record_bytes);
+    ck_assert_uint_eq(sf_test_settle_all(cache.l1), 1);
+    (void)sf_test_repair_all(cache.l1, end + 4 * SF_SECOND);
+    ck_assert(sf_test_look(cache.l1, 1, NULL).is_clean); /* once is enough */
+    ck_assert_str_ne(sf_test_look(cache.l1, 2, "a").text, "");
+    (void)sf_test_repair_all(cache.l1, SF_TEST_NOW + SF_HOUR + SF_SECOND);
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_NOT_FOUND);
+}
+END_TEST
+
 START_TEST(test_word_that_names_a_free_block_is_emptied)
 {
     struct sf_key key = sf_test_cache_key(1);
@@ -269,6 +298,7 @@ main(void)
     tcase_add_test(tests, test_pass_in_small_steps_does_the_same);
     tcase_add_test(tests, test_expired_records_are_dropped_once_they_are_clean);
     tcase_add_test(tests, test_tombstones_are_dropped_after_their_time);
+    tcase_add_test(tests, test_image_whose_grace_is_over_becomes_an_empty_tombstone);
     tcase_add_test(tests, test_word_that_names_a_free_block_is_emptied);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
