@@ -109,22 +109,39 @@ is_plain(unsigned char c)
            c == '.' || c == '_' || c == '*';
 }
 
+/* Runs of plain bytes go over in one piece: nearly all of a value is one. */
+static size_t
+plain_run(struct sf_span raw, size_t from)
+{
+    size_t at = from;
+
+    while (at < raw.size && is_plain(raw.data[at]))
+        at++;
+    return at - from;
+}
+
+static enum sf_status
+append_escape(struct sf_buffer *text, unsigned char c)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    const char escape[3] = {'%', digits[c >> 4], digits[c & 15]};
+
+    return c == ' ' ? sf_buffer_append(text, "+", 1) : sf_buffer_append(text, escape, sizeof(escape));
+}
+
 static enum sf_status
 append_encoded(struct sf_buffer *text, struct sf_span raw)
 {
-    static const char digits[] = "0123456789ABCDEF";
     enum sf_status status = SF_OK;
 
-    for (size_t i = 0; status == SF_OK && i < raw.size; i++) {
-        unsigned char c = raw.data[i];
-        char escape[3] = {'%', digits[c >> 4], digits[c & 15]};
+    for (size_t i = 0; status == SF_OK && i < raw.size;) {
+        size_t run = plain_run(raw, i);
 
-        if (is_plain(c))
-            status = sf_buffer_append(text, &c, 1);
-        else if (c == ' ')
-            status = sf_buffer_append(text, "+", 1);
+        if (run > 0)
+            status = sf_buffer_append(text, raw.data + i, run);
         else
-            status = sf_buffer_append(text, escape, sizeof(escape));
+            status = append_escape(text, raw.data[i]);
+        i += run > 0 ? run : 1;
     }
     return status;
 }
