@@ -6,7 +6,7 @@ mod_session_fast_la_SOURCES = \
 	%D%/cache_control.c \
 	%D%/check_config.c \
 	%D%/child_process.c \
-	%D%/commit.c \
+	%D%/commit.c %D%/controls.c \
 	%D%/daemon_process.c \
 	%D%/daemon_spawn.c %D%/daemon_spawn.h \
 	%D%/directives.c \

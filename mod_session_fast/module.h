@@ -202,6 +202,18 @@ int sf_request_headers_post_read(request_rec *r);
 int sf_request_headers_parse(request_rec *r);
 int sf_request_headers_fixups(request_rec *r);
 
+/*
+ * controls.c: the X-Session-* headers of applications.
+ *
+ * redirected: a redirect inside httpd begins, and what the request before it said is attributed to
+ * that one. keep: httpd is about to drop the ordinary headers for its own error message. commit:
+ * what was said in the whole chain, each at its place, in order: a request that an error page or
+ * another redirect has replaced counts too.
+ */
+void sf_controls_redirected(request_rec *r);
+void sf_controls_keep(request_rec *r);
+void sf_controls_commit(request_rec *r);
+
 /* response_headers.c: the output filter. */
 void sf_response_headers_register(void);
 void sf_response_headers_insert_filter(request_rec *r);

@@ -33,13 +33,14 @@ remove_spoofs(request_rec *r)
 
 /*
  * Before anything can act on them: rewriting, SetEnvIf, proxying. At this time the place is not
- * known, only whether the server has sessions anywhere.
+ * known, only whether the server has sessions anywhere. Called for redirects inside httpd too.
  */
 int
 sf_request_headers_post_read(request_rec *r)
 {
     if (sf_server_of(r->server)->is_enabled)
         remove_spoofs(r);
+    sf_controls_redirected(r);
     return DECLINED;
 }
 

@@ -160,24 +160,30 @@ find_session(struct sf_request_session *session, const char *cookie_name)
     return session;
 }
 
+/* NULL: no sessions here. */
+static const struct sf_config *
+config_at(const request_rec *r)
+{
+    const struct sf_place *place = sf_place_of(r);
+    if (place == NULL || !place->config.enabled)
+        return NULL;
+    return sf_mod_session_excludes(sf_server_of(r->server)->process, r) ? NULL : &place->config;
+}
+
 struct sf_request_session *
 sf_request_session_seen(request_rec *r)
 {
-    const struct sf_place *place = sf_place_of(r);
-    bool is_enabled = place != NULL && place->config.enabled;
-    return is_enabled ? find_session(sf_request_sessions_all(r), place->config.cookie_name) : NULL;
+    const struct sf_config *config = config_at(r);
+    return config == NULL ? NULL : find_session(sf_request_sessions_all(r), config->cookie_name);
 }
 
 struct sf_request_session *
 sf_request_session(request_rec *r)
 {
-    const struct sf_place *place = sf_place_of(r);
-    if (place == NULL || !place->config.enabled)
+    const struct sf_config *config = config_at(r);
+    if (config == NULL)
         return NULL;
     struct sf_process *process = sf_server_of(r->server)->process;
-    if (sf_mod_session_excludes(process, r))
-        return NULL;
-    const struct sf_config *config = &place->config;
     request_rec *top = top_of(r);
     const char *header = apr_table_get(r->headers_in, "Cookie");
     bool mentioned = header_mentions(header, config->cookie_name);

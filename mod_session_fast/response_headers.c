@@ -12,103 +12,12 @@
 #include <util_filter.h>
 
 #include "common/identity/cookie.h"
-#include "common/session/exchange.h"
 
 APLOG_USE_MODULE(session_fast);
 
 #define FILTER_NAME "SESSION_FAST_OUT"
 #define DISCARD_NAME "SESSION_FAST_DISCARD"
 #define COOKIE_BYTES_MAX 4096
-
-/* ---- what the application said ---- */
-
-static int
-add_row(void *context, const char *name, const char *value)
-{
-    if (sf_exchange_is_control(name))
-        apr_table_addn(context, name, value);
-    return 1;
-}
-
-/* Moves the X-Session-* headers; nothing else ever sees them. */
-static void
-take_controls(apr_table_t *headers, apr_table_t *controls)
-{
-    apr_table_do(add_row, controls, headers, NULL);
-    const apr_array_header_t *array = apr_table_elts(controls);
-    const apr_table_entry_t *row = (const void *)array->elts;
-    for (int i = 0; i < array->nelts; i++)
-        apr_table_unset(headers, row[i].key);
-}
-
-static void
-fail_application(struct sf_request_session *session, request_rec *r, const struct sf_error *error)
-{
-    session->failure = HTTP_INTERNAL_SERVER_ERROR;
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                  "SF0519: the application's session headers were refused, answered %d: %s",
-                  session->failure, error->text);
-}
-
-/*
- * All of them, refused ones too: the exchange remembers those, and a logout behind one still
- * counts.
- */
-static void
-parse_controls(struct sf_exchange *exchange, const apr_table_t *controls)
-{
-    const apr_array_header_t *array = apr_table_elts(controls);
-    const apr_table_entry_t *row = (const void *)array->elts;
-    for (int i = 0; i < array->nelts; i++)
-        (void)!sf_exchange_add(exchange, row[i].key, row[i].val, NULL);
-}
-
-static enum sf_status
-ops_from_controls(struct sf_exchange *exchange, const apr_table_t *controls,
-                  const struct sf_session *fields, struct sf_ops *ops, struct sf_error *error)
-{
-    if (exchange == NULL)
-        return sf_error_set(error, SF_NO_MEMORY, "no memory");
-    parse_controls(exchange, controls);
-    return sf_exchange_ops(exchange, fields, ops, error);
-}
-
-static void
-apply_controls(struct sf_request_session *session, request_rec *r, const apr_table_t *controls)
-{
-    struct sf_error error = {.status = SF_OK};
-    struct sf_ops ops;
-    struct sf_exchange *exchange = sf_exchange_new();
-    sf_ops_init(&ops);
-    enum sf_status status =
-        ops_from_controls(exchange, controls, sf_request_session_fields(session, r), &ops, &error);
-    if (status == SF_OK)
-        (void)!sf_request_session_apply(session, r, &ops);
-    else
-        fail_application(session, r, &error);
-    sf_ops_fini(&ops);
-    sf_exchange_free(exchange);
-}
-
-/*
- * A request that an error page or a redirect has replaced counts too, and before it: its
- * application did say so.
- */
-static void
-commit_controls(request_rec *r)
-{
-    if (r->prev != NULL)
-        commit_controls(r->prev);
-    struct sf_request_session *session = sf_request_session_seen(r);
-    if (session == NULL)
-        return;
-    apr_table_t *controls = apr_table_make(r->pool, 2);
-    take_controls(r->headers_out, controls);
-    take_controls(r->err_headers_out, controls);
-    bool is_allowed = sf_place_of(r)->config.response_headers && session->failure == 0;
-    if (is_allowed && !apr_is_empty_table(controls))
-        apply_controls(session, r, controls);
-}
 
 static void
 commit(request_rec *r)
@@ -117,7 +26,7 @@ commit(request_rec *r)
          session = session->next) {
         sf_provider_save_pending(session, r);
     }
-    commit_controls(r);
+    sf_controls_commit(r);
     struct sf_request_session *here = sf_request_session_seen(r);
     if (here != NULL)
         sf_environment_note(here, r);
@@ -243,17 +152,9 @@ sf_response_headers_insert_filter(request_rec *r)
     ap_add_output_filter(FILTER_NAME, NULL, r, r->connection);
 }
 
-/*
- * httpd is about to drop the ordinary headers for its own error message: what the application said
- * goes to those that stay.
- */
 void
 sf_response_headers_insert_error_filter(request_rec *r)
 {
-    if (sf_request_session_seen(r) != NULL) {
-        apr_table_t *controls = apr_table_make(r->pool, 2);
-        take_controls(r->headers_out, controls);
-        apr_table_do(add_row, r->err_headers_out, controls, NULL);
-    }
+    sf_controls_keep(r);
     sf_response_headers_insert_filter(r);
 }

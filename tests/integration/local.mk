@@ -41,6 +41,7 @@ EXTRA_DIST += \
 	%D%/test_nothing_for_nothing.py \
 	%D%/test_other_modules.py \
 	%D%/test_outages.py \
+	%D%/test_redirects.py \
 	%D%/test_require.py \
 	%D%/test_restarts.py \
 	%D%/test_rotation.py \

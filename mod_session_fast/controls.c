@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the application said: its X-Session-* headers, and which request of a chain of internal
+ * redirects said it.
+ *
+ * The requests of a chain share one table of headers that survive errors, and applications behind
+ * CGI and FastCGI put theirs there. So what a request has said is put aside when the next one
+ * begins, or it would count as said at the place of that one.
+ */
+#include "mod_session_fast/module.h"
+
+#include <http_log.h>
+
+#include "common/session/exchange.h"
+
+APLOG_USE_MODULE(session_fast);
+
+static int
+add_row(void *context, const char *name, const char *value)
+{
+    if (sf_exchange_is_control(name))
+        apr_table_addn(context, name, value);
+    return 1;
+}
+
+/* Moves the X-Session-* headers; nothing else ever sees them. */
+static void
+take_controls(apr_table_t *headers, apr_table_t *controls)
+{
+    apr_table_do(add_row, controls, headers, NULL);
+    const apr_array_header_t *array = apr_table_elts(controls);
+    const apr_table_entry_t *row = (const void *)array->elts;
+    for (int i = 0; i < array->nelts; i++)
+        apr_table_unset(headers, row[i].key);
+}
+
+static void
+fail_application(struct sf_request_session *session, request_rec *r, const struct sf_error *error)
+{
+    session->failure = HTTP_INTERNAL_SERVER_ERROR;
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  "SF0519: the application's session headers were refused, answered %d: %s",
+                  session->failure, error->text);
+}
+
+/*
+ * All of them, refused ones too: the exchange remembers those, and a logout behind one still
+ * counts.
+ */
+static void
+parse_controls(struct sf_exchange *exchange, const apr_table_t *controls)
+{
+    const apr_array_header_t *array = apr_table_elts(controls);
+    const apr_table_entry_t *row = (const void *)array->elts;
+    for (int i = 0; i < array->nelts; i++)
+        (void)!sf_exchange_add(exchange, row[i].key, row[i].val, NULL);
+}
+
+static enum sf_status
+ops_from_controls(struct sf_exchange *exchange, const apr_table_t *controls,
+                  const struct sf_session *fields, struct sf_ops *ops, struct sf_error *error)
+{
+    if (exchange == NULL)
+        return sf_error_set(error, SF_NO_MEMORY, "no memory");
+    parse_controls(exchange, controls);
+    return sf_exchange_ops(exchange, fields, ops, error);
+}
+
+static void
+apply_controls(struct sf_request_session *session, request_rec *r, const apr_table_t *controls)
+{
+    struct sf_error error = {.status = SF_OK};
+    struct sf_ops ops;
+    struct sf_exchange *exchange = sf_exchange_new();
+    sf_ops_init(&ops);
+    enum sf_status status =
+        ops_from_controls(exchange, controls, sf_request_session_fields(session, r), &ops, &error);
+    if (status == SF_OK)
+        (void)!sf_request_session_apply(session, r, &ops);
+    else
+        fail_application(session, r, &error);
+    sf_ops_fini(&ops);
+    sf_exchange_free(exchange);
+}
+
+/* ---- who said it ---- */
+
+static bool
+is_heard(request_rec *r)
+{
+    return sf_request_session_seen(r) != NULL && sf_place_of(r)->config.response_headers;
+}
+
+/*
+ * Until the response leaves they wait in the ordinary headers, which each request has for itself.
+ * Where nobody listens they are gone: they would be taken for those of the next request.
+ */
+static void
+put_aside(request_rec *r)
+{
+    apr_table_t *controls = apr_table_make(r->pool, 2);
+    take_controls(r->headers_out, controls);
+    take_controls(r->err_headers_out, controls);
+    if (is_heard(r))
+        apr_table_do(add_row, r->headers_out, controls, NULL);
+}
+
+void
+sf_controls_redirected(request_rec *r)
+{
+    if (r->prev != NULL && sf_server_of(r->server)->process->is_used)
+        put_aside(r->prev);
+}
+
+static request_rec *
+last_of(request_rec *r)
+{
+    while (r->next != NULL)
+        r = r->next;
+    return r;
+}
+
+void
+sf_controls_keep(request_rec *r)
+{
+    request_rec *last = last_of(r);
+    apr_table_t *controls = apr_table_make(r->pool, 2);
+    if (last != r && sf_server_of(r->server)->process->is_used)
+        put_aside(last);
+    if (is_heard(r)) {
+        take_controls(r->headers_out, controls);
+        apr_table_do(add_row, r->err_headers_out, controls, NULL);
+    }
+}
+
+/* ---- commit ---- */
+
+static void
+commit(request_rec *r, bool is_last)
+{
+    struct sf_request_session *session = sf_request_session_seen(r);
+    if (session == NULL)
+        return;
+    apr_table_t *controls = apr_table_make(r->pool, 2);
+    take_controls(r->headers_out, controls);
+    if (is_last)
+        take_controls(r->err_headers_out, controls);
+    if (is_heard(r) && session->failure == 0 && !apr_is_empty_table(controls))
+        apply_controls(session, r, controls);
+}
+
+void
+sf_controls_commit(request_rec *r)
+{
+    request_rec *one = r;
+    while (one->prev != NULL)
+        one = one->prev;
+    for (; one != NULL; one = one->next)
+        commit(one, one == r);
+}
