@@ -111,7 +111,7 @@ sf_buffer_append_text(struct sf_buffer *buffer, const char *text)
     return sf_buffer_append_span(buffer, sf_span_text(text));
 }
 
-static enum sf_status
+static enum sf_status SF_PRINTF(2, 0)
 append_formatted(struct sf_buffer *buffer, const char *format, va_list arguments, size_t length)
 {
     enum sf_status status = sf_buffer_reserve(buffer, length);
