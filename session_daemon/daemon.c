@@ -25,8 +25,9 @@ log_cache(const struct daemon *daemon, const struct sf_l1_made *made)
 {
     if (made->set_aside)
         sf_log_write(&daemon->log, SF_LOG_WARNING, "SF0109",
-                     "the cache was damaged or made by another version: it is kept as %s.bad, and a new one made",
-                     daemon->instance.cache_path);
+                     "the cache was damaged, made by another version or without its lock file: it is kept as %s.bad, and a "
+                     "new one made; %" PRIu64 " changed sessions were taken over, %" PRIu64 " found no room",
+                     daemon->instance.cache_path, made->inherited, made->lost);
     if (made->size_differs)
         sf_log_write(&daemon->log, SF_LOG_WARNING, "SF0108",
                      "the cache keeps its size of %" PRIu64 " bytes: it is in use; the new size counts once it is not",

@@ -27,8 +27,11 @@ struct sf_l1;
 struct sf_l1_made {
     bool is_new;          /* false: an intact segment was found and kept */
     bool size_differs; /* kept with its old size: somebody is attached, or it is dirty */
-    bool set_aside;    /* the old file was damaged or of another layout: renamed to l1.cache.bad */
+    bool set_aside;    /* the old file was damaged, of another layout, or without its lock file:
+                          renamed to l1.cache.bad */
     uint64_t bytes;
+    uint64_t inherited, lost; /* of set_aside: records that the store does not have, as far as they
+                                 could be read: taken over, and not, for want of room */
 };
 
 /*
@@ -44,7 +47,7 @@ enum sf_l1_access { SF_L1_READ_ONLY, SF_L1_READ_WRITE };
 
 /*
  * Maps the segment; READ_WRITE claims a process slot (SF_FULL: all taken) that the kernel gives
- * back at death. SF_NOT_FOUND: no file. SF_INVALID: wrong owner or mode, another layout, truncated;
+ * back at death. SF_NOT_FOUND: no file. SF_UNAVAILABLE: it is being replaced. SF_INVALID: wrong owner or mode, another layout, truncated;
  * the text says what. After fork a handle belongs to the parent only: the child attaches anew.
  */
 enum sf_status sf_l1_attach(struct sf_l1 **l1_out, const struct sf_instance *instance,

@@ -7,14 +7,6 @@
 
 #define TOUCH_AHEAD_MAX SF_MINUTE
 
-/*
- * ThreadSanitizer does not know fences. It needs none of ours: every access that they order is
- * atomic.
- */
-#if defined(__SANITIZE_THREAD__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wtsan"
-#endif
-
 bool
 sf_l1_block_place(const struct sf_l1 *l1, uint32_t block, struct sf_l1_place *place_out)
 {

@@ -19,6 +19,7 @@ struct creation {
     struct sf_record_locks *locks;
     struct sf_l1_made *made;
     struct sf_error *error;
+    struct sf_l1 *predecessor; /* what the new one inherits from; NULL: nothing */
 };
 
 static bool
@@ -46,9 +47,9 @@ has_dirty(struct sf_l1 *l1)
 }
 
 static void
-retire(struct sf_l1 *l1)
+set_retired(struct sf_l1_header *header, bool is_retired)
 {
-    atomic_store_explicit(&l1->header->retired, 1, memory_order_relaxed);
+    atomic_store_explicit(&header->retired, is_retired, memory_order_relaxed);
 }
 
 /* Keeps the bytes for whoever wants to know what went wrong. */
@@ -65,22 +66,37 @@ set_aside(struct creation *work)
     return SF_OK;
 }
 
-/* Another size is wanted: what nobody uses and the store has may go. */
 static bool
-must_keep(struct sf_l1 *l1, uint64_t bytes)
+is_needed(struct sf_l1 *l1)
 {
-    return l1->mapping.bytes == bytes || sf_process_slots_alive(&l1->slots) > 0 || has_dirty(l1);
+    return sf_process_slots_alive(&l1->slots) > 0 || has_dirty(l1);
 }
 
+/*
+ * Another size is wanted: what nobody uses and the store has may go. Said first and looked at again
+ * then: whoever has attached since is seen, and whoever comes later is turned away.
+ */
+static bool
+give_up(struct sf_l1 *l1)
+{
+    if (is_needed(l1) && !sf_l1_is_retired(l1))
+        return false;
+    set_retired(l1->header, true);
+    sf_l1_fence(); /* O8 */
+    if (!is_needed(l1))
+        return true;
+    set_retired(l1->header, false);
+    return false;
+}
+
+/* One that is retired was left so by somebody who was killed in the middle of this. */
 static bool
 keep_opened(struct creation *work, struct sf_l1 *l1)
 {
-    if (sf_l1_is_retired(l1))
+    bool is_wanted = l1->mapping.bytes == work->bytes && !sf_l1_is_retired(l1);
+
+    if (!is_wanted && give_up(l1))
         return false;
-    if (!must_keep(l1, work->bytes)) {
-        retire(l1);
-        return false;
-    }
     work->made->bytes = l1->mapping.bytes;
     work->made->size_differs = l1->mapping.bytes != work->bytes;
     return true;
@@ -98,6 +114,47 @@ is_from_this_boot(const struct sf_mapping *mapping)
     return memcmp(boot_id, header->boot_id, sizeof(boot_id)) == 0;
 }
 
+/*
+ * A sound segment whose lock file was replaced, so that nobody knows who is alive: those who use it
+ * are told to leave it, and what the store does not have goes over to the new one.
+ */
+static void
+leave_to_successor(struct creation *work, struct sf_mapping *mapping)
+{
+    struct sf_l1 *l1 = NULL;
+
+    if (sf_l1_segment_open(&l1, mapping, true, NULL, NULL) != SF_OK)
+        return;
+    if (sf_l1_segment_check(l1, NULL) == SF_OK)
+        work->predecessor = l1;
+    else
+        sf_l1_segment_close(l1);
+}
+
+/* Not ours, or no longer usable. Whoever is attached, of another version too, attaches anew. */
+static enum sf_status
+judge_foreign(struct creation *work, struct sf_mapping *mapping)
+{
+    struct sf_l1_header *header = mapping->base;
+
+    if (header->magic == SF_L1_MAGIC)
+        set_retired(header, true);
+    leave_to_successor(work, mapping);
+    sf_shared_memory_unmap(mapping);
+    return set_aside(work);
+}
+
+static enum sf_status
+judge_own(struct creation *work, struct sf_l1 *l1, bool *kept_out)
+{
+    if (sf_l1_segment_check(l1, NULL) == SF_OK) {
+        *kept_out = keep_opened(work, l1);
+        return SF_OK;
+    }
+    set_retired(l1->header, true);
+    return set_aside(work);
+}
+
 /* Takes over the mapping. *kept_out: the segment stays as it is. */
 static enum sf_status
 judge(struct creation *work, struct sf_mapping *mapping, bool *kept_out)
@@ -109,18 +166,13 @@ judge(struct creation *work, struct sf_mapping *mapping, bool *kept_out)
         return SF_OK;
     }
     enum sf_status status = sf_l1_segment_open(&l1, mapping, true, work->locks, NULL);
-    sf_shared_memory_unmap(mapping);
-    if (status == SF_NO_MEMORY)
+    if (status == SF_NO_MEMORY) {
+        sf_shared_memory_unmap(mapping);
         return sf_error_set(work->error, status, "no memory");
-    if (status != SF_OK)
-        return set_aside(work);
-    status = sf_l1_segment_check(l1, NULL);
-    if (status == SF_OK) {
-        *kept_out = keep_opened(work, l1);
-    } else {
-        retire(l1);
-        status = set_aside(work);
     }
+    if (status != SF_OK)
+        return judge_foreign(work, mapping);
+    status = judge_own(work, l1, kept_out);
     sf_l1_segment_close(l1);
     return status;
 }
@@ -144,6 +196,25 @@ look_at_old(struct creation *work, bool *kept_out)
 
 /* ---- a new one ---- */
 
+/* Takes over the mapping. */
+static enum sf_status
+inherit(struct creation *work, struct sf_mapping *mapping)
+{
+    struct sf_l1 *l1 = NULL;
+    enum sf_status status = sf_l1_segment_open(&l1, mapping, true, work->locks, work->error);
+
+    if (status != SF_OK)
+        return status;
+    status = sf_l1_segment_join(l1, work->error);
+    if (status == SF_OK) {
+        /* A change that was under way when the old one was retired is there by now. */
+        (void)nanosleep(&(struct timespec){.tv_nsec = SF_L1_WAIT_MAX * 1000000L}, NULL);
+        sf_l1_segment_inherit(l1, work->predecessor, &work->made->inherited, &work->made->lost);
+    }
+    sf_l1_segment_close(l1);
+    return status;
+}
+
 static enum sf_status
 build(struct creation *work)
 {
@@ -155,6 +226,8 @@ build(struct creation *work)
     if (status != SF_OK)
         return status;
     status = sf_l1_segment_init(&mapping, work->locks, work->error);
+    if (status == SF_OK && work->predecessor != NULL)
+        status = inherit(work, &mapping);
     sf_shared_memory_unmap(&mapping);
     if (status == SF_OK && rename(fresh, work->instance->cache_path) != 0)
         status = sf_error_set(work->error, SF_INVALID, "%s: cannot be renamed: %s", fresh,
@@ -174,14 +247,21 @@ create_locked(struct creation *work)
     bool is_kept;
     enum sf_status status = look_at_old(work, &is_kept);
 
-    return status == SF_OK && !is_kept ? build(work) : status;
+    if (status == SF_OK && !is_kept)
+        status = build(work);
+    if (work->predecessor != NULL)
+        sf_l1_segment_close(work->predecessor);
+    return status;
 }
 
 enum sf_status
 sf_l1_create(const struct sf_instance *instance, uint64_t bytes, struct sf_l1_made *made_out,
              struct sf_error *error)
 {
-    struct creation work = {instance, bytes / 4096 * 4096, NULL, made_out, error};
+    struct creation work = {.instance = instance,
+                            .bytes = bytes / 4096 * 4096,
+                            .made = made_out,
+                            .error = error};
     struct sf_l1_plan plan;
 
     *made_out = (struct sf_l1_made){.is_new = false};

@@ -9,14 +9,6 @@
 #define LOOKS 3
 #define INSERT_TRIES 64
 
-/*
- * ThreadSanitizer does not know fences. It needs none of ours: every access that they order is
- * atomic.
- */
-#if defined(__SANITIZE_THREAD__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wtsan"
-#endif
-
 static uint32_t
 scale(uint64_t hash, uint32_t count)
 {
@@ -161,12 +153,6 @@ sf_l1_find_naming(const struct sf_l1 *l1, const struct sf_key *key, uint32_t blo
         }
     }
     return false;
-}
-
-void
-sf_l1_fence(void)
-{
-    atomic_thread_fence(memory_order_seq_cst); /* O5 */
 }
 
 bool

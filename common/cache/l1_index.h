@@ -58,9 +58,6 @@ enum sf_status sf_l1_describe(const struct sf_l1_found *found, struct sf_span re
 bool sf_l1_find_naming(const struct sf_l1 *l1, const struct sf_key *key, uint32_t block,
                        _Atomic uint64_t **word_out, uint64_t *value_out);
 
-/* Between naming a block and looking for others that name the same key: O5. */
-void sf_l1_fence(void);
-
 /*
  * Does another word than `own` name a block of this key, be it one that is still being filled? May
  * say yes too often.

@@ -35,6 +35,9 @@
  *   O7  a slot is in use before its owner has blocks, and until he has none
  *         slot store (release) in sf_process_slot_claim and sf_process_slot_release
  *         slot load (acquire) in sf_l1_repair, behind the control load
+ *   O8  of one who attaches and one who gives the segment up, at least one sees the other
+ *         claim of a slot, fence (seq_cst), load of retired in sf_l1_segment_join
+ *         store of retired, fence (seq_cst), look at the slots in sf_l1_create
  */
 #include <assert.h>
 #include <stdatomic.h>
@@ -55,7 +58,12 @@
 
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "all shared words are lock-free 64-bit atomics");
 
-/* ---- the header page: complete before the file gets its name ---- */
+/*
+ * ---- the header page: complete before the file gets its name ----
+ *
+ * magic, layout_version, boot_id and retired keep their places in every layout, so that a program of
+ * another version can tell those who use the segment that it is given up.
+ */
 
 struct sf_l1_header { /* constant but for the atomics */
     uint64_t magic;
@@ -66,7 +74,7 @@ struct sf_l1_header { /* constant but for the atomics */
     int64_t created;    /* wall clock */
     uint64_t lock_device, lock_inode; /* the lock file that says who is alive: no other will do */
     char boot_id[SF_L1_BOOT_ID_BYTES];
-    /* 1: given up by the daemon. Relaxed: readers may learn late. */
+    /* 1: given up by the daemon. Readers may learn late; who attaches does not: O8. */
     _Alignas(64) _Atomic uint64_t retired;
     /* The next place in the ring of hints. Relaxed add. */
     _Alignas(64) _Atomic uint64_t hint_head;
@@ -75,7 +83,10 @@ struct sf_l1_header { /* constant but for the atomics */
     _Atomic uint64_t slabs_taken; /* a hint: slabs below are probably taken; relaxed */
     _Atomic uint64_t leaders[2];  /* for people: process ids of flusher and sweeper; relaxed */
 };
-static_assert(offsetof(struct sf_l1_header, retired) == 128, "constants are in lines of their own");
+static_assert(offsetof(struct sf_l1_header, layout_version) == 8 &&
+                  offsetof(struct sf_l1_header, boot_id) == 72 &&
+                  offsetof(struct sf_l1_header, retired) == 128,
+              "in the same place in every layout");
 static_assert(sizeof(struct sf_l1_header) == 320, "header");
 
 /* ---- process slots: one cache line each ---- */

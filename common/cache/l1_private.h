@@ -56,6 +56,24 @@ sf_l1_peek(const _Atomic uint64_t *word)
     return atomic_load_explicit(word, memory_order_relaxed);
 }
 
+/*
+ * ThreadSanitizer does not know fences. It needs none of ours: every access that they order is
+ * atomic.
+ */
+#if defined(__SANITIZE_THREAD__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wtsan"
+#endif
+
+/*
+ * Between what this process says and its look at what others say: naming a block and looking for the
+ * same key elsewhere (O5), claiming a slot and looking whether the segment is given up (O8).
+ */
+static inline void
+sf_l1_fence(void)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
 /* The one way in which index words, controls and the slab table change. */
 static inline bool
 sf_l1_swap(_Atomic uint64_t *word, uint64_t before, uint64_t after)

@@ -59,6 +59,8 @@ why_foreign(const struct sf_l1_header *header, uint64_t bytes, const struct sf_r
     sf_l1_boot_id(boot_id);
     if (memcmp(boot_id, header->boot_id, sizeof(boot_id)) != 0)
         return "from before the last start of the system";
+    if (locks == NULL)
+        return NULL;
     sf_record_locks_identity(locks, &device, &inode);
     if (device != header->lock_device || inode != header->lock_inode)
         return "its lock file was replaced, so nobody knows who is alive";
@@ -149,6 +151,9 @@ sf_l1_segment_join(struct sf_l1 *l1, struct sf_error *error)
         l1->slot = l1->plan.slots;
         return sf_error_set(error, status, "all %u process slots are taken", l1->plan.slots);
     }
+    sf_l1_fence(); /* O8 */
+    if (sf_l1_is_retired(l1))
+        return sf_error_set(error, SF_UNAVAILABLE, "is being replaced");
     unsigned char *counters = (unsigned char *)l1->mapping.base + l1->plan.counters_at;
     l1->counters =
         (void *)(counters + (uint64_t)(l1->slot % l1->plan.counter_sets) * SF_L1_COUNTERS_BYTES);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,11 +137,14 @@ START_TEST(test_cache_of_another_layout_is_set_aside)
     struct sf_l1 *l1;
 
     create(1 << 20);
+    struct sf_l1 *front = attach();
     patch(offsetof(struct sf_l1_header, layout_version), &version, sizeof(version));
     ck_assert_int_eq(sf_l1_attach(&l1, &instance, SF_L1_READ_WRITE, &error), SF_INVALID);
     ck_assert_ptr_nonnull(strstr(error.text, "another version"));
     create(1 << 20);
     ck_assert(made.is_new && made.set_aside && exists("l1.cache.bad"));
+    ck_assert(sf_l1_is_retired(front));
+    sf_l1_close(front);
 }
 END_TEST
 
@@ -165,6 +170,157 @@ START_TEST(test_cache_without_its_lock_file_is_set_aside)
     ck_assert(made.is_new && made.set_aside);
     ck_assert_int_eq(sf_l1_attach(&l1, &instance, SF_L1_READ_WRITE, &error), SF_OK);
     sf_l1_close(l1);
+}
+END_TEST
+
+/* A front that goes on with the old one would change what nobody will ever store. */
+START_TEST(test_what_was_not_stored_survives_a_replaced_lock_file)
+{
+    create(1 << 20);
+    struct sf_l1 *front = attach();
+    for (uint64_t number = 0; number < 200; number++)
+        ck_assert_int_eq(sf_test_create(front, number, "a", "stored"), SF_OK);
+    sf_test_settle_all(front);
+    for (uint64_t number = 100; number < 300; number++)
+        (void)!sf_test_create(front, number, "a", "new");
+    for (uint64_t number = 0; number < 100; number++)
+        ck_assert_int_eq(sf_test_set(front, number, "a", "changed"), SF_OK);
+    ck_assert_int_eq(unlink(instance.cache_lock_path), 0);
+    create(2 << 20);
+    ck_assert(made.is_new && made.set_aside && sf_l1_is_retired(front));
+    ck_assert_uint_eq(made.inherited, 200);
+    ck_assert_uint_eq(made.lost, 0);
+    struct sf_l1 *l1 = attach();
+    ck_assert_msg(sf_l1_check(l1, true, &error) == SF_OK, "%s", error.text);
+    for (uint64_t number = 0; number < 300; number++) {
+        struct sf_test_seen seen = sf_test_look(l1, number, "a");
+        bool was_stored = number >= 100 && number < 200;
+
+        ck_assert_int_eq(seen.status, was_stored ? SF_NOT_FOUND : SF_OK);
+        ck_assert_str_eq(seen.text, was_stored ? "" : number < 100 ? "changed" : "new");
+        ck_assert(!seen.is_clean);
+    }
+    sf_l1_close(l1);
+    sf_l1_close(front);
+}
+END_TEST
+
+START_TEST(test_records_without_room_in_the_successor_are_counted)
+{
+    uint64_t dirty = 0;
+
+    create(4 << 20);
+    struct sf_l1 *l1 = attach();
+    while (dirty < 6000 && sf_test_create(l1, dirty, "a", "b") == SF_OK)
+        dirty++;
+    sf_l1_close(l1);
+    ck_assert_int_eq(rename(instance.cache_lock_path, sf_temp_folder_path(&folder, "moved")), 0);
+    create(1 << 20);
+    ck_assert_uint_gt(made.inherited, 1000);
+    ck_assert_uint_eq(made.inherited + made.lost, dirty);
+}
+END_TEST
+
+/* ---- giving one up while others come ---- */
+
+START_TEST(test_who_attaches_to_what_was_given_up_is_turned_away)
+{
+    uint64_t retired = 1;
+    struct sf_l1 *l1;
+
+    create(1 << 20);
+    patch(offsetof(struct sf_l1_header, retired), &retired, sizeof(retired));
+    ck_assert_int_eq(sf_l1_attach(&l1, &instance, SF_L1_READ_WRITE, &error), SF_UNAVAILABLE);
+    ck_assert_ptr_null(l1);
+    create(1 << 20);
+    ck_assert(made.is_new);
+    sf_l1_close(attach());
+}
+END_TEST
+
+START_TEST(test_creator_that_died_giving_one_up_loses_nothing)
+{
+    uint64_t retired = 1;
+
+    create(1 << 20);
+    struct sf_l1 *l1 = attach();
+    ck_assert_int_eq(sf_test_create(l1, 1, "a", "b"), SF_OK);
+    sf_l1_close(l1);
+    patch(offsetof(struct sf_l1_header, retired), &retired, sizeof(retired));
+    create(2 << 20);
+    ck_assert(!made.is_new && made.size_differs);
+    l1 = attach();
+    ck_assert_str_eq(sf_test_look(l1, 1, "a").text, "b");
+    sf_l1_close(l1);
+}
+END_TEST
+
+#define SESSIONS 20000
+
+static _Atomic bool must_stop;
+static _Atomic uint64_t acknowledged;
+
+/* A front that comes, creates a session and goes. */
+static void *
+come_and_go(void *unused)
+{
+    struct sf_l1 *l1;
+
+    (void)unused;
+    while (!atomic_load(&must_stop) && acknowledged < SESSIONS) {
+        if (sf_l1_attach(&l1, &instance, SF_L1_READ_WRITE, NULL) != SF_OK)
+            continue;
+        if (sf_test_create(l1, acknowledged, "a", "b") == SF_OK)
+            acknowledged++;
+        sf_l1_close(l1);
+    }
+    return NULL;
+}
+
+static bool is_stored[SESSIONS];
+
+static void
+store_all(void)
+{
+    struct sf_l1_cursor cursor = {.is_following = false};
+    struct sf_l1_dirty items[16] = {{.dirty_since = 0}};
+    struct sf_l1 *l1 = attach();
+    size_t taken;
+
+    do {
+        taken = sf_l1_dirty_take(l1, &cursor, items, 16);
+        for (size_t i = 0; i < taken; i++) {
+            uint64_t number;
+
+            memcpy(&number, items[i].key.bytes + sizeof(number), sizeof(number));
+            is_stored[number] = true;
+            sf_l1_settle(l1, &items[i].ticket);
+        }
+    } while (taken == 16);
+    sf_l1_dirty_fini(items, 16);
+    sf_l1_close(l1);
+}
+
+START_TEST(test_no_change_goes_into_what_is_being_replaced)
+{
+    pthread_t front;
+    unsigned replaced = 0;
+
+    create(1 << 20);
+    ck_assert_int_eq(pthread_create(&front, NULL, come_and_go, NULL), 0);
+    for (int i = 0; i < 1000; i++) {
+        create(i % 2 == 0 ? 2 << 20 : 1 << 20);
+        replaced += made.is_new;
+        store_all();
+    }
+    atomic_store(&must_stop, true);
+    ck_assert_int_eq(pthread_join(front, NULL), 0);
+    store_all();
+    ck_assert_uint_gt(replaced, 0);
+    ck_assert_uint_gt(acknowledged, 0);
+    for (uint64_t number = 0; number < acknowledged; number++)
+        ck_assert_msg(is_stored[number], "session %u of %u is lost", (unsigned)number,
+                      (unsigned)acknowledged);
 }
 END_TEST
 
@@ -250,6 +406,12 @@ main(void)
     tcase_add_test(tests, test_cache_of_another_layout_is_set_aside);
     tcase_add_test(tests, test_cache_of_an_earlier_boot_is_forgotten);
     tcase_add_test(tests, test_cache_without_its_lock_file_is_set_aside);
+    tcase_add_test(tests, test_what_was_not_stored_survives_a_replaced_lock_file);
+    tcase_add_test(tests, test_records_without_room_in_the_successor_are_counted);
+    tcase_add_test(tests, test_who_attaches_to_what_was_given_up_is_turned_away);
+    tcase_add_test(tests, test_creator_that_died_giving_one_up_loses_nothing);
+    tcase_add_test(tests, test_no_change_goes_into_what_is_being_replaced);
+    tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_damaged_and_truncated_files_are_set_aside);
     tcase_add_test(tests, test_links_and_foreign_folders_are_refused);
     tcase_add_test(tests, test_sizes_out_of_range_are_refused);
