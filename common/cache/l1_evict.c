@@ -40,12 +40,30 @@ loss_of_tombstone(const struct sf_l1_image *image, sf_time now)
     return image->grace_until <= now ? SF_L1_LOSE_TOMBSTONES : SF_L1_LOSE_TOUCHES;
 }
 
+/*
+ * Without its touch the session would be over for the store, or nearly so, while its user is about: he
+ * would be logged out.
+ */
+static bool
+lives_by_its_touch(const struct sf_l1_image *image, sf_time now)
+{
+    sf_time known = sf_l1_image_expires(image, image->stored_access);
+
+    return known != 0 && known - image->idle_timeout / 4 <= now &&
+           sf_l1_image_expires(image, image->last_access) > now;
+}
+
 static bool
 may_go(const struct sf_l1_image *image, enum sf_l1_loss loss)
 {
+    sf_time now = sf_clock_wall();
+
     if (image->kind != SF_RECORD_SESSION)
-        return loss_of_tombstone(image, sf_clock_wall()) <= loss;
-    return loss >= SF_L1_LOSE_TOUCHES || !sf_l1_image_needs_touch(image);
+        return loss_of_tombstone(image, now) <= loss;
+    if (image->last_access <= image->stored_access)
+        return true;
+    return !lives_by_its_touch(image, now) &&
+           (loss >= SF_L1_LOSE_TOUCHES || !sf_l1_image_needs_touch(image));
 }
 
 /* Clean it stays, as long as it has the generation that was seen clean. */

@@ -13,7 +13,8 @@
 enum sf_l1_loss {
     SF_L1_LOSE_NOTHING,    /* sessions that the store has with their last access; what is over */
     SF_L1_LOSE_TOMBSTONES, /* whoever comes with such an id asks the store, which knows */
-    SF_L1_LOSE_TOUCHES     /* last accesses that the store has not heard of; images in their grace */
+    SF_L1_LOSE_TOUCHES     /* images in their grace; last accesses that the store has not heard of,
+                              but never one that keeps the session alive */
 };
 
 /* A block for a record of `bytes`. is_fill: as sf_l1_block_take. SF_FULL, counted. */

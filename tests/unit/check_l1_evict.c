@@ -167,6 +167,28 @@ START_TEST(test_recently_used_records_outlive_others)
 }
 END_TEST
 
+/* For the store it is over; its user is about. */
+START_TEST(test_session_that_lives_by_its_touch_stays)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_ops ops;
+    struct sf_l1_applied applied;
+
+    sf_ops_init(&ops);
+    ck_assert_int_eq(sf_ops_add_set(&ops, sf_span_text("a"), sf_span_text("b")), SF_OK);
+    struct sf_l1_change change = sf_test_change(&ops, sf_clock_wall() - 40 * SF_MINUTE);
+    change.may_create = true;
+    change.new_key = &key;
+    ck_assert_int_eq(sf_l1_apply(cache.l1, NULL, &change, NULL, &applied), SF_OK);
+    sf_ops_fini(&ops);
+    sf_test_settle_all(cache.l1);
+    sf_l1_touch(cache.l1, &key, sf_clock_wall());
+    for (uint64_t number = 10; sf_test_create(cache.l1, number, "a", "b") == SF_OK;)
+        number++;
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_OK);
+}
+END_TEST
+
 static enum sf_status
 create_of_size(size_t size)
 {
@@ -214,6 +236,7 @@ main(void)
     tcase_add_test(tests, test_cache_full_of_stored_tombstones_still_has_room);
     tcase_add_test(tests, test_images_in_their_grace_are_the_last_to_go);
     tcase_add_test(tests, test_recently_used_records_outlive_others);
+    tcase_add_test(tests, test_session_that_lives_by_its_touch_stays);
     tcase_add_test(tests, test_records_of_any_size_fit_until_a_slab_is_too_small);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
