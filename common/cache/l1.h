@@ -146,7 +146,10 @@ enum sf_l1_duty { SF_L1_FLUSHER, SF_L1_SWEEPER };
 /* Takes the duty if nobody has it. Never waits; the kernel takes it back at death. */
 bool sf_l1_lead(struct sf_l1 *l1, enum sf_l1_duty duty);
 
-/* Publications since the segment was made; cheap, to be polled. */
+/*
+ * Publications since the segment was made, and burials, which may bring some to light; cheap, to be
+ * polled.
+ */
 uint64_t sf_l1_changes(const struct sf_l1 *l1);
 
 struct sf_l1_ticket {
@@ -158,6 +161,7 @@ struct sf_l1_dirty {
     struct sf_key key;
     struct sf_buffer record;   /* owned by the item; reused from call to call */
     sf_time dirty_since;       /* steady clock */
+    sf_time last_access;       /* later than in the record when it was touched since; whole seconds */
     struct sf_l1_ticket ticket;
 };
 
@@ -166,15 +170,19 @@ struct sf_l1_cursor {
     uint64_t hint;
     uint64_t deaths;
     uint32_t block;
-    uint32_t waits;
+    uint32_t waits;    /* not 0: a change was announced, and its hint is not there yet; call again */
     bool is_following;
+    bool is_stuck;     /* no memory for the next record; call again */
 };
+
+/* So many of sf_l1_changes() have been handed out. Not while it is stuck. */
+uint64_t sf_l1_cursor_changes(const struct sf_l1_cursor *cursor);
 
 /*
  * Up to `limit` dirty records, each copied whole. Follows the hints that publishers leave, and
  * scans all blocks when the cursor is new, when hints were overrun, and when a process has died.
  * `items` zeroed before the first use; sf_l1_dirty_fini frees their buffers. Fewer than `limit`:
- * nothing more is known now. Each change is handed out once: keep it until it is settled.
+ * nothing more is known now, or the cursor is stuck. Each change is handed out once: keep it until it is settled.
  */
 size_t sf_l1_dirty_take(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *items,
                         size_t limit);

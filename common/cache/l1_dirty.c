@@ -10,30 +10,31 @@
 
 /*
  * SF_OK: *item is a dirty record. Its owner has confirmed it: what is OWNED is not acknowledged
- * yet, or is the sweeper's.
+ * yet, or is the sweeper's. SF_NOT_FOUND: there is none. Anything else: it could not be copied.
  */
-static bool
+static enum sf_status
 read_dirty(struct sf_l1 *l1, uint32_t block, struct sf_l1_dirty *item)
 {
     struct sf_l1_place place;
     struct sf_l1_image image;
 
     if (!sf_l1_block_place(l1, block, &place))
-        return false;
+        return SF_NOT_FOUND;
     uint64_t control = sf_l1_load(&place.control->state);
     if (sf_l1_control_state(control) != SF_L1_LIVE || sf_l1_control_is_clean(control))
-        return false;
+        return SF_NOT_FOUND;
     if (item->record.limit == 0)
         sf_buffer_init(&item->record, SF_RECORD_BYTES_MAX);
     enum sf_status status = sf_l1_block_read(l1, &place, control, NULL, &item->record, &image);
-    if (status == SF_CORRUPT)
-        sf_count(l1->counters, l1_bad);
+    if (status == SF_CONFLICT || status == SF_CORRUPT)
+        return SF_NOT_FOUND; /* its successor is handed out; damage is the sweeper's to count */
     if (status != SF_OK)
-        return false;
+        return status;
     item->key = image.key;
     item->dirty_since = image.dirty_since;
+    item->last_access = image.last_access;
     item->ticket = (struct sf_l1_ticket){block, control};
-    return true;
+    return SF_OK;
 }
 
 static size_t
@@ -43,7 +44,12 @@ scan(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *items, s
     size_t taken = 0;
 
     while (taken < limit && cursor->block < end) {
-        taken += read_dirty(l1, cursor->block, &items[taken]);
+        enum sf_status status = read_dirty(l1, cursor->block, &items[taken]);
+
+        cursor->is_stuck = status != SF_OK && status != SF_NOT_FOUND;
+        if (cursor->is_stuck)
+            break;
+        taken += status == SF_OK;
         cursor->block = sf_l1_block_next(l1, cursor->block);
     }
     return taken;
@@ -54,8 +60,8 @@ static void
 begin_scan(struct sf_l1 *l1, struct sf_l1_cursor *cursor)
 {
     *cursor = (struct sf_l1_cursor){
-        .hint = sf_l1_changes(l1),
-        .deaths = sf_l1_peek(&l1->header->deaths),
+        .hint = sf_l1_load(&l1->header->hint_head), /* O9, both */
+        .deaths = sf_l1_load(&l1->header->deaths),
         .is_following = true,
     };
 }
@@ -64,11 +70,14 @@ begin_scan(struct sf_l1 *l1, struct sf_l1_cursor *cursor)
  * Each generation is handed out by its own hint only, or a session that changes all the time would
  * be taken many times over.
  */
-static bool
+static enum sf_status
 read_hinted(struct sf_l1 *l1, const struct sf_l1_hint *hint, struct sf_l1_dirty *item)
 {
-    return read_dirty(l1, hint->block, item) &&
-           (uint16_t)sf_l1_control_gen(item->ticket.control) == hint->gen;
+    enum sf_status status = read_dirty(l1, hint->block, item);
+
+    if (status == SF_OK && (uint16_t)sf_l1_control_gen(item->ticket.control) != hint->gen)
+        return SF_NOT_FOUND;
+    return status;
 }
 
 /* false: hints were lost, or may be. */
@@ -87,7 +96,11 @@ follow_hints(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *
         cursor->waits = 0;
         if (answer == SF_L1_HINT_NONE)
             return true;
-        *taken += read_hinted(l1, &hint, &items[*taken]);
+        enum sf_status status = read_hinted(l1, &hint, &items[*taken]);
+        cursor->is_stuck = status != SF_OK && status != SF_NOT_FOUND;
+        if (cursor->is_stuck)
+            return true;
+        *taken += status == SF_OK;
         cursor->hint++;
     }
     return true;
@@ -99,9 +112,12 @@ sf_l1_dirty_take(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dir
 {
     size_t taken = 0;
 
-    if (!cursor->is_following || cursor->deaths != sf_l1_peek(&l1->header->deaths))
+    cursor->is_stuck = false;
+    if (!cursor->is_following || cursor->deaths != sf_l1_load(&l1->header->deaths))
         begin_scan(l1, cursor);
     taken = scan(l1, cursor, items, limit);
+    if (cursor->is_stuck)
+        return taken;
     if (!follow_hints(l1, cursor, items, limit, &taken)) {
         begin_scan(l1, cursor);
         taken += scan(l1, cursor, items + taken, limit - taken);
@@ -127,10 +143,17 @@ sf_l1_settle(struct sf_l1 *l1, const struct sf_l1_ticket *ticket)
         (void)sf_l1_swap(&place.control->state, ticket->control, ticket->control | SF_L1_CLEAN);
 }
 
+/* What a dead process has published without a hint counts once he is buried. */
 uint64_t
 sf_l1_changes(const struct sf_l1 *l1)
 {
-    return sf_l1_peek(&l1->header->hint_head);
+    return sf_l1_load(&l1->header->hint_head) + sf_l1_load(&l1->header->deaths); /* O9 */
+}
+
+uint64_t
+sf_l1_cursor_changes(const struct sf_l1_cursor *cursor)
+{
+    return cursor->hint + cursor->deaths;
 }
 
 /* ---- last accesses that the store should hear of ---- */

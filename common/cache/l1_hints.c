@@ -4,7 +4,7 @@
 void
 sf_l1_hint_leave(struct sf_l1 *l1, uint32_t block, uint64_t control)
 {
-    uint64_t at = atomic_fetch_add_explicit(&l1->header->hint_head, 1, memory_order_relaxed);
+    uint64_t at = atomic_fetch_add_explicit(&l1->header->hint_head, 1, memory_order_release); /* O9 */
     uint64_t hint = sf_l1_hint_make(block, sf_l1_control_gen(control), at);
 
     atomic_store_explicit(&l1->hints[at % l1->plan.hints], hint, memory_order_release); /* O6 */

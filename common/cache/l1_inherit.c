@@ -19,6 +19,8 @@ adopt(struct sf_l1 *l1, const struct sf_l1_dirty *item)
         sf_l1_draft_confirm(l1, &draft);
     else
         sf_l1_draft_drop(l1, &draft);
+    if (status == SF_OK)
+        sf_l1_touch(l1, &item->key, item->last_access);
     return status;
 }
 

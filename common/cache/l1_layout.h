@@ -38,6 +38,9 @@
  *   O8  of one who attaches and one who gives the segment up, at least one sees the other
  *         claim of a slot, fence (seq_cst), load of retired in sf_l1_segment_join
  *         store of retired, fence (seq_cst), look at the slots in sf_l1_create
+ *   O9  a record is dirty before it is counted among the changes
+ *         CAS that publishes, then add (release) to hint_head; repairs, then add to deaths
+ *         sf_l1_changes (acquire), and the loads with which a scan begins; then the controls
  */
 #include <assert.h>
 #include <stdatomic.h>
@@ -76,9 +79,9 @@ struct sf_l1_header { /* constant but for the atomics */
     char boot_id[SF_L1_BOOT_ID_BYTES];
     /* 1: given up by the daemon. Readers may learn late; who attaches does not: O8. */
     _Alignas(64) _Atomic uint64_t retired;
-    /* The next place in the ring of hints. Relaxed add. */
+    /* The next place in the ring of hints; O9. */
     _Alignas(64) _Atomic uint64_t hint_head;
-    /* Dead processes repaired: whoever follows hints then scans. Relaxed add. */
+    /* Passes that repaired what the dead left: whoever follows hints then scans; O9. */
     _Alignas(64) _Atomic uint64_t deaths;
     _Atomic uint64_t slabs_taken; /* a hint: slabs below are probably taken; relaxed */
     _Atomic uint64_t leaders[2];  /* for people: process ids of flusher and sweeper; relaxed */

@@ -14,7 +14,8 @@
 struct part {
     struct sf_l1 *l1;
     sf_time now;
-    bool is_full; /* no room for a tombstone: the next part asks again */
+    bool is_full;            /* no room for a tombstone: the next part asks again */
+    struct sf_buffer record; /* of dirty blocks, to check them */
 };
 
 /* ---- who is dead ---- */
@@ -28,16 +29,21 @@ look_for_dead(struct sf_l1 *l1)
 
 /*
  * Their blocks are repaired now, so their slots are free for others; and followers of hints must
- * not rely on theirs.
+ * not rely on theirs. One scan makes up for all of them.
  */
 static void
 bury_dead(struct sf_l1 *l1)
 {
+    bool is_any_dead = false;
+
+    for (uint32_t slot = 0; slot < l1->plan.slots; slot++)
+        is_any_dead |= l1->dead_words[slot] != 0;
+    if (!is_any_dead)
+        return;
+    atomic_fetch_add_explicit(&l1->header->deaths, 1, memory_order_release); /* O9 */
     for (uint32_t slot = 0; slot < l1->plan.slots; slot++) {
-        if (l1->dead_words[slot] == 0)
-            continue;
-        atomic_fetch_add_explicit(&l1->header->deaths, 1, memory_order_relaxed);
-        (void)sf_process_slot_bury(&l1->slots, slot, l1->dead_words[slot]);
+        if (l1->dead_words[slot] != 0)
+            (void)sf_process_slot_bury(&l1->slots, slot, l1->dead_words[slot]);
         l1->dead_words[slot] = 0;
     }
 }
@@ -127,6 +133,21 @@ trim(struct part *part, const struct sf_l1_image *image)
         part->is_full = sf_l1_trim(part->l1, &image->key, part->now) == SF_FULL;
 }
 
+/*
+ * A dirty record that is damaged would wait for the store for ever, and be neither read nor
+ * evicted; so it is looked at whole, and removed. The change is lost: there is no other copy. Clean
+ * ones are checked whenever somebody reads them.
+ */
+static enum sf_status
+examine(struct part *part, const struct sf_l1_place *place, uint64_t control,
+        struct sf_l1_image *image_out)
+{
+    struct sf_buffer *record = sf_l1_control_is_clean(control) ? NULL : &part->record;
+    enum sf_status status = sf_l1_block_read(part->l1, place, control, NULL, record, image_out);
+
+    return status == SF_CONFLICT || status == SF_CORRUPT ? status : SF_OK;
+}
+
 static size_t
 repair_live(struct part *part, uint32_t block, const struct sf_l1_place *place, uint64_t control)
 {
@@ -134,7 +155,7 @@ repair_live(struct part *part, uint32_t block, const struct sf_l1_place *place, 
     struct sf_l1_image image;
     _Atomic uint64_t *word;
     uint64_t value;
-    enum sf_status status = sf_l1_block_read(l1, place, control, NULL, NULL, &image);
+    enum sf_status status = examine(part, place, control, &image);
 
     if (status == SF_CONFLICT)
         return 0;
@@ -209,6 +230,7 @@ sf_l1_repair(struct sf_l1 *l1, sf_time now, uint32_t *cursor, uint32_t budget)
 
     if (!l1->is_writable)
         return 0;
+    sf_buffer_init(&part.record, SF_RECORD_BYTES_MAX);
     if (*cursor == 0)
         look_for_dead(l1);
     for (; budget > 0 && *cursor < end; budget--) {
@@ -224,6 +246,7 @@ sf_l1_repair(struct sf_l1 *l1, sf_time now, uint32_t *cursor, uint32_t budget)
         bury_dead(l1);
         *cursor = 0;
     }
+    sf_buffer_fini(&part.record);
     sf_count_add(l1->counters, SF_COUNTER_l1_repairs, repairs);
     return repairs;
 }

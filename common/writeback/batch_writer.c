@@ -18,15 +18,17 @@
 #define BACKOFF_MAX (10 * SF_SECOND)
 #define TOUCH_RIDE (5 * SF_SECOND)       /* since the last look: they go with the next batch */
 #define TOUCH_ALONE (10 * SF_SECOND)     /* they go without one */
+#define HINT_PAUSE ((sf_time)2)          /* for a hint that was announced; see sf_l1_cursor */
 #define BUFFER_KEPT 16384                /* bytes; larger ones are given back after each batch */
 
-enum progress { MORE, DONE, FAILED };
+enum progress { MORE, DONE, FAILED, STUCK /* no memory now */ };
 
 /* One pass over what waits: several batches when it is more than batch_max. */
 struct flush {
     bool is_on;
     bool with_records, with_touches;
     bool sees_all;     /* began with a fresh cursor */
+    bool was_urged;
     sf_time began;
     uint32_t touch_cursor;
 };
@@ -44,6 +46,7 @@ struct sf_batch_writer {
 
     struct flush flush;
     uint64_t seen_changes;    /* sf_l1_changes() as far as flushes have looked */
+    sf_time hint_at;          /* steady; somebody who urged waits for a hint to come; or 0 */
     sf_time noticed;          /* steady; when changes behind seen_changes were seen first; or 0 */
     sf_time touches_seen;     /* steady; last complete look at the touched ones */
     sf_time pause;            /* of the backoff; 0: up */
@@ -144,8 +147,9 @@ prepare_records(struct sf_batch_writer *writer, size_t count)
         if (sf_record_head(&head, write->record) != SF_OK)
             continue; /* the store refuses it, and so it is reported */
         write->version = head.version;
-        write->last_access = head.last_access;
-        write->expires = sf_record_expires(&head, head.last_access);
+        write->last_access =
+            item->last_access > head.last_access ? item->last_access : head.last_access;
+        write->expires = sf_record_expires(&head, write->last_access);
     }
 }
 
@@ -258,7 +262,8 @@ write_batch(struct sf_batch_writer *writer, sf_time now, sf_time deadline,
     if (flush->with_records)
         taken = sf_l1_dirty_take(writer->l1, &writer->cursor, writer->items, limit);
     size_t records = set_refused_apart(writer, taken, now);
-    if (flush->with_touches && taken < limit)
+    bool is_stuck = flush->with_records && writer->cursor.is_stuck;
+    if (flush->with_touches && taken < limit && !is_stuck)
         touches =
             sf_l1_touched_take(writer->l1, &flush->touch_cursor, writer->touched, limit - taken);
     *failure_out = SF_OK;
@@ -267,6 +272,8 @@ write_batch(struct sf_batch_writer *writer, sf_time now, sf_time deadline,
     give_back_large_buffers(writer, taken);
     if (*failure_out != SF_OK)
         return FAILED;
+    if (is_stuck)
+        return STUCK;
     return taken + touches == limit ? MORE : DONE;
 }
 
@@ -291,7 +298,8 @@ begin_flush(struct sf_batch_writer *writer, bool with_records, bool with_touches
         .began = now,
     };
     if (with_records) {
-        atomic_exchange_explicit(&writer->is_urged, false, memory_order_acquire);
+        writer->flush.was_urged =
+            atomic_exchange_explicit(&writer->is_urged, false, memory_order_acquire);
         writer->noticed = 0;
     }
 }
@@ -318,6 +326,19 @@ report_down(struct sf_batch_writer *writer, enum sf_status status, sf_time now)
                  "the store is down, changes wait in the cache: %s", error.text);
 }
 
+/*
+ * Whose hint is missing may have been stopped; those behind him are not to wait for that. So the urge
+ * stays until the hint is there, or all has been scanned instead.
+ */
+static void
+wait_for_hint(struct sf_batch_writer *writer, sf_time now)
+{
+    bool is_missing = writer->flush.was_urged && writer->cursor.waits > 0;
+    writer->hint_at = is_missing ? now + HINT_PAUSE : 0;
+    if (is_missing)
+        atomic_store_explicit(&writer->is_urged, true, memory_order_release);
+}
+
 static void
 finish_flush(struct sf_batch_writer *writer, sf_time now)
 {
@@ -330,7 +351,8 @@ finish_flush(struct sf_batch_writer *writer, sf_time now)
         sf_refused_forget_due(&writer->refused, flush->began);
     if (flush->with_records) {
         /* Not the head: a hint that is announced but not there yet must bring the next flush. */
-        writer->seen_changes = writer->cursor.hint;
+        writer->seen_changes = sf_l1_cursor_changes(&writer->cursor);
+        wait_for_hint(writer, now);
         report_up(writer, now);
     }
     pthread_mutex_lock(&writer->lock);
@@ -424,6 +446,8 @@ sf_batch_writer_step(struct sf_batch_writer *writer, sf_time now)
 {
     if (now < writer->state.retry_at) /* written by this thread only */
         return writer->state.retry_at;
+    if (now < writer->hint_at)
+        return writer->hint_at;
     if (!is_flush_time(writer, now))
         return next_look(writer, now);
     if (!sf_l1_lead(writer->l1, SF_L1_FLUSHER))
@@ -431,9 +455,25 @@ sf_batch_writer_step(struct sf_batch_writer *writer, sf_time now)
     switch (go_on_flushing(writer, now, now + writer->options.write_deadline)) {
     case MORE: return now;
     case FAILED: return writer->state.retry_at;
+    case STUCK: return now + POLL_PAUSE;
     case DONE: break;
     }
-    return next_look(writer, now);
+    return writer->hint_at != 0 ? writer->hint_at : next_look(writer, now);
+}
+
+static enum progress
+flush_until(struct sf_batch_writer *writer, sf_time deadline)
+{
+    enum progress progress = MORE;
+    while (progress == MORE) {
+        sf_time now = sf_clock_steady();
+        if (now >= deadline)
+            return FAILED;
+        sf_time batch_deadline = now + writer->options.write_deadline;
+        progress =
+            go_on_flushing(writer, now, batch_deadline < deadline ? batch_deadline : deadline);
+    }
+    return progress;
 }
 
 enum sf_status
@@ -443,14 +483,10 @@ sf_batch_writer_drain(struct sf_batch_writer *writer, sf_time deadline)
         return SF_UNAVAILABLE;
     see_everything(writer);
     begin_flush(writer, true, true, sf_clock_steady());
-    enum progress progress = MORE;
-    while (progress == MORE) {
-        sf_time now = sf_clock_steady();
-        if (now >= deadline)
-            return SF_UNAVAILABLE;
-        sf_time batch_deadline = now + writer->options.write_deadline;
-        progress =
-            go_on_flushing(writer, now, batch_deadline < deadline ? batch_deadline : deadline);
+    enum progress progress = flush_until(writer, deadline);
+    if (progress == DONE) { /* touches of what has become clean only now */
+        begin_flush(writer, false, true, sf_clock_steady());
+        progress = flush_until(writer, deadline);
     }
     return progress == DONE && writer->refused.count == 0 ? SF_OK : SF_UNAVAILABLE;
 }

@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "common/cache/l1_commit.h"
 #include "tests/support/test_cache.h"
 
 #define DELAY ((sf_time)5000)
@@ -193,6 +196,75 @@ START_TEST(test_urge_does_not_wait)
 }
 END_TEST
 
+static bool
+is_stored(unsigned number)
+{
+    struct sf_key key = sf_test_cache_key(number);
+    return sf_l1_is_stored(cache.l1, &key, 1);
+}
+
+/* Steps as the daemon does until the session is stored. Returns how long that took. */
+static sf_time
+step_until_stored(unsigned number)
+{
+    sf_time began = now, next = now;
+    do {
+        now = next;
+        next = sf_batch_writer_step(writer, now);
+    } while (!is_stored(number) && now - began < SF_MINUTE);
+    sf_batch_writer_state(writer, &state);
+    return now - began;
+}
+
+/* A process that is stopped between announcing a hint and leaving it. */
+START_TEST(test_who_urges_does_not_wait_for_a_hint_that_does_not_come)
+{
+    open_quiet_writer("memory:");
+    for (unsigned i = 0; i < 4; i++) {
+        atomic_fetch_add(&cache.l1->header->hint_head, 1);
+        change(i);
+        sf_batch_writer_urge(writer);
+        ck_assert_int_le(step_until_stored(i), 10);
+        ck_assert(is_stored(i));
+    }
+    ck_assert_uint_eq(state.stored_changes, sf_l1_changes(cache.l1));
+}
+END_TEST
+
+/* Killed behind the publication, before the hint: nothing else changes, ever. */
+START_TEST(test_change_of_the_dead_without_a_hint_is_written)
+{
+    struct sf_key key = sf_test_cache_key(1), other = sf_test_cache_key(2);
+    open_quiet_writer("memory:");
+    change(1);
+    sf_batch_writer_urge(writer);
+    step();
+    pid_t child = fork();
+    if (child == 0) {
+        struct sf_l1 *l1 = sf_test_cache_attach(&cache);
+        struct sf_l1_found found;
+        struct sf_l1_draft draft;
+        struct sf_l1_committed named;
+        struct sf_buffer record;
+        sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
+        if (sf_l1_find(l1, &key, &record, &found) != SF_OK
+            || sf_l1_draft_make(&draft, l1, &other, sf_buffer_span(&record), 0) != SF_OK
+            || sf_l1_draft_name(l1, &draft, &named) != SF_OK)
+            _exit(EXIT_FAILURE);
+        sf_l1_block_publish(&draft.owned);
+        _exit(EXIT_SUCCESS);
+    }
+    int status = 0;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    (void)sf_test_repair_all(cache.l1, SF_TEST_NOW);
+    ck_assert_uint_lt(state.stored_changes, sf_l1_changes(cache.l1));
+    ck_assert_int_le(step_until_stored(2), DELAY + 50);
+    ck_assert_uint_eq(stored_version(2), 1);
+    ck_assert_uint_eq(state.stored_changes, sf_l1_changes(cache.l1));
+}
+END_TEST
+
 START_TEST(test_changes_of_one_session_are_one_write)
 {
     open_quiet_writer("memory:");
@@ -270,6 +342,34 @@ START_TEST(test_touch_alone_is_written_within_seconds)
     ck_assert_int_ge(stored_access(1), later - SF_SECOND);
     step_after(10 * SF_SECOND);
     ck_assert_uint_eq(state.touches, 1);
+}
+END_TEST
+
+/* Changed, and used on while the store was away. */
+START_TEST(test_record_is_written_with_its_last_access)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    open_quiet_writer("memory:");
+    change(1);
+    sf_l1_touch(cache.l1, &key, SF_TEST_NOW + 20 * SF_MINUTE);
+    sf_batch_writer_urge(writer);
+    step();
+    ck_assert_int_eq(stored_access(1), SF_TEST_NOW + 20 * SF_MINUTE);
+}
+END_TEST
+
+START_TEST(test_drain_writes_touches_of_what_it_has_just_written)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    open_writer("memory:", 1);
+    change(1);
+    change(2);
+    sf_l1_touch(cache.l1, &key, SF_TEST_NOW + 20 * SF_MINUTE);
+    ck_assert_int_eq(sf_batch_writer_drain(writer, sf_clock_steady() + 10000), SF_OK);
+    ck_assert_int_eq(stored_access(1), SF_TEST_NOW + 20 * SF_MINUTE);
+    struct sf_l1_touched touched;
+    uint32_t from = 0;
+    ck_assert_uint_eq(sf_l1_touched_take(cache.l1, &from, &touched, 1), 0);
 }
 END_TEST
 
@@ -503,12 +603,16 @@ make_suite(void)
     tcase_add_test(due, test_a_few_changes_wait_for_the_delay);
     tcase_add_test(due, test_writer_wakes_for_the_end_of_the_delay);
     tcase_add_test(due, test_urge_does_not_wait);
+    tcase_add_test(due, test_who_urges_does_not_wait_for_a_hint_that_does_not_come);
+    tcase_add_test(due, test_change_of_the_dead_without_a_hint_is_written);
     tcase_add_test(due, test_changes_of_one_session_are_one_write);
     tcase_add_test(due, test_what_a_dead_predecessor_left_is_written_first);
     tcase_add_test(due, test_large_backlog_goes_in_chunks);
     tcase_add_test(due, test_written_session_is_clean);
     tcase_add_test(due, test_ended_session_is_written_as_ended);
     tcase_add_test(due, test_touch_alone_is_written_within_seconds);
+    tcase_add_test(due, test_record_is_written_with_its_last_access);
+    tcase_add_test(due, test_drain_writes_touches_of_what_it_has_just_written);
     tcase_add_test(due, test_touch_rides_with_a_batch);
     tcase_add_test(due, test_touches_do_not_hurry_young_changes);
     suite_add_tcase(suite, due);

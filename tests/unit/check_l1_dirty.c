@@ -156,6 +156,26 @@ START_TEST(test_hint_that_never_comes_is_made_up_for_by_a_scan)
 }
 END_TEST
 
+/* No memory for a copy: whatever is behind must not be taken for stored. */
+START_TEST(test_record_that_cannot_be_copied_is_not_passed_over)
+{
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    for (int round = 0; round < 2; round++) { /* by the scan, then by hints */
+        for (size_t i = 0; i < ITEMS; i++)
+            sf_buffer_init(&items[i].record, 16);
+        ck_assert_uint_eq(take(), 0);
+        ck_assert(cursor.is_stuck);
+        ck_assert_uint_eq(take(), 0);
+        sf_l1_dirty_fini(items, ITEMS);
+        ck_assert_uint_eq(take(), 1);
+        ck_assert(!cursor.is_stuck);
+        ck_assert_uint_eq(sf_l1_cursor_changes(&cursor), sf_l1_changes(cache.l1));
+        sf_l1_dirty_fini(items, ITEMS);
+        ck_assert_int_eq(sf_test_set(cache.l1, 1, "a", "c"), SF_OK);
+    }
+}
+END_TEST
+
 START_TEST(test_death_without_a_hint_is_followed_by_a_scan)
 {
     ck_assert_int_eq(sf_test_fill(cache.l1, 1, 3, "old"), SF_OK);
@@ -256,6 +276,7 @@ main(void)
     tcase_add_test(tests, test_overrun_hints_are_made_up_for_by_a_scan);
     tcase_add_test(tests, test_cursor_that_is_reset_finds_everything_again);
     tcase_add_test(tests, test_hint_that_never_comes_is_made_up_for_by_a_scan);
+    tcase_add_test(tests, test_record_that_cannot_be_copied_is_not_passed_over);
     tcase_add_test(tests, test_death_without_a_hint_is_followed_by_a_scan);
     tcase_add_test(tests, test_touch_is_for_the_store_after_a_minute);
     tcase_add_test(tests, test_touch_of_a_dirty_record_goes_with_the_record);

@@ -197,6 +197,35 @@ START_TEST(test_slot_of_the_dead_is_free_after_a_pass)
 }
 END_TEST
 
+START_TEST(test_many_deaths_are_one_scan_for_the_flusher)
+{
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    for (int i = 0; i < 5; i++)
+        die_after(leave_draft);
+    uint64_t before = sf_l1_changes(cache.l1);
+    (void)sf_test_repair_all(cache.l1, SF_TEST_NOW);
+    ck_assert_uint_eq(sf_l1_changes(cache.l1), before + 1);
+    (void)sf_test_repair_all(cache.l1, SF_TEST_NOW);
+    ck_assert_uint_eq(sf_l1_changes(cache.l1), before + 1);
+}
+END_TEST
+
+START_TEST(test_dirty_record_that_is_damaged_is_counted_and_removed)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_found found;
+    struct sf_l1_usage usage;
+
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    ck_assert_int_eq(sf_l1_find(cache.l1, &key, NULL, &found), SF_OK);
+    atomic_fetch_xor(&found.place.words[SF_L1_BLOCK_WORDS + 2], 4);
+    (void)sf_test_repair_all(cache.l1, SF_TEST_NOW);
+    ck_assert_uint_eq(sf_l1_counters(cache.l1)->values[SF_COUNTER_l1_bad], 1);
+    sf_l1_usage(cache.l1, &usage);
+    ck_assert_uint_eq(usage.blocks_live + usage.index_used, 0);
+}
+END_TEST
+
 START_TEST(test_pass_in_small_steps_does_the_same)
 {
     uint32_t cursor = 0;
@@ -295,6 +324,8 @@ main(void)
     tcase_add_test(tests, test_evicted_block_that_nobody_took_is_freed);
     tcase_add_test(tests, test_blocks_of_the_living_are_left_alone);
     tcase_add_test(tests, test_slot_of_the_dead_is_free_after_a_pass);
+    tcase_add_test(tests, test_many_deaths_are_one_scan_for_the_flusher);
+    tcase_add_test(tests, test_dirty_record_that_is_damaged_is_counted_and_removed);
     tcase_add_test(tests, test_pass_in_small_steps_does_the_same);
     tcase_add_test(tests, test_expired_records_are_dropped_once_they_are_clean);
     tcase_add_test(tests, test_tombstones_are_dropped_after_their_time);
