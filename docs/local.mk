@@ -13,6 +13,7 @@ EXTRA_DIST += \
 	%D%/log-messages.md \
 	%D%/record-format.md \
 	%D%/shared-memory.md \
+	%D%/security.md \
 	%D%/stores.md \
 	%D%/decisions
 

@@ -31,6 +31,12 @@ for page in $pages; do
     done
 done
 
+# What a page says is shown by a test must be one.
+tests=$(grep -rhoE 'test_[a-z0-9_]+' --include='*.py' --include='*.c' tests | sort -u)
+for test in $(grep -hoE '`test_[a-z0-9_]+`' docs/security.md | tr -d '`' | sort -u); do
+    echo "$tests" | grep -qx "$test" || fail "docs/security.md: names $test, which does not exist"
+done
+
 used=$(grep -Eoh '"SF[0-9]{4}' $(find common session_daemon mod_session_fast command_line -name '*.[ch]') | tr -d '"' | sort -u)
 [ -n "$used" ] || fail "no log ids found in the sources"
 listed=$(grep -Eo '^\| *`?SF[0-9]{4}' docs/log-messages.md | grep -Eo 'SF[0-9]{4}')
