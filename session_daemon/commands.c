@@ -52,7 +52,7 @@ commands_run(struct call *call)
 bool
 command_key(struct call *call, size_t word, struct sf_key *key_out)
 {
-    if (sf_key_parse(key_out, call->words[word]) == SF_OK)
+    if (word < call->count && sf_key_parse(key_out, call->words[word]) == SF_OK)
         return true;
     reply_error(call, SF_INVALID, "a key is 32 hexadecimal digits");
     return false;

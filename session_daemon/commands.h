@@ -20,6 +20,6 @@ void commands_run(struct call *call);
 /* "active", "ended", "former" (a replaced id in its grace) or "expired". */
 const char *command_state(const struct sf_record_head *head, sf_time last_access, sf_time now);
 
-/* Words as keys and numbers. false: an error was replied. */
+/* Words as keys and numbers. false: an error was replied, also for a word that is not there. */
 bool command_key(struct call *call, size_t word, struct sf_key *key_out) SF_MUST_CHECK;
 bool command_integer(struct call *call, size_t word, int64_t min, int64_t max, int64_t *value_out) SF_MUST_CHECK;

@@ -22,19 +22,22 @@ class Daemon:
         self.socket.close()
 
     def call(self, *words):
+        self.send(*words)
+        return self.receive()
+
+    def send(self, *words):
         encoded = [str(word).encode() for word in words]
         request = b"*%d\r\n" % len(encoded)
         for word in encoded:
             request += b"$%d\r\n%s\r\n" % (len(word), word)
         self.socket.sendall(request)
-        return self._reply()
 
     def pairs(self, *words):
         """A reply that is a flat list of names and values."""
         flat = self.call(*words)
         return None if flat is None else dict(zip(flat[::2], flat[1::2]))
 
-    def _reply(self):
+    def receive(self):
         line = self.stream.readline()
         assert line.endswith(b"\r\n"), f"the daemon closed the connection: {line!r}"
         kind, text = line[:1], line[1:-2].decode()
@@ -47,4 +50,4 @@ class Daemon:
         if kind == b"$":
             return None if text == "-1" else self.stream.read(int(text) + 2)[:-2].decode("utf-8", "replace")
         assert kind == b"*", line
-        return None if text == "-1" else [self._reply() for _ in range(int(text))]
+        return None if text == "-1" else [self.receive() for _ in range(int(text))]
