@@ -46,8 +46,9 @@ void call_wait_for_load(struct call *call, const struct sf_key *key, call_resume
 void call_wait_for_load_only(struct call *call, const struct sf_key *key, call_resume_fn *resume);
 
 /*
- * Until the store has these versions (none given: all that waits now). SF_UNAVAILABLE: a batch failed;
- * SF_UNCERTAIN: nothing known after five seconds. May resume at once.
+ * Until the store has these versions (none given: all that waits now). SF_INVALID: it has, but for records
+ * that it refuses for themselves; SF_UNAVAILABLE: a batch failed; SF_UNCERTAIN: nothing known after five
+ * seconds. May resume at once.
  */
 void call_wait_for_store(struct call *call, const struct stored_mark *marks, size_t count, call_resume_fn *resume);
 

@@ -78,7 +78,7 @@ static bool
 read_new_key(struct call *call, size_t word, struct request *request)
 {
     request->change.new_key = &request->new_key;
-    return word < call->count && command_key(call, word, &request->new_key);
+    return command_key(call, word, &request->new_key);
 }
 
 /* A word with a number behind it: where the number goes. NULL: it is no such word. */
@@ -206,7 +206,7 @@ refusal(enum sf_status status)
     case SF_INVALID: return "the operations do not fit this session";
     case SF_CORRUPT: return "the record is damaged";
     case SF_UNAVAILABLE: return "the store cannot say whether there is such a session; nothing was changed";
-    case SF_UNCERTAIN: return "changed in the cache, but the store has not confirmed";
+    case SF_UNCERTAIN: return "changed, but the store has not confirmed";
     case SF_OK:
     case SF_NO_MEMORY: break;
     }
@@ -231,7 +231,10 @@ stored(struct call *call, const struct answer *answer)
         reply_error(call, SF_UNCERTAIN, refusal(SF_UNCERTAIN));
 }
 
-/* A rotation has left two records to be stored: the version 1 stands for "whatever is there now". */
+/*
+ * A rotation has left two records to be stored, and is never forwarded: the old one is under request->key.
+ * The version 1 stands for "whatever is there now".
+ */
 static void
 wait_until_stored(struct call *call, const struct request *request, const struct sf_l1_applied *applied)
 {
@@ -332,7 +335,7 @@ written_out(struct call *call, const struct answer *answer)
     struct request request;
     if (!read_request(call, &request))
         return;
-    if (answer->status == SF_OK)
+    if (answer->status == SF_OK || answer->status == SF_INVALID)
         attempt(call, &request);
     else
         reply_refusal(call, &request, SF_FULL);

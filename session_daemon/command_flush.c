@@ -7,6 +7,8 @@ flushed(struct call *call, const struct answer *answer)
 {
     if (answer->status == SF_OK)
         reply_simple(call, "OK");
+    else if (answer->status == SF_INVALID)
+        reply_error(call, SF_UNAVAILABLE, "the store refuses some of it; the rest is written");
     else if (answer->status == SF_UNAVAILABLE)
         reply_error(call, answer->status, "the store did not take it; it waits in the cache");
     else

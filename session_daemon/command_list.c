@@ -132,7 +132,7 @@ read_words(struct call *call, struct scan *scan)
 static void
 begin_scan(struct call *call, const struct answer *answer)
 {
-    if (answer->status != SF_OK) {
+    if (answer->status != SF_OK && answer->status != SF_INVALID) {
         reply_error(call, SF_UNAVAILABLE, "the store does not take what waits in the cache");
         return;
     }
@@ -149,7 +149,7 @@ begin_scan(struct call *call, const struct answer *answer)
     scan->status = SF_UNAVAILABLE; /* if nobody runs it any more */
     sf_buffer_init(&scan->rows, SF_RESP_BYTES_MAX / 2);
     call_wait_for_task(call, &scan->base, reply_page);
-    task_queue_push(&call->daemon->loader.queue, &scan->base.task);
+    task_queue_push(&call->daemon->loader.worker.queue, &scan->base.task);
 }
 
 void

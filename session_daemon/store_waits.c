@@ -34,10 +34,12 @@ is_over(struct daemon *daemon, const struct sf_batch_writer_state *writer, const
     *answer_out = (struct answer){.status = SF_OK};
     if (is_stored(daemon->l1, writer, waiting))
         return true;
+    answer_out->status = SF_INVALID;
+    if (waiting->mark_count == 0 && writer->stored_changes >= waiting->changes)
+        return true; /* all but what the store refuses */
     answer_out->status = SF_UNAVAILABLE;
     bool is_down = !writer->is_up && writer->retry_at > now + RETRY_SOON;
-    bool is_refused = waiting->mark_count == 0 && writer->stored_changes >= waiting->changes;
-    if (writer->failures != waiting->failures || is_down || is_refused)
+    if (writer->failures != waiting->failures || is_down)
         return true;
     answer_out->status = SF_UNCERTAIN;
     return now >= waiting->until;
