@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SESSION.LOAD for the fronts, SESSION.GET for people. */
+#include <sched.h>
+
 #include "session_daemon/commands.h"
+#include "session_daemon/touch_through.h"
+
+#define LOOKS_MAX 64 /* at a record that changes under every look */
 
 /* What L1 or the store has, whatever it is worth. */
 struct found {
@@ -10,18 +15,29 @@ struct found {
 
 typedef void reply_found_fn(struct call *call, const struct found *found);
 
-/* true: replied. */
-static bool
+static enum sf_status
+get_from_cache(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record, struct sf_l1_view *view_out)
+{
+    enum sf_status status = sf_l1_get(l1, key, record, view_out);
+    for (int i = 1; i < LOOKS_MAX && status == SF_CONFLICT; i++) {
+        (void)sched_yield();
+        status = sf_l1_get(l1, key, record, view_out);
+    }
+    return status;
+}
+
+/* SF_OK: replied. SF_NOT_FOUND: L1 does not have it. Others: it does, in a version that only it may have. */
+static enum sf_status
 reply_from_cache(struct call *call, const struct sf_key *key, reply_found_fn *reply_found)
 {
     struct sf_buffer record;
     struct sf_l1_view view;
     sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
-    enum sf_status status = sf_l1_get(call->daemon->l1, key, &record, &view);
+    enum sf_status status = get_from_cache(call->daemon->l1, key, &record, &view);
     if (status == SF_OK)
         reply_found(call, &(struct found){sf_buffer_span(&record), view.last_access});
     sf_buffer_fini(&record);
-    return status == SF_OK;
+    return status;
 }
 
 static void
@@ -36,20 +52,29 @@ reply_from_store(struct call *call, const struct answer *answer, reply_found_fn 
         reply_error(call, answer->status, "the store cannot say whether there is such a session");
 }
 
-/* L1 again before the store's answer: it may have a later version. */
-static void
+/*
+ * L1 again before the store's answer, whatever that is: it may have a later version, or have got the session
+ * while the store was asked. SF_OK, SF_NOT_FOUND: as reply_from_cache; the store's answer is the one that counts.
+ */
+static enum sf_status
 resume_found(struct call *call, const struct answer *answer, reply_found_fn *reply_found)
 {
     struct sf_key key;
-    if (command_key(call, 1, &key) && (answer->status != SF_OK || !reply_from_cache(call, &key, reply_found)))
+    if (!command_key(call, 1, &key))
+        return SF_INVALID;
+    enum sf_status status = reply_from_cache(call, &key, reply_found);
+    if (status == SF_NOT_FOUND)
         reply_from_store(call, answer, reply_found);
+    else if (status != SF_OK)
+        reply_error(call, SF_UNAVAILABLE, "the session changes too fast to be read");
+    return status;
 }
 
 static void
 find(struct call *call, reply_found_fn *reply_found, call_resume_fn *resume)
 {
     struct sf_key key;
-    if (command_key(call, 1, &key) && !reply_from_cache(call, &key, reply_found))
+    if (command_key(call, 1, &key) && reply_from_cache(call, &key, reply_found) != SF_OK)
         call_wait_for_load(call, &key, resume);
 }
 
@@ -63,10 +88,14 @@ reply_record(struct call *call, const struct found *found)
     reply_integer(call, found->last_access);
 }
 
+/* What L1 could not take it cannot touch either. */
 static void
 load_resumed(struct call *call, const struct answer *answer)
 {
-    resume_found(call, answer, reply_record);
+    struct sf_key key;
+    bool is_in_cache = resume_found(call, answer, reply_record) != SF_NOT_FOUND;
+    if (!is_in_cache && answer->status == SF_OK && command_key(call, 1, &key))
+        touch_through(call->daemon, &key, answer->stored, call->now);
 }
 
 void
@@ -130,7 +159,7 @@ reply_fields(struct call *call, const struct found *found)
 static void
 get_resumed(struct call *call, const struct answer *answer)
 {
-    resume_found(call, answer, reply_fields);
+    (void)resume_found(call, answer, reply_fields);
 }
 
 void

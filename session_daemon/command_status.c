@@ -2,6 +2,7 @@
 /* SESSION.STATUS: everything that an operator asks of a running daemon, as names and values. */
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -65,24 +66,22 @@ add_process(struct entries *entries, const struct call *call)
 }
 
 static void
-add_cache(struct entries *entries, struct sf_l1 *l1)
+add_cache(struct entries *entries, const struct sf_l1_usage *usage)
 {
-    struct sf_l1_usage usage;
-    sf_l1_usage(l1, &usage);
-    add_number(entries, "cache_bytes", usage.bytes);
-    add_number(entries, "cache_record_bytes", usage.record_bytes);
-    add_number(entries, "cache_blocks_live", usage.blocks_live);
-    add_number(entries, "cache_blocks_dirty", usage.blocks_dirty);
-    add_number(entries, "cache_blocks_free", usage.blocks_free);
-    add_number(entries, "cache_blocks_owned", usage.blocks_owned);
-    add_number(entries, "cache_tombstones", usage.tombstones);
-    add_number(entries, "cache_slabs", usage.slabs);
-    add_number(entries, "cache_slabs_used", usage.slabs_used);
-    add_number(entries, "cache_index_words", usage.index_words);
-    add_number(entries, "cache_index_used", usage.index_used);
-    add_number(entries, "cache_processes", usage.processes);
+    add_number(entries, "cache_bytes", usage->bytes);
+    add_number(entries, "cache_record_bytes", usage->record_bytes);
+    add_number(entries, "cache_blocks_live", usage->blocks_live);
+    add_number(entries, "cache_blocks_dirty", usage->blocks_dirty);
+    add_number(entries, "cache_blocks_free", usage->blocks_free);
+    add_number(entries, "cache_blocks_owned", usage->blocks_owned);
+    add_number(entries, "cache_tombstones", usage->tombstones);
+    add_number(entries, "cache_slabs", usage->slabs);
+    add_number(entries, "cache_slabs_used", usage->slabs_used);
+    add_number(entries, "cache_index_words", usage->index_words);
+    add_number(entries, "cache_index_used", usage->index_used);
+    add_number(entries, "cache_processes", usage->processes);
     add_number(entries, "oldest_dirty_ms",
-               usage.oldest_dirty == 0 ? 0 : (uint64_t)(sf_clock_steady() - usage.oldest_dirty));
+               usage->oldest_dirty == 0 ? 0 : (uint64_t)(sf_clock_steady() - usage->oldest_dirty));
 }
 
 static void
@@ -127,8 +126,8 @@ reply_entries(struct call *call, const struct entries *entries)
     }
 }
 
-void
-command_status(struct call *call)
+static void
+reply_status(struct call *call, const struct sf_l1_usage *usage)
 {
     struct daemon *daemon = call->daemon;
     struct entries entries = {.count = 0};
@@ -146,7 +145,52 @@ command_status(struct call *call)
     add_text(&entries, "store_state", is_up ? "up" : "down");
     add_text(&entries, "store_error", error.text);
     add_writer(&entries, &daemon->writer);
-    add_cache(&entries, daemon->l1);
+    add_cache(&entries, usage);
     add_counters(&entries, daemon->l1);
     reply_entries(call, &entries);
+}
+
+/* ---- the walk through the cache ---- */
+
+struct count {
+    struct caller_task base; /* first member */
+    struct sf_l1_usage usage;
+};
+
+/* In the usage thread. */
+static void
+run_count(struct task *task, struct daemon *daemon)
+{
+    struct count *count = (struct count *)task;
+    usage_count(&daemon->usage, daemon->l1, &count->usage);
+}
+
+static void
+counted(struct call *call, const struct answer *answer)
+{
+    const struct count *count = (const struct count *)answer->task;
+    reply_status(call, &count->usage);
+}
+
+static void
+finish_count(struct task *task, struct daemon *daemon)
+{
+    struct count *count = (struct count *)task;
+    (void)daemon;
+    caller_task_finish(&count->base, &(struct answer){.status = SF_OK, .task = &count->base});
+    free(count);
+}
+
+void
+command_status(struct call *call)
+{
+    struct count *count = calloc(1, sizeof *count);
+    if (count == NULL) {
+        reply_error(call, SF_NO_MEMORY, "no memory");
+        return;
+    }
+    count->base.task.run = run_count;
+    count->base.task.finish = finish_count;
+    call_wait_for_task(call, &count->base, counted);
+    task_queue_push(&call->daemon->usage.worker.queue, &count->base.task);
 }

@@ -25,8 +25,8 @@ log_cache(const struct daemon *daemon, const struct sf_l1_made *made)
 {
     if (made->set_aside)
         sf_log_write(&daemon->log, SF_LOG_WARNING, "SF0109",
-                     "the cache was damaged, made by another version or without its lock file: it is kept as %s.bad, and a "
-                     "new one made; %" PRIu64 " changed sessions were taken over, %" PRIu64 " found no room",
+                     "the cache was damaged, made by another version or without its lock file: it is kept as "
+                     "%s.bad, and a new one made; %" PRIu64 " changed sessions were taken over, %" PRIu64 " found no room",
                      daemon->instance.cache_path, made->inherited, made->lost);
     if (made->size_differs)
         sf_log_write(&daemon->log, SF_LOG_WARNING, "SF0108",
@@ -67,10 +67,29 @@ open_store(struct daemon *daemon, struct sf_error *error)
 static enum sf_status
 start_threads(struct daemon *daemon, struct sf_error *error)
 {
-    enum sf_status status = loader_start(&daemon->loader, daemon);
+    daemon->usage.kept_from = USAGE_KEPT_FROM;
+    enum sf_status status = worker_start(&daemon->loader.worker, daemon);
+    if (status == SF_OK)
+        status = worker_start(&daemon->usage.worker, daemon);
     if (status != SF_OK)
-        return sf_error_set(error, status, "cannot start the loader: %s", sf_status_text(status));
+        return sf_error_set(error, status, "cannot start threads: %s", sf_status_text(status));
     return writer_start(&daemon->writer, daemon, error);
+}
+
+/*
+ * The socket is made while there is one thread, because that changes the umask of the process. Who connects
+ * before the others have begun waits for the main loop.
+ */
+static enum sf_status
+open_for_clients(struct daemon *daemon, struct sf_error *error)
+{
+    enum sf_status status = listener_open(&daemon->server.listener, daemon, error);
+    if (status != SF_OK)
+        return status;
+    status = start_threads(daemon, error);
+    if (status != SF_OK)
+        listener_close(&daemon->server.listener);
+    return status;
 }
 
 enum sf_status
@@ -89,9 +108,7 @@ daemon_start(struct daemon *daemon, sf_time lock_wait, struct sf_error *error)
     if (status == SF_OK)
         status = server_init(&daemon->server, daemon, error);
     if (status == SF_OK)
-        status = start_threads(daemon, error);
-    if (status == SF_OK)
-        status = listener_open(&daemon->server.listener, daemon, error);
+        status = open_for_clients(daemon, error);
     if (status != SF_OK)
         return status;
     daemon->started = sf_clock_wall();
@@ -128,10 +145,12 @@ give_back(struct daemon *daemon)
 {
     server_close_connections(&daemon->server);
     finish_all(daemon, &daemon->writer.queue);
-    finish_all(daemon, &daemon->loader.queue);
+    finish_all(daemon, &daemon->loader.worker.queue);
+    finish_all(daemon, &daemon->usage.worker.queue);
     finish_all(daemon, &daemon->server.done);
     server_fini(&daemon->server);
-    loader_fini(&daemon->loader);
+    worker_fini(&daemon->loader.worker);
+    worker_fini(&daemon->usage.worker);
     writer_fini(&daemon->writer);
     sf_store_close(daemon->store);
     sf_l1_close(daemon->l1);
@@ -147,9 +166,10 @@ daemon_serve(struct daemon *daemon)
     sf_time timeout = daemon->config.stop_timeout;
     server_drain(&daemon->server, now + timeout / ANSWER_SHARE);
     bool writer_ended = writer_stop(&daemon->writer, now + timeout);
-    bool loader_ended = loader_stop(&daemon->loader, now + timeout);
+    bool loader_ended = worker_stop(&daemon->loader.worker, now + timeout);
+    bool usage_ended = worker_stop(&daemon->usage.worker, now + timeout);
     log_end(daemon);
-    if (!writer_ended || !loader_ended)
-        _exit(0); /* a thread is still inside the store: nothing that it uses may be taken away */
+    if (!writer_ended || !loader_ended || !usage_ended)
+        _exit(0); /* a thread is still inside store or cache: nothing that it uses may be taken away */
     give_back(daemon);
 }

@@ -6,14 +6,16 @@
  *
  *   main thread     server, connections, commands, loads: everything about clients; never touches the store
  *   loader thread   the store's load and scan
+ *   usage thread    walks through L1 for status
  *   writer thread   the store's write and sweep, repair of L1
  *
- * L1 is used by all three: it takes several threads at once.
+ * L1 is used by all of them: it takes several threads at once.
  */
 #include "common/cache/l1.h"
 #include "common/store/store.h"
 #include "session_daemon/loader.h"
 #include "session_daemon/server.h"
+#include "session_daemon/usage.h"
 #include "session_daemon/writer.h"
 
 struct daemon {
@@ -27,6 +29,7 @@ struct daemon {
     _Atomic bool loads_fail;        /* as status shows it */
     int lock_fd;                    /* the instance is ours while it is open */
     struct loader loader;
+    struct usage_counter usage;
     struct writer writer;
     struct server server;
 };

@@ -20,7 +20,10 @@ struct listener {
     struct sf_log_state room;   /* is there room for clients, as the log knows it */
 };
 
-/* Makes the socket, mode 0660, in place of one that a dead daemon left: only with the instance lock held. */
+/*
+ * Makes the socket, mode 0660, in place of one that a dead daemon left: only with the instance lock held, and
+ * before there are threads (umask is the whole process's).
+ */
 enum sf_status listener_open(struct listener *listener, struct daemon *daemon, struct sf_error *error) SF_MUST_CHECK;
 void listener_close(struct listener *listener);
 

@@ -20,6 +20,7 @@ struct load {
     struct connection_list waiters;
     bool is_held;
     bool keeps_out;                    /* of L1: it is to be changed in the store */
+    bool is_skipped;                   /* nobody waited for it: the store was not asked */
     unsigned conflicts;
     sf_time give_up;                   /* steady clock */
     _Atomic bool is_wanted;            /* somebody waits; the loader looks, relaxed: at worst it loads for nobody */
@@ -116,7 +117,8 @@ run_load(struct task *task, struct daemon *daemon)
 {
     struct load *load = (struct load *)task;
     sf_time now = sf_clock_steady();
-    if (now >= load->give_up || !atomic_load_explicit(&load->is_wanted, memory_order_relaxed))
+    load->is_skipped = !atomic_load_explicit(&load->is_wanted, memory_order_relaxed);
+    if (now >= load->give_up || load->is_skipped)
         return;
     load->status = daemon->store->ops->load(daemon->store, &load->key, now + LOAD_DEADLINE, &load->stored);
     count_load(daemon, load->status);
@@ -140,8 +142,9 @@ begin(struct daemon *daemon, struct load *load)
     load->task.run = run_load;
     load->task.finish = finish_load;
     load->status = SF_UNAVAILABLE; /* if nobody runs it any more */
+    load->is_skipped = false;
     load->give_up = sf_clock_steady() + LOAD_DEADLINE;
-    task_queue_push(&daemon->loader.queue, &load->task);
+    task_queue_push(&daemon->loader.worker.queue, &load->task);
 }
 
 /* What is over for certain is as good as absent. */
@@ -183,6 +186,10 @@ finish_load(struct task *task, struct daemon *daemon)
 {
     struct load *load = (struct load *)task;
     bool is_wanted = !TAILQ_EMPTY(&load->waiters);
+    if (load->is_skipped && is_wanted) { /* by somebody who came too late for the loader to see */
+        begin(daemon, load);
+        return;
+    }
     if (load->status == SF_OK)
         load->status = judge(&load->stored, sf_clock_wall());
     if (load->status == SF_OK && is_wanted && !load->keeps_out && !fill(daemon, load)) {
@@ -245,54 +252,4 @@ loader_release(struct daemon *daemon, const struct sf_key *key)
     }
     remove_from_table(&daemon->loader, load);
     load_free(load);
-}
-
-/* ---- the thread ---- */
-
-static void *
-loader_main(void *argument)
-{
-    struct daemon *daemon = argument;
-    struct task_queue *queue = &daemon->loader.queue;
-    for (;;) {
-        struct task *task = task_queue_pop(queue, sf_clock_steady() + SF_HOUR);
-        if (task == NULL && task_queue_is_stopped(queue))
-            break;
-        if (task == NULL)
-            continue;
-        task->run(task, daemon);
-        task_queue_push(&daemon->server.done, task);
-    }
-    task_queue_leave(queue);
-    return NULL;
-}
-
-enum sf_status
-loader_start(struct loader *loader, struct daemon *daemon)
-{
-    enum sf_status status = task_queue_init(&loader->queue, false);
-    if (status != SF_OK)
-        return status;
-    if (pthread_create(&loader->thread, NULL, loader_main, daemon) != 0)
-        return SF_UNAVAILABLE;
-    loader->is_running = true;
-    return SF_OK;
-}
-
-bool
-loader_stop(struct loader *loader, sf_time deadline)
-{
-    if (!loader->is_running)
-        return true;
-    task_queue_stop(&loader->queue);
-    if (!task_queue_is_left(&loader->queue, deadline))
-        return false;
-    loader->is_running = false;
-    return pthread_join(loader->thread, NULL) == 0;
-}
-
-void
-loader_fini(struct loader *loader)
-{
-    task_queue_fini(&loader->queue);
 }

@@ -5,23 +5,17 @@
  * loader.h - reads from the store, in a thread of its own: one load for each key, however many ask.
  */
 #include "session_daemon/connection.h"
+#include "session_daemon/worker.h"
 
 #define LOADER_BUCKETS 1024 /* a power of two */
 
 struct load;
 
 struct loader {
-    struct task_queue queue; /* loads and scans, run in order */
-    pthread_t thread;
-    bool is_running;
+    struct worker worker; /* of loads and scans */
     struct load *buckets[LOADER_BUCKETS]; /* loads and holds under way, by key; main thread */
     size_t loads;
 };
-
-enum sf_status loader_start(struct loader *loader, struct daemon *daemon) SF_MUST_CHECK;
-/* false: the thread is still inside the store at `deadline` (steady clock); nothing of it may be freed. */
-bool loader_stop(struct loader *loader, sf_time deadline);
-void loader_fini(struct loader *loader);
 
 /*
  * The connection waits for a load of `key`, which begins if none is under way. `keeps_out`: this load does

@@ -2,6 +2,7 @@
 sbin_PROGRAMS += session-fastd
 session_fastd_SOURCES = \
 	%D%/call.c %D%/call.h \
+	%D%/clock_watch.c %D%/clock_watch.h \
 	%D%/command_apply.c \
 	%D%/command_flush.c \
 	%D%/command_list.c \
@@ -19,6 +20,9 @@ session_fastd_SOURCES = \
 	%D%/server.c %D%/server.h \
 	%D%/store_waits.c %D%/store_waits.h \
 	%D%/task_queue.c %D%/task_queue.h \
+	%D%/touch_through.c %D%/touch_through.h \
+	%D%/usage.c %D%/usage.h \
+	%D%/worker.c %D%/worker.h \
 	%D%/write_through.c %D%/write_through.h \
 	%D%/writer.c %D%/writer.h
 session_fastd_LDADD = libstore.la libsession.la

@@ -40,12 +40,19 @@ write_through_new(void)
 
 /* ---- in the writer thread ---- */
 
+/*
+ * A lost answer is asked for once more, which repeats nothing: writes carry their version. Whatever the
+ * second attempt says but "done", the first may have done it.
+ */
 static void
 run_write(struct task *task, struct daemon *daemon)
 {
     struct write_through *self = (struct write_through *)task;
+    struct sf_store *store = daemon->store;
     sf_time deadline = sf_clock_steady() + WRITE_DEADLINE;
-    self->status = daemon->store->ops->write(daemon->store, self->writes, self->count, deadline);
+    self->status = store->ops->write(store, self->writes, self->count, deadline);
+    if (self->status == SF_UNCERTAIN && store->ops->write(store, self->writes, self->count, deadline) == SF_OK)
+        self->status = SF_OK;
 }
 
 /* ---- in the main thread ---- */
@@ -76,6 +83,18 @@ add_write(struct write_through *self, const struct sf_key *key, const struct sf_
         .record = sf_buffer_span(record),
     };
     return SF_OK;
+}
+
+/* A version that the store has already: it would take nothing of it but the last access. */
+static void
+add_touch(struct write_through *self, const struct sf_key *key, const struct sf_session *session)
+{
+    self->writes[self->count++] = (struct sf_write){
+        .kind = SF_WRITE_TOUCH,
+        .key = *key,
+        .last_access = session->head.last_access,
+        .expires = sf_record_expires(&session->head, session->head.last_access),
+    };
 }
 
 /* The session as it was, under its old key. */
@@ -146,6 +165,10 @@ make_writes(struct write_through *self, struct sf_session *session, const struct
         .ended = outcome.ended,
         .changed = outcome.changed,
     };
+    if (!outcome.changed) {
+        add_touch(self, key, session);
+        return SF_OK;
+    }
     size_t max_bytes = outcome.ended ? SF_RECORD_BYTES_MAX : change->max_bytes;
     return status == SF_OK ? add_write(self, &self->applied.key, session, max_bytes) : status;
 }

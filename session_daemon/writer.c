@@ -28,10 +28,14 @@ tell_result(struct writer *writer, struct daemon *daemon)
     task_queue_wake(&daemon->server.done);
 }
 
+/* Sessions that only a wrong clock takes for expired must not be removed from the store. */
 static sf_time
 step_sweep(struct writer *writer, sf_time now)
 {
-    sf_time next = sf_sweep_step(&writer->sweep, now, sf_clock_wall());
+    sf_time wall = sf_clock_wall();
+    if (!clock_watch_trusts(&writer->clock, now, wall, writer->sweep.log))
+        return now + SF_SECOND;
+    sf_time next = sf_sweep_step(&writer->sweep, now, wall);
     atomic_store_explicit(&writer->swept, writer->sweep.removed, memory_order_relaxed);
     atomic_store_explicit(&writer->last_sweep, writer->sweep.last, memory_order_relaxed);
     return next;
@@ -53,7 +57,7 @@ step(struct writer *writer, struct daemon *daemon)
     sf_time now = sf_clock_steady();
     sf_time next = sf_batch_writer_step(writer->batch, now);
     tell_result(writer, daemon);
-    next = earliest(next, step_sweep(writer, now));
+    next = earliest(next, step_sweep(writer, sf_clock_steady()));
     step_repair(writer, daemon->l1, now);
     return earliest(next, writer->repair_at);
 }

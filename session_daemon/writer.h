@@ -6,7 +6,9 @@
  */
 #include "common/writeback/batch_writer.h"
 #include "common/writeback/sweep.h"
+#include "session_daemon/clock_watch.h"
 #include "session_daemon/task_queue.h"
+#include "session_daemon/touch_through.h"
 
 struct writer {
     struct task_queue queue; /* writes, run between batches */
@@ -14,6 +16,8 @@ struct writer {
     bool is_running;
     struct sf_batch_writer *batch;
     struct sf_sweep sweep;         /* writer thread */
+    struct clock_watch clock;      /* the same */
+    struct touches touches;
     uint32_t repair_cursor;        /* the same */
     sf_time repair_at;             /* the same; steady clock */
     uint64_t results;              /* the same: batches and flushes that have ended, as the main thread was told */

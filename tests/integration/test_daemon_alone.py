@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """session-fastd without httpd: its protocol under abuse, its store away, its cache too small, its life and death."""
 import os
+import random
 import resource
 import signal
 import socket
@@ -113,6 +114,36 @@ def test_what_is_no_request_closes_the_connection(daemon, rubbish):
         assert client.call("PING") == "PONG"
 
 
+WORDS = ["SESSION.LOAD", "SESSION.GET", "SESSION.APPLY", "SESSION.END", "SESSION.FLUSH", "SESSION.LIST", "SESSION.STATUS",
+         "PING", "COMMAND", "CLIENT", "HELLO", "INFO", "-", key(1), key(2), key(3), "NEWKEY", "CREATE", "MAXBYTES", "IDLE",
+         "ABSOLUTE", "GRACE", "TOMBSTONE", "REASON", "logout", "admin", "STORE", "OPS", "SET", "UNSET", "INCREMENT",
+         "APPEND", "CAS", "ADD", "POP", "CLEAR", "LOGIN", "ROTATE", "TOUCH", "END", "SETINT", "a", "joe", "1", "2",
+         "100000", "-1", "99999999999999999999", "", "x" * 100]
+
+
+def random_request(numbers):
+    """Half of them begin as a change does: that command has the most words."""
+    begin = ["SESSION.APPLY", numbers.choice([key(1), "-"])] if numbers.random() < 0.5 else [numbers.choice(WORDS[:12])]
+    return begin + [numbers.choice(WORDS) for _ in range(numbers.randrange(8))]
+
+
+def test_whatever_is_asked_has_exactly_one_reply(daemon):
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    numbers = random.Random(seed)
+    requests = [["SESSION.APPLY", "-", "CREATE", "NEWKEY"], ["SESSION.APPLY", "-", "NEWKEY", key(1), "CREATE", "REASON"]]
+    requests += [random_request(numbers) for _ in range(3000)]
+    with daemon.client() as client:
+        for i, request in enumerate(requests):
+            client.send(*request)
+            client.send("PING", f"behind {i}")
+            try:
+                client.receive()
+            except DaemonError:
+                pass
+            assert client.receive() == f"behind {i}", request
+
+
 def test_half_a_request_and_good_bye(daemon):
     for cut in range(1, len(PING)):
         with daemon.raw() as raw:
@@ -174,6 +205,18 @@ def test_one_load_for_each_key_however_many_ask(daemon):
     for client in clients:
         assert client.stream.readline() == b"$-1\r\n"
     assert daemon.status()["loads_missing"] == 1
+
+
+def test_session_that_is_made_while_the_store_is_asked_for_it_is_there(daemon):
+    """Both requests have arrived before the daemon looks; the store then says that it has no such session."""
+    with daemon.client() as asking, daemon.client() as making:
+        assert asking.call("PING") == making.call("PING") == "PONG"
+        daemon.process.send_signal(signal.SIGSTOP)
+        asking.send("SESSION.GET", key(1))
+        making.send("SESSION.APPLY", "-", "NEWKEY", key(1), "CREATE", "OPS", "SET", "a", "1")
+        daemon.process.send_signal(signal.SIGCONT)
+        assert making.receive()[0] == key(1)
+        assert asking.receive()[0] == "@state"
 
 
 def test_no_more_descriptors_is_no_busy_loop(alone):
@@ -305,6 +348,55 @@ def test_session_larger_than_any_block_is_kept_by_the_store_alone(alone):
         assert client.call("SESSION.END", key(2)) == 1
         assert client.call("SESSION.END", key(2)) == 0
         assert client.pairs("SESSION.GET", key(2))["@state"] == "ended"
+
+
+def stays_alive(use):
+    """A session without any use lives for two seconds."""
+    began = time.monotonic()
+    while time.monotonic() < began + 3:
+        use()
+        time.sleep(0.3)
+
+
+@pytest.mark.parametrize("words", [["SESSION.LOAD", key(1)],
+                                   ["SESSION.APPLY", key(1), "MAXBYTES", "1048576", "OPS", "TOUCH"]])
+def test_session_of_the_store_alone_lives_while_it_is_used(alone, words):
+    daemon = alone(NEVER, cache="1M").start()
+    with daemon.client() as client:
+        create(client, 1, "SET", "big", "x" * 300000, options=("MAXBYTES", "1048576", "IDLE", "2000"))
+        stays_alive(lambda: client.call(*words))
+        assert client.pairs("SESSION.GET", key(1))["@state"] == "active"
+
+
+def test_store_hears_of_an_access_only_when_it_matters(alone):
+    daemon = alone(NEVER, cache="1M").start()
+    with daemon.client() as client:
+        create(client, 1, "SET", "big", "x" * 300000, options=("MAXBYTES", "1048576", "IDLE", "5000"))
+        began = time.monotonic()
+        while time.monotonic() < began + 1.2:
+            client.call("SESSION.LOAD", key(1))
+        written = client.pairs("SESSION.STATUS")["flushed_touches"]
+        assert 0 < written <= (time.monotonic() - began) / 0.5 + 1
+
+
+def test_lost_answer_to_a_change_in_the_store_alone_is_asked_for_again(alone):
+    daemon = alone(NEVER, store="fail:write=UNCERTAIN+OK", cache="1M").start()
+    with daemon.client() as client:
+        _, version, flags = create(client, 1, "SET", "big", "x" * 300000, options=("MAXBYTES", "1048576"))
+        assert version == 1 and flags.split() == ["created", "changed", "stored"]
+
+
+def test_record_that_the_store_refuses_is_in_nobodys_way(alone):
+    daemon = alone(NEVER, store="fail:refuse=ff", cache="1M").start()
+    with daemon.client() as client:
+        client.call("SESSION.APPLY", "-", "NEWKEY", "f" * 32, "CREATE", "OPS", "SET", "a", "1")
+        with pytest.raises(DaemonError, match="^UNAVAILABLE"):
+            client.call("SESSION.FLUSH")
+        for i in range(300):
+            create(client, i, "SET", "big", "x" * 10000)
+        rows = client.call("SESSION.LIST", "-", "1000")[1]
+        assert [row[0] for row in rows] == [key(i) for i in range(300)]
+        assert client.pairs("SESSION.GET", "f" * 32)["a"] == "1"
 
 
 def test_too_large_a_session_is_refused(daemon):

@@ -85,17 +85,42 @@ def test_rotation_without_login(server, browser):
 
 
 def test_logout_reaches_the_id_before(server, browser):
-    """Logged in, rotated, logged out: neither id is good for anything."""
+    """Logged in, rotated, logged out: neither id is good for anything, at once."""
     log_in(browser)
     first = browser.id
     change(browser, "X-Session-Rotate: 1")
     second = browser.id
-    began = time.time()
+    old = holder(server, first)
+    assert old.get("/app/probe").session["SESSION_USER"] == "alice"
     browser.get("/logout")
     assert_dead(holder(server, second))
-    assert not change(holder(server, first), "X-Session-Set: theme=late").all("Set-Cookie")
-    wait_for_clock(began + GRACE + 1)
+    assert_dead(old)
+    change(old, "X-Session-Set: theme=late")
+    assert old.id not in (first, second)
+    assert "SESSION_USER" not in old.get("/app/probe").session
+
+
+def test_login_of_somebody_else_ends_the_id_before(server, browser):
+    change(browser, "X-Session-Login: alice")
+    first = browser.id
+    change(browser, "X-Session-Login: bob")
     assert_dead(holder(server, first))
+    assert browser.get("/app/probe").session["SESSION_USER"] == "bob"
+
+
+@pytest.mark.parametrize("wish", ["X-Session-Rotate: 1", "X-Session-Login: eve"])
+def test_a_replaced_id_does_not_take_the_session_over(server, browser, wish):
+    change(browser, "X-Session-Login: alice")
+    change(browser, "X-Session-Set: theme=dark")
+    old_id = browser.id
+    change(browser, "X-Session-Rotate: 1")
+    thief = holder(server, old_id)
+    change(thief, wish)
+    if thief.id != old_id:
+        session = thief.get("/app/probe").session
+        assert session["SESSION_USER"] == "eve" and "SESSION_FIELD_THEME" not in session
+    session = browser.get("/app/probe").session
+    assert (session["SESSION_USER"], session["SESSION_FIELD_THEME"]) == ("alice", "dark")
 
 
 def unknown_ids():

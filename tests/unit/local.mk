@@ -49,6 +49,14 @@ check_PROGRAMS += \
 	%D%/check_store_sqlite \
 	%D%/check_batch_writer \
 	%D%/check_refused \
-	%D%/check_sweep
+	%D%/check_sweep \
+	%D%/check_clock_watch \
+	%D%/check_loader \
+	%D%/check_usage
 
 tests_unit_check_front_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_get
+
+# Parts of the daemon, which is no library.
+tests_unit_check_clock_watch_SOURCES = %D%/check_clock_watch.c session_daemon/clock_watch.c
+tests_unit_check_loader_SOURCES = %D%/check_loader.c session_daemon/loader.c session_daemon/task_queue.c
+tests_unit_check_usage_SOURCES = %D%/check_usage.c session_daemon/usage.c

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * touch_through.h - tells the store of an access to a session that L1 has no room for.
+ *
+ * Elsewhere L1 remembers the last access, and the batch writer brings it to the store.
+ */
+#include <sys/queue.h>
+
+#include "common/store/store.h"
+
+struct daemon;
+struct touch;
+
+LIST_HEAD(touch_list, touch);
+
+struct touches {
+    struct touch_list list; /* under way; main thread */
+    size_t count;           /* of them */
+    sf_time pause_until;    /* writer thread; steady clock: the store has not taken one */
+};
+
+/*
+ * `stored` is what the store has just said of `key`, and somebody reads it at `now` (wall clock). Writes only
+ * when the last access moves by a minute or a tenth of the idle timeout, and not while the store is down or
+ * many are under way: the next access comes again.
+ */
+void touch_through(struct daemon *daemon, const struct sf_key *key, const struct sf_stored *stored, sf_time now);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session_daemon/loader.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#include "session_daemon/daemon.h"
+#include "tests/support/test_cache.h"
+#include "tests/support/test_records.h"
+
+/*
+ * No thread and no client: the tests themselves run what the loader has queued and finish it, so that
+ * whatever can happen in between does.
+ */
+static struct sf_test_cache cache;
+static struct daemon daemon_;
+static struct connection first, second;
+static enum sf_status answers[2]; /* to each of them; SF_INVALID: none yet */
+
+void
+connection_resume(struct connection *connection, const struct answer *answer)
+{
+    answers[connection == &second] = answer->status;
+}
+
+static void
+set_up(void)
+{
+    struct sf_error error;
+    sf_test_cache_init(&cache, SF_L1_BYTES_MIN);
+    daemon_ = (struct daemon){.l1 = cache.l1};
+    ck_assert_int_eq(sf_store_open(&daemon_.store, "memory:", "/nowhere", &error), SF_OK);
+    ck_assert_int_eq(task_queue_init(&daemon_.loader.worker.queue, false), SF_OK);
+    first = second = (struct connection){.daemon = &daemon_};
+    answers[0] = answers[1] = SF_INVALID;
+}
+
+static void
+tear_down(void)
+{
+    ck_assert_uint_eq(daemon_.loader.loads, 0);
+    task_queue_fini(&daemon_.loader.worker.queue);
+    sf_store_close(daemon_.store);
+    sf_test_cache_fini(&cache);
+}
+
+static struct task *
+run_next(void)
+{
+    struct task *task = task_queue_pop(&daemon_.loader.worker.queue, 0);
+    ck_assert_ptr_nonnull(task);
+    task->run(task, &daemon_);
+    return task;
+}
+
+START_TEST(test_one_load_answers_all_who_ask)
+{
+    struct sf_key key = sf_test_key(1);
+    ck_assert(loader_join(&daemon_, &first, &key, false));
+    ck_assert(loader_join(&daemon_, &second, &key, false));
+    struct task *task = run_next();
+    ck_assert_ptr_null(task_queue_pop(&daemon_.loader.worker.queue, 0));
+    task->finish(task, &daemon_);
+    ck_assert_int_eq(answers[0], SF_NOT_FOUND);
+    ck_assert_int_eq(answers[1], SF_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_load_for_nobody_does_not_ask_the_store)
+{
+    struct sf_key key = sf_test_key(1);
+    ck_assert(loader_join(&daemon_, &first, &key, false));
+    loader_leave(&first);
+    struct task *task = run_next();
+    task->finish(task, &daemon_);
+    ck_assert_int_eq(answers[0], SF_INVALID);
+}
+END_TEST
+
+START_TEST(test_load_that_was_left_out_begins_again_for_who_comes_late)
+{
+    struct sf_key key = sf_test_key(1);
+    ck_assert(loader_join(&daemon_, &first, &key, false));
+    loader_leave(&first);
+    struct task *task = run_next();
+    ck_assert(loader_join(&daemon_, &second, &key, false));
+    task->finish(task, &daemon_);
+    ck_assert_int_eq(answers[1], SF_INVALID);
+    task = run_next();
+    task->finish(task, &daemon_);
+    ck_assert_int_eq(answers[1], SF_NOT_FOUND);
+    ck_assert_int_eq(answers[0], SF_INVALID);
+}
+END_TEST
+
+START_TEST(test_held_key_is_loaded_after_its_release)
+{
+    struct sf_key key = sf_test_key(1);
+    ck_assert(loader_hold(&daemon_, &key));
+    ck_assert(!loader_hold(&daemon_, &key));
+    ck_assert(loader_join(&daemon_, &first, &key, false));
+    ck_assert_ptr_null(task_queue_pop(&daemon_.loader.worker.queue, 0));
+    loader_release(&daemon_, &key);
+    struct task *task = run_next();
+    task->finish(task, &daemon_);
+    ck_assert_int_eq(answers[0], SF_NOT_FOUND);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("loader");
+    TCase *tests = tcase_create("loader");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, test_one_load_answers_all_who_ask);
+    tcase_add_test(tests, test_load_for_nobody_does_not_ask_the_store);
+    tcase_add_test(tests, test_load_that_was_left_out_begins_again_for_who_comes_late);
+    tcase_add_test(tests, test_held_key_is_loaded_after_its_release);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
