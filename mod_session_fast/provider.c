@@ -13,10 +13,11 @@
 #include <http_log.h>
 #include <string.h>
 
+#include "common/session/export.h"
+
 APLOG_USE_MODULE(session_fast);
 
 #define EXPIRY_NAME "expiry" /* mod_session writes its own time into the table under this name */
-#define USER_SUFFIX "-" MOD_SESSION_USER
 
 /* ---- load ---- */
 
@@ -82,12 +83,10 @@ is_field(const char *name)
     return strcasecmp(name, EXPIRY_NAME) != 0;
 }
 
-/* mod_auth_form keeps who is logged in as "<AuthName>-user". */
 static bool
 names_user(const char *name)
 {
-    size_t length = strlen(name), suffix = strlen(USER_SUFFIX);
-    return length > suffix && strcasecmp(name + length - suffix, USER_SUFFIX) == 0;
+    return sf_export_is_user(sf_span_text(name));
 }
 
 static bool
@@ -135,22 +134,63 @@ compare_users(struct difference *difference, const apr_table_t *before, const ap
     }
 }
 
+/* What a save is about: the session, what was shown of it, what came back, and what is made of it. */
+struct saving {
+    struct sf_request_session *session;
+    request_rec *r;
+    const apr_table_t *before, *after;
+    struct sf_ops *ops;
+    const char *login; /* NULL: nobody logs in */
+    bool clears;       /* and the session was somebody else's */
+};
+
+/* A field of mod_auth_form that belongs to who logs in now. */
+static bool
+is_of_login(const struct saving *saving, const char *name)
+{
+    struct sf_span realm = sf_export_realm(sf_span_text(name));
+    if (realm.size == 0)
+        return false;
+    const char *user = apr_pstrcat(
+        saving->r->pool, apr_pstrmemdup(saving->r->pool, (const char *)realm.data, realm.size),
+        "-" MOD_SESSION_USER, NULL);
+    return !differs(apr_table_get(saving->after, user), saving->login);
+}
+
+static bool
+must_set(const struct saving *saving, const char *name, const char *value)
+{
+    return is_field(name) && (differs(value, apr_table_get(saving->before, name)) ||
+                              (saving->clears && is_of_login(saving, name)));
+}
+
 static enum sf_status
-add_field_ops(struct sf_ops *ops, const apr_table_t *before, const apr_table_t *after)
+add_field_ops(const struct saving *saving)
 {
     enum sf_status status = SF_OK;
-    struct rows now = rows_of(after), then = rows_of(before);
+    struct rows now = rows_of(saving->after), then = rows_of(saving->before);
     for (int i = 0; status == SF_OK && i < then.count; i++) {
         const char *name = then.row[i].key;
-        if (is_field(name) && apr_table_get(after, name) == NULL)
-            status = sf_ops_add_name(ops, SF_OP_UNSET, sf_span_text(name));
+        if (is_field(name) && apr_table_get(saving->after, name) == NULL)
+            status = sf_ops_add_name(saving->ops, SF_OP_UNSET, sf_span_text(name));
     }
     for (int i = 0; status == SF_OK && i < now.count; i++) {
         const char *name = now.row[i].key, *value = now.row[i].val;
-        if (is_field(name) && differs(value, apr_table_get(before, name)))
-            status = sf_ops_add_set(ops, sf_span_text(name), sf_span_text(value));
+        if (must_set(saving, name, value))
+            status = sf_ops_add_set(saving->ops, sf_span_text(name), sf_span_text(value));
     }
     return status;
+}
+
+static enum sf_status
+add_login(struct saving *saving, const char *user)
+{
+    const struct sf_session *fields = sf_request_session_fields(saving->session, saving->r);
+    struct sf_span name = sf_span_text(user);
+    saving->login = user;
+    saving->clears = fields != NULL && fields->head.user.size > 0 &&
+                     !sf_span_equal(fields->head.user, name);
+    return sf_ops_add_name(saving->ops, SF_OP_LOGIN, name);
 }
 
 /*
@@ -159,30 +199,44 @@ add_field_ops(struct sf_ops *ops, const apr_table_t *before, const apr_table_t *
  * what remains must not go to the next user of the browser.
  */
 static enum sf_status
-add_ops(struct sf_ops *ops, const apr_table_t *before, const apr_table_t *after)
+add_ops(struct saving *saving)
 {
     struct difference difference = {.login = NULL};
-    compare_users(&difference, before, after);
+    compare_users(&difference, saving->before, saving->after);
     bool is_logout = difference.user_left && difference.user == NULL;
-    if (is_logout || (difference.had_fields && !difference.has_fields)) {
-        return sf_ops_add(ops, &(struct sf_op){.kind = SF_OP_END});
-    }
+    if (is_logout || (difference.had_fields && !difference.has_fields))
+        return sf_ops_add(saving->ops, &(struct sf_op){.kind = SF_OP_END});
     const char *login =
         difference.login != NULL || !difference.user_left ? difference.login : difference.user;
-    if (login != NULL) {
-        enum sf_status status = sf_ops_add_name(ops, SF_OP_LOGIN, sf_span_text(login));
-        if (status != SF_OK)
-            return status;
-    }
-    return add_field_ops(ops, before, after);
+    enum sf_status status = login != NULL ? add_login(saving, login) : SF_OK;
+    return status == SF_OK ? add_field_ops(saving) : status;
+}
+
+/* Modules see no field of the user that a login has put out, for the rest of this request too. */
+static void
+settle_entries(const struct saving *saving)
+{
+    struct sf_request_session *session = saving->session;
+    if (saving->clears)
+        make_entries(session, saving->r);
+    else
+        session->shown = apr_table_copy(session->top->pool, session->rec.entries);
+    session->rec.dirty = 0;
 }
 
 static void
 save(struct sf_request_session *session, request_rec *r)
 {
     struct sf_ops ops;
+    struct saving saving = {
+        .session = session,
+        .r = r,
+        .before = session->shown,
+        .after = session->rec.entries,
+        .ops = &ops,
+    };
     sf_ops_init(&ops);
-    enum sf_status status = add_ops(&ops, session->shown, session->rec.entries);
+    enum sf_status status = add_ops(&saving);
     if (status == SF_OK) {
         (void)!sf_request_session_apply(session, r, &ops);
     } else {
@@ -192,8 +246,7 @@ save(struct sf_request_session *session, request_rec *r)
                       sf_status_text(status));
     }
     sf_ops_fini(&ops);
-    session->shown = apr_table_copy(session->top->pool, session->rec.entries);
-    session->rec.dirty = 0;
+    settle_entries(&saving);
 }
 
 apr_status_t

@@ -4,14 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/session/export.h"
 #include "common/session/form.h"
 
-/* In the order in which they are applied. */
-enum control { REPLACE, UNSET, SET, APPEND, INCREMENT, LOGIN, ROTATE, LOGOUT, CONTROL_COUNT };
+/*
+ * In the order in which they are applied. Login comes first, because it may clear the fields of
+ * somebody else.
+ */
+enum control { LOGIN, REPLACE, UNSET, SET, APPEND, INCREMENT, ROTATE, LOGOUT, CONTROL_COUNT };
 
 static const char *const control_names[CONTROL_COUNT] = {
-    [REPLACE] = "Replace",     [UNSET] = "Unset", [SET] = "Set",       [APPEND] = "Append",
-    [INCREMENT] = "Increment", [LOGIN] = "Login", [ROTATE] = "Rotate", [LOGOUT] = "Logout",
+    [LOGIN] = "Login",   [REPLACE] = "Replace",     [UNSET] = "Unset",   [SET] = "Set",
+    [APPEND] = "Append", [INCREMENT] = "Increment", [ROTATE] = "Rotate", [LOGOUT] = "Logout",
 };
 
 struct header {
@@ -98,28 +102,29 @@ find_control(const char *header)
     return CONTROL_COUNT;
 }
 
-static struct sf_span
-trim(const char *value)
+static bool
+is_blank(char c)
 {
-    value += strspn(value, " \t");
-    struct sf_span text = sf_span_text(value);
+    return c == ' ' || c == '\t';
+}
 
-    while (text.size > 0 && (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t'))
-        text.size--;
-    return text;
+static struct sf_span
+trim(const char *text, size_t size)
+{
+    for (; size > 0 && is_blank(text[0]); size--)
+        text++;
+    while (size > 0 && is_blank(text[size - 1]))
+        size--;
+    return sf_span_of(text, size);
 }
 
 static enum sf_status
-add_header(struct sf_exchange *exchange, const char *header, const char *value,
-           struct sf_error *error)
+add_value(struct sf_exchange *exchange, enum control control, struct sf_span text,
+          struct sf_error *error)
 {
     struct header *added = &exchange->headers[exchange->count];
-    struct sf_span text = trim(value);
-    enum control control = find_control(header);
     enum sf_status status;
 
-    if (control == CONTROL_COUNT)
-        return sf_error_set(error, SF_INVALID, "there is no header %.64s", header);
     if (exchange->count == SF_EXCHANGE_HEADERS_MAX)
         return sf_error_set(error, SF_INVALID, "more than %d headers " SF_EXCHANGE_PREFIX "*",
                             SF_EXCHANGE_HEADERS_MAX);
@@ -133,6 +138,30 @@ add_header(struct sf_exchange *exchange, const char *header, const char *value,
         return sf_error_set(error, status, "no memory");
     exchange->count++;
     return SF_OK;
+}
+
+/*
+ * Servers may join headers of one name by ',' before we see them, and encoders write %2C: what
+ * stands between commas is a header of its own. A Login is not taken apart: it is refused.
+ */
+static enum sf_status
+add_header(struct sf_exchange *exchange, const char *header, const char *value,
+           struct sf_error *error)
+{
+    enum control control = find_control(header);
+    const char *separators = control == LOGIN ? "" : ",";
+    enum sf_status status = SF_OK;
+
+    if (control == CONTROL_COUNT)
+        return sf_error_set(error, SF_INVALID, "there is no header %.64s", header);
+    for (bool is_more = true; status == SF_OK && is_more;) {
+        size_t size = strcspn(value, separators);
+
+        status = add_value(exchange, control, trim(value, size), error);
+        is_more = value[size] != '\0';
+        value += size + (is_more ? 1 : 0);
+    }
+    return status;
 }
 
 enum sf_status
@@ -169,6 +198,7 @@ collect_field(struct sf_exchange *exchange, struct sf_span name, struct sf_span 
 /* The context of one form: which header it came in, and where its ops go. */
 struct reading {
     struct sf_exchange *exchange;
+    const struct sf_session *current; /* what Replace replaces; NULL: nothing */
     struct sf_ops *ops;
     enum control control;
 };
@@ -222,20 +252,63 @@ has_control_character(struct sf_span text)
     return false;
 }
 
+/* A bare '+' is a blank or a plus, a bare ',' may be two headers: who it is must be certain. */
+static bool
+is_ambiguous(struct sf_span user)
+{
+    return user.size > 0 &&
+           (memchr(user.data, '+', user.size) != NULL || memchr(user.data, ',', user.size) != NULL);
+}
+
+/* Is it one of mod_auth_form's fields, and do they say that somebody else is logged in? */
+static bool
+belongs_to_another(const struct sf_session *current, struct sf_span name, struct sf_span user)
+{
+    struct sf_span realm = sf_export_realm(name);
+    char number[SF_NUMBER_TEXT];
+
+    for (size_t i = 0; realm.size > 0 && i < current->count; i++) {
+        const struct sf_field *field = &current->fields[i];
+
+        if (sf_export_is_user(field->name) && sf_span_equal(sf_export_realm(field->name), realm))
+            return !sf_span_equal(sf_value_text(&field->value, number), user);
+    }
+    return false;
+}
+
+/*
+ * A login clears what was somebody else's; what only looks like somebody else's login, in a session
+ * without a user, goes too: mod_auth_form would believe it.
+ */
+static enum sf_status
+add_login(struct reading *reading, struct sf_span user)
+{
+    const struct sf_session *current = reading->current;
+    enum sf_status status = sf_ops_add_name(reading->ops, SF_OP_LOGIN, user);
+
+    if (current == NULL)
+        return status;
+    if (current->head.user.size > 0 && !sf_span_equal(current->head.user, user))
+        reading->current = NULL;
+    for (size_t i = 0; status == SF_OK && reading->current != NULL && i < current->count; i++) {
+        if (belongs_to_another(current, current->fields[i].name, user))
+            status = sf_ops_add_name(reading->ops, SF_OP_UNSET, current->fields[i].name);
+    }
+    return status;
+}
+
 static enum sf_status
 read_login(struct reading *reading, struct sf_span value)
 {
     struct sf_span user;
     enum sf_status status;
 
-    if (sf_ops_has(reading->ops, SF_OP_LOGIN) ||
-        (value.size > 0 && memchr(value.data, '+', value.size) != NULL))
+    if (sf_ops_has(reading->ops, SF_OP_LOGIN) || is_ambiguous(value))
         return SF_INVALID;
     status = sf_form_decode(value, &reading->exchange->decoded, &user);
     if (status != SF_OK)
         return status;
-    return has_control_character(user) ? SF_INVALID
-                                       : sf_ops_add_name(reading->ops, SF_OP_LOGIN, user);
+    return has_control_character(user) ? SF_INVALID : add_login(reading, user);
 }
 
 static enum sf_status
@@ -255,7 +328,7 @@ compare_fields(const void *a, const void *b)
 }
 
 static enum sf_status
-add_replacement(struct reading *reading, const struct sf_session *current)
+add_replacement(struct reading *reading)
 {
     struct sf_exchange *exchange = reading->exchange;
 
@@ -265,7 +338,7 @@ add_replacement(struct reading *reading, const struct sf_session *current)
         if (compare_fields(&exchange->fields[i - 1], &exchange->fields[i]) == 0)
             return SF_INVALID;
     }
-    return sf_ops_diff(reading->ops, current, exchange->fields, exchange->field_count);
+    return sf_ops_diff(reading->ops, reading->current, exchange->fields, exchange->field_count);
 }
 
 static bool
@@ -287,7 +360,7 @@ value_of(const struct sf_exchange *exchange, const struct header *header)
 }
 
 static enum sf_status
-read_headers(struct reading *reading, const struct sf_session *current)
+read_headers(struct reading *reading)
 {
     const struct sf_exchange *exchange = reading->exchange;
     enum sf_status status = SF_OK;
@@ -299,18 +372,18 @@ read_headers(struct reading *reading, const struct sf_session *current)
             status = read_header(reading, value_of(exchange, header));
     }
     if (status == SF_OK && reading->control == REPLACE && has_header(exchange, REPLACE))
-        status = add_replacement(reading, current);
+        status = add_replacement(reading);
     return status;
 }
 
 static enum sf_status
-read_all(struct reading *reading, const struct sf_session *current, struct sf_error *error)
+read_all(struct reading *reading, struct sf_error *error)
 {
-    for (int control = REPLACE; control < LOGOUT; control++) {
+    for (int control = LOGIN; control < LOGOUT; control++) {
         enum sf_status status;
 
         reading->control = (enum control)control;
-        status = read_headers(reading, current);
+        status = read_headers(reading);
         if (status != SF_OK)
             return sf_error_set(error, status, "%s%s: bad name, value or escape, or too much of it",
                                 SF_EXCHANGE_PREFIX, control_names[control]);
@@ -322,7 +395,7 @@ enum sf_status
 sf_exchange_ops(struct sf_exchange *exchange, const struct sf_session *current,
                 struct sf_ops *ops_out, struct sf_error *error)
 {
-    struct reading reading = {.exchange = exchange, .ops = ops_out};
+    struct reading reading = {.exchange = exchange, .current = current, .ops = ops_out};
     size_t count_before = ops_out->count;
     enum sf_status status;
 
@@ -335,7 +408,7 @@ sf_exchange_ops(struct sf_exchange *exchange, const struct sf_session *current,
     status = sf_buffer_reserve(&exchange->decoded, exchange->values.size);
     if (status != SF_OK)
         return sf_error_set(error, status, "no memory");
-    status = read_all(&reading, current, error);
+    status = read_all(&reading, error);
     if (status != SF_OK)
         ops_out->count = count_before;
     return status;

@@ -4,15 +4,17 @@
 /*
  * exchange.h - what an application says about its session: response headers that become ops.
  *
+ *   X-Session-Login: user                  X-Session-Append: name=value[&...]
  *   X-Session-Replace: name=value[&...]    X-Session-Increment: name[=n][&...]
- *   X-Session-Unset: name[&...]            X-Session-Login: user
- *   X-Session-Set: name=value[&...]        X-Session-Rotate: anything
- *   X-Session-Append: name=value[&...]     X-Session-Logout: anything
+ *   X-Session-Unset: name[&...]            X-Session-Rotate: anything
+ *   X-Session-Set: name=value[&...]        X-Session-Logout: anything
  *
- * Form-encoded; in Login a '+' is refused, because "joe+x@example.org" and "joe x@example.org" are
- * two people: write %2B or %20. All such headers of one response make one list, applied whole or not
- * at all, in this order (down the left column, then the right); Logout makes the others void. A
- * malformed one makes the whole list invalid, but a logout is done in any case.
+ * Form-encoded. A bare ',' begins another header of the same name, as HTTP has it for lists: web
+ * servers join headers so, some on some ways only. In Login a bare '+' or ',' is refused, because
+ * "joe+x@example.org" and "joe x@example.org" are two people: write %2B, %20 or %2C. All such
+ * headers of one response make one list, applied whole or not at all, in this order (down the left
+ * column, then the right); Logout makes the others void. A malformed one makes the whole list
+ * invalid, but a logout is done in any case.
  * The headers never reach the client, whether they were understood or not.
  */
 #include "common/session/ops.h"
@@ -45,8 +47,9 @@ enum sf_status sf_exchange_add(struct sf_exchange *exchange, const char *header,
 
 /*
  * Adds to ops_out (initialised by the caller; as it was on failure). `current` is what the request
- * had read, for Replace; NULL: nothing. The spans live as long as the exchange (and `current`, for
- * Replace), until the next call.
+ * had read, for Replace and Login; NULL: nothing. The spans live as long as the exchange (and
+ * `current`), until the next call. A Login in place of somebody else clears that one's fields; any
+ * Login takes away fields of mod_auth_form that name another user.
  */
 enum sf_status sf_exchange_ops(struct sf_exchange *exchange, const struct sf_session *current,
                                struct sf_ops *ops_out, struct sf_error *error) SF_MUST_CHECK;

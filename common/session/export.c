@@ -24,18 +24,39 @@ struct candidate {
     char name[VARIABLE_NAME_MAX];
 };
 
+/* What stands before the suffix; empty: the name ends otherwise. */
+static struct sf_span
+before_suffix(struct sf_span name, const char *suffix)
+{
+    size_t size = strlen(suffix);
+
+    if (name.size <= size ||
+        strncasecmp((const char *)name.data + name.size - size, suffix, size) != 0)
+        return sf_span_of(NULL, 0);
+    return sf_span_of(name.data, name.size - size);
+}
+
+bool
+sf_export_is_user(struct sf_span name)
+{
+    return before_suffix(name, "-user").size > 0;
+}
+
 bool
 sf_export_is_credential(struct sf_span name)
 {
-    static const char *const suffixes[] = {"-pw", "-site"};
+    return before_suffix(name, "-pw").size > 0 || before_suffix(name, "-site").size > 0;
+}
 
-    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-        size_t size = strlen(suffixes[i]);
+struct sf_span
+sf_export_realm(struct sf_span name)
+{
+    static const char *const suffixes[] = {"-user", "-pw", "-site"};
+    struct sf_span realm = sf_span_of(NULL, 0);
 
-        if (name.size > size && strncasecmp((const char *)name.data + name.size - size, suffixes[i], size) == 0)
-            return true;
-    }
-    return false;
+    for (size_t i = 0; realm.size == 0 && i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
+        realm = before_suffix(name, suffixes[i]);
+    return realm;
 }
 
 bool

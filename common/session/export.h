@@ -49,6 +49,13 @@ enum sf_status sf_export_environment(const struct sf_session *session, const str
 bool sf_export_is_ours(const char *variable_name);
 
 /*
+ * mod_auth_form keeps a login of the realm AuthName in the fields "<AuthName>-user", "<AuthName>-pw"
+ * and "<AuthName>-site": the AuthName of such a name, empty for any other.
+ */
+struct sf_span sf_export_realm(struct sf_span name);
+bool sf_export_is_user(struct sf_span name); /* "<AuthName>-user" */
+
+/*
  * mod_auth_form keeps a password in clear ("<AuthName>-pw"), or a hash that is as good as one
  * ("<AuthName>-site"): no application and no screen needs them.
  */

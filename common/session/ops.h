@@ -16,7 +16,7 @@ enum sf_op_kind {
     SF_OP_COMPARE_AND_SET, /* compares as text; `expected` of type 0: no such field; else SF_CONFLICT */
     SF_OP_POP,             /* removes, and hands out the old value: sf_ops_outcome.popped */
     SF_OP_CLEAR,           /* all fields; user and times stay */
-    SF_OP_LOGIN,           /* sets the user (`name`), asks for a new id */
+    SF_OP_LOGIN,           /* sets the user (`name`), asks for a new id; clears if that was another */
     SF_OP_ROTATE,          /* asks for a new id */
     SF_OP_TOUCH,           /* last access = now; alone it makes no new version */
     SF_OP_END              /* logout: nothing may follow it in the list */

@@ -184,9 +184,14 @@ clear_fields(struct application *work)
     work->after.count = 0;
 }
 
+/* Of somebody else nothing may remain; what was gathered while nobody was logged in goes along. */
 static void
 log_in(struct application *work, struct sf_span user)
 {
+    struct sf_span former = work->after.head.user;
+
+    if (former.size > 0 && !sf_span_equal(former, user))
+        clear_fields(work);
     work->outcome.user_changed = !sf_span_equal(work->before->head.user, user);
     work->outcome.wants_new_id = true;
     work->after.head.user = user;

@@ -37,6 +37,8 @@ EXTRA_DIST += \
 	%D%/test_daemon.py \
 	%D%/test_daemon_alone.py \
 	%D%/test_demo.py \
+	%D%/test_identities.py \
+	%D%/test_joined_headers.py \
 	%D%/test_mod_session_options.py \
 	%D%/test_nothing_for_nothing.py \
 	%D%/test_other_modules.py \

@@ -86,9 +86,8 @@ START_TEST(test_each_header_becomes_its_op)
     answers("X-Session-Append", "log=x");
     answers("X-Session-Login", "joe%2Bx@example.org");
     ck_assert_int_eq(read_ops(), SF_OK);
-    ops_are("UNSET a UNSET b SET theme dark blue SET name J\xc3\xbcrgen APPEND log x INCREMENT "
-            "count 1 INCREMENT n -3 "
-            "LOGIN joe+x@example.org");
+    ops_are("LOGIN joe+x@example.org UNSET a UNSET b SET theme dark blue SET name J\xc3\xbcrgen "
+            "APPEND log x INCREMENT count 1 INCREMENT n -3");
 }
 END_TEST
 
@@ -110,6 +109,33 @@ START_TEST(test_headers_of_one_name_add_up)
     answers("X_SESSION.SET", "a=3");
     ck_assert_int_eq(read_ops(), SF_OK);
     ops_are("SET a 1 SET b 2 SET a 3");
+}
+END_TEST
+
+START_TEST(test_commas_separate_headers_that_were_joined)
+{
+    answers("X-Session-Set", "a=1, b=2 ,\tc=3%2C4");
+    answers("X-Session-Increment", "n,n=2");
+    answers("X-Session-Rotate", "1, 1");
+    ck_assert_int_eq(read_ops(), SF_OK);
+    ops_are("SET a 1 SET b 2 SET c 3,4 INCREMENT n 1 INCREMENT n 2 ROTATE ROTATE");
+}
+END_TEST
+
+START_TEST(test_joined_headers_mean_what_they_mean_apart)
+{
+    struct sf_session session;
+    struct sf_value five = {.type = SF_VALUE_INTEGER, .integer = 5};
+
+    sf_session_init(&session);
+    ck_assert_int_eq(sf_session_set(&session, sf_span_text("count"), &five), SF_OK);
+    answers("X-Session-Replace", ", a=1,");
+    ck_assert_int_eq(sf_exchange_ops(exchange, &session, &ops, &error), SF_OK);
+    ops_are("SET a 1 UNSET count");
+    sf_session_fini(&session);
+    is_refused("X-Session-Replace", "a=1, a=1");
+    is_refused("X-Session-Set", "a=1,b");
+    is_refused("X-Session-Login", "anna, bert");
 }
 END_TEST
 
@@ -186,8 +212,8 @@ END_TEST
 
 START_TEST(test_number_of_headers_is_bounded)
 {
-    for (int i = 0; i < SF_EXCHANGE_HEADERS_MAX; i++)
-        answers("X-Session-Rotate", "");
+    for (int i = 0; i < SF_EXCHANGE_HEADERS_MAX; i += 2)
+        answers("X-Session-Rotate", ",");
     ck_assert_int_eq(sf_exchange_add(exchange, "X-Session-Rotate", "", &error), SF_INVALID);
 }
 END_TEST
@@ -229,6 +255,49 @@ START_TEST(test_empty_replace_removes_everything)
     answers("X-Session-Replace", "");
     ck_assert_int_eq(sf_exchange_ops(exchange, &session, &ops, &error), SF_OK);
     ops_are("UNSET count");
+    sf_session_fini(&session);
+}
+END_TEST
+
+static void
+has_fields(struct sf_session *session, const char *const *names, const char *value)
+{
+    struct sf_value text = {.type = SF_VALUE_STRING, .bytes = sf_span_text(value)};
+
+    for (; *names != NULL; names++)
+        ck_assert_int_eq(sf_session_set(session, sf_span_text(*names), &text), SF_OK);
+}
+
+START_TEST(test_replace_by_somebody_else_is_complete)
+{
+    struct sf_session session;
+
+    sf_session_init(&session);
+    has_fields(&session, (const char *const[]){"gone", "same", NULL}, "5");
+    session.head.user = sf_span_text("anna");
+    answers("X-Session-Replace", "same=5");
+    answers("X-Session-Login", "bert");
+    ck_assert_int_eq(sf_exchange_ops(exchange, &session, &ops, &error), SF_OK);
+    ops_are("LOGIN bert SET same 5");
+    sf_session_fini(&session);
+}
+END_TEST
+
+START_TEST(test_login_leaves_no_other_login_behind)
+{
+    struct sf_session session;
+
+    sf_session_init(&session);
+    has_fields(&session, (const char *const[]){"a-pw", "a-user", "b-user", "my-site", NULL}, "anna");
+    answers("X-Session-Login", "anna");
+    ck_assert_int_eq(sf_exchange_ops(exchange, &session, &ops, &error), SF_OK);
+    ops_are("LOGIN anna");
+    finish();
+    start();
+    answers("X-Session-Login", "bert");
+    answers("X-Session-Set", "b-user=bert");
+    ck_assert_int_eq(sf_exchange_ops(exchange, &session, &ops, &error), SF_OK);
+    ops_are("LOGIN bert UNSET a-pw UNSET a-user UNSET b-user SET b-user bert");
     sf_session_fini(&session);
 }
 END_TEST
@@ -281,6 +350,8 @@ main(void)
     tcase_add_test(tests, test_each_header_becomes_its_op);
     tcase_add_test(tests, test_order_is_fixed_whatever_came_first);
     tcase_add_test(tests, test_headers_of_one_name_add_up);
+    tcase_add_test(tests, test_commas_separate_headers_that_were_joined);
+    tcase_add_test(tests, test_joined_headers_mean_what_they_mean_apart);
     tcase_add_test(tests, test_logout_makes_the_others_void);
     tcase_add_test(tests, test_logout_is_done_even_beside_an_unknown_header);
     tcase_add_test(tests, test_malformed_headers_make_the_list_invalid);
@@ -291,6 +362,8 @@ main(void)
     tcase_add_test(tests, test_number_of_changes_is_bounded);
     tcase_add_test(tests, test_replace_becomes_the_difference);
     tcase_add_test(tests, test_empty_replace_removes_everything);
+    tcase_add_test(tests, test_replace_by_somebody_else_is_complete);
+    tcase_add_test(tests, test_login_leaves_no_other_login_behind);
     tcase_add_test(tests, test_ops_can_be_read_again);
     tcase_add_test(tests, test_control_headers_are_known_in_any_spelling);
     tcase_add_test(tests, test_spoofed_request_headers_are_known_in_any_spelling);

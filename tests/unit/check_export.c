@@ -261,6 +261,19 @@ START_TEST(test_lists_of_fields_match_whole_names)
 }
 END_TEST
 
+START_TEST(test_realms_are_what_stands_before_the_suffixes)
+{
+    ck_assert(sf_span_equal(sf_export_realm(sf_span_text("members-user")), sf_span_text("members")));
+    ck_assert(sf_span_equal(sf_export_realm(sf_span_text("a-b-PW")), sf_span_text("a-b")));
+    ck_assert(sf_span_equal(sf_export_realm(sf_span_text("m-site")), sf_span_text("m")));
+    ck_assert_uint_eq(sf_export_realm(sf_span_text("-user")).size, 0);
+    ck_assert_uint_eq(sf_export_realm(sf_span_text("user")).size, 0);
+    ck_assert(sf_export_is_user(sf_span_text("members-user")));
+    ck_assert(!sf_export_is_user(sf_span_text("members-pw")));
+    ck_assert(!sf_export_is_user(sf_span_text("-user")));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -283,6 +296,7 @@ main(void)
     tcase_add_test(tests, test_a_session_of_many_fields_stays_bounded);
     tcase_add_test(tests, test_ours_are_all_names_that_could_be_taken_for_ours);
     tcase_add_test(tests, test_lists_of_fields_match_whole_names);
+    tcase_add_test(tests, test_realms_are_what_stands_before_the_suffixes);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

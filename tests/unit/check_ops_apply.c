@@ -343,6 +343,30 @@ START_TEST(test_login_of_the_same_user_wants_a_new_id_too)
 }
 END_TEST
 
+START_TEST(test_login_from_anonymous_keeps_the_fields)
+{
+    add_plain(SF_OP_LOGIN, "anna");
+    ck_assert_int_eq(apply(), SF_OK);
+    ck_assert(has_text("theme", "dark") && has_number("count", 5));
+    add_plain(SF_OP_LOGIN, "anna");
+    ck_assert_int_eq(apply(), SF_OK);
+    ck_assert_uint_eq(session.count, 2);
+}
+END_TEST
+
+START_TEST(test_login_as_somebody_else_clears_what_was_there)
+{
+    session.head.user = sf_span_text("anna");
+    add(SF_OP_SET, "before", text_value("1"));
+    add_plain(SF_OP_LOGIN, "bert");
+    add(SF_OP_SET, "behind", text_value("1"));
+    ck_assert_int_eq(apply(), SF_OK);
+    ck_assert(outcome.wants_new_id && outcome.user_changed);
+    ck_assert_uint_eq(session.count, 1);
+    ck_assert(has_text("behind", "1"));
+}
+END_TEST
+
 START_TEST(test_end_is_told_and_makes_a_version)
 {
     add(SF_OP_SET, "last", text_value("words"));
@@ -428,6 +452,8 @@ main(void)
     tcase_add_test(tests, test_clear_removes_all_fields_and_keeps_the_user);
     tcase_add_test(tests, test_login_sets_the_user_and_wants_a_new_id);
     tcase_add_test(tests, test_login_of_the_same_user_wants_a_new_id_too);
+    tcase_add_test(tests, test_login_from_anonymous_keeps_the_fields);
+    tcase_add_test(tests, test_login_as_somebody_else_clears_what_was_there);
     tcase_add_test(tests, test_end_is_told_and_makes_a_version);
     tcase_add_test(tests, test_late_failure_undoes_everything);
     tcase_add_test(tests, test_too_many_fields_are_full);
