@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * daemon_spawn.h - starting session-fastd from httpd's parent, waiting for it, ending it. No hooks,
- * no log lines, no memory of what was: that is daemon_process.c.
+ * daemon_spawn.h - what httpd's parent forks: session-fastd, its look at a configuration, and a
+ * guard beside somebody else's. No hooks, no memory of what was: that is daemon_keeper.c.
  */
 #include "mod_session_fast/module.h"
 
@@ -14,14 +14,20 @@ uid_t sf_daemon_uid(void);
 gid_t sf_daemon_gid(void);
 
 /*
- * Writes run/instance.conf as that user, so that root writes nothing where that user could have put
- * a link.
+ * run/instance.conf is read and written as that user, so that root opens nothing where that user
+ * could have put a link.
+ *
+ * What the file says other than this configuration: the names of the options; NULL: nothing.
  */
-enum sf_status sf_daemon_write_config(const struct sf_process *process, bool *changed_out,
-                                      apr_pool_t *pool, struct sf_error *error) SF_MUST_CHECK;
+const char *sf_daemon_config_differs(const struct sf_process *process, apr_pool_t *pool);
+enum sf_status sf_daemon_read_config(struct sf_config *config_out, const struct sf_process *process,
+                                     apr_pool_t *pool, struct sf_error *error) SF_MUST_CHECK;
+enum sf_status sf_daemon_write_config(const struct sf_process *process, apr_pool_t *pool,
+                                      struct sf_error *error) SF_MUST_CHECK;
 
-/* Who holds the instance's lock; 0: nobody. Asks the kernel, not the file. */
-pid_t sf_daemon_holder(const char *lock_path);
+/* Shows a copy of the configuration to `session-fastd --check-config`, run as that user. */
+enum sf_status sf_daemon_prove_config(const struct sf_process *process, server_rec *s,
+                                      apr_pool_t *pool, struct sf_error *error) SF_MUST_CHECK;
 
 /*
  * Forks and runs the daemon in a session of its own, with dropped privileges and standard error
@@ -30,14 +36,18 @@ pid_t sf_daemon_holder(const char *lock_path);
 pid_t sf_daemon_spawn(const struct sf_process *process, server_rec *s, apr_pool_t *pconf);
 
 /*
- * SF_OK: it answers. SF_UNAVAILABLE: it has ended (and *pid is 0: reaped), or does not answer
- * before the deadline.
+ * SF_OK: it has the instance and answers. SF_CONFLICT: it has left, because another one has the
+ * instance. SF_UNAVAILABLE: it has ended otherwise, or does not answer before the deadline. *pid is
+ * 0 when it has ended.
  */
 enum sf_status sf_daemon_await(const struct sf_instance *instance, pid_t *pid, sf_time deadline,
                                struct sf_error *error) SF_MUST_CHECK;
 
+/* Does the daemon of this instance, whoever started it, answer before the deadline? */
+bool sf_daemon_answers(const struct sf_instance *instance, sf_time deadline);
+
 /*
- * SIGTERM, then waits for its end at most until `deadline` (steady clock). false: it is still
- * there.
+ * A child that ends shortly after `holder` does, and with us at the latest; 0: none could be made.
+ * Only the end of a child wakes httpd's parent.
  */
-bool sf_daemon_end(pid_t pid, sf_time deadline);
+pid_t sf_daemon_guard(pid_t holder, const char *lock_path, server_rec *s, apr_pool_t *pconf);

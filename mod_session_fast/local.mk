@@ -7,6 +7,8 @@ mod_session_fast_la_SOURCES = \
 	%D%/check_config.c \
 	%D%/child_process.c \
 	%D%/commit.c %D%/controls.c \
+	%D%/daemon_holder.c %D%/daemon_holder.h \
+	%D%/daemon_keeper.c %D%/daemon_keeper.h \
 	%D%/daemon_process.c \
 	%D%/daemon_spawn.c %D%/daemon_spawn.h \
 	%D%/directives.c \

@@ -32,7 +32,7 @@ struct sf_place {
     bool is_of_server;               /* it stands outside of any section */
 };
 
-struct watch;
+struct sf_keeper;
 
 /* One for the whole configuration; each child process fills in its own front. */
 struct sf_process {
@@ -42,7 +42,7 @@ struct sf_process {
     struct sf_front *front;          /* from child_init on; NULL: could not be opened */
     module *mod_session;             /* NULL: not loaded */
     const ap_directive_t *directive; /* the last INSTANCE directive, for messages */
-    struct watch *watch;             /* daemon_process.c: httpd's parent only */
+    struct sf_keeper *keeper;        /* httpd's parent only */
     bool is_used;                    /* a directive of ours stands somewhere */
 };
 

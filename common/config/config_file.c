@@ -246,18 +246,6 @@ render(const struct sf_config *config, struct sf_buffer *content, apr_pool_t *po
     return status;
 }
 
-static bool
-is_in_file(struct sf_buffer *content, const char *path)
-{
-    struct sf_buffer before;
-    struct sf_error ignored;
-    sf_buffer_init(&before, FILE_BYTES_MAX);
-    bool is_same = read_file(path, &before, &ignored) == SF_OK &&
-                   sf_span_equal(sf_buffer_span(&before), sf_buffer_span(content));
-    sf_buffer_fini(&before);
-    return is_same;
-}
-
 /* The daemon is not root: it reads the file as a member of the folder's group. */
 static bool
 give_to_group_of_folder(int file, const char *path, apr_pool_t *pool)
@@ -300,18 +288,37 @@ replace_file(const char *path, struct sf_span content, apr_pool_t *pool, struct 
 }
 
 enum sf_status
-sf_config_write(const struct sf_config *config, const char *path, bool *changed_out,
-                apr_pool_t *pool, struct sf_error *error)
+sf_config_write(const struct sf_config *config, const char *path, apr_pool_t *pool,
+                struct sf_error *error)
 {
     struct sf_buffer content;
     sf_buffer_init(&content, FILE_BYTES_MAX);
     enum sf_status status = render(config, &content, pool);
-    if (status != SF_OK) {
-        sf_error_set(error, status, "%s: %s", path, sf_status_text(status));
-    } else {
-        *changed_out = !is_in_file(&content, path);
+    if (status == SF_OK)
         status = replace_file(path, sf_buffer_span(&content), pool, error);
-    }
+    else
+        sf_error_set(error, status, "%s: %s", path, sf_status_text(status));
     sf_buffer_fini(&content);
     return status;
+}
+
+const char *
+sf_config_differs(const struct sf_config *config, const char *path, apr_pool_t *pool)
+{
+    struct sf_config written;
+    struct sf_error ignored;
+    const char *names = NULL;
+    if (sf_config_read(&written, path, pool, &ignored) != SF_OK)
+        return apr_psprintf(pool, "%s cannot be read", path);
+    for (size_t i = 0; i < SF_OPTION_COUNT; i++) {
+        const struct sf_option *option = &sf_options[i];
+        bool is_same = option->scope != SF_SCOPE_INSTANCE ||
+                       strcmp(sf_config_format(config, option, pool),
+                              sf_config_format(&written, option, pool)) == 0;
+        if (!is_same && names == NULL)
+            names = option->directive;
+        else if (!is_same)
+            names = apr_pstrcat(pool, names, ", ", option->directive, NULL);
+    }
+    return names;
 }

@@ -21,9 +21,12 @@ enum sf_status sf_config_read(struct sf_config *config, const char *path, apr_po
 enum sf_status sf_config_read_text(struct sf_config *config, struct sf_span text, const char *name,
                                    apr_pool_t *pool, struct sf_error *error) SF_MUST_CHECK;
 
+/* All INSTANCE options that are set: temporary file and rename, mode 0640, in the folder's group. */
+enum sf_status sf_config_write(const struct sf_config *config, const char *path, apr_pool_t *pool,
+                               struct sf_error *error) SF_MUST_CHECK;
+
 /*
- * All INSTANCE options that are set: temporary file and rename, mode 0640, in the folder's group.
- * *changed_out: it differs from what was there.
+ * The INSTANCE options that have another value in the file than in `config`, their names separated by ", ", from
+ * `pool`; one sentence when the file cannot be read; NULL: none.
  */
-enum sf_status sf_config_write(const struct sf_config *config, const char *path, bool *changed_out,
-                               apr_pool_t *pool, struct sf_error *error) SF_MUST_CHECK;
+const char *sf_config_differs(const struct sf_config *config, const char *path, apr_pool_t *pool);

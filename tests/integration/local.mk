@@ -36,6 +36,7 @@ EXTRA_DIST += \
 	%D%/test_cookies.py \
 	%D%/test_daemon.py \
 	%D%/test_daemon_alone.py \
+	%D%/test_daemon_life.py \
 	%D%/test_demo.py \
 	%D%/test_identities.py \
 	%D%/test_joined_headers.py \

@@ -78,13 +78,11 @@ set(enum sf_option_index option, const char *text)
     ck_assert_int_eq(status, SF_OK);
 }
 
-static bool
+static void
 write_config(void)
 {
-    bool is_changed = false;
-    enum sf_status status = sf_config_write(&config, path, &is_changed, pool, &error);
+    enum sf_status status = sf_config_write(&config, path, pool, &error);
     ck_assert_msg(status == SF_OK, "%s", error.text);
-    return is_changed;
 }
 
 START_TEST(test_lines_set_options_of_both_scopes)
@@ -300,15 +298,32 @@ START_TEST(test_written_values_are_read_back_as_they_were)
 }
 END_TEST
 
-START_TEST(test_write_tells_whether_anything_changed)
+START_TEST(test_differences_are_named)
 {
-    ck_assert(write_config());
-    ck_assert(!write_config());
-    set(SF_OPTION_AT_flush_batch, "11");
-    ck_assert(write_config());
-    ck_assert(!write_config());
-    write_file("something else\n");
-    ck_assert(write_config());
+    set(SF_OPTION_AT_flush_batch, "7");
+    set(SF_OPTION_AT_cookie_name, "id");
+    write_config();
+    ck_assert_ptr_null(sf_config_differs(&config, path, pool));
+    set(SF_OPTION_AT_store, "memory:");
+    set(SF_OPTION_AT_flush_batch, "8");
+    ck_assert_str_eq(sf_config_differs(&config, path, pool),
+                     "SessionFastStore, SessionFastFlushBatch");
+}
+END_TEST
+
+START_TEST(test_what_is_a_default_is_no_difference)
+{
+    write_config();
+    set(SF_OPTION_AT_flush_delay, "5000ms");
+    set(SF_OPTION_AT_idle_timeout, "1h"); /* not of the whole server: the file has none of it */
+    ck_assert_ptr_null(sf_config_differs(&config, path, pool));
+}
+END_TEST
+
+START_TEST(test_no_file_is_a_difference)
+{
+    ck_assert_str_eq(sf_config_differs(&config, "/nonexistent/x", pool),
+                     "/nonexistent/x cannot be read");
 }
 END_TEST
 
@@ -354,8 +369,7 @@ END_TEST
 
 START_TEST(test_write_into_a_missing_folder_is_unavailable)
 {
-    bool is_changed;
-    ck_assert_int_eq(sf_config_write(&config, "/nonexistent/x", &is_changed, pool, &error),
+    ck_assert_int_eq(sf_config_write(&config, "/nonexistent/x", pool, &error),
                      SF_UNAVAILABLE);
     ck_assert_str_eq(error.text, "/nonexistent/x: cannot be written: No such file or directory");
 }
@@ -396,7 +410,9 @@ file_tests(void)
     tcase_add_test(tests, test_what_is_no_file_is_refused_without_waiting);
     tcase_add_test(tests, test_written_file_has_the_set_options_of_the_instance_only);
     tcase_add_test(tests, test_written_values_are_read_back_as_they_were);
-    tcase_add_test(tests, test_write_tells_whether_anything_changed);
+    tcase_add_test(tests, test_differences_are_named);
+    tcase_add_test(tests, test_what_is_a_default_is_no_difference);
+    tcase_add_test(tests, test_no_file_is_a_difference);
     tcase_add_test(tests, test_written_file_has_mode_0640_and_leaves_no_other);
     tcase_add_test(tests, test_written_file_belongs_to_the_group_of_its_folder);
     tcase_add_test(tests, test_write_replaces_a_link_and_not_its_target);

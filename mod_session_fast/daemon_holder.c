@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mod_session_fast/daemon_holder.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PAUSE 10                   /* ms between two looks at a process */
+#define AFTER_KILL (2 * SF_SECOND) /* a process inside a hanging disk does not even hear SIGKILL */
+#define PROC_PATH 40
+#define NAME 64
+
+/* ---- which process ---- */
+
+pid_t
+sf_daemon_holder(const char *lock_path)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    int fd = open(lock_path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return 0;
+    bool is_held = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    close(fd);
+    return is_held && lock.l_pid > 0 ? lock.l_pid : 0;
+}
+
+/*
+ * The number is looked at again after the handle has been taken: who holds the lock before and after
+ * held it in between, and the handle is of that process.
+ */
+int
+sf_daemon_handle(pid_t holder, const char *lock_path)
+{
+    int handle = (int)syscall(SYS_pidfd_open, holder, 0);
+    if (handle < 0)
+        return -1;
+    if (sf_daemon_holder(lock_path) == holder)
+        return handle;
+    close(handle);
+    return -1;
+}
+
+bool
+sf_daemon_is_child(pid_t child)
+{
+    return child > 0 && waitpid(child, NULL, WNOHANG) == 0;
+}
+
+/* ---- who started it ---- */
+
+static size_t
+read_proc(pid_t pid, const char *file, char *text_out, size_t size)
+{
+    char path[PROC_PATH];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, text_out, size - 1);
+    if (fd >= 0)
+        close(fd);
+    text_out[got > 0 ? got : 0] = '\0';
+    return got > 0 ? (size_t)got : 0;
+}
+
+static bool
+has_argument(pid_t pid, const char *argument)
+{
+    char words[4096];
+    size_t size = read_proc(pid, "cmdline", words, sizeof words);
+    for (const char *word = words; word < words + size; word += strlen(word) + 1) {
+        if (strcmp(word, argument) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The name in the second field may have blanks and parentheses of its own. */
+static pid_t
+parent_of(pid_t pid)
+{
+    char stat[512];
+    if (read_proc(pid, "stat", stat, sizeof stat) == 0)
+        return 0;
+    const char *name_end = strrchr(stat, ')');
+    return name_end == NULL || strlen(name_end) < 5 ? 0 : (pid_t)strtol(name_end + 4, NULL, 10);
+}
+
+/* A daemon whose parent has died belongs to init, or to what stands for it: not to an httpd. */
+static bool
+is_httpd(pid_t pid)
+{
+    char name[NAME], own_name[NAME];
+    read_proc(pid, "comm", name, sizeof name);
+    read_proc(getpid(), "comm", own_name, sizeof own_name);
+    return strcmp(name, own_name) == 0;
+}
+
+bool
+sf_daemon_is_orphan(pid_t holder, const char *config_path)
+{
+    pid_t parent = parent_of(holder);
+    return parent > 0 && has_argument(holder, config_path) && !is_httpd(parent);
+}
+
+/* ---- its end ---- */
+
+struct target {
+    pid_t pid;
+    int handle;            /* -1: a child, or the kernel has no handles */
+    const char *lock_path; /* NULL: a child */
+};
+
+/* Without a handle this is as near as one can get. */
+static bool
+is_still_meant(const struct target *target)
+{
+    siginfo_t ignored;
+    if (target->lock_path != NULL)
+        return sf_daemon_holder(target->lock_path) == target->pid;
+    return waitid(P_PID, (id_t)target->pid, &ignored, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static void
+send_signal(const struct target *target, int number)
+{
+    if (target->handle >= 0)
+        syscall(SYS_pidfd_send_signal, target->handle, number, NULL, 0);
+    else if (is_still_meant(target))
+        kill(target->pid, number);
+}
+
+/* A child must be reaped, somebody else's process can only be watched. */
+static bool
+has_ended(const struct target *target)
+{
+    struct pollfd end = {.fd = target->handle, .events = POLLIN};
+    if (target->lock_path == NULL)
+        return waitpid(target->pid, NULL, WNOHANG) != 0;
+    return target->handle >= 0 ? poll(&end, 1, 0) > 0 : !is_still_meant(target);
+}
+
+static bool
+await_end(const struct target *target, sf_time deadline)
+{
+    while (!has_ended(target)) {
+        if (sf_clock_steady() >= deadline)
+            return false;
+        poll(NULL, 0, PAUSE);
+    }
+    return true;
+}
+
+static enum sf_daemon_end
+end_target(const struct target *target, sf_time deadline)
+{
+    send_signal(target, SIGTERM);
+    send_signal(target, SIGCONT);
+    if (await_end(target, deadline))
+        return SF_DAEMON_ENDED;
+    send_signal(target, SIGKILL);
+    return await_end(target, sf_clock_steady() + AFTER_KILL) ? SF_DAEMON_KILLED : SF_DAEMON_STAYS;
+}
+
+enum sf_daemon_end
+sf_daemon_end(pid_t pid, const char *lock_path, sf_time deadline)
+{
+    struct target target = {.pid = pid, .handle = -1, .lock_path = lock_path};
+    if (lock_path != NULL)
+        target.handle = sf_daemon_handle(pid, lock_path);
+    if (!is_still_meant(&target))
+        return SF_DAEMON_ENDED;
+    enum sf_daemon_end end = end_target(&target, deadline);
+    if (target.handle >= 0)
+        close(target.handle);
+    return end;
+}
