@@ -11,6 +11,7 @@
 struct found {
     struct sf_span record;
     sf_time last_access;
+    bool is_in_cache;
 };
 
 typedef void reply_found_fn(struct call *call, const struct found *found);
@@ -35,7 +36,7 @@ reply_from_cache(struct call *call, const struct sf_key *key, reply_found_fn *re
     sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
     enum sf_status status = get_from_cache(call->daemon->l1, key, &record, &view);
     if (status == SF_OK)
-        reply_found(call, &(struct found){sf_buffer_span(&record), view.last_access});
+        reply_found(call, &(struct found){sf_buffer_span(&record), view.last_access, true});
     sf_buffer_fini(&record);
     return status;
 }
@@ -45,7 +46,7 @@ reply_from_store(struct call *call, const struct answer *answer, reply_found_fn 
 {
     const struct sf_stored *stored = answer->stored;
     if (answer->status == SF_OK)
-        reply_found(call, &(struct found){sf_buffer_span(&stored->record), stored->last_access});
+        reply_found(call, &(struct found){sf_buffer_span(&stored->record), stored->last_access, false});
     else if (answer->status == SF_NOT_FOUND)
         reply_nil(call);
     else
@@ -54,20 +55,19 @@ reply_from_store(struct call *call, const struct answer *answer, reply_found_fn 
 
 /*
  * L1 again before the store's answer, whatever that is: it may have a later version, or have got the session
- * while the store was asked. SF_OK, SF_NOT_FOUND: as reply_from_cache; the store's answer is the one that counts.
+ * while the store was asked.
  */
-static enum sf_status
+static void
 resume_found(struct call *call, const struct answer *answer, reply_found_fn *reply_found)
 {
     struct sf_key key;
     if (!command_key(call, 1, &key))
-        return SF_INVALID;
+        return;
     enum sf_status status = reply_from_cache(call, &key, reply_found);
     if (status == SF_NOT_FOUND)
         reply_from_store(call, answer, reply_found);
     else if (status != SF_OK)
         reply_error(call, SF_UNAVAILABLE, "the session changes too fast to be read");
-    return status;
 }
 
 static void
@@ -80,22 +80,41 @@ find(struct call *call, reply_found_fn *reply_found, call_resume_fn *resume)
 
 /* ---- SESSION.LOAD ---- */
 
+/*
+ * A front that sees L1 touches what it has loaded; but the one that asks may see none, and L1 may have no room
+ * for the session.
+ */
+static void
+touch(struct call *call, const struct sf_key *key, const struct found *found)
+{
+    struct sf_record_head head;
+    if (sf_record_head(&head, found->record) != SF_OK || head.kind != SF_RECORD_SESSION)
+        return;
+    sf_time last_access = found->last_access > head.last_access ? found->last_access : head.last_access;
+    sf_time expires = sf_record_expires(&head, last_access);
+    if (expires != 0 && expires <= call->now)
+        return; /* nothing brings it back */
+    if (found->is_in_cache)
+        sf_l1_touch(call->daemon->l1, key, call->now);
+    else
+        touch_through(call->daemon, key, &head, last_access, call->now);
+}
+
 static void
 reply_record(struct call *call, const struct found *found)
 {
+    struct sf_key key;
     reply_array(call, 2);
     reply_bulk(call, found->record);
     reply_integer(call, found->last_access);
+    if (sf_key_parse(&key, call->words[1]) == SF_OK)
+        touch(call, &key, found);
 }
 
-/* What L1 could not take it cannot touch either. */
 static void
 load_resumed(struct call *call, const struct answer *answer)
 {
-    struct sf_key key;
-    bool is_in_cache = resume_found(call, answer, reply_record) != SF_NOT_FOUND;
-    if (!is_in_cache && answer->status == SF_OK && command_key(call, 1, &key))
-        touch_through(call->daemon, &key, answer->stored, call->now);
+    resume_found(call, answer, reply_record);
 }
 
 void
@@ -159,7 +178,7 @@ reply_fields(struct call *call, const struct found *found)
 static void
 get_resumed(struct call *call, const struct answer *answer)
 {
-    (void)resume_found(call, answer, reply_fields);
+    resume_found(call, answer, reply_fields);
 }
 
 void

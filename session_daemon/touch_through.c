@@ -76,18 +76,16 @@ add_touch(struct touches *touches, const struct sf_key *key)
 }
 
 void
-touch_through(struct daemon *daemon, const struct sf_key *key, const struct sf_stored *stored, sf_time now)
+touch_through(struct daemon *daemon, const struct sf_key *key, const struct sf_record_head *head,
+              sf_time last_access, sf_time now)
 {
-    struct sf_record_head head;
-    bool is_session = sf_record_head(&head, sf_buffer_span(&stored->record)) == SF_OK
-                      && head.kind == SF_RECORD_SESSION;
-    if (!is_session || !is_due(&head, stored->last_access, now))
+    if (!is_due(head, last_access, now))
         return;
     struct touch *touch = add_touch(&daemon->writer.touches, key);
     if (touch == NULL)
         return;
     touch->write.kind = SF_WRITE_TOUCH;
     touch->write.last_access = now;
-    touch->write.expires = sf_record_expires(&head, now);
+    touch->write.expires = sf_record_expires(head, now);
     task_queue_push(&daemon->writer.queue, &touch->task);
 }

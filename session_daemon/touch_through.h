@@ -22,8 +22,9 @@ struct touches {
 };
 
 /*
- * `stored` is what the store has just said of `key`, and somebody reads it at `now` (wall clock). Writes only
- * when the last access moves by a minute or a tenth of the idle timeout, and not while the store is down or
+ * The store knows the session of `key` and `head`, and a last access; somebody reads it at `now` (wall clock).
+ * Writes only when that moves it by a minute or a tenth of the idle timeout, and not while the store is down or
  * many are under way: the next access comes again.
  */
-void touch_through(struct daemon *daemon, const struct sf_key *key, const struct sf_stored *stored, sf_time now);
+void touch_through(struct daemon *daemon, const struct sf_key *key, const struct sf_record_head *head,
+                   sf_time last_access, sf_time now);

@@ -368,6 +368,16 @@ def test_session_of_the_store_alone_lives_while_it_is_used(alone, words):
         assert client.pairs("SESSION.GET", key(1))["@state"] == "active"
 
 
+def test_session_lives_while_fronts_that_see_no_cache_load_it(daemon):
+    with daemon.client() as client:
+        create(client, 1, "SET", "a", "1", options=("IDLE", "2000"))
+        stays_alive(lambda: client.call("SESSION.LOAD", key(1)))
+        assert client.pairs("SESSION.GET", key(1))["@state"] == "active"
+        time.sleep(2.1)
+        client.call("SESSION.LOAD", key(1))
+        assert client.pairs("SESSION.GET", key(1))["@state"] == "expired"
+
+
 def test_store_hears_of_an_access_only_when_it_matters(alone):
     daemon = alone(NEVER, cache="1M").start()
     with daemon.client() as client:
