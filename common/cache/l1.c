@@ -129,7 +129,8 @@ sf_l1_get(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_o
     }
     sf_buffer_clear(record_out);
     sf_count(l1->counters, l1_misses);
-    return status == SF_NO_MEMORY || status == SF_FULL ? status : SF_NOT_FOUND;
+    return status == SF_NO_MEMORY || status == SF_FULL || status == SF_CONFLICT ? status
+                                                                                : SF_NOT_FOUND;
 }
 
 void

@@ -80,6 +80,7 @@ struct sf_l1_view {
 /*
  * Copies the whole record of one version. SF_OK also for ENDED records: look at view.head.kind.
  * Expiry is the caller's to judge. SF_NOT_FOUND: not here (says nothing about the store).
+ * SF_CONFLICT: it is here, and changed under each of several looks; ask again.
  */
 enum sf_status sf_l1_get(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_out,
                          struct sf_l1_view *view_out) SF_MUST_CHECK;

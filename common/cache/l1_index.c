@@ -6,7 +6,8 @@
 
 #include "common/cache/l1_evict.h"
 
-#define LOOKS 3
+#define LOOKS 8
+#define PAUSES 8 /* instructions between two looks: less than a change takes */
 #define INSERT_TRIES 64
 
 static uint32_t
@@ -115,14 +116,30 @@ look(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_key *key,
     return SF_NOT_FOUND;
 }
 
+/* The one that was in the way needs the memory more than this one needs the next look. */
+static void
+relax(void)
+{
+    for (int i = 0; i < PAUSES; i++) {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ volatile("yield");
+#endif
+    }
+}
+
 enum sf_status
 sf_l1_find_at(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_key *key,
               struct sf_buffer *record_out, struct sf_l1_found *found_out)
 {
     enum sf_status status = SF_CONFLICT;
 
-    for (int i = 0; i < LOOKS && status == SF_CONFLICT; i++)
+    for (int i = 0; i < LOOKS && status == SF_CONFLICT; i++) {
+        if (i > 0)
+            relax();
         status = look(l1, home, key, record_out, found_out);
+    }
     return status;
 }
 

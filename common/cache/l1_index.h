@@ -38,7 +38,7 @@ bool sf_l1_is_unconfirmed(uint64_t control);
 
 /*
  * Finds the record of `key`, and copies it unless record_out is NULL. SF_NOT_FOUND; SF_CONFLICT: it
- * changed under each of three looks. Damaged blocks are counted, taken out of the index when the
+ * changed under each of eight looks. Damaged blocks are counted, taken out of the index when the
  * handle may write, and not found.
  */
 enum sf_status sf_l1_find(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_out,
