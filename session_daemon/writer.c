@@ -7,7 +7,7 @@
 
 #define WRITE_DEADLINE (10 * SF_SECOND) /* of one batch */
 #define REPAIR_PAUSE 100                /* ms */
-#define REPAIR_BUDGET 2000              /* blocks at a time: well below a millisecond */
+#define REPAIR_CALLS 100                /* a pass over the cache takes ten seconds, whatever its size */
 
 static sf_time
 earliest(sf_time a, sf_time b)
@@ -46,7 +46,9 @@ step_repair(struct writer *writer, struct sf_l1 *l1, sf_time now)
 {
     if (now < writer->repair_at)
         return;
-    sf_l1_repair(l1, sf_clock_wall(), &writer->repair_cursor, REPAIR_BUDGET);
+    /* At once after a start: whoever was killed before may have left something. */
+    uint32_t budget = writer->repair_at == 0 ? UINT32_MAX : sf_l1_repair_budget(l1, REPAIR_CALLS);
+    sf_l1_repair(l1, sf_clock_wall(), &writer->repair_cursor, budget);
     writer->repair_at = now + REPAIR_PAUSE;
 }
 

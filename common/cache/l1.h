@@ -231,6 +231,13 @@ void sf_l1_usage(struct sf_l1 *l1, struct sf_l1_usage *usage_out); /* walks ever
  */
 size_t sf_l1_repair(struct sf_l1 *l1, sf_time now, uint32_t *cursor, uint32_t budget);
 
+/*
+ * The budget with which about so many calls are one pass. What a killed process left under way keeps
+ * a key out of the cache until a pass has been over it, so a pass should not take longer in a
+ * larger cache; and whoever begins after a crash should make one with the budget UINT32_MAX.
+ */
+uint32_t sf_l1_repair_budget(const struct sf_l1 *l1, uint32_t calls);
+
 /* ---- looking ---- */
 
 /* false ends the walk. The record is a copy that is valid during the call. */

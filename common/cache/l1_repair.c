@@ -220,6 +220,19 @@ repair_bucket(struct sf_l1 *l1, uint32_t bucket)
     return repairs;
 }
 
+uint32_t
+sf_l1_repair_budget(const struct sf_l1 *l1, uint32_t calls)
+{
+    uint64_t steps = l1->plan.buckets;
+
+    for (uint32_t slab = 0; slab < l1->plan.slabs; slab++) {
+        uint64_t class_index = (sf_l1_load(&l1->table[slab]) & SF_L1_TABLE_CLASS) - 1;
+
+        steps += class_index < l1->plan.class_count ? l1->plan.classes[class_index].blocks : 1;
+    }
+    return (uint32_t)(steps / calls) + 1;
+}
+
 size_t
 sf_l1_repair(struct sf_l1 *l1, sf_time now, uint32_t *cursor, uint32_t budget)
 {

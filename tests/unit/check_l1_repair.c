@@ -240,6 +240,23 @@ START_TEST(test_pass_in_small_steps_does_the_same)
 }
 END_TEST
 
+START_TEST(test_pass_takes_as_many_calls_as_its_budget_is_made_for)
+{
+    uint32_t cursor = 0;
+    unsigned calls = 0;
+
+    for (uint64_t number = 0; number < 3000; number++)
+        (void)!sf_test_fill(cache.l1, number, 3, "a");
+    uint32_t budget = sf_l1_repair_budget(cache.l1, 100);
+    do {
+        (void)sf_l1_repair(cache.l1, SF_TEST_NOW, &cursor, budget);
+        calls++;
+    } while (cursor != 0);
+    ck_assert_uint_le(calls, 100);
+    ck_assert_uint_ge(calls, 90);
+}
+END_TEST
+
 START_TEST(test_expired_records_are_dropped_once_they_are_clean)
 {
     ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
@@ -327,6 +344,7 @@ main(void)
     tcase_add_test(tests, test_many_deaths_are_one_scan_for_the_flusher);
     tcase_add_test(tests, test_dirty_record_that_is_damaged_is_counted_and_removed);
     tcase_add_test(tests, test_pass_in_small_steps_does_the_same);
+    tcase_add_test(tests, test_pass_takes_as_many_calls_as_its_budget_is_made_for);
     tcase_add_test(tests, test_expired_records_are_dropped_once_they_are_clean);
     tcase_add_test(tests, test_tombstones_are_dropped_after_their_time);
     tcase_add_test(tests, test_image_whose_grace_is_over_becomes_an_empty_tombstone);
