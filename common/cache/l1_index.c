@@ -9,6 +9,7 @@
 #define LOOKS 8
 #define PAUSES 8 /* instructions between two looks: less than a change takes */
 #define INSERT_TRIES 64
+#define CROWDED 4 /* words taken */
 
 static uint32_t
 scale(uint64_t hash, uint32_t count)
@@ -196,18 +197,40 @@ sf_l1_find_other(const struct sf_l1 *l1, const struct sf_key *key, const _Atomic
 
 /* ---- changing ---- */
 
+/* Returns the number of words that are taken; *word_out: an empty one, if there is any. */
+static unsigned
+count_taken(struct sf_l1_bucket *bucket, _Atomic uint64_t **word_out, uint64_t *value_out)
+{
+    unsigned taken = 0;
+
+    for (unsigned i = SF_L1_BUCKET_WORDS; i-- > 0;) {
+        uint64_t value = sf_l1_load(&bucket->words[i]);
+
+        if (sf_l1_word_is_empty(value)) {
+            *word_out = &bucket->words[i];
+            *value_out = value;
+        } else {
+            taken++;
+        }
+    }
+    return taken;
+}
+
+/*
+ * In the first bucket, where readers look first, until it fills up; then in the emptier of the two,
+ * which lets the index be fuller before some key finds both of its buckets full.
+ */
 static _Atomic uint64_t *
 find_empty(const struct sf_l1_home *home, uint64_t *value_out)
 {
-    for (unsigned i = 0; i < 2 * SF_L1_BUCKET_WORDS; i++) {
-        _Atomic uint64_t *word =
-            &home->buckets[i / SF_L1_BUCKET_WORDS]->words[i % SF_L1_BUCKET_WORDS];
+    _Atomic uint64_t *first = NULL, *second = NULL;
+    uint64_t value = 0;
+    unsigned taken = count_taken(home->buckets[0], &first, value_out);
 
-        *value_out = sf_l1_load(word);
-        if (sf_l1_word_is_empty(*value_out))
-            return word;
-    }
-    return NULL;
+    if (taken < CROWDED || count_taken(home->buckets[1], &second, &value) >= taken)
+        return first;
+    *value_out = value;
+    return second;
 }
 
 enum sf_status

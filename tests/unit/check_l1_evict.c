@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cache/l1_index.h"
 #include "tests/support/test_cache.h"
 
 static struct sf_test_cache cache;
@@ -220,6 +221,22 @@ START_TEST(test_records_of_any_size_fit_until_a_slab_is_too_small)
 }
 END_TEST
 
+/* Nothing here can be evicted: the words name no block. */
+START_TEST(test_index_is_two_thirds_full_before_a_key_finds_no_word)
+{
+    struct sf_test_cache other;
+    _Atomic uint64_t *word;
+    uint64_t value, inserted = 0;
+    struct sf_key key = sf_test_cache_key(0);
+
+    sf_test_cache_init(&other, 8 * SF_L1_BYTES_MIN);
+    while (sf_l1_insert(other.l1, &key, 5, &word, &value) == SF_OK)
+        key = sf_test_cache_key(++inserted);
+    ck_assert_uint_ge(inserted * 3, (uint64_t)other.l1->plan.buckets * SF_L1_BUCKET_WORDS * 2);
+    sf_test_cache_fini(&other);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -238,6 +255,7 @@ main(void)
     tcase_add_test(tests, test_recently_used_records_outlive_others);
     tcase_add_test(tests, test_session_that_lives_by_its_touch_stays);
     tcase_add_test(tests, test_records_of_any_size_fit_until_a_slab_is_too_small);
+    tcase_add_test(tests, test_index_is_two_thirds_full_before_a_key_finds_no_word);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
