@@ -78,6 +78,11 @@ void sf_config_merge(struct sf_config *merged, const struct sf_config *outer, co
 /* Rules across options: cookie prefixes, SameSite=None without Secure, absolute below idle timeout, and so on. */
 enum sf_status sf_config_check(const struct sf_config *config, struct sf_error *error) SF_MUST_CHECK;
 
+/* The same, and which options are at odds: bits of *options_out. 0: none. */
+#define SF_OPTION_BIT(index) (UINT64_C(1) << (index))
+enum sf_status sf_config_judge(const struct sf_config *config, uint64_t *options_out,
+                               struct sf_error *error) SF_MUST_CHECK;
+
 const struct sf_option *sf_option_find(const char *directive); /* NULL: no such option */
 
 /* What may stand there: "1M to 64G", "Strict, Lax, None", "1 to 80 bytes". */

@@ -5,6 +5,7 @@
  */
 #include "common/config/config.h"
 
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 
@@ -41,8 +42,9 @@ has_prefix(const char *text, const char *prefix)
 static enum sf_status
 check_secure_prefix(const struct sf_config *config, struct sf_error *error)
 {
-    bool is_prefixed =
-        has_prefix(config->cookie_name, "__Host-") || has_prefix(config->cookie_name, "__Secure-");
+    bool is_prefixed = has_prefix(config->cookie_name, "__Host-") ||
+                       has_prefix(config->cookie_name, "__Secure-") ||
+                       has_prefix(config->cookie_name, "__Http-");
     if (!is_prefixed || config->cookie_secure)
         return SF_OK;
     return sf_error_set(error, SF_INVALID,
@@ -51,19 +53,35 @@ check_secure_prefix(const struct sf_config *config, struct sf_error *error)
 }
 
 static enum sf_status
-check_host_prefix(const struct sf_config *config, struct sf_error *error)
+check_http_prefix(const struct sf_config *config, struct sf_error *error)
 {
-    if (!has_prefix(config->cookie_name, "__Host-"))
+    bool is_prefixed = has_prefix(config->cookie_name, "__Http-") ||
+                       has_prefix(config->cookie_name, "__Host-Http-");
+    if (!is_prefixed || config->cookie_http_only)
         return SF_OK;
-    if (strcmp(config->cookie_path, "/") != 0)
-        return sf_error_set(error, SF_INVALID,
-                            "SessionFastCookieName: '%s' needs SessionFastCookiePath /",
-                            config->cookie_name);
-    if (*config->cookie_domain != '\0')
-        return sf_error_set(error, SF_INVALID,
-                            "SessionFastCookieName: '%s' does not go with SessionFastCookieDomain",
-                            config->cookie_name);
-    return SF_OK;
+    return sf_error_set(error, SF_INVALID,
+                        "SessionFastCookieName: '%s' needs SessionFastCookieHttpOnly On",
+                        config->cookie_name);
+}
+
+static enum sf_status
+check_host_path(const struct sf_config *config, struct sf_error *error)
+{
+    if (!has_prefix(config->cookie_name, "__Host-") || strcmp(config->cookie_path, "/") == 0)
+        return SF_OK;
+    return sf_error_set(error, SF_INVALID,
+                        "SessionFastCookieName: '%s' needs SessionFastCookiePath /",
+                        config->cookie_name);
+}
+
+static enum sf_status
+check_host_domain(const struct sf_config *config, struct sf_error *error)
+{
+    if (!has_prefix(config->cookie_name, "__Host-") || *config->cookie_domain == '\0')
+        return SF_OK;
+    return sf_error_set(error, SF_INVALID,
+                        "SessionFastCookieName: '%s' does not go with SessionFastCookieDomain",
+                        config->cookie_name);
 }
 
 static enum sf_status
@@ -75,10 +93,30 @@ check_same_site(const struct sf_config *config, struct sf_error *error)
                         "SessionFastCookieSameSite: 'None' needs SessionFastCookieSecure On");
 }
 
+static bool
+is_label(const char *label, size_t length)
+{
+    return length > 0 && length < 64 && strspn(label, ALPHANUMERIC "-") >= length &&
+           label[0] != '-' && label[length - 1] != '-';
+}
+
+/* Browsers take a dot in front as if it were not there. */
+static bool
+is_domain(const char *domain)
+{
+    const char *label = domain + (*domain == '.');
+    size_t length = strcspn(label, ".");
+    while (is_label(label, length) && label[length] == '.') {
+        label += length + 1;
+        length = strcspn(label, ".");
+    }
+    return is_label(label, length);
+}
+
 static enum sf_status
 check_cookie_domain(const struct sf_config *config, struct sf_error *error)
 {
-    if (consists_of(config->cookie_domain, ALPHANUMERIC "-."))
+    if (*config->cookie_domain == '\0' || is_domain(config->cookie_domain))
         return SF_OK;
     return sf_error_set(error, SF_INVALID, "SessionFastCookieDomain: '%.80s' is not a domain name",
                         config->cookie_domain);
@@ -122,6 +160,19 @@ refuse_duration(struct named_duration wrong, const char *relation, struct named_
                         relation, other.directive, other_text);
 }
 
+/* The attribute has seconds: less than one would be 0, and that deletes the cookie. */
+static enum sf_status
+check_cookie_max_age(const struct sf_config *config, struct sf_error *error)
+{
+    if (config->cookie_max_age == 0 || config->cookie_max_age >= SF_SECOND)
+        return SF_OK;
+    char text[SF_UNITS_TEXT_BYTES];
+    sf_duration_format(config->cookie_max_age, text);
+    return sf_error_set(error, SF_INVALID,
+                        "SessionFastCookieMaxAge: '%s' would delete the cookie (0, or at least 1s)",
+                        text);
+}
+
 static enum sf_status
 check_absolute_timeout(const struct sf_config *config, struct sf_error *error)
 {
@@ -163,18 +214,80 @@ check_store(const struct sf_config *config, struct sf_error *error)
                         "SessionFastStore: no scheme, such as sqlite: in sqlite:sessions.db");
 }
 
+static bool
+has_parent_step(const char *path)
+{
+    for (const char *step = path; *step != '\0'; step += *step == '/') {
+        size_t length = strcspn(step, "/");
+        if (length == 2 && strncmp(step, "..", 2) == 0)
+            return true;
+        step += length;
+    }
+    return false;
+}
+
+static enum sf_status
+check_store_path(const struct sf_config *config, struct sf_error *error)
+{
+    static const char scheme[] = "sqlite:";
+    if (strncmp(config->store, scheme, sizeof scheme - 1) != 0)
+        return SF_OK;
+    const char *path = config->store + sizeof scheme - 1;
+    const char *wrong = NULL;
+    if (*path == '\0' || *path == ':')
+        wrong = "has no path, as in sqlite:sessions.db";
+    else if (path[strlen(path) - 1] == '/')
+        wrong = "is a folder, and not a file in it";
+    else if (has_parent_step(path))
+        wrong = "must not contain '..'";
+    if (wrong == NULL)
+        return SF_OK;
+    return sf_error_set(error, SF_INVALID, "SessionFastStore: '%.80s' %s", config->store, wrong);
+}
+
+struct rule {
+    rule_fn *check;
+    uint64_t options; /* that it looks at */
+};
+
+static_assert(SF_OPTION_COUNT <= 64, "options as bits need more than one word");
+
+#define BIT(field) SF_OPTION_BIT(SF_OPTION_AT_##field)
+
+static const struct rule rules[] = {
+    {check_cookie_name, BIT(cookie_name)},
+    {check_secure_prefix, BIT(cookie_name) | BIT(cookie_secure)},
+    {check_http_prefix, BIT(cookie_name) | BIT(cookie_http_only)},
+    {check_host_path, BIT(cookie_name) | BIT(cookie_path)},
+    {check_host_domain, BIT(cookie_name) | BIT(cookie_domain)},
+    {check_same_site, BIT(cookie_same_site) | BIT(cookie_secure)},
+    {check_cookie_domain, BIT(cookie_domain)},
+    {check_cookie_path, BIT(cookie_path)},
+    {check_cookie_max_age, BIT(cookie_max_age)},
+    {check_absolute_timeout, BIT(absolute_timeout) | BIT(idle_timeout)},
+    {check_rotate_grace, BIT(rotate_grace) | BIT(tombstone_lifetime)},
+    {check_deadline, BIT(deadline) | BIT(idle_timeout)},
+    {check_store, BIT(store)},
+    {check_store_path, BIT(store)},
+};
+
+enum sf_status
+sf_config_judge(const struct sf_config *config, uint64_t *options_out, struct sf_error *error)
+{
+    *options_out = 0;
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        enum sf_status status = rules[i].check(config, error);
+        if (status != SF_OK) {
+            *options_out = rules[i].options;
+            return status;
+        }
+    }
+    return SF_OK;
+}
+
 enum sf_status
 sf_config_check(const struct sf_config *config, struct sf_error *error)
 {
-    static rule_fn *const rules[] = {
-        check_cookie_name, check_secure_prefix, check_host_prefix, check_same_site,
-        check_cookie_domain, check_cookie_path, check_absolute_timeout,
-        check_rotate_grace, check_deadline, check_store,
-    };
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        enum sf_status status = rules[i](config, error);
-        if (status != SF_OK)
-            return status;
-    }
-    return SF_OK;
+    uint64_t ignored;
+    return sf_config_judge(config, &ignored, error);
 }

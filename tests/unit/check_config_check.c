@@ -95,6 +95,24 @@ START_TEST(test_secure_prefix_needs_secure_only)
 }
 END_TEST
 
+START_TEST(test_http_prefixes_need_http_only)
+{
+    config.cookie_name = "__Http-id";
+    config.cookie_path = "/shop";
+    assert_allowed();
+    config.cookie_secure = false;
+    assert_refused("SessionFastCookieName: '__Http-id' needs SessionFastCookieSecure On");
+    config.cookie_secure = true;
+    config.cookie_http_only = false;
+    assert_refused("SessionFastCookieName: '__Http-id' needs SessionFastCookieHttpOnly On");
+    config.cookie_name = "__Host-Http-id";
+    config.cookie_path = "/";
+    assert_refused("SessionFastCookieName: '__Host-Http-id' needs SessionFastCookieHttpOnly On");
+    config.cookie_name = "__Host-id";
+    assert_allowed();
+}
+END_TEST
+
 START_TEST(test_plain_name_needs_nothing)
 {
     config.cookie_name = "id";
@@ -118,11 +136,18 @@ END_TEST
 START_TEST(test_domain_must_be_a_domain_name)
 {
     static const char *const refused[] = {"a;b",          "a,b", "a b", "a\nb",
-                                          "b\xc3\xbc.de", "a/b", "a:80"};
+                                          "b\xc3\xbc.de", "a/b", "a:80", ".",
+                                          "..",           "a.",  "a..b", "..a",
+                                          "-a.b",         "a-.b"};
+    static const char *const allowed[] = {"a", "a-b.example.org", ".example.org", "127.0.0.1"};
     config.cookie_name = "id";
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         config.cookie_domain = refused[i];
         ck_assert_int_eq(sf_config_check(&config, NULL), SF_INVALID);
+    }
+    for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++) {
+        config.cookie_domain = allowed[i];
+        assert_allowed();
     }
     config.cookie_domain = "a;b";
     assert_refused("SessionFastCookieDomain: 'a;b' is not a domain name");
@@ -149,6 +174,18 @@ START_TEST(test_path_must_not_end_the_attribute)
     }
     config.cookie_path = "/a; Domain=b";
     assert_refused("SessionFastCookiePath: '/a; Domain=b' has a blank, ';', ',' or non-ASCII");
+}
+END_TEST
+
+START_TEST(test_cookie_lives_for_a_second_at_least)
+{
+    config.cookie_max_age = SF_SECOND;
+    assert_allowed();
+    config.cookie_max_age = 999;
+    assert_refused(
+        "SessionFastCookieMaxAge: '999ms' would delete the cookie (0, or at least 1s)");
+    config.cookie_max_age = 1;
+    ck_assert_int_eq(sf_config_check(&config, NULL), SF_INVALID);
 }
 END_TEST
 
@@ -198,6 +235,38 @@ START_TEST(test_store_needs_a_scheme)
 }
 END_TEST
 
+START_TEST(test_sqlite_needs_a_file)
+{
+    static const char *const refused[] = {"sqlite:",       "sqlite::memory:", "sqlite:/tmp/",
+                                          "sqlite:../x",   "sqlite:a/../x",   "sqlite:/a/..",
+                                          "sqlite:.."};
+    static const char *const allowed[] = {"sqlite:a.db", "sqlite:/a/b", "sqlite:a..b",
+                                          "sqlite:/a/..b/c", "sqlite:...", "memory:"};
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        config.store = refused[i];
+        ck_assert_int_eq(sf_config_check(&config, NULL), SF_INVALID);
+    }
+    for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++) {
+        config.store = allowed[i];
+        assert_allowed();
+    }
+    config.store = "sqlite:/a/../b";
+    assert_refused("SessionFastStore: 'sqlite:/a/../b' must not contain '..'");
+}
+END_TEST
+
+START_TEST(test_options_at_odds_are_named)
+{
+    uint64_t options;
+    ck_assert_int_eq(sf_config_judge(&config, &options, NULL), SF_OK);
+    ck_assert_uint_eq(options, 0);
+    config.cookie_path = "/shop";
+    ck_assert_int_eq(sf_config_judge(&config, &options, NULL), SF_INVALID);
+    ck_assert_uint_eq(options, SF_OPTION_BIT(SF_OPTION_AT_cookie_name) |
+                                   SF_OPTION_BIT(SF_OPTION_AT_cookie_path));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -221,6 +290,10 @@ main(void)
     tcase_add_test(tests, test_grace_ends_before_the_tombstone_is_forgotten);
     tcase_add_test(tests, test_deadline_is_below_the_idle_timeout);
     tcase_add_test(tests, test_store_needs_a_scheme);
+    tcase_add_test(tests, test_sqlite_needs_a_file);
+    tcase_add_test(tests, test_options_at_odds_are_named);
+    tcase_add_test(tests, test_http_prefixes_need_http_only);
+    tcase_add_test(tests, test_cookie_lives_for_a_second_at_least);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
