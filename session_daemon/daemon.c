@@ -26,7 +26,8 @@ log_cache(const struct daemon *daemon, const struct sf_l1_made *made)
     if (made->set_aside)
         sf_log_write(&daemon->log, SF_LOG_WARNING, "SF0109",
                      "the cache was damaged, made by another version or without its lock file: it is kept as "
-                     "%s.bad, and a new one made; %" PRIu64 " changed sessions were taken over, %" PRIu64 " found no room",
+                     "%s.bad, and a new one made; %" PRIu64 " changed sessions were taken over, %" PRIu64
+                     " found no room",
                      daemon->instance.cache_path, made->inherited, made->lost);
     if (made->size_differs)
         sf_log_write(&daemon->log, SF_LOG_WARNING, "SF0108",
