@@ -9,18 +9,12 @@
 #include <apr_strings.h>
 #include <ap_provider.h>
 #include <http_core.h>
+#include <http_log.h>
 #include <http_request.h>
 #include <mod_auth.h>
 #include <string.h>
 
-/* Where a login can change the answer, httpd asks for one first; elsewhere it is a plain no. */
-static authz_status
-deny(request_rec *r)
-{
-    const char *type = ap_auth_type(r);
-    bool can_log_in = type != NULL && strcasecmp(type, "none") != 0;
-    return r->user == NULL && can_log_in ? AUTHZ_DENIED_NO_USER : AUTHZ_DENIED;
-}
+APLOG_USE_MODULE(session_fast);
 
 static const struct sf_session *
 fields_of(request_rec *r)
@@ -29,13 +23,36 @@ fields_of(request_rec *r)
     return session == NULL ? NULL : sf_request_session_fields(session, r);
 }
 
+/* One "Require session-...". */
+struct requirement {
+    apr_array_header_t *words;
+    bool is_negated; /* "Require not" or <RequireNone> */
+};
+
+/*
+ * httpd does not tell a provider, and takes its "no" for a "yes" there. Two of them, one in the
+ * other, are taken for one: that is the safe side.
+ */
+static bool
+is_negated(const ap_directive_t *directive)
+{
+    const char *args = directive->args;
+    for (; directive != NULL; directive = directive->parent) {
+        if (strcasecmp(directive->directive, "<RequireNone") == 0)
+            return true;
+    }
+    return args != NULL && strncasecmp(args, "not", 3) == 0 && (args[3] == ' ' || args[3] == '\t');
+}
+
 static const char *
 parse_words(cmd_parms *cmd, const char *line, const void **parsed_out)
 {
-    apr_array_header_t *words = apr_array_make(cmd->pool, 2, sizeof(const char *));
+    struct requirement *requirement = apr_palloc(cmd->pool, sizeof *requirement);
+    requirement->is_negated = is_negated(cmd->directive);
+    requirement->words = apr_array_make(cmd->pool, 2, sizeof(const char *));
     while (*line != '\0')
-        APR_ARRAY_PUSH(words, const char *) = ap_getword_conf(cmd->pool, &line);
-    *parsed_out = words;
+        APR_ARRAY_PUSH(requirement->words, const char *) = ap_getword_conf(cmd->pool, &line);
+    *parsed_out = requirement;
     return NULL;
 }
 
@@ -49,15 +66,17 @@ refuse(cmd_parms *cmd, const char *why)
 static const char *
 parse_valid(cmd_parms *cmd, const char *line, const void **parsed_out)
 {
-    (void)parsed_out;
-    return *line == '\0' ? NULL : refuse(cmd, "session-valid takes no arguments");
+    return *line == '\0' ? parse_words(cmd, line, parsed_out)
+                         : refuse(cmd, "session-valid takes no arguments");
 }
 
 static const char *
 parse_field(cmd_parms *cmd, const char *line, const void **parsed_out)
 {
-    return *line != '\0' ? parse_words(cmd, line, parsed_out)
-                         : refuse(cmd, "session-field needs the name of a field");
+    const char *rest = line;
+    return *ap_getword_conf(cmd->temp_pool, &rest) != '\0'
+               ? parse_words(cmd, line, parsed_out)
+               : refuse(cmd, "session-field needs the name of a field");
 }
 
 static bool
@@ -70,35 +89,56 @@ is_among(struct sf_span text, const apr_array_header_t *words, int first)
     return words->nelts <= first;
 }
 
+/*
+ * Where a login can change the answer, httpd asks for one first; elsewhere it is a plain no. Where
+ * a no would open the door and nobody knows the session it is an error, which httpd leaves as it is.
+ */
+static authz_status
+deny(request_rec *r, const struct requirement *requirement)
+{
+    const char *type = ap_auth_type(r);
+    bool can_log_in = type != NULL && strcasecmp(type, "none") != 0;
+    struct sf_request_session *session = sf_request_session(r);
+    if (requirement->is_negated && session != NULL && !sf_request_session_is_certain(session, r)) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "SF0524: \"Require not\" of a session that nobody knows now: refused");
+        return AUTHZ_GENERAL_ERROR;
+    }
+    return r->user == NULL && can_log_in ? AUTHZ_DENIED_NO_USER : AUTHZ_DENIED;
+}
+
 static authz_status
 check_valid(request_rec *r, const char *line, const void *parsed)
 {
     (void)line;
-    (void)parsed;
-    return fields_of(r) != NULL ? AUTHZ_GRANTED : deny(r);
+    return fields_of(r) != NULL ? AUTHZ_GRANTED : deny(r, parsed);
 }
 
 static authz_status
 check_user(request_rec *r, const char *line, const void *parsed)
 {
     (void)line;
+    const struct requirement *requirement = parsed;
     const struct sf_session *fields = fields_of(r);
     bool has_user = fields != NULL && fields->head.user.size > 0;
-    return has_user && is_among(fields->head.user, parsed, 0) ? AUTHZ_GRANTED : deny(r);
+    return has_user && is_among(fields->head.user, requirement->words, 0)
+               ? AUTHZ_GRANTED
+               : deny(r, requirement);
 }
 
 static authz_status
 check_field(request_rec *r, const char *line, const void *parsed)
 {
     (void)line;
-    const apr_array_header_t *words = parsed;
+    const struct requirement *requirement = parsed;
+    const apr_array_header_t *words = requirement->words;
     const struct sf_session *fields = fields_of(r);
     const char *name = APR_ARRAY_IDX(words, 0, const char *);
     const struct sf_field *field =
         fields == NULL ? NULL : sf_session_find(fields, sf_span_text(name));
     char number[SF_NUMBER_TEXT];
     bool matches = field != NULL && is_among(sf_value_text(&field->value, number), words, 1);
-    return matches ? AUTHZ_GRANTED : deny(r);
+    return matches ? AUTHZ_GRANTED : deny(r, requirement);
 }
 
 static const authz_provider require_valid = {check_valid, parse_valid};

@@ -66,15 +66,29 @@ vary_by_cookie(request_rec *r)
     apr_table_setn(r->headers_out, "Vary", vary);
 }
 
+/*
+ * A response with a cookie is for one browser, once; one that was made without knowing the session
+ * is for nobody else, and not for long. The flag is for mod_cache, which can be told to store in
+ * spite of the header.
+ */
+static void
+forbid_storing(request_rec *r)
+{
+    apr_table_setn(r->headers_out, "Cache-Control",
+                   add_directives(r->pool, "private, no-store", take_header(r, "Cache-Control")));
+    r->no_cache = 1;
+}
+
 void
-sf_cache_control_enforce(request_rec *r, bool has_session, bool sets_cookie)
+sf_cache_control_enforce(request_rec *r, const struct sf_request_session *session)
 {
     vary_by_cookie(r);
-    if (!has_session && !sets_cookie)
-        return;
-    const char *ours = sets_cookie ? "private, no-store" : "private";
-    apr_table_setn(r->headers_out, "Cache-Control",
-                   add_directives(r->pool, ours, take_header(r, "Cache-Control")));
+    if (session->cookie != SF_COOKIE_NOTHING || session->state == SF_SESSION_UNKNOWN) {
+        forbid_storing(r);
+    } else if (session->state == SF_SESSION_ACTIVE) {
+        apr_table_setn(r->headers_out, "Cache-Control",
+                       add_directives(r->pool, "private", take_header(r, "Cache-Control")));
+    }
 }
 
 /* ---- cookies of ours that somebody else has set ---- */
@@ -86,12 +100,23 @@ struct kept_cookies {
     bool found;
 };
 
+/* As browsers read it: blanks around the name do not count. */
+static bool
+sets(const char *value, const char *name, size_t length)
+{
+    value += strspn(value, " \t");
+    if (strncmp(value, name, length) != 0)
+        return false;
+    value += length;
+    return value[strspn(value, " \t")] == '=';
+}
+
 static int
 sort_out(void *context, const char *header, const char *value)
 {
     struct kept_cookies *kept = context;
     (void)header;
-    if (strncmp(value, kept->name, kept->length) == 0 && value[kept->length] == '=')
+    if (sets(value, kept->name, kept->length))
         kept->found = true;
     else
         APR_ARRAY_PUSH(kept->values, const char *) = value;

@@ -14,6 +14,7 @@ mod_session_fast_la_SOURCES = \
 	%D%/directives.c \
 	%D%/environment.c \
 	%D%/expressions.c \
+	%D%/hidden_cookie.c \
 	%D%/mod_session_fast.c %D%/module.h \
 	%D%/mod_session_view.c \
 	%D%/provider.c \

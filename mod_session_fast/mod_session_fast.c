@@ -32,6 +32,20 @@ hook_mod_session(void)
     }
 }
 
+/* Around the lookups of mod_cache, with CacheQuickHandler on and off, and nothing else. */
+static void
+hook_mod_cache(void)
+{
+    static const char *const cache[] = {"mod_cache.c", NULL};
+    if (ap_find_linked_module("mod_cache.c") == NULL)
+        return;
+    ap_hook_handler(sf_hidden_cookie_before_cache, NULL, cache, APR_HOOK_REALLY_FIRST);
+    ap_hook_handler(sf_hidden_cookie_after_cache, cache, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_quick_handler(sf_hidden_cookie_before_quick_cache, NULL, cache, APR_HOOK_FIRST);
+    ap_hook_quick_handler(sf_hidden_cookie_after_quick_cache, cache, NULL, APR_HOOK_FIRST);
+    ap_hook_log_transaction(sf_hidden_cookie_before_log, NULL, NULL, APR_HOOK_REALLY_FIRST);
+}
+
 static int
 pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
@@ -39,6 +53,7 @@ pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     (void)ptemp;
     sf_access_register(pconf);
     hook_mod_session();
+    hook_mod_cache();
     return OK;
 }
 

@@ -13,6 +13,7 @@
 #include <apr_tables.h>
 #include <http_config.h>
 #include <httpd.h>
+#include <util_filter.h>
 
 #include <mod_session.h>
 
@@ -114,6 +115,7 @@ struct sf_request_session {
     struct sf_process *process;
     const char *cookie_name;
     bool has_id;                    /* a well-formed id of ours came in */
+    const char *cookie_header;      /* as the client sent it; NULL: ours was not taken out */
     enum sf_session_state state;
     struct sf_key key;
     struct sf_loaded loaded;
@@ -144,6 +146,9 @@ struct sf_request_session *sf_request_sessions_all(request_rec *r);
 /* Reads the session unless that was done. Never asks cache or daemon without an id. */
 enum sf_session_state sf_request_session_read(struct sf_request_session *session, request_rec *r);
 
+/* Reads it too. false: nobody knows whether there is one, or which. */
+bool sf_request_session_is_certain(struct sf_request_session *session, request_rec *r);
+
 /* What was read; NULL unless the state is ACTIVE. Reads again what this request has changed. */
 const struct sf_session *sf_request_session_fields(struct sf_request_session *session,
                                                    request_rec *r);
@@ -173,6 +178,24 @@ enum sf_status sf_request_session_apply(struct sf_request_session *session, requ
  * request would find it alive.
  */
 void sf_request_session_end(struct sf_request_session *session, request_rec *r);
+
+/* ---- the cookie in the request (hidden_cookie.c) ---- */
+
+/* Takes the cookies of this chain of requests out of what applications and servers behind see. */
+void sf_hidden_cookie_hide(request_rec *r);
+
+/*
+ * A cache keeps what belongs to whom by "Vary: Cookie": while it looks up or stores, the header must
+ * stand there as the client sent it. Hooks around mod_cache's handlers (the quick one
+ * finds it hidden in subrequests only), one before the log, and what the output filter calls where a
+ * cache is going to store.
+ */
+int sf_hidden_cookie_before_cache(request_rec *r);
+int sf_hidden_cookie_after_cache(request_rec *r);
+int sf_hidden_cookie_before_quick_cache(request_rec *r, int lookup);
+int sf_hidden_cookie_after_quick_cache(request_rec *r, int lookup);
+int sf_hidden_cookie_before_log(request_rec *r);
+void sf_hidden_cookie_show_to(const ap_filter_t *filter, request_rec *r);
 
 /* ---- what mod_session is told (mod_session_view.c) ---- */
 
@@ -220,7 +243,7 @@ void sf_response_headers_insert_filter(request_rec *r);
 void sf_response_headers_insert_error_filter(request_rec *r);
 
 /* cache_control.c */
-void sf_cache_control_enforce(request_rec *r, bool has_session, bool sets_cookie);
+void sf_cache_control_enforce(request_rec *r, const struct sf_request_session *session);
 void sf_cookies_remove(apr_table_t *headers, const char *cookie_name, apr_pool_t *pool);
 
 /* access.c, expressions.c */

@@ -126,32 +126,6 @@ header_mentions(const char *header, const char *cookie_name)
     return header != NULL && strstr(header, cookie_name) != NULL;
 }
 
-static void
-remove_from(apr_table_t *table, const char *name, const char *cookie_name, apr_pool_t *pool)
-{
-    const char *header = apr_table_get(table, name);
-    size_t size = header == NULL ? 0 : strlen(header);
-    char *rest = apr_palloc(pool, size + 1);
-    if (header == NULL || sf_cookie_remove(sf_span_of(header, size), cookie_name, rest) == 0)
-        return;
-    if (*rest == '\0')
-        apr_table_unset(table, name);
-    else
-        apr_table_setn(table, name, rest);
-}
-
-/*
- * A subrequest or redirected request from a place without sessions brings the header along in its
- * environment.
- */
-static void
-remove_cookie(request_rec *r, const char *cookie_name)
-{
-    remove_from(r->headers_in, "Cookie", cookie_name, r->pool);
-    remove_from(r->subprocess_env, "HTTP_COOKIE", cookie_name, r->pool);
-    remove_from(r->subprocess_env, "REDIRECT_HTTP_COOKIE", cookie_name, r->pool);
-}
-
 static struct sf_request_session *
 find_session(struct sf_request_session *session, const char *cookie_name)
 {
@@ -200,8 +174,11 @@ sf_request_session(request_rec *r)
     /*
      * Redirected requests and subrequests may see another copy of the header: taken out there too.
      */
-    if (mentioned && config->cookie_remove)
-        remove_cookie(r, config->cookie_name);
+    if (mentioned && config->cookie_remove) {
+        if (session->cookie_header == NULL)
+            session->cookie_header = apr_pstrdup(top->pool, header);
+        sf_hidden_cookie_hide(r);
+    }
     return session;
 }
 
@@ -263,6 +240,12 @@ sf_request_session_read(struct sf_request_session *session, request_rec *r)
     else
         session->state = SF_SESSION_NONE;
     return session->state;
+}
+
+bool
+sf_request_session_is_certain(struct sf_request_session *session, request_rec *r)
+{
+    return sf_request_session_read(session, r) != SF_SESSION_UNKNOWN;
 }
 
 const struct sf_session *

@@ -16,6 +16,7 @@
 APLOG_USE_MODULE(session_fast);
 
 #define FILTER_NAME "SESSION_FAST_OUT"
+#define PART_NAME "SESSION_FAST_PART"
 #define DISCARD_NAME "SESSION_FAST_DISCARD"
 #define COOKIE_BYTES_MAX 4096
 
@@ -61,12 +62,19 @@ finish_headers(request_rec *r)
         sf_cookies_remove(r->err_headers_out, session->cookie_name, r->pool);
         if (session->cookie != SF_COOKIE_NOTHING)
             set_cookie(session, r);
-        if (session->config->cache_control) {
-            sf_cache_control_enforce(r, session->state == SF_SESSION_ACTIVE,
-                                     session->cookie != SF_COOKIE_NOTHING);
-        }
+        if (session->config->cache_control)
+            sf_cache_control_enforce(r, session);
         session->is_sent = true;
     }
+}
+
+/* The headers of a subrequest go nowhere, but a cache in its own chain may keep them. */
+static void
+finish_part(request_rec *r)
+{
+    const struct sf_request_session *session = sf_request_session_seen(r);
+    if (session != NULL && sf_place_of(r)->config.cache_control)
+        sf_cache_control_enforce(r, session);
 }
 
 /* ---- the filter ---- */
@@ -127,7 +135,10 @@ filter_response(ap_filter_t *filter, apr_bucket_brigade *brigade)
         return answer_failure(filter, brigade, failure);
     if (r->main == NULL)
         finish_headers(r);
+    else
+        finish_part(r);
     ap_remove_output_filter(filter);
+    sf_hidden_cookie_show_to(filter->next, r);
     return ap_pass_brigade(filter->next, brigade);
 }
 
@@ -135,6 +146,8 @@ void
 sf_response_headers_register(void)
 {
     ap_register_output_filter(FILTER_NAME, filter_response, NULL, AP_FTYPE_CONTENT_SET);
+    /* mod_cache stores subrequests one step before the place of ours. */
+    ap_register_output_filter(PART_NAME, filter_response, NULL, AP_FTYPE_CONTENT_SET - 2);
     ap_register_output_filter(DISCARD_NAME, discard, NULL, AP_FTYPE_RESOURCE);
 }
 
@@ -149,7 +162,7 @@ sf_response_headers_insert_filter(request_rec *r)
          session = session->next) {
         session->has_filter = true;
     }
-    ap_add_output_filter(FILTER_NAME, NULL, r, r->connection);
+    ap_add_output_filter(r->main == NULL ? FILTER_NAME : PART_NAME, NULL, r, r->connection);
 }
 
 void

@@ -94,6 +94,14 @@ def test_an_application_that_sends_our_cookie_does_not_double_it(browser):
     assert names == ["__Host-id", "other"]
 
 
+@pytest.mark.parametrize("target", ["/app/probe", "/proxy/"])
+def test_nobody_else_sets_our_cookie(browser, target):
+    """Browsers leave blanks around the name out: so do we."""
+    for pair in ("__Host-id=evil", "__Host-id =evil", "\t__Host-id\t= evil", " __Host-id=evil; Path=/; Secure"):
+        response = browser.get(probe_target(target, header=[f"Set-Cookie: {pair}", "Set-Cookie: __Host-id2=mine"]))
+        assert [Cookie(header).name for header in response.all("Set-Cookie")] == ["__Host-id2"], pair
+
+
 @pytest.mark.parametrize("status", ["201", "302", "404", "500"])
 def test_whatever_the_status(browser, status):
     response = change(browser, "X-Session-Set: a=1", status=status)

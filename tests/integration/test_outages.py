@@ -12,6 +12,7 @@ import time
 import pytest
 
 from harness.processes import send
+from harness.servers import MPMS
 from harness.site import change, log_in
 from harness.waiting import wait_until
 
@@ -20,6 +21,32 @@ ScriptAlias /easy/ "{folder}/cgi/"
 <Location "/easy/">
     SessionFast On
     SessionFastOnError anonymous
+</Location>
+"""
+GUARDED = ANONYMOUS + """
+<LocationMatch "^/guarded-">
+    SessionFast On
+    SessionFastOnError anonymous
+</LocationMatch>
+Alias /guarded-not/ "{folder}/site/"
+Alias /guarded-none/ "{folder}/site/"
+Alias /guarded-valid/ "{folder}/site/"
+<Location "/guarded-not/">
+    <RequireAll>
+        Require all granted
+        Require not session-user alice
+    </RequireAll>
+</Location>
+<Location "/guarded-none/">
+    <RequireAll>
+        Require all granted
+        <RequireNone>
+            Require session-field theme dark
+        </RequireNone>
+    </RequireAll>
+</Location>
+<Location "/guarded-valid/">
+    Require session-valid
 </Location>
 """
 IN_TIME = 1.0  # seconds: SessionFastDeadline is a quarter of one, the rest is for a busy machine
@@ -80,6 +107,31 @@ def test_daemon_stopped(servers):
     assert server.daemon_pid() == daemon
     assert_stored(server, cached, "away2")
     assert_logged_once_per_process(server, "SF0403", "SF0404")
+
+
+@pytest.mark.parametrize("mpm", MPMS)
+def test_what_nobody_knows_opens_no_door(servers, mpm):
+    """Where requests go on without their session, no page is kept for others and no refusal is forgotten."""
+    server = servers.start(mpm, extra=GUARDED)
+    _, stored = two_sessions(server)
+    daemon = server.daemon_pid()
+    pages = {place: f"/guarded-{place}/index.html" for place in ("not", "none", "valid")}
+    send(daemon, signal.SIGSTOP)
+    try:
+        response = change(stored, "Cache-Control: public, max-age=600, s-maxage=600", "/easy/probe")
+        assert response.session["SESSION_STATE"] == "none"
+        assert {"private", "no-store"} <= set(response.one("Cache-Control").split(", "))
+        assert "public" not in response.one("Cache-Control") and "s-maxage" not in response.one("Cache-Control")
+        assert "Cookie" in response.one("Vary")
+        assert {place: stored.get(page).status for place, page in pages.items()} == \
+            {"not": 500, "none": 500, "valid": 403}
+        nobody = server.browser()
+        assert {place: nobody.get(page).status for place, page in pages.items()} == \
+            {"not": 200, "none": 200, "valid": 403}
+    finally:
+        send(daemon, signal.SIGCONT)
+    wait_until(lambda: theme(stored) == "dark", "the daemon to answer again")
+    assert {place: stored.get(page).status for place, page in pages.items()} == {"not": 403, "none": 403, "valid": 200}
 
 
 @pytest.mark.parametrize("daemon", ["goes on", "is killed"])
