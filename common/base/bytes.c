@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/bytes.h"
 
-#include <endian.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -209,49 +208,4 @@ sf_text_clean(char *text)
     for (unsigned char *at = (unsigned char *)text; *at != '\0'; at++)
         if (*at < 0x20 || *at == 0x7f)
             *at = '?';
-}
-
-uint16_t
-sf_load_u16(const void *from)
-{
-    uint16_t value;
-    memcpy(&value, from, sizeof value);
-    return le16toh(value);
-}
-
-uint32_t
-sf_load_u32(const void *from)
-{
-    uint32_t value;
-    memcpy(&value, from, sizeof value);
-    return le32toh(value);
-}
-
-uint64_t
-sf_load_u64(const void *from)
-{
-    uint64_t value;
-    memcpy(&value, from, sizeof value);
-    return le64toh(value);
-}
-
-void
-sf_store_u16(void *to, uint16_t value)
-{
-    value = htole16(value);
-    memcpy(to, &value, sizeof value);
-}
-
-void
-sf_store_u32(void *to, uint32_t value)
-{
-    value = htole32(value);
-    memcpy(to, &value, sizeof value);
-}
-
-void
-sf_store_u64(void *to, uint64_t value)
-{
-    value = htole64(value);
-    memcpy(to, &value, sizeof value);
 }

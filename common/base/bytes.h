@@ -7,9 +7,11 @@
  * A span is borrowed: valid until the call returns unless a header says otherwise.
  * A buffer is owned, grows up to its limit and never beyond.
  */
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/base/status.h"
 
@@ -63,9 +65,47 @@ enum sf_status sf_int64_parse(struct sf_span text, int64_t *value_out) SF_MUST_C
 void sf_text_clean(char *text); /* control characters become '?': for logs and errors */
 
 /* Little-endian, unaligned. */
-uint16_t sf_load_u16(const void *from);
-uint32_t sf_load_u32(const void *from);
-uint64_t sf_load_u64(const void *from);
-void sf_store_u16(void *to, uint16_t value);
-void sf_store_u32(void *to, uint32_t value);
-void sf_store_u64(void *to, uint64_t value);
+static inline uint16_t
+sf_load_u16(const void *from)
+{
+    uint16_t value;
+    memcpy(&value, from, sizeof value);
+    return le16toh(value);
+}
+
+static inline uint32_t
+sf_load_u32(const void *from)
+{
+    uint32_t value;
+    memcpy(&value, from, sizeof value);
+    return le32toh(value);
+}
+
+static inline uint64_t
+sf_load_u64(const void *from)
+{
+    uint64_t value;
+    memcpy(&value, from, sizeof value);
+    return le64toh(value);
+}
+
+static inline void
+sf_store_u16(void *to, uint16_t value)
+{
+    value = htole16(value);
+    memcpy(to, &value, sizeof value);
+}
+
+static inline void
+sf_store_u32(void *to, uint32_t value)
+{
+    value = htole32(value);
+    memcpy(to, &value, sizeof value);
+}
+
+static inline void
+sf_store_u64(void *to, uint64_t value)
+{
+    value = htole64(value);
+    memcpy(to, &value, sizeof value);
+}

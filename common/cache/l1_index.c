@@ -9,6 +9,8 @@
 #define LOOKS 8
 #define PAUSES 8 /* instructions between two looks: less than a change takes */
 #define INSERT_TRIES 64
+#define LINE_BYTES 64u
+#define BYTES_AHEAD 1024u /* of a record; what follows the processor has guessed by then */
 #define CROWDED 4 /* words taken */
 
 static uint32_t
@@ -26,6 +28,8 @@ sf_l1_home_of(const struct sf_l1 *l1, const struct sf_key *key)
 
     if (second == first)
         second = first + 1 < l1->plan.buckets ? first + 1 : 0;
+    __builtin_prefetch(&l1->index[first]);
+    __builtin_prefetch(&l1->index[second]);
     return (struct sf_l1_home){
         .buckets = {&l1->index[first], &l1->index[second]},
         .tag = (uint32_t)hash.low64 & 0xFFFu,
@@ -51,20 +55,38 @@ names_tag(uint64_t value, uint32_t tag)
     return !sf_l1_word_is_empty(value) && sf_l1_word_tag(value) == tag;
 }
 
-enum sf_status
-sf_l1_follow(const struct sf_l1 *l1, _Atomic uint64_t *word, uint64_t value,
-             struct sf_l1_found *found_out)
+/* All that will be copied is on its way while the control is waited for. */
+static void
+fetch_ahead(const struct sf_l1_place *place, size_t bytes)
+{
+    const _Atomic uint64_t *block = place->words;
+    size_t whole = SF_L1_BLOCK_HEADER + place->capacity;
+
+    for (size_t at = 0; at < bytes && at < whole; at += LINE_BYTES)
+        __builtin_prefetch(block + at / sizeof(*block));
+}
+
+static enum sf_status
+follow(const struct sf_l1 *l1, _Atomic uint64_t *word, uint64_t value, size_t bytes_ahead,
+       struct sf_l1_found *found_out)
 {
     found_out->word = word;
     found_out->value = value;
     found_out->block = sf_l1_word_block(value);
     if (!sf_l1_block_place(l1, found_out->block, &found_out->place))
         return SF_CORRUPT;
-    __builtin_prefetch(found_out->place.words); /* while the control is fetched */
+    fetch_ahead(&found_out->place, bytes_ahead);
     found_out->control = sf_l1_load(&found_out->place.control->state); /* O3 */
     if (sf_l1_peek(word) != value)
         return SF_CONFLICT;
     return sf_l1_control_state(found_out->control) == SF_L1_FREE ? SF_CORRUPT : SF_OK;
+}
+
+enum sf_status
+sf_l1_follow(const struct sf_l1 *l1, _Atomic uint64_t *word, uint64_t value,
+             struct sf_l1_found *found_out)
+{
+    return follow(l1, word, value, LINE_BYTES, found_out);
 }
 
 bool
@@ -77,7 +99,8 @@ static enum sf_status
 look_at_word(const struct sf_l1 *l1, _Atomic uint64_t *word, uint64_t value,
              const struct sf_key *key, struct sf_buffer *record_out, struct sf_l1_found *found)
 {
-    enum sf_status status = sf_l1_follow(l1, word, value, found);
+    size_t bytes_ahead = record_out != NULL ? BYTES_AHEAD : LINE_BYTES;
+    enum sf_status status = follow(l1, word, value, bytes_ahead, found);
 
     if (status != SF_OK)
         return status;
