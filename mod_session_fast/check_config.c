@@ -1,70 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rules across directives and what the file system must offer. Looks, changes nothing.
+ * What the whole server says, and what the file system must offer. Looks, changes nothing.
  */
 #include "mod_session_fast/module.h"
 
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <util_cfgtree.h>
 
 APLOG_USE_MODULE(session_fast);
-
-static const char *
-where_is(const ap_directive_t *directive, apr_pool_t *pool)
-{
-    if (directive == NULL)
-        return "defaults";
-    return apr_psprintf(pool, "%s, line %d", directive->filename, directive->line_num);
-}
-
-static bool
-report(const server_rec *s, const ap_directive_t *directive, const struct sf_error *error,
-       apr_pool_t *pool)
-{
-    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, s, "SF0504: %s: %s",
-                 where_is(directive, pool), error->text);
-    return false;
-}
-
-/* ---- each place, as it is when nothing but its server stands around it ---- */
-
-static bool
-check_place(const server_rec *s, const struct sf_place *place, apr_pool_t *pool)
-{
-    const struct sf_place *outer = ap_get_module_config(s->lookup_defaults, &session_fast_module);
-    struct sf_config merged;
-    struct sf_error error;
-    sf_config_merge(&merged, &outer->config, &place->config);
-    merged.tombstone_lifetime = sf_server_of(s)->process->config.tombstone_lifetime;
-    return sf_config_check(&merged, &error) == SF_OK || report(s, place->directive, &error, pool);
-}
-
-static bool
-check_places(const server_rec *s, bool of_server, apr_pool_t *pool)
-{
-    const apr_array_header_t *places = sf_server_of(s)->places;
-    for (int i = 0; i < places->nelts; i++) {
-        const struct sf_place *place = APR_ARRAY_IDX(places, i, struct sf_place *);
-        if (place->is_of_server == of_server && !check_place(s, place, pool))
-            return false;
-    }
-    return true;
-}
-
-/*
- * The outer place first: what is wrong there would be wrong in all of the inner ones too, and be
- * told of one of them.
- */
-static bool
-check_server(const server_rec *s, apr_pool_t *pool)
-{
-    return check_places(s, true, pool) && check_places(s, false, pool);
-}
 
 /* ---- the instance ---- */
 
@@ -112,22 +61,35 @@ check_scheme(const char *store, struct sf_error *error)
     return false;
 }
 
-/* A database outside the state folder: its folder is the administrator's. */
+/* SQLite makes the file, but no folder. */
 static bool
-check_store(const char *store, struct sf_error *error)
+check_file(const char *path, struct sf_error *error)
 {
-    static const char scheme[] = "sqlite:/";
+    char folder[SF_INSTANCE_PATH_MAX + 1024 + 1];
+    apr_cpystrn(folder, path, sizeof folder);
+    strrchr(folder, '/')[1] = '\0';
+    if (is_folder(path))
+        sf_error_set(error, SF_INVALID, "SessionFastStore: %s is a folder", path);
+    else if (!is_folder(folder))
+        sf_error_set(error, SF_INVALID, "SessionFastStore: there is no folder %s", folder);
+    return !is_folder(path) && is_folder(folder);
+}
+
+static bool
+check_store(const char *store, const struct sf_instance *instance, struct sf_error *error)
+{
+    static const char scheme[] = "sqlite:";
+    const char *path = store + sizeof scheme - 1;
+    char full[SF_INSTANCE_PATH_MAX + 1024 + 1];
     if (!check_scheme(store, error))
         return false;
     if (strncmp(store, scheme, sizeof scheme - 1) != 0)
         return true;
-    char folder[1024 + 1];
-    apr_cpystrn(folder, strchr(store, '/'), sizeof folder);
-    strrchr(folder, '/')[1] = '\0';
-    if (is_folder(folder))
-        return true;
-    sf_error_set(error, SF_INVALID, "SessionFastStore: there is no folder %s", folder);
-    return false;
+    if (*path == '/')
+        return check_file(path, error);
+    snprintf(full, sizeof full, "%s/%s", instance->state, path);
+    /* The start makes the state folder itself. */
+    return (strchr(path, '/') == NULL && !is_folder(full)) || check_file(full, error);
 }
 
 static bool
@@ -144,19 +106,46 @@ check_daemon(const char *daemon, struct sf_error *error)
 }
 
 static bool
-check_instance(const server_rec *s, const struct sf_process *process, apr_pool_t *pool)
+check_files(const struct sf_config *config, struct sf_error *error)
 {
-    const struct sf_config *config = &process->config;
     struct sf_instance instance;
-    struct sf_error error;
     const char *state_by =
         *config->state_directory == '\0' ? "SessionFastInstance" : "SessionFastStateDirectory";
-    bool is_right = sf_config_check(config, &error) == SF_OK &&
-                    sf_instance_resolve(&instance, config, &error) == SF_OK &&
-                    check_folder("SessionFastInstance", instance.run, &error) &&
-                    check_folder(state_by, instance.state, &error) &&
-                    check_store(config->store, &error) && check_daemon(config->daemon, &error);
-    return is_right || report(s, process->directive, &error, pool);
+    return sf_instance_resolve(&instance, config, error) == SF_OK &&
+           check_folder("SessionFastInstance", instance.run, error) &&
+           check_folder(state_by, instance.state, error) &&
+           check_store(config->store, &instance, error) && check_daemon(config->daemon, error);
+}
+
+/* The text of each error above begins with its directive. */
+static uint64_t
+option_of(const struct sf_error *error)
+{
+    for (size_t i = 0; i < SF_OPTION_COUNT; i++) {
+        size_t length = strlen(sf_options[i].directive);
+        if (strncmp(error->text, sf_options[i].directive, length) == 0 &&
+            error->text[length] == ':')
+            return SF_OPTION_BIT(i);
+    }
+    return 0;
+}
+
+static bool
+check_instance(const server_rec *s, const struct sf_process *process, apr_pool_t *pool)
+{
+    struct sf_error error;
+    uint64_t options;
+    bool is_right = sf_config_judge(&process->config, &options, &error) == SF_OK;
+    if (is_right && !check_files(&process->config, &error)) {
+        is_right = false;
+        options = option_of(&error);
+    }
+    if (!is_right) {
+        const ap_directive_t *directive = sf_directive_last(process->directives, options);
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, s, "SF0504: %s: %s",
+                     sf_directive_where(directive, pool), error.text);
+    }
+    return is_right;
 }
 
 /* ---- two providers in one place: who answers is decided by the order of LoadModule ---- */
@@ -184,7 +173,7 @@ warn_of_rivals(const server_rec *s, const ap_directive_t *first, apr_pool_t *poo
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, s,
                      "SF0505: %s: %s makes a second provider of sessions beside SessionFast (%s): "
                      "keep one of them",
-                     where_is(rival, pool), rival->directive, where_is(ours, pool));
+                     sf_directive_where(rival, pool), rival->directive, sf_directive_where(ours, pool));
     }
 }
 
@@ -198,7 +187,7 @@ sf_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_r
         return OK;
     bool is_right = check_instance(s, process, ptemp);
     for (const server_rec *host = s; is_right && host != NULL; host = host->next)
-        is_right = check_server(host, ptemp);
+        is_right = sf_check_places(host, s, ptemp);
     warn_of_rivals(s, ap_conftree, ptemp);
     return is_right ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }

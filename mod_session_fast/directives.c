@@ -25,6 +25,10 @@ sf_directives_merge_places(apr_pool_t *pool, void *outer, void *inner)
     const struct sf_place *over = inner;
     struct sf_place *merged = apr_pcalloc(pool, sizeof *merged);
     sf_config_merge(&merged->config, &from->config, &over->config);
+    merged->outer = from;
+    merged->inner = over;
+    merged->has_rules = from->has_rules || over->has_rules;
+    merged->is_right = from->is_right && !over->has_rules;
     return merged;
 }
 
@@ -88,35 +92,35 @@ set_for_instance(cmd_parms *cmd, const struct sf_option *option, const char *tex
     }
     server->is_used = true;
     server->process->is_used = true;
-    server->process->directive = cmd->directive;
+    server->process->directives[option - sf_options] = cmd->directive;
     if (sf_config_set(&server->process->config, option, text, cmd->pool, &error) != SF_OK)
         return explain(cmd, &error);
     return NULL;
 }
 
-/*
- * A .htaccess file is read while a request waits: it is checked at once, and never noted in the
- * server.
- */
-static const char *
-check_htaccess(cmd_parms *cmd, const struct sf_place *place)
+static void
+note_directive(cmd_parms *cmd, struct sf_place *place, const struct sf_option *option)
 {
-    struct sf_error error;
-    return sf_config_check(&place->config, &error) == SF_OK ? NULL : explain(cmd, &error);
+    if (place->directives == NULL)
+        place->directives = apr_pcalloc(cmd->pool, SF_OPTION_COUNT * sizeof *place->directives);
+    place->directives[option - sf_options] = cmd->directive;
+    place->has_rules |= sf_config_has_rule((enum sf_option_index)(option - sf_options));
 }
 
+/* A .htaccess file is read while a request waits: it is never noted in the server. */
 static void
 note_place(cmd_parms *cmd, struct sf_place *place)
 {
     struct sf_server *server = sf_server_of(cmd->server);
+    bool is_of_server = cmd->path == NULL;
     server->is_used = true;
     server->is_enabled |= place->config.enabled;
     if (server->process != NULL)
         server->process->is_used = true;
-    if (place->directive == NULL)
+    if (place->section == NULL && !is_of_server)
         APR_ARRAY_PUSH(server->places, struct sf_place *) = place;
-    place->directive = cmd->directive;
-    place->is_of_server = cmd->path == NULL;
+    if (!is_of_server)
+        place->section = cmd->directive->parent;
 }
 
 static const char *
@@ -129,9 +133,9 @@ set_option(cmd_parms *cmd, void *place_config, const char *text)
         return set_for_instance(cmd, option, text);
     if (sf_config_set(&place->config, option, text, cmd->pool, &error) != SF_OK)
         return explain(cmd, &error);
-    if (is_in_htaccess(cmd))
-        return check_htaccess(cmd, place);
-    note_place(cmd, place);
+    note_directive(cmd, place, option);
+    if (!is_in_htaccess(cmd))
+        note_place(cmd, place);
     return NULL;
 }
 

@@ -5,6 +5,7 @@ mod_session_fast_la_SOURCES = \
 	%D%/access.c \
 	%D%/cache_control.c \
 	%D%/check_config.c \
+	%D%/check_places.c \
 	%D%/child_process.c \
 	%D%/commit.c %D%/controls.c \
 	%D%/daemon_holder.c %D%/daemon_holder.h \

@@ -28,9 +28,12 @@ extern __attribute__((visibility("default"))) module session_fast_module;
 
 /* What holds at one place: a server, <Directory>, <Location>, <Files> or .htaccess. */
 struct sf_place {
-    struct sf_config config;         /* LOCATION options */
-    const ap_directive_t *directive; /* the last one of ours here; NULL: none, or merged */
-    bool is_of_server;               /* it stands outside of any section */
+    struct sf_config config;              /* LOCATION options */
+    const ap_directive_t **directives;    /* by option, those that stand here; NULL: none does */
+    const ap_directive_t *section;        /* in which they stand; NULL: outside of any */
+    const struct sf_place *outer, *inner; /* it was merged from these; NULL: it was not */
+    bool has_rules;                       /* an option is set that a rule looks at */
+    bool is_right;                        /* sf_config_check was asked */
 };
 
 struct sf_keeper;
@@ -42,14 +45,14 @@ struct sf_process {
     struct sf_log log;
     struct sf_front *front;          /* from child_init on; NULL: could not be opened */
     module *mod_session;             /* NULL: not loaded */
-    const ap_directive_t *directive; /* the last INSTANCE directive, for messages */
+    const ap_directive_t *directives[SF_OPTION_COUNT]; /* INSTANCE options, for messages */
     struct sf_keeper *keeper;        /* httpd's parent only */
     bool is_used;                    /* a directive of ours stands somewhere */
 };
 
 struct sf_server {
     struct sf_process *process; /* shared by all servers; NULL in a virtual host before the merge */
-    apr_array_header_t *places; /* struct sf_place *, those with directives of ours */
+    apr_array_header_t *places; /* struct sf_place *, sections with directives of ours */
     bool is_used;               /* a directive of ours stands in this server */
     bool is_enabled;            /* "SessionFast On" stands somewhere in it */
 };
@@ -75,6 +78,17 @@ void *sf_directives_merge_servers(apr_pool_t *pool, void *base, void *host);
 
 /* check_config.c: runs under "apachectl -t" too, touches nothing. */
 int sf_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+
+/*
+ * check_places.c. A directive as messages name it, and the last one that sets one of these options
+ * (bits); `directives` is by option, or NULL.
+ */
+const char *sf_directive_where(const ap_directive_t *directive, apr_pool_t *pool);
+const ap_directive_t *sf_directive_last(const ap_directive_t *const *directives, uint64_t options);
+/* All places of a server; false: an error has been logged. */
+bool sf_check_places(const server_rec *s, const server_rec *main_server, apr_pool_t *pool);
+/* What a request has brought together: DECLINED, or 500 when it breaks a rule. */
+int sf_check_place(request_rec *r);
 
 /* ---- processes ---- */
 

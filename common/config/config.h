@@ -82,6 +82,8 @@ enum sf_status sf_config_check(const struct sf_config *config, struct sf_error *
 #define SF_OPTION_BIT(index) (UINT64_C(1) << (index))
 enum sf_status sf_config_judge(const struct sf_config *config, uint64_t *options_out,
                                struct sf_error *error) SF_MUST_CHECK;
+/* Does any rule look at it? What sets none of these cannot break one. */
+bool sf_config_has_rule(enum sf_option_index option);
 
 const struct sf_option *sf_option_find(const char *directive); /* NULL: no such option */
 

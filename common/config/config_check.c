@@ -271,6 +271,16 @@ static const struct rule rules[] = {
     {check_store_path, BIT(store)},
 };
 
+bool
+sf_config_has_rule(enum sf_option_index option)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        if ((rules[i].options & SF_OPTION_BIT(option)) != 0)
+            return true;
+    }
+    return false;
+}
+
 enum sf_status
 sf_config_judge(const struct sf_config *config, uint64_t *options_out, struct sf_error *error)
 {

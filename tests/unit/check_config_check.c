@@ -267,6 +267,15 @@ START_TEST(test_options_at_odds_are_named)
 }
 END_TEST
 
+START_TEST(test_options_without_a_rule_are_known)
+{
+    ck_assert(sf_config_has_rule(SF_OPTION_AT_cookie_secure));
+    ck_assert(sf_config_has_rule(SF_OPTION_AT_idle_timeout));
+    ck_assert(!sf_config_has_rule(SF_OPTION_AT_enabled));
+    ck_assert(!sf_config_has_rule(SF_OPTION_AT_export));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -292,6 +301,7 @@ main(void)
     tcase_add_test(tests, test_store_needs_a_scheme);
     tcase_add_test(tests, test_sqlite_needs_a_file);
     tcase_add_test(tests, test_options_at_odds_are_named);
+    tcase_add_test(tests, test_options_without_a_rule_are_known);
     tcase_add_test(tests, test_http_prefixes_need_http_only);
     tcase_add_test(tests, test_cookie_lives_for_a_second_at_least);
     SRunner *runner = srunner_create(suite);
