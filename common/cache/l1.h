@@ -47,8 +47,8 @@ enum sf_l1_access { SF_L1_READ_ONLY, SF_L1_READ_WRITE };
 
 /*
  * Maps the segment; READ_WRITE claims a process slot (SF_FULL: all taken) that the kernel gives
- * back at death. SF_NOT_FOUND: no file. SF_UNAVAILABLE: it is being replaced. SF_INVALID: wrong owner or mode, another layout, truncated;
- * the text says what. After fork a handle belongs to the parent only: the child attaches anew.
+ * back at death. SF_NOT_FOUND: no file. SF_UNAVAILABLE: it is being replaced. SF_INVALID: wrong
+ * owner or mode, another layout, truncated; the text says what. After fork a handle belongs to the parent only: the child attaches anew.
  */
 enum sf_status sf_l1_attach(struct sf_l1 **l1_out, const struct sf_instance *instance,
                             enum sf_l1_access access, struct sf_error *error) SF_MUST_CHECK;
@@ -162,7 +162,7 @@ struct sf_l1_dirty {
     struct sf_key key;
     struct sf_buffer record;   /* owned by the item; reused from call to call */
     sf_time dirty_since;       /* steady clock */
-    sf_time last_access;       /* later than in the record when it was touched since; whole seconds */
+    sf_time last_access;       /* whole seconds; later than in the record if touched since */
     struct sf_l1_ticket ticket;
 };
 
@@ -171,7 +171,7 @@ struct sf_l1_cursor {
     uint64_t hint;
     uint64_t deaths;
     uint32_t block;
-    uint32_t waits;    /* not 0: a change was announced, and its hint is not there yet; call again */
+    uint32_t waits;    /* not 0: a hint was announced and is not there yet; call again */
     bool is_following;
     bool is_stuck;     /* no memory for the next record; call again */
 };
@@ -183,7 +183,8 @@ uint64_t sf_l1_cursor_changes(const struct sf_l1_cursor *cursor);
  * Up to `limit` dirty records, each copied whole. Follows the hints that publishers leave, and
  * scans all blocks when the cursor is new, when hints were overrun, and when a process has died.
  * `items` zeroed before the first use; sf_l1_dirty_fini frees their buffers. Fewer than `limit`:
- * nothing more is known now, or the cursor is stuck. Each change is handed out once: keep it until it is settled.
+ * nothing more is known now, or the cursor is stuck. Each change is handed out once: keep it until it
+ * is settled.
  */
 size_t sf_l1_dirty_take(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *items,
                         size_t limit);
@@ -225,15 +226,15 @@ struct sf_l1_usage {
 void sf_l1_usage(struct sf_l1 *l1, struct sf_l1_usage *usage_out); /* walks everything */
 
 /*
- * Repairs what dead processes left, drops what is expired and clean, and replaces by a tombstone what
- * an old id shows of its session when the grace is over. At most `budget` blocks; *cursor goes
+ * Repairs what dead processes left, drops what is expired and clean, and replaces by a tombstone
+ * what an old id shows of its session when the grace is over. At most `budget` blocks; *cursor goes
  * round. Returns repairs.
  */
 size_t sf_l1_repair(struct sf_l1 *l1, sf_time now, uint32_t *cursor, uint32_t budget);
 
 /*
- * The budget with which about so many calls are one pass. What a killed process left under way keeps
- * a key out of the cache until a pass has been over it, so a pass should not take longer in a
+ * The budget with which about so many calls are one pass. What a killed process left under way
+ * keeps a key out of the cache until a pass has been over it, so a pass should not take longer in a
  * larger cache; and whoever begins after a crash should make one with the budget UINT32_MAX.
  */
 uint32_t sf_l1_repair_budget(const struct sf_l1 *l1, uint32_t calls);

@@ -41,8 +41,8 @@ loss_of_tombstone(const struct sf_l1_image *image, sf_time now)
 }
 
 /*
- * Without its touch the session would be over for the store, or nearly so, while its user is about: he
- * would be logged out.
+ * Without its touch the session would be over for the store, or nearly so, while its user is about:
+ * he would be logged out.
  */
 static bool
 lives_by_its_touch(const struct sf_l1_image *image, sf_time now)

@@ -64,8 +64,8 @@ static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "all shared words are lock-free 64-bi
 /*
  * ---- the header page: complete before the file gets its name ----
  *
- * magic, layout_version, boot_id and retired keep their places in every layout, so that a program of
- * another version can tell those who use the segment that it is given up.
+ * magic, layout_version, boot_id and retired keep their places in every layout, so that a program
+ * of another version can tell those who use the segment that it is given up.
  */
 
 struct sf_l1_header { /* constant but for the atomics */

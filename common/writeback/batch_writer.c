@@ -327,8 +327,8 @@ report_down(struct sf_batch_writer *writer, enum sf_status status, sf_time now)
 }
 
 /*
- * Whose hint is missing may have been stopped; those behind him are not to wait for that. So the urge
- * stays until the hint is there, or all has been scanned instead.
+ * Whose hint is missing may have been stopped; those behind him are not to wait for that. So the
+ * urge stays until the hint is there, or all has been scanned instead.
  */
 static void
 wait_for_hint(struct sf_batch_writer *writer, sf_time now)

@@ -96,7 +96,7 @@ START_TEST(test_change_keeps_the_touched_time)
 }
 END_TEST
 
-/* The reader is overtaken between the copy and the look at it: the block is another record's by then. */
+/* Overtaken between the copy and the look at it, when the block is another record's. */
 START_TEST(test_last_access_is_that_of_the_record_that_was_read)
 {
     struct sf_key key = sf_test_cache_key(1);

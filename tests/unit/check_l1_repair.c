@@ -287,7 +287,7 @@ START_TEST(test_image_whose_grace_is_over_becomes_an_empty_tombstone)
     struct sf_l1_usage before, after;
     sf_time end = SF_TEST_NOW + 10 * SF_SECOND;
 
-    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "a text that nobody may read for long"), SF_OK);
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "a text that is not for long"), SF_OK);
     ck_assert_int_eq(sf_test_rotate(cache.l1, 1, 2, NULL), SF_OK);
     sf_test_settle_all(cache.l1);
     sf_l1_usage(cache.l1, &before);
