@@ -34,6 +34,7 @@ struct sf_keeper {
     struct sf_process *process;
     server_rec *s;
     apr_pool_t *pconf;
+    const struct sf_config *before; /* options of the last start, if they were others; or NULL */
     struct sf_kept_child daemon;
     struct sf_kept_child guard;
     pid_t parent;

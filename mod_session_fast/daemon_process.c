@@ -65,8 +65,12 @@ prepare(struct sf_keeper *keeper, const char **differences_out, apr_pool_t *pool
     if (status != SF_OK)
         return status;
     *differences_out = sf_daemon_config_differs(process, pool);
-    return *differences_out == NULL ? SF_OK
-                                    : sf_daemon_prove_config(process, keeper->s, pool, error);
+    if (*differences_out == NULL)
+        return SF_OK;
+    struct sf_config *before = apr_palloc(keeper->pconf, sizeof *before);
+    if (sf_daemon_read_config(before, process, keeper->pconf, error) == SF_OK)
+        keeper->before = before;
+    return sf_daemon_prove_config(process, keeper->s, pool, error);
 }
 
 static void
@@ -167,21 +171,25 @@ is_real_start(void)
 }
 
 /*
- * Whatever starts a daemon later must start it with options that are known to be good: those in the
- * file, which have not been replaced.
+ * Back to the options that were good enough until now: for the daemon that was not ended, for one
+ * that is started in place of one that was, and for whatever starts one later.
  */
 static void
-fall_back(struct sf_keeper *keeper, apr_pool_t *pconf)
+fall_back(struct sf_keeper *keeper, apr_pool_t *pool)
 {
     struct sf_process *process = keeper->process;
-    struct sf_config before;
     struct sf_instance instance;
     struct sf_error error;
-    if (sf_daemon_read_config(&before, process, pconf, &error) != SF_OK ||
-        sf_instance_resolve(&instance, &before, &error) != SF_OK)
+    if (keeper->before == NULL ||
+        sf_instance_resolve(&instance, keeper->before, &error) != SF_OK)
         return;
-    process->config = before;
+    process->config = *keeper->before;
     process->instance = instance;
+    bool is_served = keeper->retained->child != 0 || sf_daemon_holder(instance.daemon_lock_path) != 0;
+    if (!is_served && sf_keeper_start(keeper, pool, &error) != SF_OK) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, keeper->s,
+                     "SF0533: session-fastd was not started: %s", error.text);
+    }
 }
 
 static const char *
@@ -190,7 +198,7 @@ consequence(const struct sf_keeper *keeper)
     if (!keeper->retained->has_served)
         return "";
     return sf_daemon_holder(keeper->process->instance.daemon_lock_path) != 0
-               ? "; httpd goes on with the session-fastd that runs, and with its options"
+               ? "; httpd goes on with session-fastd and the options it had"
                : "; httpd goes on, sessions that are not in the cache are unavailable";
 }
 
@@ -207,9 +215,10 @@ sf_daemon_process_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *p
     bool is_set_up = set_up(keeper, ptemp, &error) == SF_OK;
     if (!is_set_up) {
         int to_console = keeper->retained->has_served ? 0 : APLOG_STARTUP;
+        if (keeper->retained->has_served)
+            fall_back(keeper, ptemp);
         ap_log_error(APLOG_MARK, to_console | APLOG_ERR, 0, s, "SF0537: %s%s", error.text,
                      consequence(keeper));
-        fall_back(keeper, pconf);
     }
     if (!is_set_up && !keeper->retained->has_served)
         return HTTP_INTERNAL_SERVER_ERROR;

@@ -2,6 +2,7 @@
 """httpd's parent and session-fastd: which one is started, kept, replaced, left alone and ended, and by whom."""
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -264,6 +265,25 @@ def test_refused_options_leave_the_daemon_alone(server, how):
     server.write_configuration(instance="")
     server.graceful()
     assert theme(browser) == "dark"
+
+
+@pytest.mark.parametrize("how", ["graceful", "restart"])
+def test_options_that_no_daemon_can_start_with(server, how):
+    """Nobody but a daemon that opens it can tell: the one that ran before is started again."""
+    browser = server.browser()
+    change(browser, "X-Session-Set: theme=dark")
+    daemon, told = server.daemon_pid(), (server.instance / "instance.conf").read_bytes()
+    picture = server.instance / "picture"
+    picture.write_bytes(b"no database" * 1000)
+    if os.geteuid() == 0:
+        shutil.chown(picture, "www-data", "www-data")
+    server.write_configuration(instance=f"SessionFastStore sqlite:{picture}")
+    getattr(server, how)()
+    wait_for_other_daemon(server, daemon)
+    assert (server.instance / "instance.conf").read_bytes() == told
+    assert theme(browser) == "dark"
+    assert server.status()["store"] == "sqlite:sessions.db"
+    assert len(server.log_lines("SF0537")) == 1
 
 
 def test_refused_options_at_start(servers):
