@@ -5,10 +5,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/identity/session_id.h"
+
 struct pair {
-    struct sf_span whole; /* between two ';', blanks and all */
+    struct sf_span whole; /* between two separators, blanks and all */
     struct sf_span name, value;
     bool has_name;
+    bool is_joined; /* a ',' stands in front of it */
 };
 
 static bool
@@ -35,13 +38,64 @@ unquote(struct sf_span text)
     return text;
 }
 
+static bool
+is_base64url(unsigned char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+}
+
+static bool
+begins_line(struct sf_span text)
+{
+    return text.size > 2 && text.data[0] == ',' && text.data[1] == ' ';
+}
+
+/* How long a pair of this name with an id is that stands here, alone in a line; 0: none does. */
+static size_t
+own_pair(struct sf_span text, struct sf_span name)
+{
+    size_t size = name.size + 1 + SF_ID_TEXT;
+
+    if (name.size == 0 || text.size < size || memcmp(text.data, name.data, name.size) != 0 ||
+        text.data[name.size] != '=')
+        return 0;
+    for (size_t i = name.size + 1; i < size; i++) {
+        if (!is_base64url(text.data[i]))
+            return 0;
+    }
+    return text.size == size || begins_line(sf_span_of(text.data + size, text.size - size)) ? size : 0;
+}
+
+/*
+ * Two Cookie lines of one request reach us as one, joined by ", ". A ',' may also belong to a value;
+ * where our own pair stands in front of it or behind it, it is taken for the end of a line.
+ */
+static size_t
+line_size(struct sf_span text, struct sf_span name)
+{
+    struct sf_span own = trim(text);
+    size_t blanks = own.size > 0 ? (size_t)(own.data - text.data) : 0;
+    size_t size = own_pair(own, name);
+
+    if (size > 0)
+        return size < own.size ? blanks + size : text.size;
+    for (size_t i = 0; i + 2 < text.size; i++) {
+        struct sf_span rest = sf_span_of(text.data + i, text.size - i);
+
+        if (begins_line(rest) && own_pair(sf_span_of(rest.data + 2, rest.size - 2), name) > 0)
+            return i;
+    }
+    return text.size;
+}
+
 /*
  * The next pair; false behind the last one. A ';' at the end has an empty one behind it. Quotes do
  * not protect a ';': browsers end a value there, and a parser that saw it otherwise could be shown
  * another cookie than the application sees.
  */
 static bool
-next_pair(struct sf_span header, size_t *at, struct pair *pair_out)
+next_pair(struct sf_span header, struct sf_span own_name, size_t *at, struct pair *pair_out)
 {
     const unsigned char *begin, *end, *equals;
 
@@ -50,6 +104,9 @@ next_pair(struct sf_span header, size_t *at, struct pair *pair_out)
     begin = header.data + *at;
     end = *at < header.size ? memchr(begin, ';', header.size - *at) : NULL;
     pair_out->whole = sf_span_of(begin, end != NULL ? (size_t)(end - begin) : header.size - *at);
+    if (pair_out->whole.size > 0)
+        pair_out->whole.size = line_size(pair_out->whole, own_name);
+    pair_out->is_joined = *at > 0 && header.data[*at - 1] == ',';
     *at += pair_out->whole.size + 1;
     equals = pair_out->whole.size > 0 ? memchr(begin, '=', pair_out->whole.size) : NULL;
     pair_out->has_name = equals != NULL;
@@ -75,8 +132,8 @@ sf_cookie_each(struct sf_span header, const char *name, sf_cookie_value_fn *valu
 
     if (header.size == 0 || header.size > SF_COOKIE_HEADER_MAX)
         return;
-    for (size_t at = 0; next_pair(header, &at, &pair);) {
-        if (is_named(&pair, wanted) && !value(context, unquote(pair.value)))
+    for (size_t at = 0; next_pair(header, wanted, &at, &pair);) {
+        if (is_named(&pair, wanted) && !pair.is_joined && !value(context, unquote(pair.value)))
             return;
     }
 }
@@ -115,7 +172,7 @@ sf_cookie_remove(struct sf_span header, const char *name, char *header_out)
         *header_out = '\0';
         return 0;
     }
-    while (next_pair(header, &at, &pair)) {
+    while (next_pair(header, unwanted, &at, &pair)) {
         if (is_named(&pair, unwanted))
             removed++;
         else
@@ -140,12 +197,11 @@ sf_cookie_options_from(struct sf_cookie_options *options_out, const struct sf_co
 }
 
 static bool
-is_base64url(const char *value)
+is_base64url_text(const char *value)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                   "0123456789-_";
-
-    return value[strspn(value, alphabet)] == '\0';
+    while (is_base64url((unsigned char)*value))
+        value++;
+    return *value == '\0';
 }
 
 /*
@@ -226,7 +282,7 @@ enum sf_status
 sf_cookie_format(struct sf_buffer *header_out, const struct sf_cookie_options *options,
                  const char *value, sf_time now)
 {
-    if (value != NULL && (value[0] == '\0' || !is_base64url(value)))
+    if (value != NULL && (value[0] == '\0' || !is_base64url_text(value)))
         return SF_INVALID;
     if (options->name[0] == '\0' || strpbrk(options->name, " \t=,\"") != NULL ||
         !is_attribute(options->name) || !is_attribute(options->path) ||

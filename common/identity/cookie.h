@@ -6,6 +6,10 @@
  *
  * One pass, linear, any bytes: names are compared exactly, values may be quoted, ',' belongs to a
  * value, a pair without '=' or without a name is never ours.
+ *
+ * But two Cookie lines of one request reach us joined by ", ". So NAME=<43 characters of an id> ends
+ * at ", ", and behind a ", " it is taken out, but never offered: any site of the domain can make a
+ * browser send "other=x, __Host-id=<an id of its own>", and the prefix would protect nobody.
  */
 #include <stdbool.h>
 

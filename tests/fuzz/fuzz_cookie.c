@@ -49,14 +49,28 @@ walk_through(struct sf_span header, const char *name)
     return walk;
 }
 
+/* Then a ',' may be taken for the end of a line, and the rest has other pairs. */
+static bool
+has_joined_lines(struct sf_span header)
+{
+    for (size_t i = 1; i < header.size; i++) {
+        if (header.data[i - 1] == ',' && header.data[i] == ' ')
+            return true;
+    }
+    return false;
+}
+
 static void
 compare(struct sf_span header, struct sf_span rest, size_t removed)
 {
     struct walk ours = walk_through(header, OURS), ours_left = walk_through(rest, OURS);
     struct walk other = walk_through(header, OTHER), other_left = walk_through(rest, OTHER);
 
-    must(ours.count == removed && ours_left.count == 0);
-    must(sf_span_equal(sf_buffer_span(&other.values), sf_buffer_span(&other_left.values)));
+    must(ours.count <= removed && ours_left.count == 0);
+    if (!has_joined_lines(header)) {
+        must(ours.count == removed);
+        must(sf_span_equal(sf_buffer_span(&other.values), sf_buffer_span(&other_left.values)));
+    }
     must(removed > 0 || sf_span_equal(header, rest));
     sf_buffer_fini(&ours.values);
     sf_buffer_fini(&ours_left.values);

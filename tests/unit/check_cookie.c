@@ -83,6 +83,26 @@ START_TEST(test_commas_belong_to_values)
 }
 END_TEST
 
+#define ID "abcdefghijklmnopqrstuvwxyz-_0123456789ABCDE"
+
+START_TEST(test_line_that_was_joined_behind_an_id_is_another)
+{
+    finds("id=" ID ", a=1", "<" ID ">");
+    finds("id=" ID ", a=1; b=2", "<" ID ">");
+    finds("a=1;id=" ID ", id=x", "<" ID ">");
+    finds("id=" ID ",a=1", "<" ID ",a=1>");
+    finds("id=" ID "x, a=1", "<" ID "x, a=1>");
+}
+END_TEST
+
+START_TEST(test_id_behind_a_comma_could_be_anybodys)
+{
+    finds("a=1, id=" ID, "");
+    finds("a=1, id=" ID "; id=x", "<x>");
+    finds("id=x, id=" ID, "<x>");
+}
+END_TEST
+
 START_TEST(test_value_may_be_empty_or_hold_equals_signs)
 {
     finds("id=", "<>");
@@ -161,6 +181,18 @@ START_TEST(test_removal_keeps_the_others_as_they_are)
     leaves("a=1; b=2; id=x", "a=1; b=2", 1);
     leaves("a=1;id=x;b=2", "a=1;b=2", 1);
     leaves("a = 1 ;  id=x;  b=  2", "a = 1 ;  b=  2", 1);
+}
+END_TEST
+
+START_TEST(test_removal_reaches_lines_that_were_joined)
+{
+    leaves("a=1, id=" ID, "a=1", 1);
+    leaves("a=1, id=" ID "; b=2", "a=1; b=2", 1);
+    leaves("a=1, id=" ID ", b=2", "a=1; b=2", 1);
+    leaves("id=" ID ", a=1", "a=1", 1);
+    leaves("id=" ID ", id=" ID, "", 2);
+    leaves(" id=" ID ", a=1, b=2; id=x", "a=1, b=2", 2);
+    leaves("a=1, id=" ID "x; b=1,id=" ID, "a=1, id=" ID "x; b=1,id=" ID, 0);
 }
 END_TEST
 
@@ -283,11 +315,14 @@ main(void)
     tcase_add_test(tests, test_every_duplicate_is_offered_in_order);
     tcase_add_test(tests, test_quotes_around_a_value_are_taken_off);
     tcase_add_test(tests, test_commas_belong_to_values);
+    tcase_add_test(tests, test_line_that_was_joined_behind_an_id_is_another);
+    tcase_add_test(tests, test_id_behind_a_comma_could_be_anybodys);
     tcase_add_test(tests, test_value_may_be_empty_or_hold_equals_signs);
     tcase_add_test(tests, test_walk_ends_when_asked_to);
     tcase_add_test(tests, test_header_of_any_bytes_and_any_size_is_survived);
     tcase_add_test(tests, test_larger_header_holds_no_cookie_but_loses_ours);
     tcase_add_test(tests, test_removal_keeps_the_others_as_they_are);
+    tcase_add_test(tests, test_removal_reaches_lines_that_were_joined);
     tcase_add_test(tests, test_removal_takes_every_copy);
     tcase_add_test(tests, test_removal_without_a_copy_changes_no_byte);
     tcase_add_test(tests, test_defaults_make_a_safe_session_cookie);
