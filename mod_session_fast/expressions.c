@@ -25,13 +25,26 @@ session_for(const ap_expr_eval_ctx_t *ctx)
     return ctx->r == NULL ? NULL : sf_request_session(ctx->r);
 }
 
+/*
+ * The text may go into a header of a request or a response, where a line end begins the next one:
+ * applications store what visitors type.
+ */
+static const char *
+harmless(const char *text)
+{
+    for (const char *c = text; c != NULL && *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return "";
+    }
+    return text == NULL ? "" : text;
+}
+
 static const char *
 field_value(ap_expr_eval_ctx_t *ctx, const void *data, const char *name)
 {
     (void)data;
     struct sf_request_session *session = session_for(ctx);
-    const char *value = session == NULL ? NULL : sf_request_session_field(session, ctx->r, name);
-    return value == NULL ? "" : value;
+    return harmless(session == NULL ? NULL : sf_request_session_field(session, ctx->r, name));
 }
 
 static const char *
@@ -43,7 +56,8 @@ user_value(ap_expr_eval_ctx_t *ctx, const void *data)
         session == NULL ? NULL : sf_request_session_fields(session, ctx->r);
     if (fields == NULL)
         return "";
-    return apr_pstrmemdup(ctx->p, (const char *)fields->head.user.data, fields->head.user.size);
+    return harmless(
+        apr_pstrmemdup(ctx->p, (const char *)fields->head.user.data, fields->head.user.size));
 }
 
 static const char *

@@ -2,6 +2,7 @@
 """Sessions in httpd's own access control and expressions."""
 import pytest
 
+from harness.backend import Backend
 from harness.servers import Servers
 from harness.site import change, log_in
 
@@ -30,13 +31,27 @@ Alias /expression/ "{folder}/site/member/"
     Require expr "session('role') == 'admin'"
     Header always set X-Role "expr=%{session:role}"
 </Location>
+ScriptAlias /handed-on/ "{folder}/cgi/"
+<Location "/handed-on/">
+    SessionFast On
+    RequestHeader set X-Theme "expr=%{session:theme}"
+    RequestHeader set X-User "expr=%{SESSION_USER}"
+    Header always set X-Theme "expr=[%{session:theme}]"
+    Header set X-User "expr=[%{SESSION_USER}]"
+    Header set X-Function "expr=[%{tolower:%{session:theme}}]"
+</Location>
+ProxyPass "/proxied/" "http://127.0.0.1:%(backend)d/"
+<Location "/proxied/">
+    SessionFast On
+    RequestHeader set X-Theme "expr=%{session:theme}"
+</Location>
 """
 
 
 @pytest.fixture(scope="module")
 def server(probe):
-    with Servers(probe) as servers:
-        yield servers.start("event", extra=SITE)
+    with Servers(probe) as servers, Backend() as backend:
+        yield servers.start("event", extra=SITE.replace("%(backend)d", str(backend.port)))
 
 
 def allowed(browser, place):
@@ -76,3 +91,25 @@ def test_expression(browser):
     response = browser.get("/expression/index.html")
     assert response.status == 200
     assert response.one("X-Role") == "admin"
+
+
+@pytest.mark.parametrize("evil", ["dark%0D%0AX-Admin:%20yes", "dark%0AX-Admin:%20yes", "dark%0D", "dark%7F", "a%09b%01"])
+def test_an_expression_cannot_make_a_header(browser, evil):
+    """Fields hold what visitors type; a line end in it would begin a header of its own."""
+    change(browser, f"X-Session-Set: theme={evil}")
+    response = browser.get("/handed-on/probe")
+    assert response.status == 200
+    assert response.variables.get("HTTP_X_THEME", "") == ""
+    assert response.one("X-Theme") == "[]" and response.one("X-Function") == "[]"
+    assert not response.all("X-Admin") and "X_ADMIN" not in response.text
+    response = browser.get("/proxied/")
+    assert response.variables.get("x-theme", "") == ""
+    assert "x-admin" not in response.variables
+
+
+def test_an_expression_hands_on_other_text(browser):
+    change(browser, "X-Session-Set: theme=dark%C3%A9+%22")
+    change(browser, "X-Session-Login: alice")
+    response = browser.get("/handed-on/probe")
+    assert response.variables["HTTP_X_USER"] == "alice"
+    assert response.one("X-Theme") == "[dark\u00c3\u00a9 \"]" and response.one("X-User") == "[alice]"
