@@ -85,7 +85,15 @@ sf_exchange_is_control(const char *header)
 bool
 sf_exchange_is_spoof(const char *header)
 {
-    return behind_prefix(header, "Session") != NULL || behind_prefix(header, "X-Session") != NULL;
+    static const char *const names[] = {"Session", "X-Session"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *rest = behind_prefix(header, names[i]);
+
+        if (rest != NULL && (*rest == '\0' || fold(*rest) == '-'))
+            return true;
+    }
+    return false;
 }
 
 static enum control

@@ -32,8 +32,8 @@ void sf_exchange_free(struct sf_exchange *exchange);
 bool sf_exchange_is_control(const char *header);
 
 /*
- * Request headers that must not get through: all that CGI would make HTTP_SESSION... or
- * HTTP_X_SESSION... of.
+ * Request headers that must not get through: all that CGI would make HTTP_SESSION, HTTP_X_SESSION,
+ * HTTP_SESSION_... or HTTP_X_SESSION_... of.
  */
 bool sf_exchange_is_spoof(const char *header);
 

@@ -78,12 +78,16 @@ sf_export_allows(const char *fields, struct sf_span name)
 bool
 sf_export_is_ours(const char *variable_name)
 {
-    static const char *const prefixes[] = {"SESSION_", "HTTP_SESSION", "HTTP_X_SESSION"};
+    static const char redirect[] = "REDIRECT_";
+    static const char *const names[] = {"SESSION", "HTTP_SESSION", "HTTP_X_SESSION"};
 
-    if (strcasecmp(variable_name, "SESSION") == 0)
-        return true;
-    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-        if (strncasecmp(variable_name, prefixes[i], strlen(prefixes[i])) == 0)
+    while (strncasecmp(variable_name, redirect, sizeof(redirect) - 1) == 0)
+        variable_name += sizeof(redirect) - 1;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        size_t size = strlen(names[i]);
+
+        if (strncasecmp(variable_name, names[i], size) == 0 &&
+            (variable_name[size] == '\0' || variable_name[size] == '_'))
             return true;
     }
     return false;

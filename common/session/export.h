@@ -45,7 +45,10 @@ enum sf_status sf_export_environment(const struct sf_session *session, const str
                                      const struct sf_export_options *options,
                                      sf_export_variable_fn *variable, void *context) SF_MUST_CHECK;
 
-/* "SESSION", "SESSION_...", "HTTP_SESSION...", "HTTP_X_SESSION...". */
+/*
+ * SESSION, HTTP_SESSION, HTTP_X_SESSION, and each with "_..." behind it; with any number of REDIRECT_
+ * in front, which web servers put there when they redirect inside.
+ */
 bool sf_export_is_ours(const char *variable_name);
 
 /*

@@ -334,7 +334,8 @@ START_TEST(test_spoofed_request_headers_are_known_in_any_spelling)
          *name != NULL; name++)
         ck_assert_msg(sf_exchange_is_spoof(*name), "%s", *name);
     for (const char *const *name =
-             (const char *const[]){"", "Cookie", "Sess", "X-Sess", "My-Session", "XSession", NULL};
+             (const char *const[]){"", "Cookie", "Sess", "X-Sess", "My-Session", "XSession", "Sessions",
+                                   "SessionExtra", "X-SessionToken", NULL};
          *name != NULL; name++)
         ck_assert_msg(!sf_exchange_is_spoof(*name), "%s", *name);
 }

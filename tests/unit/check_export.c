@@ -234,11 +234,14 @@ START_TEST(test_ours_are_all_names_that_could_be_taken_for_ours)
 {
     for (const char *const *name =
              (const char *const[]){"SESSION", "SESSION_USER", "SESSION_FIELD_X", "session_user",
-                                   "HTTP_SESSION", "HTTP_SESSION_USER", "HTTP_X_SESSION_SET", NULL};
+                                   "HTTP_SESSION", "HTTP_SESSION_USER", "HTTP_X_SESSION",
+                                   "HTTP_X_SESSION_SET", "REDIRECT_SESSION_FIELD_X",
+                                   "REDIRECT_REDIRECT_HTTP_SESSION", NULL};
          *name != NULL; name++)
         ck_assert_msg(sf_export_is_ours(*name), "%s", *name);
     for (const char *const *name = (const char *const[]){"", "PATH", "SESSIONS", "MY_SESSION",
-                                                         "HTTP_COOKIE", "HTTP_X_SESS", NULL};
+                                                         "HTTP_COOKIE", "HTTP_X_SESS", "HTTP_SESSIONTOKEN",
+                                                         "HTTP_X_SESSIONS", "REDIRECT_", NULL};
          *name != NULL; name++)
         ck_assert_msg(!sf_export_is_ours(*name), "%s", *name);
 }
