@@ -182,6 +182,19 @@ add_field_ops(const struct saving *saving)
     return status;
 }
 
+/*
+ * Who logs in again as the same user writes what was there already, or a new password. mod_auth_form
+ * takes a form at its login handler, or in a POST to any page.
+ */
+static bool
+is_login_again(const struct saving *saving)
+{
+    const char *handler = saving->r->handler;
+    bool differs_nowhere = saving->ops->count == 0;
+    return (handler != NULL && strcmp(handler, "form-login-handler") == 0) ||
+           (saving->r->method_number == M_POST && differs_nowhere);
+}
+
 static enum sf_status
 add_login(struct saving *saving, const char *user)
 {
@@ -209,6 +222,12 @@ add_ops(struct saving *saving)
     const char *login =
         difference.login != NULL || !difference.user_left ? difference.login : difference.user;
     enum sf_status status = login != NULL ? add_login(saving, login) : SF_OK;
+    if (status == SF_OK)
+        status = add_field_ops(saving);
+    if (status != SF_OK || login != NULL || difference.user == NULL || !is_login_again(saving))
+        return status;
+    saving->ops->count = 0; /* once more, behind the login */
+    status = add_login(saving, difference.user);
     return status == SF_OK ? add_field_ops(saving) : status;
 }
 

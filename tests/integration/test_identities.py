@@ -82,6 +82,18 @@ def test_the_same_user_in_another_realm_keeps_everything(alice):
     assert left["SESSION_FIELD_SECRET"] == "alices"
 
 
+def test_login_again_as_the_same_user_replaces_the_id(alice):
+    """Whoever has got hold of the old id loses it with the next login."""
+    for target in ("/open-login", "/open-login"):
+        old = alice.id
+        response = log_in(alice, "alice", target)
+        assert response.status == 302 and len(response.all("Set-Cookie")) == 1
+        assert alice.id != old
+        assert member(alice) == "alice" and session(alice)["SESSION_FIELD_SECRET"] == "alices"
+    response = alice.post("/member/cgi/probe", "a=1")
+    assert response.status == 200 and not response.all("Set-Cookie")
+
+
 def test_login_by_the_application_over_a_form(alice):
     change(alice, "X-Session-Login: carol")
     assert session(alice) == {"SESSION_USER": "carol"}
