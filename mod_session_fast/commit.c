@@ -42,6 +42,7 @@ take_result(struct sf_request_session *session, const struct sf_saved *saved)
         session->key = saved->id.key;
         session->cookie = SF_COOKIE_SEND;
         session->is_new |= saved->created;
+        session->is_ambiguous = false;
         session->state = SF_SESSION_ACTIVE;
     }
     if (saved->ended) {
@@ -115,11 +116,16 @@ settle(struct sf_request_session *session, request_rec *r, enum sf_status status
         refuse(session, r, status);
         break;
     case SF_NOT_FOUND:
-        /* Ended while this request was at work: nothing brings it back, the page is still good. */
+        /*
+         * Ended while this request was at work: nothing brings it back, the page is still good. Or
+         * nobody could say which session was meant, and a new one would make that worse.
+         */
         session->state = SF_SESSION_NONE;
         session->is_over = true;
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                      "SF0512: the session was ended meanwhile: change dropped");
+                      "SF0512: %s: change dropped",
+                      session->is_ambiguous ? "the request has several sessions"
+                                            : "the session was ended meanwhile");
         break;
     case SF_CONFLICT:
     case SF_FULL:
@@ -134,7 +140,7 @@ settle(struct sf_request_session *session, request_rec *r, enum sf_status status
 
 /*
  * A login makes a session where there is none, also when the old one has just ended or was
- * replaced: the user has shown a password. Where nobody knows, only a login may: anything else
+ * replaced, or when several could be meant: the user has shown a password. Where nobody knows, only a login may: anything else
  * would take the place of a session that may be alive.
  */
 static enum sf_status
@@ -146,7 +152,7 @@ commit(struct sf_request_session *session, request_rec *r, const struct sf_ops *
     const struct sf_key *key = session->state == SF_SESSION_ACTIVE ? &session->key : NULL;
     if (front == NULL || (session->state == SF_SESSION_UNKNOWN && !is_login))
         return SF_UNAVAILABLE;
-    if (session->is_over && !is_login)
+    if ((session->is_over || session->is_ambiguous) && !is_login)
         return SF_NOT_FOUND;
     const struct sf_config config = effective_config(session, r);
     enum sf_status status = sf_front_apply(front, key, ops, &config, sf_clock_wall(), saved_out);

@@ -18,16 +18,18 @@ APLOG_USE_MODULE(session_fast);
 
 /*
  * Whatever set them (a header of the client, SetEnvIf, an outer request): these names say what the
- * session says.
+ * session says. HTTP_SESSION is mod_session's where that is on.
  */
 static void
 remove_ours(request_rec *r)
 {
+    bool has_own = sf_mod_session_is_on(sf_server_of(r->server)->process, r);
     const apr_array_header_t *array = apr_table_elts(r->subprocess_env);
     const apr_table_entry_t *row = (const void *)array->elts;
     apr_array_header_t *names = apr_array_make(r->pool, 4, sizeof(const char *));
     for (int i = 0; i < array->nelts; i++) {
-        if (sf_export_is_ours(row[i].key) && strcmp(row[i].key, "HTTP_SESSION") != 0)
+        bool is_own = has_own && strcmp(row[i].key, "HTTP_SESSION") == 0;
+        if (sf_export_is_ours(row[i].key) && !is_own)
             APR_ARRAY_PUSH(names, const char *) = row[i].key;
     }
     for (int i = 0; i < names->nelts; i++)
@@ -98,12 +100,27 @@ drop_if_too_large(request_rec *r)
     }
 }
 
+/*
+ * A place without sessions, by a redirect or as a part of a page: it sees nothing of the session of
+ * the others, and not their cookie either.
+ */
+static void
+leave_nothing(request_rec *r)
+{
+    if (sf_request_sessions_all(r) == NULL)
+        return;
+    remove_ours(r);
+    sf_hidden_cookie_hide(r);
+}
+
 int
 sf_environment_fixups(request_rec *r)
 {
     struct sf_request_session *session = sf_request_session(r);
-    if (session == NULL)
+    if (session == NULL) {
+        leave_nothing(r);
         return DECLINED;
+    }
     sf_request_session_read(session, r);
     export_session(session, r);
     drop_if_too_large(r);

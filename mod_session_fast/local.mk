@@ -7,6 +7,7 @@ mod_session_fast_la_SOURCES = \
 	%D%/check_config.c \
 	%D%/check_places.c \
 	%D%/child_process.c \
+	%D%/choose_id.c \
 	%D%/commit.c %D%/controls.c \
 	%D%/daemon_holder.c %D%/daemon_holder.h \
 	%D%/daemon_keeper.c %D%/daemon_keeper.h \
@@ -21,7 +22,8 @@ mod_session_fast_la_SOURCES = \
 	%D%/provider.c \
 	%D%/request_headers.c \
 	%D%/request_session.c \
-	%D%/response_headers.c
+	%D%/response_headers.c \
+	%D%/seldom.c
 mod_session_fast_la_CPPFLAGS = $(AM_CPPFLAGS) $(APACHE_CPPFLAGS) -DSF_DAEMON_PATH='"$(sbindir)/session-fastd"'
 # httpd's macros cast away const and narrow integers.
 mod_session_fast_la_CFLAGS = $(AM_CFLAGS) -Wno-conversion -Wno-cast-qual

@@ -82,6 +82,7 @@ register_hooks(apr_pool_t *pool)
     ap_hook_header_parser(sf_request_headers_parse, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(sf_check_place, NULL, NULL, APR_HOOK_REALLY_FIRST - 1);
     ap_hook_fixups(sf_request_headers_fixups, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_fixups(sf_request_headers_fixups_last, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_fixups(sf_environment_fixups, after_session, NULL, APR_HOOK_MIDDLE);
     ap_hook_insert_filter(sf_environment_insert_filter, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_insert_filter(sf_response_headers_insert_filter, after_expires, NULL, APR_HOOK_MIDDLE);

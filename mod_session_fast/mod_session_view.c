@@ -23,6 +23,12 @@ sf_mod_session_max_age(const struct sf_process *process, const request_rec *r)
     return conf != NULL && conf->maxage > 0 ? conf->maxage : 0;
 }
 
+bool
+sf_mod_session_is_on(const struct sf_process *process, const request_rec *r)
+{
+    return session_conf_of(process, r) != NULL;
+}
+
 static bool
 begins_with_one_of(const char *uri, const apr_array_header_t *prefixes)
 {

@@ -13,6 +13,7 @@
 #include <apr_tables.h>
 #include <http_config.h>
 #include <httpd.h>
+#include <stdatomic.h>
 #include <util_filter.h>
 
 #include <mod_session.h>
@@ -38,6 +39,14 @@ struct sf_place {
 
 struct sf_keeper;
 
+/* A message that clients or applications can cause with each request. Zero to begin with. */
+struct sf_seldom {
+    _Atomic sf_time next;
+    _Atomic unsigned times;
+};
+/* seldom.c: true once a minute, and how often it was asked since. Thread safe. */
+bool sf_seldom(struct sf_seldom *seldom, unsigned *times_out);
+
 /* One for the whole configuration; each child process fills in its own front. */
 struct sf_process {
     struct sf_config config;         /* INSTANCE options */
@@ -47,6 +56,7 @@ struct sf_process {
     module *mod_session;             /* NULL: not loaded */
     const ap_directive_t *directives[SF_OPTION_COUNT]; /* INSTANCE options, for messages */
     struct sf_keeper *keeper;        /* httpd's parent only */
+    struct sf_seldom ambiguous_ids, raw_answers; /* a child's */
     bool is_used;                    /* a directive of ours stands somewhere */
 };
 
@@ -112,6 +122,8 @@ enum sf_session_state {
 
 enum sf_cookie_answer { SF_COOKIE_NOTHING, SF_COOKIE_SEND, SF_COOKIE_CLEAR };
 
+#define SF_IDS_MAX 4 /* of one cookie name in one request */
+
 /*
  * One for each client request and cookie name, shared by its internal redirects and subrequests;
  * lives in the pool of the first request of the chain.
@@ -128,7 +140,9 @@ struct sf_request_session {
     const struct sf_config *config; /* of the place that asked last; lives as long as top */
     struct sf_process *process;
     const char *cookie_name;
-    bool has_id;                    /* a well-formed id of ours came in */
+    struct sf_key ids[SF_IDS_MAX];  /* well-formed ones of ours that came in, all different */
+    unsigned id_count;
+    bool is_ambiguous;              /* several of them are alive: none is used */
     const char *cookie_header;      /* as the client sent it; NULL: ours was not taken out */
     enum sf_session_state state;
     struct sf_key key;
@@ -193,6 +207,14 @@ enum sf_status sf_request_session_apply(struct sf_request_session *session, requ
  */
 void sf_request_session_end(struct sf_request_session *session, request_rec *r);
 
+/* ---- which id (choose_id.c) ---- */
+
+/* Looks at the cookies, not at L1. */
+void sf_choose_id_collect(struct sf_request_session *session, const char *cookie_header);
+
+/* For several ids. true: key is that of the one session; false: state says what is the matter. */
+bool sf_choose_id(struct sf_request_session *session, request_rec *r);
+
 /* ---- the cookie in the request (hidden_cookie.c) ---- */
 
 /* Takes the cookies of this chain of requests out of what applications and servers behind see. */
@@ -215,6 +237,7 @@ void sf_hidden_cookie_show_to(const ap_filter_t *filter, request_rec *r);
 
 /* mod_session's own limit at this place in seconds; 0: none, or mod_session is off here. */
 long sf_mod_session_max_age(const struct sf_process *process, const request_rec *r);
+bool sf_mod_session_is_on(const struct sf_process *process, const request_rec *r);
 /* Is mod_session on here, but this URL left out by SessionInclude or SessionExclude? */
 bool sf_mod_session_excludes(const struct sf_process *process, const request_rec *r);
 
@@ -238,6 +261,7 @@ void sf_environment_note(struct sf_request_session *session, request_rec *r);
 int sf_request_headers_post_read(request_rec *r);
 int sf_request_headers_parse(request_rec *r);
 int sf_request_headers_fixups(request_rec *r);
+int sf_request_headers_fixups_last(request_rec *r);
 
 /*
  * controls.c: the X-Session-* headers of applications.

@@ -6,6 +6,7 @@
 #include "mod_session_fast/module.h"
 
 #include <http_log.h>
+#include <string.h>
 
 #include "common/session/exchange.h"
 
@@ -40,6 +41,8 @@ sf_request_headers_post_read(request_rec *r)
 {
     if (sf_server_of(r->server)->is_enabled)
         remove_spoofs(r);
+    if (r->method_number == M_TRACE && sf_server_of(r->server)->process->is_used)
+        apr_table_unset(r->headers_in, "Cookie"); /* the answer would show it to scripts */
     sf_controls_redirected(r);
     return DECLINED;
 }
@@ -62,4 +65,40 @@ sf_request_headers_fixups(request_rec *r)
 {
     struct sf_request_session *session = r->main != NULL ? sf_request_session(r) : NULL;
     return session != NULL ? sf_request_session_refuse(session, r) : DECLINED;
+}
+
+/* mod_cgi and mod_cgid hand the answer of such a program to the client as it is. */
+static bool
+answers_raw(const request_rec *r)
+{
+    const char *name = r->filename == NULL ? NULL : strrchr(r->filename, '/');
+    return name != NULL && strncmp(name, "/nph-", 5) == 0 && r->handler != NULL &&
+           strstr(r->handler, "cgi") != NULL;
+}
+
+static void
+warn_of_raw_answer(request_rec *r)
+{
+    unsigned times;
+    if (answers_raw(r) && sf_seldom(&sf_server_of(r->server)->process->raw_answers, &times)) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      "SF0525: an nph- program writes its own headers: its X-Session-* headers are "
+                      "not obeyed and reach the client, and no cookie is sent (%u times in this "
+                      "process since the last line)",
+                      times);
+    }
+}
+
+/*
+ * Once more when everything has been read that modules read before the handler: with MergeTrailers On
+ * the trailers of a form stand among the headers now.
+ */
+int
+sf_request_headers_fixups_last(request_rec *r)
+{
+    if (sf_request_session(r) == NULL)
+        return DECLINED;
+    remove_spoofs(r);
+    warn_of_raw_answer(r);
+    return DECLINED;
 }

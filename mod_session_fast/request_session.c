@@ -5,8 +5,6 @@
 #include <http_log.h>
 #include <string.h>
 
-#include "common/identity/cookie.h"
-
 APLOG_USE_MODULE(session_fast);
 
 /* ---- one for each client request ---- */
@@ -70,56 +68,6 @@ keep_config(const struct sf_config *config, const request_rec *r, apr_pool_t *po
 
 /* ---- the cookie ---- */
 
-struct candidates {
-    const struct sf_secrets *secrets;
-    struct sf_session_id id;
-    unsigned different; /* valid ids that are not the same */
-    unsigned refused;
-};
-
-static bool
-try_value(void *context, struct sf_span value)
-{
-    struct candidates *candidates = context;
-    struct sf_session_id id;
-    if (sf_session_id_parse(&id, value, candidates->secrets) != SF_OK) {
-        candidates->refused++;
-    } else if (candidates->different == 0 || !sf_key_equal(&id.key, &candidates->id.key)) {
-        candidates->id = id;
-        candidates->different++;
-    }
-    return true;
-}
-
-/*
- * A cookie of the same name can come from a sibling domain or another path, ours among them or not:
- * only our own ids count, and of two different ones of ours neither does, because one may be an
- * attacker's.
- */
-static void
-choose_id(struct sf_request_session *session, request_rec *r, const char *header)
-{
-    struct sf_front *front = session->process->front;
-    if (front == NULL) {
-        session->state = SF_SESSION_UNKNOWN;
-        return;
-    }
-    struct candidates candidates = {.secrets = sf_front_secrets(front)};
-    sf_cookie_each(sf_span_text(header), session->cookie_name, try_value, &candidates);
-    if (candidates.refused > 0)
-        sf_count_add(sf_front_counters(front), SF_COUNTER_ids_refused, candidates.refused);
-    if (candidates.different > 1) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                      "SF0510: the request has %u different session ids of this server in its "
-                      "cookies: none is used",
-                      candidates.different);
-    }
-    if (candidates.different == 1) {
-        session->has_id = true;
-        session->key = candidates.id.key;
-    }
-}
-
 static bool
 header_mentions(const char *header, const char *cookie_name)
 {
@@ -167,7 +115,7 @@ sf_request_session(request_rec *r)
         session = make_session(top, process, config->cookie_name);
         session->config = keep_config(config, r, top->pool);
         if (mentioned)
-            choose_id(session, r, header);
+            sf_choose_id_collect(session, header);
     } else if (r->main == NULL) {
         session->config = config;
     }
@@ -235,9 +183,12 @@ sf_request_session_read(struct sf_request_session *session, request_rec *r)
 {
     if (session->state != SF_SESSION_UNREAD)
         return session->state;
-    if (session->has_id)
+    bool has_one = session->id_count == 1;
+    if (session->id_count > 1)
+        has_one = sf_choose_id(session, r);
+    if (has_one)
         read_now(session, r);
-    else
+    else if (session->state == SF_SESSION_UNREAD)
         session->state = SF_SESSION_NONE;
     return session->state;
 }
@@ -245,7 +196,7 @@ sf_request_session_read(struct sf_request_session *session, request_rec *r)
 bool
 sf_request_session_is_certain(struct sf_request_session *session, request_rec *r)
 {
-    return sf_request_session_read(session, r) != SF_SESSION_UNKNOWN;
+    return sf_request_session_read(session, r) != SF_SESSION_UNKNOWN && !session->is_ambiguous;
 }
 
 const struct sf_session *

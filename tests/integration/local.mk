@@ -49,4 +49,5 @@ EXTRA_DIST += \
 	%D%/test_require.py \
 	%D%/test_restarts.py \
 	%D%/test_rotation.py \
-	%D%/test_spoofing.py
+	%D%/test_spoofing.py \
+	%D%/test_two_ids.py

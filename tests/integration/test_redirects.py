@@ -18,6 +18,22 @@ ScriptAlias /excluded/ "{folder}/cgi/"
     Session On
     SessionExclude /excluded/
 </Location>
+ScriptAlias /part/ "{folder}/cgi/"
+<Location "/part/">
+    SessionFast On
+    SessionFastExport shown
+</Location>
+LoadModule include_module %(modules)s/mod_include.so
+<Directory "{folder}/site">
+    Options +Includes
+</Directory>
+Alias /ssi/ "{folder}/site/ssi/"
+<Location "/ssi/">
+    SessionFast On
+    Session On
+    SessionEnv On
+    SetOutputFilter INCLUDES
+</Location>
 # Each of these replaces what its application says by an error page.
 <LocationMatch "^/failing-(on|off|silent)/(?<page>[a-z]+\\.php)$">
     SetHandler "proxy:unix:{folder}/php.sock|fcgi://php/"
@@ -45,7 +61,11 @@ INCREMENT = "X-Session-Increment: n"
 @pytest.fixture(scope="module", params=["prefork", "worker", "event"])
 def server(request, probe):
     with Servers(probe) as servers:
-        yield servers.start(request.param, extra=SITE, php=build.php_fpm() is not None)
+        server = servers.make(request.param, extra=SITE.replace("%(modules)s", str(build.HTTPD_MODULES)),
+                              php=build.php_fpm() is not None)
+        (server.folder / "site/ssi").mkdir()
+        (server.folder / "site/ssi/page.html").write_text('<!--#include virtual="/plain/probe.sh" -->')
+        yield server.start()
 
 
 def user_of(browser):
@@ -106,3 +126,35 @@ def test_error_page_at_another_place(server, browser):
     session = browser.get("/app/probe").session
     assert session["SESSION_FIELD_N"] == "3"
     assert "SESSION_USER" not in session
+
+
+def sessions_in(response):
+    """Names of variables that tell something of a session, and whatever holds the cookie."""
+    assert response.status == 200, response
+    return {name for name in response.variables if "SESSION" in name} - {"SESSION_STATE"}
+
+
+def test_a_redirect_brings_nothing_along(browser):
+    """httpd calls the environment of the request before REDIRECT_..., once more for each redirect."""
+    change(browser, "X-Session-Set: secret=S&shown=O")
+    change(browser, "X-Session-Login: alice")
+    for way in ((("/app/probe", []), ("/part/probe", [])), (("/app/probe", []), ("/app/probe", []), ("/part/probe", [])),
+                (("/legacy/probe", []), ("/part/probe", []))):
+        response = browser.get(leads(*way))
+        assert response.variables["REDIRECT_STATUS"] == "200"
+        assert "SESSION_FIELD_SHOWN" in sessions_in(response)
+        assert not [name for name in sessions_in(response) if name.startswith(("REDIRECT_", "HTTP_"))]
+        assert "secret" not in response.text.replace("header=", "").lower() and browser.id not in response.text
+    for way in ((("/app/probe", []), ("/plain/probe", [])), (("/app/probe", []), ("/app/probe", []), ("/plain/probe", []))):
+        response = browser.get(leads(*way))
+        assert not sessions_in(response) and browser.id not in response.text
+    response = browser.get(leads(("/plain/probe", []), ("/plain/probe", []), ("/app/probe", [])))
+    assert response.session["SESSION_USER"] == "alice"
+    assert browser.id not in response.text, "in REDIRECT_REDIRECT_HTTP_COOKIE"
+
+
+def test_a_part_of_a_page_brings_nothing_along(browser):
+    change(browser, "X-Session-Set: secret=S")
+    response = browser.get("/ssi/page.html")
+    assert "QUERY_STRING" in response.text
+    assert not sessions_in(response) and "SESSION_STATE" not in response.variables and browser.id not in response.text

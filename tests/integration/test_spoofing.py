@@ -3,7 +3,8 @@
 import pytest
 
 from harness.backend import Backend
-from harness.site import change, log_in
+from harness.servers import MPMS
+from harness.site import PASSWORD, change, log_in
 
 FORGED = [("Session", "user=admin"), ("X-Session-User", "admin"), ("Session_User", "x"), ("SESSION_USER", "admin"),
           ("Session-User", "admin"), ("Session.User", "admin"), ("x-session-set", "role=admin"),
@@ -59,6 +60,68 @@ def test_logged_in_client(server, page):
     response = browser.get(page, FORGED)
     assert_not_forged(response)
     assert response.session["SESSION_USER"] == "bob"
+    browser.close()
+
+
+@pytest.mark.parametrize("mpm", MPMS)
+def test_trailers_are_no_way_around(servers, mpm):
+    """MergeTrailers: what comes behind a form that mod_auth_form has read stands among the headers then."""
+    server = servers.start(mpm, extra="""
+MergeTrailers On
+ScriptAlias /posted/ "{folder}/cgi/"
+<Location "/posted/">
+    SessionFast On
+    Session On
+    AuthType form
+    AuthName members
+    AuthFormProvider file
+    AuthUserFile "{folder}/users"
+    Require valid-user
+</Location>
+""")
+    form = f"httpd_username=alice&httpd_password={PASSWORD}"
+    connection = server.connection()
+    connection.send_raw("\r\n".join([
+        "POST /posted/probe HTTP/1.1", "Host: localhost", "Content-Type: application/x-www-form-urlencoded",
+        "Transfer-Encoding: chunked", "", f"{len(form):x}", form, "0", "Session: user=admin", "X-Session-User: admin",
+        "X-Other: seen", "", ""]).encode())
+    response = connection.receive("POST")
+    connection.close()
+    assert response.status == 200
+    assert response.variables["HTTP_X_OTHER"] == "seen", "or this shows nothing"
+    assert_not_forged(response)
+
+
+def test_trace_does_not_show_the_cookie(server):
+    browser = server.browser()
+    change(browser, "X-Session-Set: a=1")
+    for place in ("/app/probe", "/plain/probe"):
+        response = browser.request("TRACE", place, [("Cookie", f"__Host-id={browser.id}"), ("X-Other", "shown")])
+        assert response.status == 200 and "shown" in response.text
+        assert browser.id not in response.text
+    browser.close()
+
+
+def test_other_names_are_left_alone(server):
+    browser = server.browser()
+    response = browser.get("/app/probe", [("SessionExtra", "1"), ("X-SessionToken", "2"), ("X-Sessions", "3")])
+    seen = response.variables
+    assert (seen["HTTP_SESSIONEXTRA"], seen["HTTP_X_SESSIONTOKEN"], seen["HTTP_X_SESSIONS"]) == ("1", "2", "3")
+    browser.close()
+
+
+def test_raw_answers_are_warned_of(servers):
+    server = servers.make("event")
+    program = server.folder / "cgi/nph-raw.sh"
+    program.write_text("#!/bin/sh\nprintf 'HTTP/1.1 200 OK\\r\\nX-Session-Set: a=1\\r\\nContent-Length: 0\\r\\n\\r\\n'\n")
+    program.chmod(0o755)
+    server.start()
+    browser = server.browser()
+    for _ in range(3):
+        assert browser.get("/app/nph-raw.sh").status == 200
+        assert browser.get("/plain/nph-raw.sh").status == 200
+    assert 1 <= len(server.log_lines("SF0525")) <= len(server.workers())
+    assert browser.get("/app/probe").session["SESSION_STATE"] == "none"
     browser.close()
 
 
