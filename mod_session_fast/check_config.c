@@ -131,7 +131,7 @@ option_of(const struct sf_error *error)
 }
 
 static bool
-check_instance(const server_rec *s, const struct sf_process *process, apr_pool_t *pool)
+check_instance(const struct sf_process *process, const char **what_out, apr_pool_t *pool)
 {
     struct sf_error error;
     uint64_t options;
@@ -142,10 +142,27 @@ check_instance(const server_rec *s, const struct sf_process *process, apr_pool_t
     }
     if (!is_right) {
         const ap_directive_t *directive = sf_directive_last(process->directives, options);
-        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, s, "SF0504: %s: %s",
-                     sf_directive_where(directive, pool), error.text);
+        *what_out = apr_pstrcat(pool, sf_directive_where(directive, pool), ": ", error.text, NULL);
     }
     return is_right;
+}
+
+/*
+ * httpd ends when this fails at a restart. A folder that is gone must not have that effect, say with
+ * the rotation of a log: the daemon that runs goes on.
+ */
+static bool
+accept_instance(const server_rec *s, struct sf_process *process, apr_pool_t *pconf)
+{
+    const char *what;
+    if (check_instance(process, &what, pconf))
+        return true;
+    if (sf_daemon_process_has_served()) {
+        process->refusal = what;
+        return true;
+    }
+    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, s, "SF0504: %s", what);
+    return false;
 }
 
 /* ---- two providers in one place: who answers is decided by the order of LoadModule ---- */
@@ -180,12 +197,11 @@ warn_of_rivals(const server_rec *s, const ap_directive_t *first, apr_pool_t *poo
 int
 sf_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
-    (void)pconf;
     (void)plog;
-    const struct sf_process *process = sf_server_of(s)->process;
+    struct sf_process *process = sf_server_of(s)->process;
     if (!process->is_used)
         return OK;
-    bool is_right = check_instance(s, process, ptemp);
+    bool is_right = accept_instance(s, process, pconf);
     for (const server_rec *host = s; is_right && host != NULL; host = host->next)
         is_right = sf_check_places(host, s, ptemp);
     warn_of_rivals(s, ap_conftree, ptemp);

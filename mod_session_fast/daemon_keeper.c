@@ -319,13 +319,18 @@ forget(void *context)
     return APR_SUCCESS;
 }
 
+struct sf_retained *
+sf_keeper_retained(void)
+{
+    struct sf_retained *retained = ap_retained_data_get(RETAINED_KEY);
+    return retained != NULL ? retained : ap_retained_data_create(RETAINED_KEY, sizeof *retained);
+}
+
 struct sf_keeper *
 sf_keeper_new(apr_pool_t *pconf, server_rec *s, struct sf_process *process)
 {
-    struct sf_retained *retained = ap_retained_data_get(RETAINED_KEY);
     struct sf_keeper *keeper = apr_pcalloc(pconf, sizeof *keeper);
-    keeper->retained =
-        retained != NULL ? retained : ap_retained_data_create(RETAINED_KEY, sizeof *retained);
+    keeper->retained = sf_keeper_retained();
     keeper->process = process;
     keeper->s = s;
     keeper->pconf = pconf;

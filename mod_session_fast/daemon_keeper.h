@@ -19,7 +19,8 @@ struct sf_retained {
     bool has_served;       /* httpd has run with it: from now on a failure must not end httpd */
     dev_t log_device;      /* where its standard error goes */
     ino_t log_file;
-    char lock_path[SF_INSTANCE_PATH_MAX]; /* of the instance that the child serves */
+    char lock_path[SF_INSTANCE_PATH_MAX];   /* of the instance that the child serves */
+    char config_path[SF_INSTANCE_PATH_MAX]; /* of the instance of this httpd; "": none */
 };
 
 /* A child as APR knows it; proc.pid 0: none. */
@@ -34,11 +35,13 @@ struct sf_keeper {
     struct sf_process *process;
     server_rec *s;
     apr_pool_t *pconf;
-    const struct sf_config *before; /* options of the last start, if they were others; or NULL */
+    const struct sf_config *before; /* the options until now, at a restart; NULL: nobody knows */
     struct sf_kept_child daemon;
     struct sf_kept_child guard;
     pid_t parent;
 };
+
+struct sf_retained *sf_keeper_retained(void);
 
 struct sf_keeper *sf_keeper_new(apr_pool_t *pconf, server_rec *s, struct sf_process *process);
 

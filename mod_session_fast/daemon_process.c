@@ -18,6 +18,12 @@ APLOG_USE_MODULE(session_fast);
 
 #define ANSWER_TIME (10 * SF_SECOND)
 
+bool
+sf_daemon_process_has_served(void)
+{
+    return sf_keeper_retained()->has_served;
+}
+
 void
 sf_daemon_process_child_init(void)
 {
@@ -65,12 +71,18 @@ prepare(struct sf_keeper *keeper, const char **differences_out, apr_pool_t *pool
     if (status != SF_OK)
         return status;
     *differences_out = sf_daemon_config_differs(process, pool);
-    if (*differences_out == NULL)
-        return SF_OK;
+    return *differences_out == NULL ? SF_OK
+                                    : sf_daemon_prove_config(process, keeper->s, pool, error);
+}
+
+static void
+remember_options(struct sf_keeper *keeper)
+{
     struct sf_config *before = apr_palloc(keeper->pconf, sizeof *before);
-    if (sf_daemon_read_config(before, process, keeper->pconf, error) == SF_OK)
+    struct sf_error error;
+    if (sf_daemon_read_config(before, keeper->retained->config_path, keeper->pconf, &error) ==
+        SF_OK)
         keeper->before = before;
-    return sf_daemon_prove_config(process, keeper->s, pool, error);
 }
 
 static void
@@ -146,7 +158,11 @@ set_up(struct sf_keeper *keeper, apr_pool_t *pool, struct sf_error *error)
     const char *differences = NULL;
     bool has_other_log = note_log(retained);
     enum sf_status status = SF_OK;
-    if (process->is_used)
+    if (retained->has_served)
+        remember_options(keeper);
+    if (process->refusal != NULL)
+        status = sf_error_set(error, SF_INVALID, "%s", process->refusal);
+    else if (process->is_used)
         status = sf_instance_resolve(&process->instance, &process->config, error);
     if (status == SF_OK && sf_keeper_is_needed(process))
         status = prepare(keeper, &differences, pool, error);
@@ -223,6 +239,7 @@ sf_daemon_process_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *p
     if (!is_set_up && !keeper->retained->has_served)
         return HTTP_INTERNAL_SERVER_ERROR;
     sf_keeper_listen(keeper);
+    apr_cpystrn(keeper->retained->config_path, process->instance.config_path, SF_INSTANCE_PATH_MAX);
     keeper->retained->has_served = true;
     return OK;
 }

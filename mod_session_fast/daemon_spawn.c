@@ -85,14 +85,14 @@ sf_daemon_config_differs(const struct sf_process *process, apr_pool_t *pool)
 }
 
 enum sf_status
-sf_daemon_read_config(struct sf_config *config_out, const struct sf_process *process,
-                      apr_pool_t *pool, struct sf_error *error)
+sf_daemon_read_config(struct sf_config *config_out, const char *path, apr_pool_t *pool,
+                      struct sf_error *error)
 {
     struct self self;
     enum sf_status status = become_user(&self, error);
     if (status != SF_OK)
         return status;
-    status = sf_config_read(config_out, process->instance.config_path, pool, error);
+    status = sf_config_read(config_out, path, pool, error);
     return become_self(&self, status, error);
 }
 

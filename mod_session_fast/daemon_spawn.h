@@ -20,7 +20,7 @@ gid_t sf_daemon_gid(void);
  * What the file says other than this configuration: the names of the options; NULL: nothing.
  */
 const char *sf_daemon_config_differs(const struct sf_process *process, apr_pool_t *pool);
-enum sf_status sf_daemon_read_config(struct sf_config *config_out, const struct sf_process *process,
+enum sf_status sf_daemon_read_config(struct sf_config *config_out, const char *path,
                                      apr_pool_t *pool, struct sf_error *error) SF_MUST_CHECK;
 enum sf_status sf_daemon_write_config(const struct sf_process *process, apr_pool_t *pool,
                                       struct sf_error *error) SF_MUST_CHECK;

@@ -55,6 +55,7 @@ struct sf_process {
     struct sf_front *front;          /* from child_init on; NULL: could not be opened */
     module *mod_session;             /* NULL: not loaded */
     const ap_directive_t *directives[SF_OPTION_COUNT]; /* INSTANCE options, for messages */
+    const char *refusal;             /* what is wrong with them, at a restart; NULL: nothing */
     struct sf_keeper *keeper;        /* httpd's parent only */
     struct sf_seldom ambiguous_ids, raw_answers; /* a child's */
     bool is_used;                    /* a directive of ours stands somewhere */
@@ -106,6 +107,7 @@ int sf_check_place(request_rec *r);
 int sf_daemon_process_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                                   server_rec *s);
 int sf_daemon_process_monitor(apr_pool_t *pool, server_rec *s);
+bool sf_daemon_process_has_served(void); /* this is a restart */
 void sf_daemon_process_child_init(void); /* in a child: leaves the parent's signal handler behind */
 
 /* child_process.c: httpd's children. */

@@ -194,6 +194,18 @@ def test_killed_httpd_of_two(server, servers):
     assert not is_alive(daemon)
 
 
+def test_second_httpd_with_wrong_options(server, servers):
+    daemon = server.daemon_pid()
+    second = second_of(servers, server)
+    second.write_configuration(instance=second.instance_lines + "SessionFastStore sqlite:")
+    second.graceful()
+    browser = second.browser()
+    change(browser, "X-Session-Set: theme=dark")
+    assert theme(browser) == "dark"
+    assert second.daemon_pid() == daemon
+    assert len(second.log_lines("error]")) == 1
+
+
 def test_two_httpds_that_disagree(server, servers):
     daemon = server.daemon_pid()
     second = second_of(servers, server, "SessionFastFlushBatch 77")
@@ -264,6 +276,26 @@ def test_refused_options_leave_the_daemon_alone(server, how):
     assert (server.instance / "instance.conf").read_bytes() == told
     server.write_configuration(instance="")
     server.graceful()
+    assert theme(browser) == "dark"
+
+
+@pytest.mark.parametrize("line", ["SessionFastStore sqlite:", "SessionFastStore sqlite:/tmp",
+                                  "SessionFastInstance /nonexistent/folder/instance", "SessionFastDaemon /nonexistent"])
+def test_wrong_options_at_a_restart(server, line):
+    """`apachectl graceful` would have refused them; a signal alone must not end httpd or its daemon either."""
+    browser = server.browser()
+    change(browser, "X-Session-Set: theme=dark")
+    daemon, told = server.daemon_pid(), (server.instance / "instance.conf").read_bytes()
+    server.write_configuration(instance=line)
+    server.graceful()
+    assert server.daemon_pid() == daemon
+    assert (server.instance / "instance.conf").read_bytes() == told
+    assert theme(browser) == "dark"
+    (error,) = server.log_lines("error]")
+    assert "SF0537" in error and f"{server.folder}/httpd.conf, line " in error and line.split()[0] in error
+    server.write_configuration(instance="")
+    server.graceful()
+    assert server.daemon_pid() == daemon
     assert theme(browser) == "dark"
 
 
