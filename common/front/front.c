@@ -354,7 +354,9 @@ sf_front_load(struct sf_front *front, const struct sf_key *key, const struct sf_
     enum sf_status status = look_up(&search, key, loaded);
     if (status == SF_OK && has_successor(loaded))
         status = judge_successor(&search, loaded);
-    struct sf_l1 *l1 = status == SF_OK && !loaded->is_former ? sf_front_l1(front) : NULL;
+    /* The cache keeps whole seconds: within one there is nothing to move, and nothing to look up again. */
+    bool has_moved = status == SF_OK && !loaded->is_former && loaded->last_access + SF_SECOND <= now;
+    struct sf_l1 *l1 = has_moved ? sf_front_l1(front) : NULL;
     if (l1 != NULL)
         sf_l1_touch(l1, key, now);
     return load_status(status);
