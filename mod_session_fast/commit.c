@@ -140,8 +140,8 @@ settle(struct sf_request_session *session, request_rec *r, enum sf_status status
 
 /*
  * A login makes a session where there is none, also when the old one has just ended or was
- * replaced, or when several could be meant: the user has shown a password. Where nobody knows, only a login may: anything else
- * would take the place of a session that may be alive.
+ * replaced, or when several could be meant: the user has shown a password. Where nobody knows, only
+ * a login may: anything else would take the place of a session that may be alive.
  */
 static enum sf_status
 commit(struct sf_request_session *session, request_rec *r, const struct sf_ops *ops,

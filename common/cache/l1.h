@@ -48,7 +48,8 @@ enum sf_l1_access { SF_L1_READ_ONLY, SF_L1_READ_WRITE };
 /*
  * Maps the segment; READ_WRITE claims a process slot (SF_FULL: all taken) that the kernel gives
  * back at death. SF_NOT_FOUND: no file. SF_UNAVAILABLE: it is being replaced. SF_INVALID: wrong
- * owner or mode, another layout, truncated; the text says what. After fork a handle belongs to the parent only: the child attaches anew.
+ * owner or mode, another layout, truncated; the text says what. After fork a handle belongs to the parent only: the
+ * child attaches anew.
  */
 enum sf_status sf_l1_attach(struct sf_l1 **l1_out, const struct sf_instance *instance,
                             enum sf_l1_access access, struct sf_error *error) SF_MUST_CHECK;
