@@ -39,7 +39,6 @@ class Httpd:
         self.port = processes.free_port()
         self.parent = None
         self.php = None
-        self.stops = []  # sizes of the log when httpd was told to end
         self.browsers = []
         self.log = folder / "error.log"
         self.instance = folder / "instance"
@@ -245,21 +244,18 @@ SessionFastDaemon "{self.folder}/bin/session-fastd"
     def crashes(self):
         """
         Lines about what must never happen, whatever a test does to the server. But the event MPM itself may crash while it
-        ends a child: its main thread closes sockets of connections that other threads are just giving back. httpd says
-        that it was told to end only when all children are gone: what counts is when it was told.
+        ends a child: its main thread closes sockets of connections that other threads are just giving back.
         """
-        found, is_ending, at = [], False, 0
-        for line in (self.log.read_bytes() if self.log.exists() else b"").splitlines(keepends=True):
-            text = line.decode("utf-8", "replace").rstrip()
-            if "SIGHUP received" in text or any(at <= stop < at + len(line) or stop == at for stop in self.stops):
+        found, is_ending = [], False
+        for line in self.log_text().splitlines():
+            if re.search("SIGHUP received|caught SIGTERM", line):
                 is_ending = self.mpm == "event"
-            elif "resuming normal operations" in text:
+            elif "resuming normal operations" in line:
                 is_ending = False
-            if re.search("Abort|Bus error|Assertion|Sanitizer|runtime error:", text):
-                found.append(text)
-            elif "Segmentation" in text and not is_ending:
-                found.append(text)
-            at += len(line)
+            if re.search("Abort|Bus error|Assertion|Sanitizer|runtime error:", line):
+                found.append(line)
+            elif "Segmentation" in line and not is_ending:
+                found.append(line)
         return found
 
     def report(self):
