@@ -15,6 +15,11 @@ async function step(what, action) {
     console.log(`ok  ${what}`);
 }
 
+/* Clicks what leads to another page, or to this one again, and returns when that page and its style sheet are there. */
+async function follow(page, selector) {
+    await Promise.all([page.waitForEvent('load'), page.click(selector)]);
+}
+
 async function shown(page, id) {
     return (await page.locator(`#${id}`).textContent()).trim();
 }
@@ -37,7 +42,7 @@ try {
     await step('logs in; the browser keeps the cookie of http://localhost with all its safe defaults', async () => {
         await page.fill('[name=httpd_username]', 'demo');
         await page.fill('[name=httpd_password]', 'demo');
-        await page.click('button');
+        await follow(page, 'button');
         assert.equal(new URL(page.url()).pathname, '/c/visits');
         assert.equal(await shown(page, 'user'), 'demo');
         const cookie = await sessionCookie(context);
@@ -48,21 +53,21 @@ try {
 
     await step('counts visits', async () => {
         const before = Number(await shown(page, 'visits'));
-        await page.click('text=Visit again');
-        await page.click('text=Visit again');
+        await follow(page, 'text=Visit again');
+        await follow(page, 'text=Visit again');
         assert.equal(Number(await shown(page, 'visits')), before + 2);
     });
 
     await step('changes the theme in the PHP page and sees it there', async () => {
-        await page.click('header >> text="Theme"');
+        await follow(page, 'header >> text="Theme"');
         await page.selectOption('[name=theme]', 'dark');
-        await page.click('text=Use it');
+        await follow(page, 'text=Use it');
         assert.equal(await shown(page, 'theme'), 'dark');
     });
 
     await step('sees the theme in the CGI pages, in words and in colours', async () => {
         for (const name of ['Visits', 'Cart', 'Session']) {
-            await page.click(`header >> text="${name}"`);
+            await follow(page, `header >> text="${name}"`);
             assert.equal(await shown(page, 'theme'), 'dark');
             const paper = await page.evaluate('getComputedStyle(document.body).backgroundColor');
             assert.equal(paper, 'rgb(20, 24, 31)');
@@ -70,24 +75,24 @@ try {
     });
 
     await step('puts something into the cart in the Perl page and sees it in the PHP page', async () => {
-        await page.click('header >> text="Cart"');
+        await follow(page, 'header >> text="Cart"');
         await page.fill('[name=item]', 'tea & <b>cake</b>');
-        await page.click('text=Put into the cart');
-        await page.click('header >> text="Theme"');
+        await follow(page, 'text=Put into the cart');
+        await follow(page, 'header >> text="Theme"');
         assert.equal(await shown(page, 'cart'), 'tea & <b>cake</b>');
     });
 
     await step('gets a new id in the shell page and is still the same', async () => {
         const before = (await sessionCookie(context)).value;
-        await page.click('header >> text="Session"');
-        await page.click('text="New id"');
+        await follow(page, 'header >> text="Session"');
+        await follow(page, 'text="New id"');
         assert.equal(await shown(page, 'user'), 'demo');
         assert.notEqual((await sessionCookie(context)).value, before);
     });
 
     const cookie = await sessionCookie(context);
     await step('logs out and has no cookie any more', async () => {
-        await page.click('text="Log out"');
+        await follow(page, 'text="Log out"');
         assert.equal(new URL(page.url()).pathname, '/login.html');
         assert.deepEqual(await context.cookies(base), []);
         await page.goto(`${base}/c/visits`);
