@@ -122,13 +122,15 @@ call_wait_for_task(struct call *call, struct caller_task *task, call_resume_fn *
 }
 
 void
-call_wait_for_store(struct call *call, const struct stored_mark *marks, size_t count, call_resume_fn *resume)
+call_wait_for_store(struct call *call, const struct stored_mark *marks, size_t count, sf_time wait,
+                    call_resume_fn *resume)
 {
     begin_wait(call, resume);
     struct waiting *waiting = &call->connection->waiting;
     for (size_t i = 0; i < count; i++)
         waiting->marks[i] = marks[i];
     waiting->mark_count = count;
+    waiting->until = sf_clock_steady() + wait;
     struct answer answer;
     if (store_waits_begin(call->daemon, call->connection, &answer))
         return;

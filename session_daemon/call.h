@@ -47,10 +47,12 @@ void call_wait_for_load_only(struct call *call, const struct sf_key *key, call_r
 
 /*
  * Until the store has these versions (none given: all that waits now). SF_INVALID: it has, but for records
- * that it refuses for themselves; SF_UNAVAILABLE: a batch failed; SF_UNCERTAIN: nothing known after five
- * seconds. May resume at once.
+ * that it refuses for themselves; SF_UNAVAILABLE: a batch failed; SF_UNCERTAIN: nothing known after `wait`.
+ * May resume at once.
  */
-void call_wait_for_store(struct call *call, const struct stored_mark *marks, size_t count, call_resume_fn *resume);
+#define CALL_STORE_WAIT (5 * SF_SECOND) /* where nobody says how long */
+void call_wait_for_store(struct call *call, const struct stored_mark *marks, size_t count, sf_time wait,
+                         call_resume_fn *resume);
 
 /* Until `task`, which the caller pushes afterwards, is finished. answer->task is it. */
 void call_wait_for_task(struct call *call, struct caller_task *task, call_resume_fn *resume);

@@ -20,6 +20,7 @@ struct request {
     bool has_key;
     bool is_end_command;
     bool must_be_stored;
+    sf_time store_wait; /* so long, if it must */
     struct sf_ops ops;
     struct sf_l1_change change; /* new_key and ops point into this struct */
 };
@@ -45,6 +46,7 @@ request_init(struct request *request, const struct call *call)
             .tombstone_lifetime = config->tombstone_lifetime,
             .end_reason = SF_END_LOGOUT,
         },
+        .store_wait = config->store_deadline,
     };
     sf_ops_init(&request->ops);
     request->change.ops = &request->ops;
@@ -83,8 +85,9 @@ read_new_key(struct call *call, size_t word, struct request *request)
 
 /* A word with a number behind it: where the number goes. NULL: it is no such word. */
 static sf_time *
-find_time(struct sf_span word, struct sf_l1_change *change)
+find_time(struct sf_span word, struct request *request)
 {
+    struct sf_l1_change *change = &request->change;
     if (word_is(word, "IDLE"))
         return &change->idle_timeout;
     if (word_is(word, "ABSOLUTE"))
@@ -93,6 +96,8 @@ find_time(struct sf_span word, struct sf_l1_change *change)
         return &change->rotate_grace;
     if (word_is(word, "TOMBSTONE"))
         return &change->tombstone_lifetime;
+    if (word_is(word, "WAIT"))
+        return &request->store_wait;
     return NULL;
 }
 
@@ -111,7 +116,7 @@ static bool
 read_option(struct call *call, size_t *word, struct request *request)
 {
     struct sf_span name = call->words[(*word)++];
-    sf_time *time = find_time(name, &request->change);
+    sf_time *time = find_time(name, request);
     if (time != NULL)
         return command_integer(call, (*word)++, 0, TIME_MAX, time);
     if (word_is(name, "NEWKEY"))
@@ -243,7 +248,7 @@ wait_until_stored(struct call *call, const struct request *request, const struct
         {.key = request->key, .version = 1},
     };
     call->connection->applied = *applied;
-    call_wait_for_store(call, marks, applied->rotated && request->has_key ? 2 : 1, stored);
+    call_wait_for_store(call, marks, applied->rotated && request->has_key ? 2 : 1, request->store_wait, stored);
 }
 
 static void
@@ -304,7 +309,7 @@ after_no_room(struct call *call, const struct request *request)
     enum apply_phase *phase = &call->connection->phase;
     if (*phase < APPLY_MADE_ROOM) {
         *phase = APPLY_MADE_ROOM;
-        call_wait_for_store(call, NULL, 0, written_out);
+        call_wait_for_store(call, NULL, 0, CALL_STORE_WAIT, written_out);
     } else if (!request->has_key) {
         write_now(call, request, NULL);
     } else if (sf_l1_drop(call->daemon->l1, &request->key) == SF_CONFLICT) {

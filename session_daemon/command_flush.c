@@ -19,17 +19,21 @@ void
 command_flush(struct call *call)
 {
     struct stored_mark marks[CONNECTION_MARKS_MAX];
-    size_t count = (call->count - 1) / 2;
-    if (call->count % 2 == 0) {
-        reply_error(call, SF_INVALID, "a version is missing behind the last key");
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        int64_t version;
-        if (!command_key(call, 1 + 2 * i, &marks[i].key)
-            || !command_integer(call, 2 + 2 * i, 0, INT64_MAX, &version))
+    sf_time wait = CALL_STORE_WAIT;
+    size_t word = 1, count = 0;
+    if (call->count > 1 && word_is(call->words[1], "WAIT")) {
+        if (!command_integer(call, 2, 0, INT64_MAX / 2, &wait))
             return;
-        marks[i].version = (uint64_t)version;
+        word = 3;
     }
-    call_wait_for_store(call, marks, count, flushed);
+    for (; word < call->count && count < CONNECTION_MARKS_MAX; word += 2, count++) {
+        int64_t version;
+        if (!command_key(call, word, &marks[count].key) || !command_integer(call, word + 1, 0, INT64_MAX, &version))
+            return;
+        marks[count].version = (uint64_t)version;
+    }
+    if (word < call->count)
+        reply_error(call, SF_INVALID, "too many keys");
+    else
+        call_wait_for_store(call, marks, count, wait, flushed);
 }

@@ -157,5 +157,5 @@ command_list(struct call *call)
 {
     struct scan words;
     if (read_words(call, &words))
-        call_wait_for_store(call, NULL, 0, begin_scan);
+        call_wait_for_store(call, NULL, 0, CALL_STORE_WAIT, begin_scan);
 }

@@ -16,7 +16,7 @@ static const struct command table[] = {
     {"SESSION.GET", command_get, 2, 2},
     {"SESSION.APPLY", command_apply, 4, SF_RESP_WORDS_MAX},
     {"SESSION.END", command_end, 2, 3},
-    {"SESSION.FLUSH", command_flush, 1, 1 + 2 * CONNECTION_MARKS_MAX},
+    {"SESSION.FLUSH", command_flush, 1, 3 + 2 * CONNECTION_MARKS_MAX},
     {"SESSION.LIST", command_list, 3, 4},
     {"SESSION.STATUS", command_status, 1, 1},
     {"PING", ping, 1, 2},

@@ -3,8 +3,7 @@
 
 #include "session_daemon/daemon.h"
 
-#define STORE_WAIT (5 * SF_SECOND) /* nobody waits longer for a batch */
-#define RETRY_SOON 100             /* ms: a writer that tries again so soon is worth waiting for */
+#define RETRY_SOON 100 /* ms: a writer that tries again so soon is worth waiting for */
 
 static bool
 has_marks(struct sf_l1 *l1, const struct waiting *waiting)
@@ -53,7 +52,6 @@ store_waits_begin(struct daemon *daemon, struct connection *connection, struct a
     sf_batch_writer_state(daemon->writer.batch, &writer);
     waiting->changes = sf_l1_changes(daemon->l1);
     waiting->failures = writer.failures;
-    waiting->until = sf_clock_steady() + STORE_WAIT;
     if (is_over(daemon, &writer, waiting, answer_out))
         return false;
     waiting->is_for_store = true;

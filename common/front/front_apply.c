@@ -15,7 +15,7 @@ struct change {
     const struct sf_ops *ops;
     const struct sf_config *config;
     sf_time now;                   /* wall clock */
-    sf_time deadline;              /* steady clock */
+    sf_time deadline;              /* of the change itself; steady clock */
     bool must_be_stored;
     bool has_new_id;               /* saved->id was made for it */
     struct sf_saved *saved;
@@ -122,6 +122,7 @@ add_options(struct words *words, const struct sf_config *config)
         {"ABSOLUTE", config->absolute_timeout},
         {"GRACE", config->rotate_grace},
         {"TOMBSTONE", config->tombstone_lifetime},
+        {"WAIT", config->store_deadline},
     };
     enum sf_status status = SF_OK;
     for (size_t i = 0; status == SF_OK && i < sizeof options / sizeof options[0]; i++)
@@ -221,7 +222,8 @@ apply_in_daemon(struct change *change)
     sf_buffer_init(&words->bytes, SF_RESP_BYTES_MAX);
     enum sf_status status = add_all(words, change);
     if (status == SF_OK) {
-        status = sf_front_ask(change->front, words->spans, words->count, change->deadline, &change->reply);
+        sf_time deadline = change->deadline + (change->must_be_stored ? change->config->store_deadline : 0);
+        status = sf_front_ask(change->front, words->spans, words->count, deadline, &change->reply);
         if (status == SF_OK) {
             status = take_reply(change);
         } else if (status == SF_UNCERTAIN && change->reply.count > 0) {
@@ -272,17 +274,21 @@ apply_somewhere(struct change *change)
 static enum sf_status
 wait_until_stored(struct change *change)
 {
-    char key_text[SF_KEY_TEXT + 1], old_text[SF_KEY_TEXT + 1] = "", version[24];
+    char key_text[SF_KEY_TEXT + 1], old_text[SF_KEY_TEXT + 1] = "", version[24], wait[24];
+    sf_time longest = change->config->store_deadline;
     sf_key_format(&change->where, key_text);
     snprintf(version, sizeof version, "%" PRIu64, change->saved->version);
-    struct sf_span words[5] = {sf_span_text("SESSION.FLUSH"), sf_span_text(key_text), sf_span_text(version)};
-    size_t count = 3;
+    snprintf(wait, sizeof wait, "%" PRId64, longest);
+    struct sf_span words[7] = {sf_span_text("SESSION.FLUSH"), sf_span_text("WAIT"), sf_span_text(wait),
+                               sf_span_text(key_text), sf_span_text(version)};
+    size_t count = 5;
     if (change->saved->rotated && change->key != NULL) {
         sf_key_format(change->key, old_text);
         words[count++] = sf_span_text(old_text);
         words[count++] = sf_span_text("1");
     }
-    enum sf_status status = sf_front_ask(change->front, words, count, change->deadline, &change->reply);
+    sf_time deadline = sf_clock_steady() + longest + change->config->deadline; /* for the store, and for the daemon */
+    enum sf_status status = sf_front_ask(change->front, words, count, deadline, &change->reply);
     change->saved->is_stored = status == SF_OK;
     return status == SF_OK ? SF_OK : SF_UNCERTAIN;
 }

@@ -6,8 +6,11 @@ Each test has two sessions: `cached`, which the shared cache knows, and `stored`
 """
 import os
 import signal
+import sqlite3
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
+from contextlib import contextmanager
 
 import pytest
 
@@ -49,7 +52,8 @@ Alias /guarded-valid/ "{folder}/site/"
     Require session-valid
 </Location>
 """
-IN_TIME = 1.0  # seconds: SessionFastDeadline is a quarter of one, the rest is for a busy machine
+DAEMON_DEADLINE = 0.25  # seconds: SessionFastDeadline
+IN_TIME = 1.0  # four of them: for a busy machine
 
 
 def two_sessions(server):
@@ -191,6 +195,42 @@ def test_store_away_when_httpd_starts(servers, as_root):
     assert_unknown(browser)
     set_mode(server, 0o600)
     wait_until(lambda: browser.get("/member/index.html").status == 200, "the store to be used", 20)
+
+
+def test_login_waits_for_a_slow_store(servers):
+    """Longer than SessionFastDeadline, which is for the daemon, as long as SessionFastStoreDeadline allows."""
+    server = servers.start("event")
+    browser = server.browser()
+    with ThreadPoolExecutor(1) as pool:
+        with locked(server.database):
+            login = pool.submit(log_in, browser)
+            with pytest.raises(TimeoutError):
+                login.result(timeout=2 * DAEMON_DEADLINE)
+        assert login.result(timeout=5).status == 302
+    assert browser.get("/member/index.html").status == 200
+    assert not server.log_lines("SF0403")
+
+
+def test_login_that_a_slow_store_does_not_confirm_in_time(servers):
+    server = servers.start("event", extra="SessionFastStoreDeadline 100ms")
+    browser = server.browser()
+    with locked(server.database):
+        assert log_in(browser).status == 503
+        assert browser.get("/member/index.html").status == 200
+    assert not server.log_lines("SF0403")  # the daemon itself answers in time
+    assert server.query("SELECT count(*) FROM session WHERE ended = 0") == [(1,)]
+
+
+@contextmanager
+def locked(database):
+    """Another program writes to the store for as long as this lasts."""
+    other = sqlite3.connect(database, isolation_level=None, timeout=5)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+    finally:
+        other.close()
 
 
 def set_mode(server, mode):

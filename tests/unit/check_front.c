@@ -478,7 +478,7 @@ START_TEST(test_login_waits_for_the_store)
     ck_assert(saved.is_stored && saved.is_new_id);
     sf_key_format(&key, old_text);
     sf_key_format(&saved.id.key, new_text);
-    snprintf(expected, sizeof expected, "SESSION.FLUSH %s 2 %s 1", new_text, old_text);
+    snprintf(expected, sizeof expected, "SESSION.FLUSH WAIT 3000 %s 2 %s 1", new_text, old_text);
     ck_assert_str_eq(fake.requests[0], expected);
     sf_fake_daemon_stop(&fake);
 }
@@ -494,6 +494,35 @@ START_TEST(test_login_that_the_store_does_not_confirm_is_uncertain_and_has_its_i
     ck_assert(saved.is_new_id && saved.rotated && !saved.is_stored);
     struct sf_key fresh = saved.id.key;
     ck_assert_int_eq(load(&fresh, NOW), SF_OK);
+    sf_fake_daemon_stop(&fake);
+}
+END_TEST
+
+START_TEST(test_slow_store_has_a_deadline_of_its_own)
+{
+    struct sf_key key = make_session();
+    START({.reply = "+OK\r\n", .delay_ms = 200});
+    config.login_durability = SF_DURABILITY_STORE;
+    config.deadline = 50;
+    add(SF_OP_LOGIN, "joe");
+    ck_assert_int_eq(apply(&key, NOW), SF_OK);
+    ck_assert(saved.is_stored);
+    sf_fake_daemon_stop(&fake);
+}
+END_TEST
+
+START_TEST(test_store_that_is_too_slow_is_waited_for_until_its_deadline)
+{
+    struct sf_key key = make_session();
+    START({.reply = NULL});
+    config.login_durability = SF_DURABILITY_STORE;
+    config.deadline = 20;
+    config.store_deadline = 30;
+    add(SF_OP_LOGIN, "joe");
+    sf_time before = sf_clock_steady();
+    ck_assert_int_eq(apply(&key, NOW), SF_UNCERTAIN);
+    ck_assert_int_le(sf_clock_steady() - before, 50 + SLACK);
+    ck_assert(saved.rotated && !saved.is_stored);
     sf_fake_daemon_stop(&fake);
 }
 END_TEST
@@ -543,7 +572,7 @@ START_TEST(test_session_that_the_cache_cannot_keep_is_changed_by_the_daemon)
     ck_assert_uint_eq(saved.version, 4);
     ck_assert_str_eq(fake.requests[1],
                      "SESSION.APPLY 0000000900000000000000000000005f MAXBYTES 65536 IDLE 1800000 ABSOLUTE 43200000 "
-                     "GRACE 10000 TOMBSTONE 3600000 STORE OPS SET color blue");
+                     "GRACE 10000 TOMBSTONE 3600000 WAIT 3000 STORE OPS SET color blue");
     sf_fake_daemon_stop(&fake);
     sf_buffer_fini(&reply);
     sf_buffer_fini(&record);
@@ -699,6 +728,8 @@ apply_tests(void)
     tcase_add_test(tests, test_too_large_a_session_is_full);
     tcase_add_test(tests, test_login_waits_for_the_store);
     tcase_add_test(tests, test_login_that_the_store_does_not_confirm_is_uncertain_and_has_its_id);
+    tcase_add_test(tests, test_slow_store_has_a_deadline_of_its_own);
+    tcase_add_test(tests, test_store_that_is_too_slow_is_waited_for_until_its_deadline);
     tcase_add_test(tests, test_route_that_wants_the_store_waits_for_every_change);
     tcase_add_test(tests, test_change_of_an_unknown_session_asks_first);
     tcase_add_test(tests, test_session_that_the_cache_cannot_keep_is_changed_by_the_daemon);
