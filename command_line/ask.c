@@ -39,7 +39,7 @@ command_ask(struct command_context *context, sf_time wait, const char *const *wo
     struct sf_span spans[WORDS_MAX];
     size_t count = 0;
 
-    while (words[count] != NULL && count < WORDS_MAX) {
+    while (count < WORDS_MAX && words[count] != NULL) {
         spans[count] = sf_span_text(words[count]);
         count++;
     }
