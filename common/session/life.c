@@ -22,6 +22,7 @@ sf_session_end(struct sf_session *session, enum sf_end_reason reason, sf_time no
     head->absolute_deadline = now + tombstone_lifetime;
     head->grace_until = 0;
     head->successor = (struct sf_key){{0}};
+    head->flags = 0;
     head->field_count = 0;
     session->count = 0;
 }
@@ -35,6 +36,7 @@ sf_session_replace(struct sf_session *session, const struct sf_replacement *repl
     sf_time lifetime = replacement->tombstone_lifetime;
     head->kind = SF_RECORD_ENDED;
     head->end_reason = is_login ? SF_END_LOGIN : SF_END_ROTATED;
+    head->flags = 0;
     head->version = replacement->version;
     head->absolute_deadline = replacement->now + (lifetime > grace ? lifetime : grace);
     head->grace_until = grace > 0 ? replacement->now + grace : 0;

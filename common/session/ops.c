@@ -40,6 +40,9 @@ op_is_valid(const struct sf_op *op)
         return sf_name_is_valid(op->name);
     case SF_OP_LOGIN:
         return op->name.size > 0 && sf_user_is_valid(op->name);
+    case SF_OP_MARK:
+    case SF_OP_UNMARK:
+        return sf_record_flag_parse(op->name) != 0;
     case SF_OP_CLEAR:
     case SF_OP_ROTATE:
     case SF_OP_TOUCH:

@@ -18,13 +18,15 @@ enum sf_op_kind {
     SF_OP_CLEAR,           /* all fields; user and times stay */
     SF_OP_LOGIN,           /* sets the user (`name`), asks for a new id; clears if that was another */
     SF_OP_ROTATE,          /* asks for a new id */
+    SF_OP_MARK,            /* sets a flag of the session (`name`: see sf_record_flag_parse) */
+    SF_OP_UNMARK,          /* takes it back; absent is fine */
     SF_OP_TOUCH,           /* last access = now; alone it makes no new version */
     SF_OP_END              /* logout: nothing may follow it in the list */
 };
 
 struct sf_op {
     enum sf_op_kind kind;
-    struct sf_span name;       /* field; LOGIN: the user */
+    struct sf_span name;       /* field; LOGIN: the user; MARK and UNMARK: the flag */
     struct sf_value value;     /* SET, COMPARE_AND_SET; APPEND: STRING or BYTES */
     struct sf_value expected;  /* COMPARE_AND_SET */
     int64_t delta;             /* INCREMENT */
@@ -83,7 +85,7 @@ enum sf_status sf_ops_diff(struct sf_ops *ops, const struct sf_session *before,
 /*
  * Words, as SESSION.APPLY carries them: "SET name value", "UNSET name", "INCREMENT name n",
  * "APPEND name value", "CAS name expected value", "ADD name value" (only when absent), "POP name",
- * "CLEAR", "LOGIN user", "ROTATE", "TOUCH", "END". SETINT, SETBYTES, APPENDBYTES, CASINT, CASBYTES,
+ * "CLEAR", "LOGIN user", "ROTATE", "MARK flag", "UNMARK flag", "TOUCH", "END". SETINT, SETBYTES, APPENDBYTES, CASINT, CASBYTES,
  * ADDINT, ADDBYTES say another type than STRING. Any case. On failure `ops` may hold some of them.
  */
 enum sf_status sf_ops_from_words(struct sf_ops *ops, const struct sf_span *words, size_t count,

@@ -190,11 +190,22 @@ log_in(struct application *work, struct sf_span user)
 {
     struct sf_span former = work->after.head.user;
 
-    if (former.size > 0 && !sf_span_equal(former, user))
+    if (former.size > 0 && !sf_span_equal(former, user)) {
         clear_fields(work);
+        work->after.head.flags = 0;
+    }
     work->outcome.user_changed = !sf_span_equal(work->before->head.user, user);
     work->outcome.wants_new_id = true;
     work->after.head.user = user;
+}
+
+static enum sf_status
+set_flags(struct application *work, uint8_t flags)
+{
+    if (work->after.head.flags != flags)
+        work->outcome.changed = true;
+    work->after.head.flags = flags;
+    return SF_OK;
 }
 
 static enum sf_status
@@ -222,6 +233,10 @@ apply_one(struct application *work, const struct sf_op *op)
     case SF_OP_ROTATE:
         work->outcome.wants_new_id = true;
         return SF_OK;
+    case SF_OP_MARK:
+        return set_flags(work, work->after.head.flags | sf_record_flag_parse(op->name));
+    case SF_OP_UNMARK:
+        return set_flags(work, work->after.head.flags & (uint8_t)~sf_record_flag_parse(op->name));
     case SF_OP_TOUCH:
         return SF_OK;
     case SF_OP_END:

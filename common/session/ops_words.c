@@ -36,6 +36,8 @@ static const struct form forms[] = {
     {"CLEAR", SF_OP_CLEAR, 0, {PART_NONE}},
     {"LOGIN", SF_OP_LOGIN, 0, {PART_NAME}},
     {"ROTATE", SF_OP_ROTATE, 0, {PART_NONE}},
+    {"MARK", SF_OP_MARK, 0, {PART_NAME}},
+    {"UNMARK", SF_OP_UNMARK, 0, {PART_NAME}},
     {"TOUCH", SF_OP_TOUCH, 0, {PART_NONE}},
     {"END", SF_OP_END, 0, {PART_NONE}},
 };

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <strings.h>
 
 /*
  * docs/record-format.md shows the same as a picture; whoever changes one changes the other, and the
@@ -25,7 +26,8 @@ enum {
     AT_KIND = 64,
     AT_END_REASON = 65,
     AT_USER_SIZE = 66,
-    AT_RESERVED = 67,
+    AT_FLAGS = 67,
+    AT_RESERVED = 68,
     AT_SUCCESSOR = 72,
     HEAD_BYTES = 88
 };
@@ -56,6 +58,8 @@ struct shape {
 
 static const unsigned char no_successor[SF_KEY_BYTES];
 
+#define FLAGS_KNOWN (SF_RECORD_BOT | SF_RECORD_PINNED | SF_RECORD_CHILDREN)
+
 static bool
 has_nul(struct sf_span text)
 {
@@ -72,6 +76,26 @@ bool
 sf_user_is_valid(struct sf_span user)
 {
     return user.size <= SF_USER_MAX && !has_nul(user);
+}
+
+uint8_t
+sf_record_flag_parse(struct sf_span word)
+{
+    static const struct {
+        const char *name;
+        enum sf_record_flag flag;
+    } flags[] = {
+        {"bot", SF_RECORD_BOT},
+        {"pinned", SF_RECORD_PINNED},
+        {"children", SF_RECORD_CHILDREN},
+    };
+
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        if (word.size == strlen(flags[i].name) &&
+            strncasecmp(flags[i].name, (const char *)word.data, word.size) == 0)
+            return (uint8_t)flags[i].flag;
+    }
+    return 0;
 }
 
 static bool
@@ -151,9 +175,10 @@ end_is_sane(const struct sf_record_head *head)
 
     switch (head->kind) {
     case SF_RECORD_SESSION:
-        return head->end_reason == SF_END_NONE && !has_successor;
+        return head->end_reason == SF_END_NONE && !has_successor &&
+               (head->flags & ~FLAGS_KNOWN) == 0;
     case SF_RECORD_ENDED:
-        return head->end_reason <= SF_END_EXPIRED &&
+        return head->end_reason <= SF_END_EXPIRED && head->flags == 0 &&
                (!has_successor || head->end_reason == SF_END_ROTATED);
     }
     return false;
@@ -186,6 +211,7 @@ read_head(struct sf_record_head *head_out, const struct shape *shape)
         .version = sf_load_u64(bytes + AT_VERSION),
         .generation = sf_load_u32(bytes + AT_GENERATION),
         .user_epoch = sf_load_u32(bytes + AT_USER_EPOCH),
+        .flags = bytes[AT_FLAGS],
         .created = load_time(bytes + AT_CREATED),
         .last_access = load_time(bytes + AT_LAST_ACCESS),
         .idle_timeout = sf_load_u32(bytes + AT_IDLE_SECONDS) * SF_SECOND,
@@ -358,6 +384,7 @@ write_head(unsigned char *to, const struct sf_record_head *head, size_t size)
     to[AT_KIND] = (unsigned char)head->kind;
     to[AT_END_REASON] = (unsigned char)head->end_reason;
     to[AT_USER_SIZE] = (unsigned char)head->user.size;
+    to[AT_FLAGS] = head->flags;
     memcpy(to + AT_SUCCESSOR, head->successor.bytes, SF_KEY_BYTES);
     store_bytes(to + HEAD_BYTES, head->user);
 }

@@ -32,6 +32,16 @@ enum sf_end_reason {
     SF_END_EXPIRED
 };
 
+/*
+ * Of a session, not of an ended one: what becomes of it when the cache is full. Kept in all its
+ * versions until somebody takes it back.
+ */
+enum sf_record_flag {
+    SF_RECORD_BOT = 1,     /* made by a program that follows links: goes first */
+    SF_RECORD_PINNED = 2,  /* goes last */
+    SF_RECORD_CHILDREN = 4 /* others hang on it, such as a cart */
+};
+
 enum sf_value_type { SF_VALUE_STRING = 1, SF_VALUE_INTEGER = 2, SF_VALUE_BYTES = 3 };
 
 struct sf_value {
@@ -51,6 +61,7 @@ struct sf_record_head {
     uint64_t version;              /* one up for every change */
     uint32_t generation;           /* one up for every new id */
     uint32_t user_epoch;
+    uint8_t flags;                 /* enum sf_record_flag; ENDED: none */
     sf_time created, last_access; /* wall clock; as of this version: L1 may know a later access */
     sf_time idle_timeout;         /* 0: none; whole seconds */
     sf_time absolute_deadline;    /* wall clock; 0: none. ENDED: may be forgotten after it */
@@ -63,6 +74,9 @@ struct sf_record_head {
 /* What encode accepts: 1..255 bytes without NUL; the user may be empty as well. */
 bool sf_name_is_valid(struct sf_span name);
 bool sf_user_is_valid(struct sf_span user);
+
+/* "bot", "pinned", "children"; any case. 0: none of them. */
+uint8_t sf_record_flag_parse(struct sf_span word);
 
 /* Whole validation: table sorted and unique, names and values packed, nothing left over. SF_CORRUPT. */
 enum sf_status sf_record_check(struct sf_span record) SF_MUST_CHECK;

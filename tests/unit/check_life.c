@@ -17,6 +17,7 @@ setup(void)
     ck_assert_int_eq(sf_session_set(&session, sf_span_text("color"), &red), SF_OK);
     session.head.version = 4;
     session.head.user = sf_span_text("joe");
+    session.head.flags = SF_RECORD_PINNED;
 }
 
 static void
@@ -51,6 +52,7 @@ START_TEST(test_ended_session_keeps_no_field_and_is_remembered)
     ck_assert_int_eq(session.head.kind, SF_RECORD_ENDED);
     ck_assert_int_eq(session.head.end_reason, SF_END_ADMIN);
     ck_assert_uint_eq(session.count, 0);
+    ck_assert_uint_eq(session.head.flags, 0);
     ck_assert_int_eq(session.head.grace_until, 0);
     ck_assert_int_eq(sf_record_expires(&session.head, NOW), NOW + SF_HOUR);
 }

@@ -367,6 +367,36 @@ START_TEST(test_login_as_somebody_else_clears_what_was_there)
 }
 END_TEST
 
+START_TEST(test_mark_and_unmark_change_the_flags)
+{
+    add_plain(SF_OP_MARK, "pinned");
+    add_plain(SF_OP_MARK, "bot");
+    add_plain(SF_OP_UNMARK, "bot");
+    ck_assert_int_eq(apply(), SF_OK);
+    ck_assert(outcome.changed);
+    ck_assert_uint_eq(session.head.flags, SF_RECORD_PINNED);
+    ck_assert_uint_eq(session.head.version, 8);
+    sf_ops_fini(&ops);
+    add_plain(SF_OP_MARK, "pinned");
+    add_plain(SF_OP_UNMARK, "children");
+    ck_assert_int_eq(apply(), SF_OK);
+    ck_assert(!outcome.changed);
+}
+END_TEST
+
+START_TEST(test_login_as_somebody_else_drops_the_flags)
+{
+    session.head.user = sf_span_text("anna");
+    session.head.flags = SF_RECORD_PINNED;
+    add_plain(SF_OP_LOGIN, "anna");
+    ck_assert_int_eq(apply(), SF_OK);
+    ck_assert_uint_eq(session.head.flags, SF_RECORD_PINNED);
+    add_plain(SF_OP_LOGIN, "bert");
+    ck_assert_int_eq(apply(), SF_OK);
+    ck_assert_uint_eq(session.head.flags, 0);
+}
+END_TEST
+
 START_TEST(test_end_is_told_and_makes_a_version)
 {
     add(SF_OP_SET, "last", text_value("words"));
@@ -454,6 +484,8 @@ main(void)
     tcase_add_test(tests, test_login_of_the_same_user_wants_a_new_id_too);
     tcase_add_test(tests, test_login_from_anonymous_keeps_the_fields);
     tcase_add_test(tests, test_login_as_somebody_else_clears_what_was_there);
+    tcase_add_test(tests, test_mark_and_unmark_change_the_flags);
+    tcase_add_test(tests, test_login_as_somebody_else_drops_the_flags);
     tcase_add_test(tests, test_end_is_told_and_makes_a_version);
     tcase_add_test(tests, test_late_failure_undoes_everything);
     tcase_add_test(tests, test_too_many_fields_are_full);

@@ -67,10 +67,10 @@ START_TEST(test_every_op_survives_the_way_through_words)
     static const char line[] =
         "SET a 1 SETINT a -1 SETBYTES a x UNSET a INCREMENT a 7 APPEND a '' APPENDBYTES a y "
         "CAS a '' new CASINT a 5 6 CASBYTES a b c ADD a 1 ADDINT a 2 ADDBYTES a 3 POP a CLEAR "
-        "LOGIN anna ROTATE TOUCH END";
+        "LOGIN anna ROTATE MARK pinned UNMARK bot TOUCH END";
 
     ck_assert_int_eq(parse(line), SF_OK);
-    ck_assert_uint_eq(ops.count, 19);
+    ck_assert_uint_eq(ops.count, 21);
     formats_as(line);
 }
 END_TEST
@@ -132,6 +132,7 @@ START_TEST(test_bad_names_and_numbers_are_refused)
     ck_assert_int_eq(parse("SETINT a 1.5"), SF_INVALID);
     ck_assert_int_eq(parse("CASINT a 1 x"), SF_INVALID);
     ck_assert_int_eq(parse("LOGIN ''"), SF_INVALID);
+    ck_assert_int_eq(parse("MARK precious"), SF_INVALID);
 }
 END_TEST
 

@@ -224,10 +224,52 @@ check_with(size_t at, unsigned char byte)
 
 START_TEST(test_reserved_bytes_must_be_zero)
 {
-    for (size_t at = 67; at < 72; at++)
+    for (size_t at = 68; at < 72; at++)
         ck_assert_int_eq(check_with(at, 1), SF_CORRUPT);
     ck_assert_int_eq(check_with(92 + 6, 1), SF_CORRUPT);
     ck_assert_int_eq(check_with(92 + 7, 1), SF_CORRUPT);
+}
+END_TEST
+
+START_TEST(test_flags_of_a_session_survive_and_unknown_ones_are_corrupt)
+{
+    struct sf_record_head head = head_of(0);
+    struct sf_buffer record;
+
+    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
+    head.flags = SF_RECORD_PINNED | SF_RECORD_CHILDREN;
+    ck_assert_int_eq(sf_record_encode(&record, &head, NULL, 65536), SF_OK);
+    ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&record)), SF_OK);
+    ck_assert_uint_eq(head.flags, SF_RECORD_PINNED | SF_RECORD_CHILDREN);
+    ck_assert_int_eq(check_with(67, SF_RECORD_BOT), SF_OK);
+    ck_assert_int_eq(check_with(67, 8), SF_CORRUPT);
+    head.flags = 8;
+    ck_assert_int_eq(sf_record_encode(&record, &head, NULL, 65536), SF_INVALID);
+    sf_buffer_fini(&record);
+}
+END_TEST
+
+START_TEST(test_ended_session_has_no_flags)
+{
+    struct sf_record_head head = head_of(0);
+    struct sf_buffer record;
+
+    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
+    head.kind = SF_RECORD_ENDED;
+    ck_assert_int_eq(sf_record_encode(&record, &head, NULL, 65536), SF_OK);
+    record.data[67] = SF_RECORD_PINNED;
+    ck_assert_int_eq(sf_record_check(sf_buffer_span(&record)), SF_CORRUPT);
+    sf_buffer_fini(&record);
+}
+END_TEST
+
+START_TEST(test_words_for_flags_are_known_in_any_case)
+{
+    ck_assert_uint_eq(sf_record_flag_parse(sf_span_text("bot")), SF_RECORD_BOT);
+    ck_assert_uint_eq(sf_record_flag_parse(sf_span_text("Pinned")), SF_RECORD_PINNED);
+    ck_assert_uint_eq(sf_record_flag_parse(sf_span_text("CHILDREN")), SF_RECORD_CHILDREN);
+    ck_assert_uint_eq(sf_record_flag_parse(sf_span_text("bots")), 0);
+    ck_assert_uint_eq(sf_record_flag_parse(sf_span_text("")), 0);
 }
 END_TEST
 
@@ -443,6 +485,9 @@ main(void)
     tcase_add_test(tests, test_every_cut_record_is_corrupt);
     tcase_add_test(tests, test_longer_span_is_corrupt);
     tcase_add_test(tests, test_reserved_bytes_must_be_zero);
+    tcase_add_test(tests, test_flags_of_a_session_survive_and_unknown_ones_are_corrupt);
+    tcase_add_test(tests, test_ended_session_has_no_flags);
+    tcase_add_test(tests, test_words_for_flags_are_known_in_any_case);
     tcase_add_test(tests, test_unknown_format_kind_type_and_reason_are_corrupt);
     tcase_add_test(tests, test_negative_time_is_corrupt);
     tcase_add_test(tests, test_offsets_outside_are_corrupt_for_check_and_find);
