@@ -99,9 +99,9 @@ static enum sf_status
 replace(struct attempt *attempt)
 {
     struct sf_l1_draft draft;
-    enum sf_status status =
-        sf_l1_draft_make(&draft, attempt->l1, &attempt->key, sf_buffer_span(attempt->encoded),
-                         sf_l1_dirty_since(&attempt->found));
+    const struct sf_l1_legacy legacy = sf_l1_legacy_of(&attempt->found);
+    enum sf_status status = sf_l1_draft_make(&draft, attempt->l1, &attempt->key,
+                                             sf_buffer_span(attempt->encoded), &legacy);
 
     if (status != SF_OK)
         return status;
@@ -205,13 +205,16 @@ publish_rotation(struct attempt *attempt)
 {
     struct sf_l1 *l1 = attempt->l1;
     struct sf_l1_draft fresh, former;
-    enum sf_status status =
-        sf_l1_draft_make(&fresh, l1, attempt->change->new_key, sf_buffer_span(attempt->encoded), 0);
+    const struct sf_l1_legacy legacy = sf_l1_legacy_of(&attempt->found);
+    struct sf_l1_legacy of_fresh = legacy;
+    of_fresh.dirty_since = 0; /* under this key it is new */
+    enum sf_status status = sf_l1_draft_make(&fresh, l1, attempt->change->new_key,
+                                             sf_buffer_span(attempt->encoded), &of_fresh);
 
     if (status != SF_OK)
         return status;
     status = sf_l1_draft_make(&former, l1, &attempt->key, sf_buffer_span(&attempt->former),
-                              sf_l1_dirty_since(&attempt->found));
+                              &legacy);
     if (status == SF_OK) {
         status = commit_rotation(attempt, &fresh, &former);
         if (status != SF_OK)
@@ -323,7 +326,7 @@ publish_new(struct attempt *attempt)
     struct sf_l1_draft draft;
     struct sf_l1_committed named;
     enum sf_status status = sf_l1_draft_make(&draft, attempt->l1, attempt->change->new_key,
-                                             sf_buffer_span(attempt->encoded), 0);
+                                             sf_buffer_span(attempt->encoded), NULL);
 
     if (status != SF_OK)
         return status;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/cache/l1_blocks.h"
 
+#include "common/cache/l1_worth.h"
+
 #define XXH_INLINE_ALL
 #include <string.h>
 #include <xxhash.h>
@@ -112,7 +114,6 @@ unpack(struct sf_l1_image *image_out, const uint64_t *header)
     image_out->length = (uint32_t)(header[SF_L1_AT_LENGTH] >> 32);
     image_out->absolute_deadline = (sf_time)header[SF_L1_AT_DEADLINE];
     unpack_seconds(image_out, (uint32_t)header[SF_L1_AT_LENGTH]);
-    image_out->dirty_since = (sf_time)header[SF_L1_AT_DIRTY];
 }
 
 static void
@@ -122,7 +123,6 @@ pack(uint64_t *header, const struct sf_l1_image *image)
     header[SF_L1_AT_VERSION] = image->version << 8 | (uint64_t)image->kind;
     header[SF_L1_AT_LENGTH] = (uint64_t)image->length << 32 | pack_seconds(image);
     header[SF_L1_AT_DEADLINE] = (uint64_t)image->absolute_deadline;
-    header[SF_L1_AT_DIRTY] = (uint64_t)image->dirty_since;
 }
 
 static void
@@ -159,12 +159,22 @@ copy_in(_Atomic uint64_t *to, struct sf_span from)
     }
 }
 
-static uint32_t
-seconds_of(const _Atomic uint64_t *touch, uint64_t control)
+/* What is not of this generation says nothing. */
+static void
+copy_words(const struct sf_l1_control *words, uint64_t control, struct sf_l1_image *image_out)
 {
-    uint64_t value = sf_l1_peek(touch);
+    uint64_t gen = sf_l1_control_gen(control);
+    uint64_t touch = sf_l1_peek(&words->touch);
+    uint64_t stored = sf_l1_peek(&words->stored);
+    uint64_t since = sf_l1_peek(&words->since);
 
-    return sf_l1_touch_matches(value, sf_l1_control_gen(control)) ? (uint32_t)value : 0;
+    if (!sf_l1_touch_matches(touch, gen))
+        touch = 0;
+    image_out->frequency = sf_l1_touch_frequency(touch);
+    image_out->last_access = (sf_time)sf_l1_touch_seconds(touch) * SF_SECOND;
+    image_out->stored_access =
+        sf_l1_stored_matches(stored, gen) ? (sf_time)(uint32_t)stored * SF_SECOND : 0;
+    image_out->since = sf_l1_since_matches(since, gen) ? (sf_time)(since & SF_L1_SINCE_MASK) : 0;
 }
 
 /* SF_CONFLICT is is_unchanged's to say, behind all that is copied. */
@@ -177,8 +187,7 @@ copy_header(const struct sf_l1_place *place, uint64_t control, const struct sf_k
     if (key != NULL && !is_key(header, key))
         return SF_NOT_FOUND;
     unpack(image_out, header);
-    image_out->last_access = (sf_time)seconds_of(&place->control->touch, control) * SF_SECOND;
-    image_out->stored_access = (sf_time)seconds_of(&place->control->stored, control) * SF_SECOND;
+    copy_words(place->control, control, image_out);
     return image_out->length <= place->capacity ? SF_OK : SF_CORRUPT;
 }
 
@@ -236,15 +245,19 @@ sf_l1_block_fill(struct sf_l1 *l1, const struct sf_l1_owned *owned, const struct
 {
     uint64_t header[SF_L1_BLOCK_WORDS];
     uint64_t gen = sf_l1_control_gen(owned->control);
-    uint64_t touch = sf_l1_touch_make(gen, (uint32_t)(image->last_access / SF_SECOND));
+    uint32_t seconds = (uint32_t)(image->last_access / SF_SECOND);
     struct sf_l1_control *control = owned->place.control;
 
     assert(record.size <= owned->place.capacity && image->length == record.size);
     pack(header, image);
     header[SF_L1_AT_CHECKSUM] = checksum(l1, gen, header, record);
     atomic_thread_fence(memory_order_release); /* O2 */
-    atomic_store_explicit(&control->touch, touch, memory_order_relaxed);
-    atomic_store_explicit(&control->stored, touch, memory_order_relaxed);
+    atomic_store_explicit(&control->touch,
+                          sf_l1_touch_make(gen, image->worth, image->frequency, seconds),
+                          memory_order_relaxed);
+    atomic_store_explicit(&control->stored, sf_l1_stored_make(gen, seconds), memory_order_relaxed);
+    atomic_store_explicit(&control->since, sf_l1_since_make(gen, image->since),
+                          memory_order_relaxed);
     for (size_t i = 0; i < SF_L1_BLOCK_WORDS; i++)
         atomic_store_explicit(&owned->place.words[i], header[i], memory_order_relaxed);
     copy_in(owned->place.words + SF_L1_BLOCK_WORDS, record);
@@ -300,10 +313,12 @@ sf_l1_block_give_back(struct sf_l1 *l1, const struct sf_l1_owned *owned)
 
 /* ---- last access ---- */
 
-uint32_t
+uint64_t
 sf_l1_block_touched(const struct sf_l1_place *place, uint64_t control)
 {
-    return seconds_of(&place->control->touch, control);
+    uint64_t touch = sf_l1_peek(&place->control->touch);
+
+    return sf_l1_touch_matches(touch, sf_l1_control_gen(control)) ? touch : 0;
 }
 
 void
@@ -317,9 +332,34 @@ sf_l1_block_touch(const struct sf_l1_place *place, uint64_t control, sf_time now
      * A block that was taken again has another generation in `touch`, so a late touch changes
      * nothing.
      */
-    while (sf_l1_touch_matches(before, gen) && (uint32_t)before < seconds) {
+    while (sf_l1_touch_matches(before, gen) && sf_l1_touch_seconds(before) < seconds) {
         if (atomic_compare_exchange_weak_explicit(&place->control->touch, &before,
-                                                  sf_l1_touch_make(gen, seconds),
+                                                  sf_l1_touch_next(before, seconds),
+                                                  memory_order_relaxed, memory_order_relaxed))
+            return;
+    }
+}
+
+void
+sf_l1_block_note_access(const struct sf_l1_place *place, uint64_t control, sf_time last_access)
+{
+    uint64_t gen = sf_l1_control_gen(control);
+    uint32_t seconds = (uint32_t)(last_access / SF_SECOND);
+    uint64_t before = sf_l1_peek(&place->control->stored);
+
+    if (sf_l1_stored_matches(before, gen) && (uint32_t)before < seconds)
+        (void)sf_l1_swap(&place->control->stored, before, sf_l1_stored_make(gen, seconds));
+}
+
+void
+sf_l1_block_renew(const struct sf_l1_place *place, uint64_t control, sf_time since)
+{
+    uint64_t gen = sf_l1_control_gen(control);
+    uint64_t after = sf_l1_since_make(gen, since);
+    uint64_t before = sf_l1_peek(&place->control->since);
+
+    while (sf_l1_since_matches(before, gen) && before < after) {
+        if (atomic_compare_exchange_weak_explicit(&place->control->since, &before, after,
                                                   memory_order_relaxed, memory_order_relaxed))
             return;
     }
@@ -328,8 +368,10 @@ sf_l1_block_touch(const struct sf_l1_place *place, uint64_t control, sf_time now
 bool
 sf_l1_block_is_ahead(const struct sf_l1_place *place, uint64_t control)
 {
-    return seconds_of(&place->control->touch, control) >
-           seconds_of(&place->control->stored, control);
+    uint64_t stored = sf_l1_peek(&place->control->stored);
+
+    return sf_l1_touch_seconds(sf_l1_block_touched(place, control)) >
+           (sf_l1_stored_matches(stored, sf_l1_control_gen(control)) ? (uint32_t)stored : 0);
 }
 
 bool

@@ -26,7 +26,9 @@ struct sf_l1_image {
     sf_time idle_timeout;      /* whole seconds; 0 in a tombstone */
     sf_time absolute_deadline;
     sf_time grace_until;       /* of a tombstone, up to a second late; 0: its fields are gone */
-    sf_time dirty_since;       /* steady clock */
+    uint32_t worth;            /* enum sf_l1_worth; to fill, not read */
+    uint32_t frequency;        /* see l1_worth.h */
+    sf_time since;             /* steady clock: dirty since; of a clean one: as the store has it */
     sf_time last_access;       /* whole seconds, as L1 knows it; perhaps later than in the record */
     sf_time stored_access;     /* whole seconds, as the store knows it */
 };
@@ -77,9 +79,14 @@ void sf_l1_block_give_back(struct sf_l1 *l1, const struct sf_l1_owned *owned);
 
 /* ---- last access ---- */
 
-/* A hint, for it may be the next record's by now: seconds; 0: nothing is known. */
-uint32_t sf_l1_block_touched(const struct sf_l1_place *place, uint64_t control);
+/* The word, a hint, for it may be the next record's by now; 0: nothing is known. */
+uint64_t sf_l1_block_touched(const struct sf_l1_place *place, uint64_t control);
 void sf_l1_block_touch(const struct sf_l1_place *place, uint64_t control, sf_time now);
+/* The store knows this last access. */
+void sf_l1_block_note_access(const struct sf_l1_place *place, uint64_t control,
+                             sf_time last_access);
+/* The store had it at `since`, steady clock. Moves forward only. */
+void sf_l1_block_renew(const struct sf_l1_place *place, uint64_t control, sf_time since);
 /* A hint as well: the last access is ahead of what the store knows. */
 bool sf_l1_block_is_ahead(const struct sf_l1_place *place, uint64_t control);
 /* The store should hear of it: ahead by min(60 s, a tenth of the idle timeout). */

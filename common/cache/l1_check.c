@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/cache/l1_index.h"
 #include "common/cache/l1_segment.h"
+#include "common/cache/l1_worth.h"
 
 struct walk {
     struct sf_l1 *l1;
@@ -56,6 +57,10 @@ find_fault(struct walk *walk, uint32_t block, const struct sf_l1_place *place, u
         return "header and record differ";
     if (!sf_l1_touch_matches(sf_l1_peek(&place->control->touch), sf_l1_control_gen(control)))
         return "last access of another generation";
+    if (!sf_l1_since_matches(sf_l1_peek(&place->control->since), sf_l1_control_gen(control)))
+        return "age of another generation";
+    if (sf_l1_touch_worth(sf_l1_peek(&place->control->touch)) != sf_l1_worth_of(&head))
+        return "of another worth than its record says";
     if (walk->is_quiet && !sf_l1_find_naming(walk->l1, &image->key, block, &word, &value))
         return "live, but not in the index";
     return NULL;

@@ -3,17 +3,34 @@
 
 #include "common/cache/l1_evict.h"
 #include "common/cache/l1_hints.h"
+#include "common/cache/l1_worth.h"
 
-sf_time
-sf_l1_dirty_since(const struct sf_l1_found *found)
+struct sf_l1_legacy
+sf_l1_legacy_of(const struct sf_l1_found *found)
 {
-    return sf_l1_control_is_clean(found->control) ? 0 : found->image.dirty_since;
+    return (struct sf_l1_legacy){
+        .dirty_since = sf_l1_control_is_clean(found->control) ? 0 : found->image.since,
+        .frequency = found->image.frequency,
+        .last_access = found->image.last_access,
+    };
+}
+
+/* A change is an access like any other. */
+static uint32_t
+frequency_behind(const struct sf_l1_legacy *legacy, sf_time last_access)
+{
+    sf_time seconds = last_access / SF_SECOND - legacy->last_access / SF_SECOND;
+
+    if (legacy->last_access == 0 || seconds <= 0)
+        return legacy->frequency;
+    return sf_l1_frequency_next(legacy->frequency, (uint32_t)seconds, (uint32_t)last_access);
 }
 
 enum sf_status
 sf_l1_draft_make(struct sf_l1_draft *draft_out, struct sf_l1 *l1, const struct sf_key *key,
-                 struct sf_span record, sf_time dirty_since)
+                 struct sf_span record, const struct sf_l1_legacy *legacy)
 {
+    static const struct sf_l1_legacy none;
     struct sf_record_head head;
     enum sf_status status = sf_record_head(&head, record);
 
@@ -21,6 +38,8 @@ sf_l1_draft_make(struct sf_l1_draft *draft_out, struct sf_l1 *l1, const struct s
         status = sf_l1_room_for(l1, record.size, false, &draft_out->owned);
     if (status != SF_OK)
         return status;
+    if (legacy == NULL)
+        legacy = &none;
     struct sf_l1_image image = {
         .key = *key,
         .version = head.version,
@@ -29,7 +48,9 @@ sf_l1_draft_make(struct sf_l1_draft *draft_out, struct sf_l1 *l1, const struct s
         .idle_timeout = head.idle_timeout,
         .absolute_deadline = head.absolute_deadline,
         .grace_until = head.grace_until,
-        .dirty_since = dirty_since != 0 ? dirty_since : sf_clock_steady(),
+        .worth = sf_l1_worth_of(&head),
+        .frequency = frequency_behind(legacy, head.last_access),
+        .since = legacy->dirty_since != 0 ? legacy->dirty_since : sf_clock_steady(),
         .last_access = head.last_access,
     };
     sf_l1_block_fill(l1, &draft_out->owned, &image, record);

@@ -19,13 +19,19 @@ struct sf_l1_committed {
     uint64_t value;
 };
 
-/*
- * Takes a block and writes the record into it. dirty_since: of what it replaces; 0: from now.
- * SF_FULL: no room.
- */
+/* What a new record has from the one that it replaces, or that it is the same session as. */
+struct sf_l1_legacy {
+    sf_time dirty_since; /* steady clock; 0: it was clean */
+    uint32_t frequency;  /* as it was at its last access */
+    sf_time last_access;
+};
+
+struct sf_l1_legacy sf_l1_legacy_of(const struct sf_l1_found *found);
+
+/* Takes a block and writes the record into it. legacy: NULL for a session that is new. SF_FULL: no room. */
 enum sf_status sf_l1_draft_make(struct sf_l1_draft *draft_out, struct sf_l1 *l1,
                                 const struct sf_key *key, struct sf_span record,
-                                sf_time dirty_since) SF_MUST_CHECK;
+                                const struct sf_l1_legacy *legacy) SF_MUST_CHECK;
 void sf_l1_draft_drop(struct sf_l1 *l1, const struct sf_l1_draft *draft);
 
 /*
@@ -44,6 +50,3 @@ enum sf_status sf_l1_draft_name(struct sf_l1 *l1, const struct sf_l1_draft *draf
                                 struct sf_l1_committed *committed_out) SF_MUST_CHECK;
 void sf_l1_draft_withdraw(const struct sf_l1_committed *committed);
 void sf_l1_draft_confirm(struct sf_l1 *l1, const struct sf_l1_draft *draft);
-
-/* dirty_since for a draft that replaces what was found. */
-sf_time sf_l1_dirty_since(const struct sf_l1_found *found);

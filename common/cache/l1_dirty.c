@@ -31,7 +31,7 @@ read_dirty(struct sf_l1 *l1, uint32_t block, struct sf_l1_dirty *item)
     if (status != SF_OK)
         return status;
     item->key = image.key;
-    item->dirty_since = image.dirty_since;
+    item->dirty_since = image.since;
     item->last_access = image.last_access;
     item->ticket = (struct sf_l1_ticket){block, control};
     return SF_OK;
@@ -139,8 +139,9 @@ sf_l1_settle(struct sf_l1 *l1, const struct sf_l1_ticket *ticket)
 {
     struct sf_l1_place place;
 
-    if (sf_l1_block_place(l1, ticket->block, &place))
-        (void)sf_l1_swap(&place.control->state, ticket->control, ticket->control | SF_L1_CLEAN);
+    if (sf_l1_block_place(l1, ticket->block, &place) &&
+        sf_l1_swap(&place.control->state, ticket->control, ticket->control | SF_L1_CLEAN))
+        sf_l1_block_renew(&place, ticket->control, sf_clock_steady());
 }
 
 /* What a dead process has published without a hint counts once he is buried. */
@@ -201,12 +202,6 @@ sf_l1_touched_settle(struct sf_l1 *l1, const struct sf_l1_touched *item)
 {
     struct sf_l1_place place;
 
-    if (!sf_l1_block_place(l1, item->ticket.block, &place))
-        return;
-    uint64_t gen = sf_l1_control_gen(item->ticket.control);
-    uint32_t seconds = (uint32_t)(item->last_access / SF_SECOND);
-    uint64_t before = sf_l1_peek(&place.control->stored);
-    if (sf_l1_touch_matches(before, gen) &&
-        (uint32_t)before < seconds) /* else the block was taken again */
-        (void)sf_l1_swap(&place.control->stored, before, sf_l1_touch_make(gen, seconds));
+    if (sf_l1_block_place(l1, item->ticket.block, &place))
+        sf_l1_block_note_access(&place, item->ticket.control, item->last_access);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/cache/l1_evict.h"
 
+#include "common/cache/l1_worth.h"
+
 #define PROBES                                                                                     \
     32u /* control entries looked at in one round: the sample that eviction chooses from */
 #define ROUNDS                                                                                     \
@@ -11,12 +13,16 @@ struct candidate {
     uint32_t block;
     uint64_t control;
     struct sf_l1_place place;
-    uint32_t seconds; /* last access */
+    uint64_t rank; /* the smallest goes first */
 };
 
+/* What it may cost, and what time it is, for all who are looked at. */
 struct sample {
-    struct candidate candidates[PROBES];
+    enum sf_l1_loss loss;
+    uint32_t now_seconds;
+    sf_time stale_before; /* steady clock */
     uint32_t count;
+    struct candidate candidates[PROBES];
 };
 
 /* ---- what may go ---- */
@@ -36,7 +42,7 @@ static enum sf_l1_loss
 loss_of_tombstone(const struct sf_l1_image *image, sf_time now)
 {
     if (image->absolute_deadline <= now)
-        return SF_L1_LOSE_NOTHING;
+        return SF_L1_LOSE_VISITORS;
     return image->grace_until <= now ? SF_L1_LOSE_TOMBSTONES : SF_L1_LOSE_TOUCHES;
 }
 
@@ -85,37 +91,65 @@ sf_l1_evict_block(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *pl
 /* ---- the sample ---- */
 
 static void
-add_candidate(struct sample *sample, uint32_t block, const struct sf_l1_place *place,
-              uint64_t control)
+begin_sampling(const struct sf_l1 *l1, struct sample *sample)
 {
-    uint32_t seconds = sf_l1_block_touched(place, control);
+    sf_time ttl = (sf_time)sf_l1_peek(&l1->header->ttl);
 
-    sample->candidates[sample->count++] = (struct candidate){block, control, *place, seconds};
+    sample->now_seconds = (uint32_t)(sf_clock_wall() / SF_SECOND);
+    sample->stale_before = ttl > 0 ? sf_clock_steady() - ttl : 0;
+}
+
+/* The dearest that may go; in the end also what nobody can tell, for want of a worth that exists. */
+static uint32_t
+limit_of(enum sf_l1_loss loss)
+{
+    switch (loss) {
+    case SF_L1_LOSE_VISITORS:
+        return SF_L1_WITH_CHILDREN;
+    case SF_L1_LOSE_USERS:
+        return SF_L1_LOGGED_IN;
+    case SF_L1_LOSE_TOMBSTONES:
+        return SF_L1_TOMBSTONE;
+    case SF_L1_LOSE_TOUCHES:
+        break;
+    }
+    return UINT32_MAX;
+}
+
+static void
+consider(struct sample *sample, uint32_t block, const struct sf_l1_place *place, uint64_t control)
+{
+    uint64_t touch = sf_l1_block_touched(place, control);
+    sf_time since = (sf_time)(sf_l1_peek(&place->control->since) & SF_L1_SINCE_MASK);
+
+    if (!is_evictable(control) || sf_l1_touch_worth(touch) > limit_of(sample->loss))
+        return;
+    uint64_t rank = sf_l1_rank(touch, sample->now_seconds, since < sample->stale_before);
+    sample->candidates[sample->count++] = (struct candidate){block, control, *place, rank};
 }
 
 static struct candidate *
-least_recent(struct sample *sample)
+least_worth(struct sample *sample)
 {
     struct candidate *least = &sample->candidates[0];
 
     for (uint32_t i = 1; i < sample->count; i++) {
-        if (sample->candidates[i].seconds < least->seconds)
+        if (sample->candidates[i].rank < least->rank)
             least = &sample->candidates[i];
     }
     return least;
 }
 
 static bool
-evict_one(struct sf_l1 *l1, struct sample *sample, enum sf_l1_loss loss,
-          struct candidate *gone_out)
+evict_one(struct sf_l1 *l1, struct sample *sample, struct candidate *gone_out)
 {
     for (uint32_t i = 0; i < VICTIMS && sample->count > 0; i++) {
-        struct candidate *victim = least_recent(sample);
+        struct candidate *victim = least_worth(sample);
 
         *gone_out = *victim;
         *victim = sample->candidates[--sample->count];
         if (sf_l1_evict_block(l1, gone_out->block, &gone_out->place, gone_out->control,
-                              loss))
+                              sample->loss))
             return true;
     }
     return false;
@@ -213,8 +247,8 @@ take_if_free(struct sf_l1 *l1, uint32_t block, bool is_fill, struct sample *samp
     uint64_t control = sf_l1_load(&place.control->state);
     if (sf_l1_control_state(control) == SF_L1_FREE)
         return sf_l1_block_take(l1, block, &place, control, is_fill, owned_out);
-    if (sample != NULL && is_evictable(control))
-        add_candidate(sample, block, &place, control);
+    if (sample != NULL)
+        consider(sample, block, &place, control);
     return false;
 }
 
@@ -262,9 +296,11 @@ take_evicted(struct sf_l1 *l1, const struct candidate *gone, bool is_fill,
 static enum sf_l1_loss
 loss_in_round(uint32_t round)
 {
-    if (round < ROUNDS / 4)
-        return SF_L1_LOSE_NOTHING;
-    return round < ROUNDS / 2 ? SF_L1_LOSE_TOMBSTONES : SF_L1_LOSE_TOUCHES;
+    if (round < 4)
+        return SF_L1_LOSE_VISITORS;
+    if (round < 6)
+        return SF_L1_LOSE_USERS;
+    return round < 8 ? SF_L1_LOSE_TOMBSTONES : SF_L1_LOSE_TOUCHES;
 }
 
 static bool
@@ -275,7 +311,9 @@ take_in_class(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l1
 
     if (take_freed(l1, class_index, is_fill, owned_out))
         return true;
+    begin_sampling(l1, &sample);
     for (uint32_t round = 0; round < ROUNDS; round++) {
+        sample.loss = loss_in_round(round);
         if (probe(l1, class_index, is_fill, &sample, owned_out))
             return true;
         if (round == 0 && claim_slab(l1, class_index))
@@ -283,7 +321,7 @@ take_in_class(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l1
         if (atomic_load_explicit(&l1->hands[class_index].next, memory_order_relaxed) ==
             SF_L1_NO_BLOCK)
             return false;
-        if (evict_one(l1, &sample, loss_in_round(round), &gone) &&
+        if (evict_one(l1, &sample, &gone) &&
             take_evicted(l1, &gone, is_fill, owned_out))
             return true;
     }
@@ -318,9 +356,7 @@ collect_from(const struct sf_l1 *l1, const struct sf_l1_home *home, struct sampl
             return true;
         if (!sf_l1_block_place(l1, sf_l1_word_block(value), &place))
             continue;
-        uint64_t control = sf_l1_load(&place.control->state); /* O3 */
-        if (is_evictable(control))
-            add_candidate(sample, sf_l1_word_block(value), &place, control);
+        consider(sample, sf_l1_word_block(value), &place, sf_l1_load(&place.control->state)); /* O3 */
     }
     return false;
 }
@@ -331,11 +367,12 @@ sf_l1_evict_from(struct sf_l1 *l1, const struct sf_l1_home *home)
     struct sample sample;
     struct candidate gone;
 
-    for (enum sf_l1_loss loss = SF_L1_LOSE_NOTHING; loss <= SF_L1_LOSE_TOUCHES; loss++) {
+    begin_sampling(l1, &sample);
+    for (sample.loss = SF_L1_LOSE_VISITORS; sample.loss <= SF_L1_LOSE_TOUCHES; sample.loss++) {
         if (collect_from(l1, home, &sample))
             return true;
         while (sample.count > 0) {
-            if (!evict_one(l1, &sample, loss, &gone))
+            if (!evict_one(l1, &sample, &gone))
                 continue;
             sf_l1_block_retire(l1, gone.block, gone.control);
             return true;

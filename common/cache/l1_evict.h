@@ -5,16 +5,17 @@
  * l1_evict.h - room for new records: free blocks, new slabs, and what has to go when there are
  * none.
  *
- * Only what the store has goes, least recently used first among a sample. Dirty records stay.
+ * Only what the store has goes: of a sample what is worth least, see l1_worth.h. Dirty records stay.
  */
 #include "common/cache/l1_index.h"
 
 /* What room may cost; each level allows what is above it, too. */
 enum sf_l1_loss {
-    SF_L1_LOSE_NOTHING,    /* sessions that the store has with their last access; what is over */
+    SF_L1_LOSE_VISITORS,   /* nobody is logged in, and the store knows the last access */
+    SF_L1_LOSE_USERS,      /* the same of those who are */
     SF_L1_LOSE_TOMBSTONES, /* whoever comes with such an id asks the store, which knows */
-    SF_L1_LOSE_TOUCHES     /* images in their grace; last accesses that the store has not heard of,
-                              but never one that keeps the session alive */
+    SF_L1_LOSE_TOUCHES     /* pinned ones; images in their grace; last accesses that the store has not
+                              heard of, but never one that keeps the session alive */
 };
 
 /* A block for a record of `bytes`. is_fill: as sf_l1_block_take. SF_FULL, counted. */

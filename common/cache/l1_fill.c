@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/cache/l1_evict.h"
+#include "common/cache/l1_worth.h"
 
 /*
  * A record that was loaded before a change must never stand in for that change. Changes only ever
@@ -74,6 +75,8 @@ sf_l1_fill(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record, sf
         .idle_timeout = head.idle_timeout,
         .absolute_deadline = head.absolute_deadline,
         .grace_until = head.grace_until,
+        .worth = sf_l1_worth_of(&head),
+        .since = sf_clock_steady(),
         .last_access = last_access > head.last_access ? last_access : head.last_access,
     };
     return fill_new(l1, &image, record, vacancy);

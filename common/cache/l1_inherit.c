@@ -9,8 +9,9 @@ adopt(struct sf_l1 *l1, const struct sf_l1_dirty *item)
 {
     struct sf_l1_draft draft;
     struct sf_l1_committed named;
+    const struct sf_l1_legacy legacy = {.dirty_since = item->dirty_since};
     enum sf_status status = sf_l1_draft_make(&draft, l1, &item->key, sf_buffer_span(&item->record),
-                                             item->dirty_since);
+                                             &legacy);
 
     if (status != SF_OK)
         return status;

@@ -16,7 +16,7 @@
  *   O1  the payload before the word that names it
  *         index CAS to a block (release)
  *         index load (acquire) in sf_l1_find
- *   O2  the new generation before the new payload, touch and stored
+ *   O2  the new generation before the new payload, touch, stored and since
  *         CAS that takes a block, fence (release), payload stores
  *         payload loads, fence (acquire), control load: whoever copied new bytes sees the new
  *         generation
@@ -49,7 +49,7 @@
 #include <stdint.h>
 
 #define SF_L1_MAGIC 0x314C20747361662Du /* "-fast L1" */
-#define SF_L1_LAYOUT_VERSION 2u
+#define SF_L1_LAYOUT_VERSION 3u
 #define SF_L1_BOOT_ID_BYTES 40
 
 #define SF_L1_SLOTS_SMALL 1024u
@@ -85,6 +85,7 @@ struct sf_l1_header { /* constant but for the atomics */
     _Alignas(64) _Atomic uint64_t deaths;
     _Atomic uint64_t slabs_taken; /* a hint: slabs below are probably taken; relaxed */
     _Atomic uint64_t leaders[2];  /* for people: process ids of flusher and sweeper; relaxed */
+    _Atomic uint64_t ttl; /* ms: an entry that is older is asked for again; 0: never; relaxed */
 };
 static_assert(offsetof(struct sf_l1_header, layout_version) == 8 &&
                   offsetof(struct sf_l1_header, boot_id) == 72 &&
@@ -177,10 +178,15 @@ sf_l1_hint_make(uint32_t block, uint64_t gen, uint64_t place)
  *   LIVE confirms a fill.
  *   LIVE and not clean: the store does not have it.
  *
- * touch, stored:  gen : 32 | seconds : 32
+ * touch:   gen : 24 | worth : 3 | frequency : 5 | seconds : 32
+ * stored:  gen : 32 | seconds : 32
+ * since:   gen : 24 | ms : 40
  *
- *   Wall clock of the last access, and of the last access that the store knows. CAS with the
- *   generation, relaxed: a late touch never hits the block's next record.
+ *   Wall clock of the last access, with what l1_worth.h makes of it; of the last access that the
+ *   store knows. Steady clock since when the record is dirty; or, when it is clean, when it was last
+ *   known to be what the store has. CAS with the generation, relaxed: one that comes late does not
+ *   hit the block's next record, unless that is exactly the 2^24th (2^32nd) from then: a second
+ *   added to a last access, a check of the store left out.
  */
 enum sf_l1_state { SF_L1_FREE, SF_L1_OWNED, SF_L1_LIVE };
 
@@ -188,8 +194,9 @@ struct sf_l1_control {
     _Atomic uint64_t state;
     _Atomic uint64_t touch;
     _Atomic uint64_t stored;
+    _Atomic uint64_t since;
 };
-static_assert(sizeof(struct sf_l1_control) == 24, "control entry");
+static_assert(sizeof(struct sf_l1_control) == 32, "control entry");
 
 #define SF_L1_GEN_MASK ((UINT64_C(1) << 48) - 1)
 #define SF_L1_CLEAN (UINT64_C(1) << 61)
@@ -226,16 +233,63 @@ sf_l1_control_gen(uint64_t control)
     return control & SF_L1_GEN_MASK;
 }
 
+#define SF_L1_FREQUENCY_MAX 31u
+
 static inline uint64_t
-sf_l1_touch_make(uint64_t gen, uint32_t seconds)
+sf_l1_touch_make(uint64_t gen, uint32_t worth, uint32_t frequency, uint32_t seconds)
 {
-    return gen << 32 | seconds;
+    return gen << 40 | (uint64_t)(worth & 7u) << 37 |
+           (uint64_t)(frequency & SF_L1_FREQUENCY_MAX) << 32 | seconds;
 }
 
 static inline bool
 sf_l1_touch_matches(uint64_t touch, uint64_t gen)
 {
-    return touch >> 32 == (gen & 0xFFFFFFFFu);
+    return touch >> 40 == (gen & 0xFFFFFFu);
+}
+
+static inline uint32_t
+sf_l1_touch_worth(uint64_t touch)
+{
+    return (uint32_t)(touch >> 37) & 7u;
+}
+
+static inline uint32_t
+sf_l1_touch_frequency(uint64_t touch)
+{
+    return (uint32_t)(touch >> 32) & SF_L1_FREQUENCY_MAX;
+}
+
+static inline uint32_t
+sf_l1_touch_seconds(uint64_t touch)
+{
+    return (uint32_t)touch;
+}
+
+static inline uint64_t
+sf_l1_stored_make(uint64_t gen, uint32_t seconds)
+{
+    return gen << 32 | seconds;
+}
+
+static inline bool
+sf_l1_stored_matches(uint64_t stored, uint64_t gen)
+{
+    return stored >> 32 == (gen & 0xFFFFFFFFu);
+}
+
+#define SF_L1_SINCE_MASK ((UINT64_C(1) << 40) - 1) /* 34 years of one boot */
+
+static inline uint64_t
+sf_l1_since_make(uint64_t gen, int64_t ms)
+{
+    return gen << 40 | ((uint64_t)ms & SF_L1_SINCE_MASK);
+}
+
+static inline bool
+sf_l1_since_matches(uint64_t since, uint64_t gen)
+{
+    return since >> 40 == (gen & 0xFFFFFFu);
 }
 
 /*
@@ -251,8 +305,7 @@ enum sf_l1_block_word {
     SF_L1_AT_LENGTH,   /* bytes of the record : 32 | idle timeout in seconds : 32, or, in a tombstone:
                           how long before the deadline its grace ends; all ones: it has none */
     SF_L1_AT_DEADLINE, /* absolute, wall clock, ms */
-    SF_L1_AT_DIRTY,    /* dirty since: steady clock, ms */
     SF_L1_BLOCK_WORDS  /* the record begins here */
 };
 #define SF_L1_BLOCK_HEADER (SF_L1_BLOCK_WORDS * sizeof(uint64_t))
-static_assert(SF_L1_BLOCK_HEADER == 56, "block header");
+static_assert(SF_L1_BLOCK_HEADER == 48, "block header");

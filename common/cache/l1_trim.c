@@ -34,8 +34,9 @@ static enum sf_status
 replace(struct sf_l1 *l1, const struct sf_l1_found *found, struct sf_span tombstone)
 {
     struct sf_l1_draft draft;
+    const struct sf_l1_legacy legacy = sf_l1_legacy_of(found);
     enum sf_status status =
-        sf_l1_draft_make(&draft, l1, &found->image.key, tombstone, sf_l1_dirty_since(found));
+        sf_l1_draft_make(&draft, l1, &found->image.key, tombstone, &legacy);
 
     if (status != SF_OK || sf_l1_draft_replace(l1, &draft, found))
         return status;

@@ -50,8 +50,8 @@ count_live(const struct sf_l1 *l1, const struct sf_l1_place *place, uint64_t con
     if (sf_l1_control_is_clean(control))
         return;
     usage->blocks_dirty++;
-    if (usage->oldest_dirty == 0 || image.dirty_since < usage->oldest_dirty)
-        usage->oldest_dirty = image.dirty_since;
+    if (usage->oldest_dirty == 0 || image.since < usage->oldest_dirty)
+        usage->oldest_dirty = image.since;
 }
 
 static void

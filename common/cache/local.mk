@@ -9,6 +9,7 @@ libsession_la_SOURCES += \
 	%D%/l1_create.c %D%/l1_inherit.c \
 	%D%/l1.c %D%/l1.h \
 	%D%/l1_blocks.c %D%/l1_blocks.h \
+	%D%/l1_worth.c %D%/l1_worth.h \
 	%D%/l1_index.c %D%/l1_index.h \
 	%D%/l1_evict.c %D%/l1_evict.h \
 	%D%/l1_hints.c %D%/l1_hints.h \

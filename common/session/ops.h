@@ -85,8 +85,9 @@ enum sf_status sf_ops_diff(struct sf_ops *ops, const struct sf_session *before,
 /*
  * Words, as SESSION.APPLY carries them: "SET name value", "UNSET name", "INCREMENT name n",
  * "APPEND name value", "CAS name expected value", "ADD name value" (only when absent), "POP name",
- * "CLEAR", "LOGIN user", "ROTATE", "MARK flag", "UNMARK flag", "TOUCH", "END". SETINT, SETBYTES, APPENDBYTES, CASINT, CASBYTES,
- * ADDINT, ADDBYTES say another type than STRING. Any case. On failure `ops` may hold some of them.
+ * "CLEAR", "LOGIN user", "ROTATE", "MARK flag", "UNMARK flag", "TOUCH", "END". SETINT, SETBYTES,
+ * APPENDBYTES, CASINT, CASBYTES, ADDINT, ADDBYTES say another type than STRING. Any case. On failure
+ * `ops` may hold some of them.
  */
 enum sf_status sf_ops_from_words(struct sf_ops *ops, const struct sf_span *words, size_t count,
                                  struct sf_error *error) SF_MUST_CHECK;

@@ -274,13 +274,13 @@ leave_half_changes(struct sf_l1 *l1)
 
     sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
     must(sf_l1_find(l1, &key, &record, &found) == SF_OK, "find");
-    must(sf_l1_draft_make(&draft, l1, &key, sf_buffer_span(&record), 0) == SF_OK,
+    must(sf_l1_draft_make(&draft, l1, &key, sf_buffer_span(&record), NULL) == SF_OK,
          "never published");
-    must(sf_l1_draft_make(&draft, l1, &key, sf_buffer_span(&record), 0) == SF_OK, "draft");
+    must(sf_l1_draft_make(&draft, l1, &key, sf_buffer_span(&record), NULL) == SF_OK, "draft");
     must(sf_l1_replace(found.word, found.value, draft.owned.block),
          "published, not confirmed, the old one not retired");
     key = sf_test_cache_key(2);
-    must(sf_l1_draft_make(&draft, l1, &key, sf_buffer_span(&record), 0) == SF_OK, "draft");
+    must(sf_l1_draft_make(&draft, l1, &key, sf_buffer_span(&record), NULL) == SF_OK, "draft");
     must(sf_l1_draft_name(l1, &draft, &named) == SF_OK, "created, not confirmed");
     key = sf_test_cache_key(100);
     must(sf_l1_find(l1, &key, NULL, &found) == SF_OK, "find");

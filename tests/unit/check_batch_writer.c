@@ -248,7 +248,7 @@ START_TEST(test_change_of_the_dead_without_a_hint_is_written)
         struct sf_buffer record;
         sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
         if (sf_l1_find(l1, &key, &record, &found) != SF_OK
-            || sf_l1_draft_make(&draft, l1, &other, sf_buffer_span(&record), 0) != SF_OK
+            || sf_l1_draft_make(&draft, l1, &other, sf_buffer_span(&record), NULL) != SF_OK
             || sf_l1_draft_name(l1, &draft, &named) != SF_OK)
             _exit(EXIT_FAILURE);
         sf_l1_block_publish(&draft.owned);

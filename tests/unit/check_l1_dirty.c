@@ -190,7 +190,7 @@ START_TEST(test_death_without_a_hint_is_followed_by_a_scan)
 
         sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
         _exit(sf_l1_find(own, &key, &record, &found) != SF_OK ||
-              sf_l1_draft_make(&draft, own, &key, sf_buffer_span(&record), 0) != SF_OK ||
+              sf_l1_draft_make(&draft, own, &key, sf_buffer_span(&record), NULL) != SF_OK ||
               !sf_l1_replace(found.word, found.value, draft.owned.block));
     }
     int status = 0;

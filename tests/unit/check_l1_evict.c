@@ -168,6 +168,156 @@ START_TEST(test_recently_used_records_outlive_others)
 }
 END_TEST
 
+/* ---- who outlives whom ---- */
+
+static sf_time seconds_ago; /* the time of visits */
+
+/*
+ * One visitor, at today's time, as the sample sees it; `user` and `flag` may be NULL. Large enough for
+ * the blocks to run out before the words of the index.
+ */
+static enum sf_status
+visit(uint64_t number, const char *user, const char *flag)
+{
+    static const unsigned char bytes[400];
+    struct sf_key key = sf_test_cache_key(number);
+    struct sf_ops ops;
+    struct sf_l1_applied applied;
+
+    sf_ops_init(&ops);
+    ck_assert_int_eq(sf_ops_add_set(&ops, sf_span_text("a"), sf_span_of(bytes, sizeof(bytes))),
+                     SF_OK);
+    if (user != NULL)
+        ck_assert_int_eq(sf_ops_add_name(&ops, SF_OP_LOGIN, sf_span_text(user)), SF_OK);
+    if (flag != NULL)
+        ck_assert_int_eq(sf_ops_add_name(&ops, SF_OP_MARK, sf_span_text(flag)), SF_OK);
+    struct sf_l1_change change = sf_test_change(&ops, sf_clock_wall() - seconds_ago * SF_SECOND);
+    change.may_create = true;
+    change.new_key = &key;
+    enum sf_status status = sf_l1_apply(cache.l1, NULL, &change, NULL, &applied);
+    sf_ops_fini(&ops);
+    return status;
+}
+
+/* The batch writer's work. */
+static void
+store_what_waits(void)
+{
+    static struct sf_l1_dirty items[64];
+    static struct sf_l1_cursor cursor;
+    size_t taken;
+
+    do {
+        taken = sf_l1_dirty_take(cache.l1, &cursor, items, 64);
+        for (size_t i = 0; i < taken; i++)
+            sf_l1_settle(cache.l1, &items[i].ticket);
+    } while (taken == 64);
+}
+
+/* So many pass by, each once, and are stored. */
+static void
+pass_by(uint64_t first, uint64_t count, const char *user, const char *flag)
+{
+    for (uint64_t number = first; number < first + count; number++) {
+        ck_assert_int_eq(visit(number, user, flag), SF_OK);
+        if (number % 10 == 9)
+            store_what_waits();
+    }
+    store_what_waits();
+}
+
+static uint64_t
+count_kept(uint64_t first, uint64_t count)
+{
+    uint64_t kept = 0;
+
+    for (uint64_t number = first; number < first + count; number++)
+        kept += sf_test_look(cache.l1, number, NULL).status == SF_OK;
+    return kept;
+}
+
+/* Fills the cache with bots; returns how many sessions that are. */
+static uint64_t
+fill_up(void)
+{
+    pass_by(1000000, 3000, NULL, "bot");
+    struct sf_l1_usage usage = usage_now();
+    ck_assert_uint_gt(usage.blocks_live, 800);
+    ck_assert_uint_lt(usage.blocks_live, 2000);
+    return usage.blocks_live;
+}
+
+static void
+come_back(uint64_t number)
+{
+    struct sf_key key = sf_test_cache_key(number);
+
+    sf_l1_touch(cache.l1, &key, sf_clock_wall() - seconds_ago * SF_SECOND);
+}
+
+START_TEST(test_visitors_who_come_once_never_push_out_a_regular)
+{
+    uint64_t room = fill_up(), regulars = room / 3;
+
+    seconds_ago = 120;
+    pass_by(0, regulars, NULL, NULL);
+    seconds_ago = 90;
+    for (uint64_t number = 0; number < regulars; number++)
+        come_back(number);
+    seconds_ago = 0; /* whoever comes now was seen later than all of them */
+    pass_by(2000000, 50 * room, NULL, NULL);
+    pass_by(4000000, 50 * room, NULL, "bot");
+    ck_assert_uint_eq(count_kept(0, regulars), regulars);
+}
+END_TEST
+
+START_TEST(test_bots_go_before_those_who_come_once)
+{
+    uint64_t room = fill_up(), visitors = room / 3;
+
+    pass_by(0, visitors, NULL, NULL);
+    pass_by(2000000, 10 * room, NULL, "bot");
+    ck_assert_uint_eq(count_kept(0, visitors), visitors);
+}
+END_TEST
+
+START_TEST(test_children_outlive_regulars_without)
+{
+    uint64_t room = fill_up(), parents = room / 3;
+
+    pass_by(0, parents, NULL, "children");
+    for (uint64_t number = 2000000; number < 2000000 + 10 * room; number++) {
+        seconds_ago = 1;
+        pass_by(number, 1, NULL, NULL);
+        seconds_ago = 0;
+        come_back(number);
+    }
+    ck_assert_uint_eq(count_kept(0, parents), parents);
+}
+END_TEST
+
+START_TEST(test_users_outlive_visitors_even_when_they_are_most)
+{
+    uint64_t room = fill_up(), users = room * 97 / 100;
+
+    pass_by(0, users, "anna", NULL);
+    pass_by(2000000, 10 * room, NULL, NULL);
+    ck_assert_uint_eq(count_kept(0, users), users);
+}
+END_TEST
+
+START_TEST(test_pinned_ones_outlive_all_and_go_for_a_user_in_the_end)
+{
+    uint64_t room = fill_up(), pinned = room * 97 / 100;
+
+    pass_by(0, pinned, NULL, "pinned");
+    pass_by(2000000, 5 * room, "anna", NULL);
+    ck_assert_uint_eq(count_kept(0, pinned), pinned);
+    pass_by(10000, 2 * room, NULL, "pinned");
+    ck_assert_int_eq(visit(9000000, "bert", NULL), SF_OK);
+}
+END_TEST
+
 /* For the store it is over; its user is about. */
 START_TEST(test_session_that_lives_by_its_touch_stays)
 {
@@ -253,6 +403,11 @@ main(void)
     tcase_add_test(tests, test_cache_full_of_stored_tombstones_still_has_room);
     tcase_add_test(tests, test_images_in_their_grace_are_the_last_to_go);
     tcase_add_test(tests, test_recently_used_records_outlive_others);
+    tcase_add_test(tests, test_visitors_who_come_once_never_push_out_a_regular);
+    tcase_add_test(tests, test_bots_go_before_those_who_come_once);
+    tcase_add_test(tests, test_children_outlive_regulars_without);
+    tcase_add_test(tests, test_users_outlive_visitors_even_when_they_are_most);
+    tcase_add_test(tests, test_pinned_ones_outlive_all_and_go_for_a_user_in_the_end);
     tcase_add_test(tests, test_session_that_lives_by_its_touch_stays);
     tcase_add_test(tests, test_records_of_any_size_fit_until_a_slab_is_too_small);
     tcase_add_test(tests, test_index_is_two_thirds_full_before_a_key_finds_no_word);

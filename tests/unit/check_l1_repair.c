@@ -57,7 +57,7 @@ draft_of_key_1(struct sf_l1 *l1, const struct sf_key *under, struct sf_l1_found 
 
     sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
     must(sf_l1_find(l1, &key, &record, found_out) == SF_OK);
-    must(sf_l1_draft_make(&draft, l1, under, sf_buffer_span(&record), 0) == SF_OK);
+    must(sf_l1_draft_make(&draft, l1, under, sf_buffer_span(&record), NULL) == SF_OK);
     sf_buffer_fini(&record);
     return draft;
 }

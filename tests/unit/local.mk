@@ -35,6 +35,7 @@ check_PROGRAMS += \
 	%D%/check_l1_repair \
 	%D%/check_l1_dirty \
 	%D%/check_l1_evict \
+	%D%/check_l1_worth \
 	%D%/check_l1_fill \
 	%D%/check_l1_apply \
 	%D%/check_l1_create \
