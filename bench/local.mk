@@ -10,6 +10,45 @@ bench: all $(bench_programs)
 	@for program in $(bench_programs); do ./$$program || exit; done
 	@SF_BUILDDIR='$(abs_builddir)' CC='$(CC)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON3) '$(srcdir)/bench/bench_httpd.py'
 
+# Who asks for which session, how often: for bench_cache and for "session-fast bench".
+noinst_LTLIBRARIES += libload.la
+libload_la_SOURCES = \
+	%D%/load/crowd.c %D%/load/crowd.h \
+	%D%/load/draw.c %D%/load/draw.h \
+	%D%/load/pace.c %D%/load/pace.h \
+	%D%/load/pattern.c %D%/load/pattern.h
+libload_la_LIBADD = libsession.la -lm
+
+bench_programs += %D%/bench_cache
+bench_bench_cache_SOURCES = \
+	%D%/bench_cache.c \
+	%D%/measure.c %D%/measure.h \
+	%D%/report.c %D%/report.h \
+	%D%/workload.c %D%/workload.h \
+	%D%/targets/l1.c \
+	%D%/targets/memcached.c \
+	%D%/targets/memcpy.c \
+	%D%/targets/redis.c \
+	%D%/targets/rwlock.c \
+	%D%/targets/server.c %D%/targets/server.h \
+	%D%/targets/sqlite.c \
+	%D%/targets/target.h \
+	%D%/targets/targets.c %D%/targets/targets.h
+bench_bench_cache_CPPFLAGS = $(AM_CPPFLAGS) $(APACHE_CPPFLAGS) -DSHMCB_PATH='"$(SHMCB_PATH)"'
+bench_bench_cache_LDADD = libload.la libsession.la $(SQLITE_LIBS) $(LMDB_LIBS) -ldl
+if HAVE_LMDB
+bench_bench_cache_SOURCES += %D%/targets/lmdb.c
+else
+bench_bench_cache_SOURCES += %D%/targets/missing_lmdb.c
+endif
+if HAVE_SHMCB
+bench_bench_cache_SOURCES += %D%/targets/shmcb.c
+# mod_socache_shmcb finds in this program what it needs of httpd.
+bench_bench_cache_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
+else
+bench_bench_cache_SOURCES += %D%/targets/missing_shmcb.c
+endif
+
 bench_programs += %D%/bench_store
 bench_bench_store_SOURCES = %D%/bench_store.c
 bench_bench_store_LDADD = libstore.la libsession.la

@@ -16,15 +16,17 @@ BEGIN {
     rank["common/session"] = 3
     rank["common/cache"] = rank["common/store"] = 4
     rank["common/writeback"] = rank["common/front"] = 5
+    rank["bench/load"] = 5
     rank["session_daemon"] = rank["mod_session_fast"] = rank["command_line"] = rank["docs"] = 6
     rank["bench"] = rank["tests"] = 7
 
     # Library headers and the one place for each; tests may look into what they test.
-    at["sqlite3.h"] = "^(common/store/store_sqlite[a-z_]*\\.c|tests/)"
+    at["sqlite3.h"] = "^(common/store/store_sqlite[a-z_]*\\.c|(tests|bench)/)"
     at["jansson.h"] = "^(command_line/|tests/)"
     at["sodium.h"] = "^(common/(base|identity|session)/|tests/)"
     at["xxhash.h"] = "^(common/base/|common/cache/|common/store/|tests/|bench/)"
     at["check.h"] = "^tests/"
+    at["lmdb.h"] = "^bench/"
     httpd = "^(httpd|http_[a-z]+|ap_[a-z_]+|mod_[a-z_]+|util_[a-z]+|unixd|scoreboard|mpm_common)\\.h$"
 }
 
@@ -35,7 +37,7 @@ function fail(why) {
 
 function folder_of(path,   parts) {
     split(path, parts, "/")
-    return parts[1] == "common" ? parts[1] "/" parts[2] : parts[1]
+    return parts[1] == "common" || path ~ "^bench/load/" ? parts[1] "/" parts[2] : parts[1]
 }
 
 FNR == 1 {
@@ -63,7 +65,7 @@ FNR == 1 {
     sub(/>.*/, "", header)
     if ((header in at) && FILENAME !~ at[header])
         fail("<" header "> belongs only in " at[header])
-    if (header ~ httpd && FILENAME !~ "^mod_session_fast/")
+    if (header ~ httpd && FILENAME !~ "^(mod_session_fast/|bench/targets/shmcb\\.c)")
         fail("headers of httpd belong only in mod_session_fast/: <" header ">")
 }
 

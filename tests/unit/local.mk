@@ -5,6 +5,11 @@ check_PROGRAMS += \
 	%D%/check_bytes \
 	%D%/check_clock \
 	%D%/check_random \
+	%D%/check_histogram \
+	%D%/check_draw \
+	%D%/check_pattern \
+	%D%/check_pace \
+	%D%/check_crowd \
 	%D%/check_secret \
 	%D%/check_log \
 	%D%/check_counters \
@@ -61,3 +66,9 @@ tests_unit_check_front_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_get
 tests_unit_check_clock_watch_SOURCES = %D%/check_clock_watch.c session_daemon/clock_watch.c
 tests_unit_check_loader_SOURCES = %D%/check_loader.c session_daemon/loader.c session_daemon/task_queue.c
 tests_unit_check_usage_SOURCES = %D%/check_usage.c session_daemon/usage.c
+
+# The load generator, which only programs link.
+tests_unit_check_draw_LDADD = libload.la $(LDADD)
+tests_unit_check_pattern_LDADD = libload.la $(LDADD)
+tests_unit_check_pace_LDADD = libload.la $(LDADD)
+tests_unit_check_crowd_LDADD = libload.la $(LDADD)
