@@ -2,17 +2,23 @@
 
 /*
  * What the shared-memory cache costs: whole-record reads and one-field changes, by one process and
- * by two, beside a bare memcpy from an array in the same run. Keys are asked for as a web site's
- * sessions are: a few often, most rarely (zipf 0.99). JSON lines on standard output, a table on
- * standard error. Arguments: sessions, bytes of a record, seconds of each measurement.
+ * by two, beside a bare memcpy from a perfect index: an array, in shared memory too. Keys are asked
+ * for as a web site's sessions are: a few often, most rarely (zipf 0.99).
+ *
+ * All operations take turns, in slices of some milliseconds, and what is reported is the median
+ * slice, in time of the processor: so other work on the machine falls on all of them alike, and the
+ * ratios mean something. JSON lines on standard output, a table on standard error. Arguments:
+ * sessions, bytes of a record, rounds.
  */
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/cache/l1.h"
@@ -20,7 +26,9 @@
 #define SEQUENCE                                                                                   \
     (1u << 20) /* keys drawn in advance: drawing them costs more than looking them up */
 #define BATCH 64            /* operations between two looks at the clock */
+#define SLICE_NS 30000000u
 #define PROCESSES_MAX 2
+#define ROUNDS_MAX 1000
 #define NOW ((sf_time)1700000000000)
 
 struct bench {
@@ -28,22 +36,18 @@ struct bench {
     struct sf_l1 *l1;
     struct sf_key *keys;
     uint32_t *sequence;
+    struct sf_key *wanted; /* keys in that order: a request brings its own */
     unsigned char *array; /* of bare records, for memcpy */
     uint32_t sessions;
     uint32_t record_bytes;
-    double seconds;
+    uint32_t rounds;
+    uint32_t at;          /* in the sequence */
     struct sf_buffer record;
     struct sf_ops ops;
     volatile unsigned char sink;
 };
 
-struct result {
-    uint64_t operations;
-    uint64_t ns;
-    uint64_t failures;
-};
-
-typedef bool operate_fn(struct bench *bench, uint32_t session);
+typedef bool operate_fn(struct bench *bench, uint32_t at);
 
 static void
 must(bool is_true, const char *what)
@@ -57,8 +61,9 @@ must(bool is_true, const char *what)
 /* ---- what is measured ---- */
 
 static bool
-copy_bare(struct bench *bench, uint32_t session)
+copy_bare(struct bench *bench, uint32_t at)
 {
+    uint32_t session = bench->sequence[at];
     const unsigned char *from = bench->array + (size_t)session * bench->record_bytes;
 
     memcpy(bench->record.data, from, bench->record_bytes);
@@ -67,88 +72,151 @@ copy_bare(struct bench *bench, uint32_t session)
 }
 
 static bool
-get(struct bench *bench, uint32_t session)
+get(struct bench *bench, uint32_t at)
 {
     struct sf_l1_view view;
 
-    return sf_l1_get(bench->l1, &bench->keys[session], &bench->record, &view) == SF_OK;
+    return sf_l1_get(bench->l1, &bench->wanted[at], &bench->record, &view) == SF_OK;
 }
 
 static bool
-increment(struct bench *bench, uint32_t session)
+increment(struct bench *bench, uint32_t at)
 {
     struct sf_l1_applied applied;
     const struct sf_l1_change change = {
         .ops = &bench->ops, .now = NOW + 1000, .max_bytes = 65536, .tombstone_lifetime = SF_HOUR};
 
-    return sf_l1_apply(bench->l1, &bench->keys[session], &change, NULL, &applied) == SF_OK;
+    return sf_l1_apply(bench->l1, &bench->wanted[at], &change, NULL, &applied) == SF_OK;
 }
 
 /* ---- measuring ---- */
 
-static struct result
-run(struct bench *bench, operate_fn *operate, uint32_t offset)
+static const struct {
+    const char *name;
+    operate_fn *operate;
+} operations[] = {
+    {"memcpy", copy_bare},
+    {"get", get},
+    {"apply increment", increment},
+};
+
+#define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
+
+/* In shared memory: what the children found, and where they wait for each other. */
+struct results {
+    _Atomic uint32_t arrived;
+    _Atomic uint64_t failures[OPERATIONS];
+    double ns[PROCESSES_MAX][OPERATIONS][ROUNDS_MAX];
+};
+
+static uint64_t
+processor_ns(void)
 {
-    struct result result = {.operations = 0};
-    uint64_t begin = sf_clock_ns();
-    uint64_t limit = (uint64_t)(bench->seconds * 1e9);
+    struct timespec now;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Nanoseconds an operation. */
+static double
+run_slice(struct bench *bench, size_t operation, _Atomic uint64_t *failures)
+{
+    uint64_t begin = processor_ns(), end, done = 0, failed = 0;
 
     do {
-        for (int i = 0; i < BATCH; i++) {
-            uint32_t at = (uint32_t)(offset + result.operations++) % SEQUENCE;
-            result.failures += !operate(bench, bench->sequence[at]);
-        }
-        result.ns = sf_clock_ns() - begin;
-    } while (result.ns < limit);
-    return result;
+        for (int i = 0; i < BATCH; i++, done++)
+            failed += !operations[operation].operate(bench, bench->at++ % SEQUENCE);
+        end = processor_ns();
+    } while (end - begin < SLICE_NS);
+    atomic_fetch_add(failures, failed);
+    return (double)(end - begin) / (double)done;
+}
+
+/* All processes do the same at the same time. */
+static void
+meet(struct results *results, uint32_t processes, uint32_t meeting)
+{
+    atomic_fetch_add(&results->arrived, 1);
+    while (atomic_load(&results->arrived) < processes * (meeting + 1))
+        sched_yield();
 }
 
 static void
-run_child(struct bench *bench, operate_fn *operate, uint32_t offset, struct result *result_out)
+run_child(struct bench *bench, struct results *results, uint32_t processes, uint32_t process)
 {
+    uint32_t meeting = 0;
+
     must(sf_l1_attach(&bench->l1, &bench->instance, SF_L1_READ_WRITE, NULL) == SF_OK, "attach");
-    *result_out = run(bench, operate, offset);
+    bench->at = process * (SEQUENCE / PROCESSES_MAX);
+    for (uint32_t round = 0; round < bench->rounds; round++) {
+        for (size_t i = 0; i < OPERATIONS; i++) {
+            meet(results, processes, meeting++);
+            results->ns[process][i][round] = run_slice(bench, i, &results->failures[i]);
+        }
+    }
     sf_l1_close(bench->l1);
     _exit(EXIT_SUCCESS);
 }
 
-static void
-report(const struct bench *bench, const char *name, int processes, const struct result *results)
+static int
+compare(const void *a, const void *b)
 {
-    double rate = 0, ns = 0;
-    uint64_t failures = 0;
+    double left = *(const double *)a, right = *(const double *)b;
 
-    for (int i = 0; i < processes; i++) {
-        rate += (double)results[i].operations * 1e9 / (double)results[i].ns;
-        ns += (double)results[i].ns / (double)results[i].operations / processes;
-        failures += results[i].failures;
+    return (left > right) - (left < right);
+}
+
+/* Of the slices of all processes. */
+static double
+median(const struct bench *bench, struct results *results, uint32_t processes, size_t operation)
+{
+    double all[PROCESSES_MAX * ROUNDS_MAX];
+    size_t count = 0;
+
+    for (uint32_t process = 0; process < processes; process++) {
+        for (uint32_t round = 0; round < bench->rounds; round++)
+            all[count++] = results->ns[process][operation][round];
     }
-    printf("{\"bench\":\"l1\",\"operation\":\"%s\",\"processes\":%d,\"sessions\":%u,\"record_"
-           "bytes\":%u,"
-           "\"ns_per_operation\":%.1f,\"operations_per_second\":%.0f,\"failures\":%llu}\n",
-           name, processes, bench->sessions, bench->record_bytes, ns, rate,
-           (unsigned long long)failures);
-    fprintf(stderr, "%-18s %10d %12.1f %16.0f %10llu\n", name, processes, ns, rate,
-            (unsigned long long)failures);
+    qsort(all, count, sizeof(all[0]), compare);
+    return all[count / 2];
+}
+
+static void
+report(const struct bench *bench, struct results *results, uint32_t processes)
+{
+    double bare = median(bench, results, processes, 0);
+
+    for (size_t i = 0; i < OPERATIONS; i++) {
+        double ns = median(bench, results, processes, i);
+        unsigned long long failures = atomic_load(&results->failures[i]);
+
+        printf("{\"bench\":\"l1\",\"operation\":\"%s\",\"processes\":%u,\"sessions\":%u,"
+               "\"record_bytes\":%u,\"ns_per_operation\":%.1f,\"operations_per_second\":%.0f,"
+               "\"times_memcpy\":%.2f,\"failures\":%llu}\n",
+               operations[i].name, processes, bench->sessions, bench->record_bytes, ns,
+               processes * 1e9 / ns, ns / bare, failures);
+        fprintf(stderr, "%-18s %10u %12.1f %16.0f %10.2f %10llu\n", operations[i].name, processes,
+                ns, processes * 1e9 / ns, ns / bare, failures);
+    }
     fflush(stdout);
 }
 
 static void
-measure(struct bench *bench, const char *name, operate_fn *operate)
+measure(struct bench *bench, uint32_t processes)
 {
-    struct result *results = mmap(NULL, sizeof(*results) * PROCESSES_MAX, PROT_READ | PROT_WRITE,
-                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct results *results =
+        mmap(NULL, sizeof(*results), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
     must(results != MAP_FAILED, "no memory");
-    for (int processes = 1; processes <= PROCESSES_MAX; processes++) {
-        for (int i = 0; i < processes; i++) {
-            if (fork() == 0)
-                run_child(bench, operate, (uint32_t)i * (SEQUENCE / PROCESSES_MAX), &results[i]);
-        }
-        while (wait(NULL) > 0)
-            ;
-        report(bench, name, processes, results);
+    for (uint32_t i = 0; i < processes; i++) {
+        if (fork() == 0)
+            run_child(bench, results, processes, i);
     }
-    munmap(results, sizeof(*results) * PROCESSES_MAX);
+    while (wait(NULL) > 0)
+        ;
+    report(bench, results, processes);
+    munmap(results, sizeof(*results));
 }
 
 /* ---- preparing ---- */
@@ -176,6 +244,7 @@ draw_sequence(struct bench *bench)
         }
         /* Popular sessions do not lie side by side. */
         bench->sequence[i] = (uint32_t)((uint64_t)low * 2654435761u % bench->sessions);
+        bench->wanted[i] = bench->keys[bench->sequence[i]];
     }
     free(sums);
 }
@@ -243,8 +312,11 @@ prepare(struct bench *bench, const char *folder)
     build_record(bench);
     bench->keys = calloc(bench->sessions, sizeof(*bench->keys));
     bench->sequence = calloc(SEQUENCE, sizeof(*bench->sequence));
-    bench->array = calloc(bench->sessions, bench->record_bytes);
-    must(bench->keys != NULL && bench->sequence != NULL && bench->array != NULL, "no memory");
+    bench->array = mmap(NULL, (size_t)bench->sessions * bench->record_bytes, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    bench->wanted = calloc(SEQUENCE, sizeof(*bench->wanted));
+    must(bench->keys != NULL && bench->sequence != NULL && bench->wanted != NULL &&
+             bench->array != MAP_FAILED, "no memory");
     must(sf_l1_create(&bench->instance, bytes, &made, &error) == SF_OK, error.text);
     must(sf_l1_attach(&bench->l1, &bench->instance, SF_L1_READ_WRITE, &error) == SF_OK, error.text);
     sf_ops_init(&bench->ops);
@@ -260,16 +332,16 @@ main(int count, char **words)
     struct bench bench = {
         .sessions = count > 1 ? (uint32_t)strtoul(words[1], NULL, 10) : 100000,
         .record_bytes = count > 2 ? (uint32_t)strtoul(words[2], NULL, 10) : 1024,
-        .seconds = count > 3 ? strtod(words[3], NULL) : 1,
+        .rounds = count > 3 ? (uint32_t)strtoul(words[3], NULL, 10) : 100,
     };
 
-    must(bench.sessions > 0 && mkdtemp(folder) != NULL, "no folder in /dev/shm");
+    must(bench.sessions > 0 && bench.rounds > 0 && bench.rounds <= ROUNDS_MAX, "what?");
+    must( mkdtemp(folder) != NULL, "no folder in /dev/shm");
     prepare(&bench, folder);
-    fprintf(stderr, "%-18s %10s %12s %16s %10s\n", "operation", "processes", "ns", "per second",
-            "failures");
-    measure(&bench, "memcpy", copy_bare);
-    measure(&bench, "get", get);
-    measure(&bench, "apply increment", increment);
+    fprintf(stderr, "%-18s %10s %12s %16s %10s %10s\n", "operation", "processes", "ns", "per second",
+            "x memcpy", "failures");
+    for (uint32_t processes = 1; processes <= PROCESSES_MAX; processes++)
+        measure(&bench, processes);
     sf_l1_close(bench.l1);
     unlink(bench.instance.cache_path);
     unlink(bench.instance.cache_lock_path);

@@ -96,9 +96,9 @@ list_all(struct list_request *request)
 }
 
 static const char *
-cached_state(const struct sf_l1_view *view)
+cached_state(const struct sf_record_head *head, const struct sf_l1_view *view)
 {
-    if (view->head.kind == SF_RECORD_ENDED)
+    if (head->kind == SF_RECORD_ENDED)
         return "ended";
     return view->is_clean ? "clean" : "dirty";
 }
@@ -108,19 +108,21 @@ add_cached(void *data, const struct sf_key *key, struct sf_span record,
            const struct sf_l1_view *view)
 {
     struct list_request *request = data;
+    struct sf_record_head head;
     char text[SF_KEY_TEXT + 1];
 
-    if (request->user != NULL && !sf_span_equal(view->head.user, sf_span_text(request->user)))
+    if (sf_record_head(&head, record) != SF_OK ||
+        (request->user != NULL && !sf_span_equal(head.user, sf_span_text(request->user))))
         return true;
     sf_key_format(key, text);
     json_array_append_new(request->rows,
                           json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:s, s:I}", "key", text, "user",
-                                    print_bytes_to_json(view->head.user), "created",
-                                    (json_int_t)view->head.created, "last_access",
+                                    print_bytes_to_json(head.user), "created",
+                                    (json_int_t)head.created, "last_access",
                                     (json_int_t)view->last_access, "expires",
-                                    (json_int_t)sf_record_expires(&view->head, view->last_access),
-                                    "version", (json_int_t)view->head.version, "state",
-                                    cached_state(view),
+                                    (json_int_t)sf_record_expires(&head, view->last_access),
+                                    "version", (json_int_t)head.version, "state",
+                                    cached_state(&head, view),
                                     "bytes", (json_int_t)record.size));
     return json_array_size(request->rows) < request->limit;
 }

@@ -91,47 +91,7 @@ sf_l1_lead(struct sf_l1 *l1, enum sf_l1_duty duty)
     return l1->leads[duty];
 }
 
-/* ---- reading ---- */
-
-static sf_time
-later(sf_time a, sf_time b)
-{
-    return a > b ? a : b;
-}
-
-enum sf_status
-sf_l1_describe(const struct sf_l1_found *found, struct sf_span record, struct sf_l1_view *view_out)
-{
-    enum sf_status status = sf_record_head(&view_out->head, record);
-
-    if (status != SF_OK)
-        return status;
-    view_out->last_access = later(view_out->head.last_access, found->image.last_access);
-    view_out->is_clean = sf_l1_control_is_clean(found->control);
-    return SF_OK;
-}
-
-enum sf_status
-sf_l1_get(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_out,
-          struct sf_l1_view *view_out)
-{
-    struct sf_l1_home home = sf_l1_home_of(l1, key);
-    struct sf_l1_found found;
-
-    *view_out =
-        (struct sf_l1_view){.vacancy = {sf_l1_load(home.removals)}}; /* before the look: O4 */
-    enum sf_status status = sf_l1_find_at(l1, &home, key, record_out, &found);
-    if (status == SF_OK)
-        status = sf_l1_describe(&found, sf_buffer_span(record_out), view_out);
-    if (status == SF_OK) {
-        sf_count(l1->counters, l1_hits);
-        return SF_OK;
-    }
-    sf_buffer_clear(record_out);
-    sf_count(l1->counters, l1_misses);
-    return status == SF_NO_MEMORY || status == SF_FULL || status == SF_CONFLICT ? status
-                                                                                : SF_NOT_FOUND;
-}
+/* ---- last access, and what is stored ---- */
 
 void
 sf_l1_touch(struct sf_l1 *l1, const struct sf_key *key, sf_time now)
@@ -149,7 +109,7 @@ sf_l1_is_stored(struct sf_l1 *l1, const struct sf_key *key, uint64_t version)
     enum sf_status status = sf_l1_find(l1, key, NULL, &found);
 
     if (status == SF_OK)
-        return sf_l1_control_is_clean(found.control) && found.image.version >= version;
+        return sf_l1_control_is_clean(found.control) && found.image.brief.version >= version;
     return status == SF_NOT_FOUND; /* only what is stored may leave */
 }
 

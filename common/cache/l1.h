@@ -72,15 +72,15 @@ struct sf_l1_vacancy {
 };
 
 struct sf_l1_view {
-    struct sf_record_head head;  /* of the copied record: spans point into record_out */
-    sf_time last_access;         /* later than head.last_access when it was touched */
-    bool is_clean;               /* the store has this version */
+    sf_time last_access;          /* later than the record says when it was touched */
+    bool is_clean;                /* the store has this version */
     struct sf_l1_vacancy vacancy; /* on SF_NOT_FOUND */
 };
 
 /*
- * Copies the whole record of one version. SF_OK also for ENDED records: look at view.head.kind.
- * Expiry is the caller's to judge. SF_NOT_FOUND: not here (says nothing about the store).
+ * Copies the whole record of one version, without judging it: what it says, whether it is ENDED or
+ * has expired, and whether somebody has scribbled on it, sf_record_head and sf_session_decode find
+ * out for the caller. SF_NOT_FOUND: not here (says nothing about the store).
  * SF_CONFLICT: it is here, and changed under each of several looks; ask again.
  */
 enum sf_status sf_l1_get(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_out,

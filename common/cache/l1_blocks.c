@@ -7,33 +7,9 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "common/cache/l1_copy.h"
+
 #define TOUCH_AHEAD_MAX SF_MINUTE
-
-bool
-sf_l1_block_place(const struct sf_l1 *l1, uint32_t block, struct sf_l1_place *place_out)
-{
-    const struct sf_l1_plan *plan = &l1->plan;
-    uint32_t slab = block >> plan->entry_shift;
-    uint32_t entry = block & ((1u << plan->entry_shift) - 1);
-
-    if (slab >= plan->slabs)
-        return false;
-    uint64_t class_index = (sf_l1_load(&l1->table[slab]) & SF_L1_TABLE_CLASS) - 1;
-    if (class_index >= plan->class_count || entry >= plan->classes[class_index].blocks)
-        return false;
-
-    const struct sf_l1_class *class = &plan->classes[class_index];
-    unsigned char *base = l1->slabs + ((uint64_t)slab << plan->slab_shift);
-    void *control = base + entry * sizeof(struct sf_l1_control);
-    void *words = base + class->first + (uint64_t)entry * class->bytes;
-    *place_out = (struct sf_l1_place){
-        .control = control,
-        .words = words,
-        .capacity = class->bytes - (uint32_t)SF_L1_BLOCK_HEADER,
-        .class_index = (uint32_t)class_index,
-    };
-    return true;
-}
 
 uint32_t
 sf_l1_block_limit(const struct sf_l1 *l1)
@@ -55,14 +31,6 @@ sf_l1_block_next(const struct sf_l1 *l1, uint32_t block)
 
 /* ---- reading ---- */
 
-/* The generation is still that of `control`: what was copied before this call belongs to it. */
-static bool
-is_unchanged(const struct sf_l1_place *place, uint64_t control)
-{
-    atomic_thread_fence(memory_order_acquire); /* O2 */
-    return sf_l1_control_gen(sf_l1_peek(&place->control->state)) == sf_l1_control_gen(control);
-}
-
 static bool
 is_key(const uint64_t *header, const struct sf_key *key)
 {
@@ -83,80 +51,18 @@ checksum(const struct sf_l1 *l1, uint64_t gen, const uint64_t *header, struct sf
     return XXH3_64bits_withSeed(words, sizeof(words), l1->sum_seed ^ gen);
 }
 
-/* Of a session its idle timeout; of a tombstone how long before its deadline the grace ends. */
-static uint32_t
-pack_seconds(const struct sf_l1_image *image)
-{
-    if (image->kind == SF_RECORD_SESSION)
-        return (uint32_t)(image->idle_timeout / SF_SECOND);
-    if (image->grace_until == 0)
-        return UINT32_MAX;
-    sf_time seconds = (image->absolute_deadline - image->grace_until) / SF_SECOND;
-    return seconds > 0 && seconds < UINT32_MAX ? (uint32_t)seconds : 0;
-}
-
-static void
-unpack_seconds(struct sf_l1_image *image_out, uint32_t seconds)
-{
-    image_out->idle_timeout = image_out->grace_until = 0;
-    if (image_out->kind == SF_RECORD_SESSION)
-        image_out->idle_timeout = (sf_time)seconds * SF_SECOND;
-    else if (seconds != UINT32_MAX)
-        image_out->grace_until = image_out->absolute_deadline - (sf_time)seconds * SF_SECOND;
-}
-
 static void
 unpack(struct sf_l1_image *image_out, const uint64_t *header)
 {
     memcpy(image_out->key.bytes, header + SF_L1_AT_KEY, sizeof(image_out->key.bytes));
-    image_out->version = header[SF_L1_AT_VERSION] >> 8;
-    image_out->kind = (enum sf_record_kind)(header[SF_L1_AT_VERSION] & 0xFF);
     image_out->length = (uint32_t)(header[SF_L1_AT_LENGTH] >> 32);
-    image_out->absolute_deadline = (sf_time)header[SF_L1_AT_DEADLINE];
-    unpack_seconds(image_out, (uint32_t)header[SF_L1_AT_LENGTH]);
 }
 
 static void
 pack(uint64_t *header, const struct sf_l1_image *image)
 {
     memcpy(header + SF_L1_AT_KEY, image->key.bytes, sizeof(image->key.bytes));
-    header[SF_L1_AT_VERSION] = image->version << 8 | (uint64_t)image->kind;
-    header[SF_L1_AT_LENGTH] = (uint64_t)image->length << 32 | pack_seconds(image);
-    header[SF_L1_AT_DEADLINE] = (uint64_t)image->absolute_deadline;
-}
-
-static void
-copy_out(unsigned char *to, const _Atomic uint64_t *from, size_t bytes)
-{
-    size_t whole = bytes / sizeof(uint64_t);
-
-#pragma GCC unroll 8
-    for (size_t i = 0; i < whole; i++) {
-        uint64_t word = sf_l1_peek(&from[i]);
-        memcpy(to + i * sizeof(word), &word, sizeof(word));
-    }
-    if (bytes % sizeof(uint64_t) != 0) {
-        uint64_t word = sf_l1_peek(&from[whole]);
-        memcpy(to + whole * sizeof(word), &word, bytes % sizeof(uint64_t));
-    }
-}
-
-static void
-copy_in(_Atomic uint64_t *to, struct sf_span from)
-{
-    size_t whole = from.size / sizeof(uint64_t);
-    uint64_t word = 0;
-
-#pragma GCC unroll 8
-    for (size_t i = 0; i < whole; i++) {
-        memcpy(&word, from.data + i * sizeof(word), sizeof(word));
-        atomic_store_explicit(&to[i], word, memory_order_relaxed);
-    }
-    if (from.size % sizeof(uint64_t) != 0) {
-        word = 0;
-        memcpy(&word, from.data + whole * sizeof(word), from.size % sizeof(uint64_t));
-        atomic_store_explicit(&to[whole], word, memory_order_relaxed);
-    }
+    header[SF_L1_AT_LENGTH] = (uint64_t)image->length << 32;
 }
 
 /* What is not of this generation says nothing. */
@@ -177,18 +83,23 @@ copy_words(const struct sf_l1_control *words, uint64_t control, struct sf_l1_ima
     image_out->since = sf_l1_since_matches(since, gen) ? (sf_time)(since & SF_L1_SINCE_MASK) : 0;
 }
 
-/* SF_CONFLICT is is_unchanged's to say, behind all that is copied. */
+/* SF_CONFLICT is the caller's to say, behind all that is copied. */
 static enum sf_status
 copy_header(const struct sf_l1_place *place, uint64_t control, const struct sf_key *key,
             uint64_t *header, struct sf_l1_image *image_out)
 {
+    unsigned char head[SF_RECORD_HEAD_BYTES];
+
     for (size_t i = 0; i < SF_L1_BLOCK_WORDS; i++)
         header[i] = sf_l1_peek(&place->words[i]);
     if (key != NULL && !is_key(header, key))
         return SF_NOT_FOUND;
     unpack(image_out, header);
     copy_words(place->control, control, image_out);
-    return image_out->length <= place->capacity ? SF_OK : SF_CORRUPT;
+    sf_l1_copy_out(head, place->words + SF_L1_BLOCK_WORDS, sizeof(head));
+    image_out->brief = sf_record_brief(head);
+    return image_out->length <= place->capacity && image_out->length >= sizeof(head) ? SF_OK
+                                                                                     : SF_CORRUPT;
 }
 
 static enum sf_status
@@ -200,7 +111,7 @@ copy_record(const struct sf_l1_place *place, const struct sf_l1_image *image,
 
     if (status != SF_OK)
         return status;
-    copy_out(record_out->data, place->words + SF_L1_BLOCK_WORDS, image->length);
+    sf_l1_copy_out(record_out->data, place->words + SF_L1_BLOCK_WORDS, image->length);
     record_out->size = image->length;
     return SF_OK;
 }
@@ -215,7 +126,7 @@ sf_l1_block_read(const struct sf_l1 *l1, const struct sf_l1_place *place, uint64
 
     if (status == SF_OK && record_out != NULL)
         status = copy_record(place, image_out, record_out);
-    if (!is_unchanged(place, control))
+    if (!sf_l1_block_is_unchanged(place, control))
         return SF_CONFLICT;
     if (status != SF_OK || record_out == NULL)
         return status;
@@ -248,7 +159,8 @@ sf_l1_block_fill(struct sf_l1 *l1, const struct sf_l1_owned *owned, const struct
     uint32_t seconds = (uint32_t)(image->last_access / SF_SECOND);
     struct sf_l1_control *control = owned->place.control;
 
-    assert(record.size <= owned->place.capacity && image->length == record.size);
+    assert(record.size <= owned->place.capacity && image->length == record.size &&
+           record.size >= SF_RECORD_HEAD_BYTES);
     pack(header, image);
     header[SF_L1_AT_CHECKSUM] = checksum(l1, gen, header, record);
     atomic_thread_fence(memory_order_release); /* O2 */
@@ -260,7 +172,7 @@ sf_l1_block_fill(struct sf_l1 *l1, const struct sf_l1_owned *owned, const struct
                           memory_order_relaxed);
     for (size_t i = 0; i < SF_L1_BLOCK_WORDS; i++)
         atomic_store_explicit(&owned->place.words[i], header[i], memory_order_relaxed);
-    copy_in(owned->place.words + SF_L1_BLOCK_WORDS, record);
+    sf_l1_copy_in(owned->place.words + SF_L1_BLOCK_WORDS, record.data, record.size);
 }
 
 void
@@ -379,19 +291,27 @@ sf_l1_image_needs_touch(const struct sf_l1_image *image)
 {
     sf_time ahead = image->last_access - image->stored_access;
 
-    if (ahead <= 0 || image->kind != SF_RECORD_SESSION)
+    if (ahead <= 0 || image->brief.kind != SF_RECORD_SESSION)
         return false;
     return ahead >= TOUCH_AHEAD_MAX ||
-           (image->idle_timeout > 0 && ahead >= image->idle_timeout / 10);
+           (image->brief.idle_timeout > 0 && ahead >= image->brief.idle_timeout / 10);
+}
+
+sf_time
+sf_l1_image_latest(const struct sf_l1_image *image)
+{
+    sf_time recorded = image->brief.last_access;
+
+    return recorded > image->last_access ? recorded : image->last_access;
 }
 
 sf_time
 sf_l1_image_expires(const struct sf_l1_image *image, sf_time last_access)
 {
     struct sf_record_head head = {
-        .kind = image->kind,
-        .idle_timeout = image->idle_timeout,
-        .absolute_deadline = image->absolute_deadline,
+        .kind = image->brief.kind,
+        .idle_timeout = image->brief.idle_timeout,
+        .absolute_deadline = image->brief.absolute_deadline,
     };
 
     return sf_record_expires(&head, last_access);

@@ -50,11 +50,6 @@ find_fault(struct walk *walk, uint32_t block, const struct sf_l1_place *place, u
 
     if (sf_record_check(record) != SF_OK || sf_record_head(&head, record) != SF_OK)
         return "not a record";
-    if (head.version != image->version || head.kind != image->kind ||
-        head.absolute_deadline != image->absolute_deadline ||
-        (head.kind == SF_RECORD_SESSION && head.idle_timeout != image->idle_timeout) ||
-        (head.kind == SF_RECORD_ENDED && head.grace_until > image->grace_until))
-        return "header and record differ";
     if (!sf_l1_touch_matches(sf_l1_peek(&place->control->touch), sf_l1_control_gen(control)))
         return "last access of another generation";
     if (!sf_l1_since_matches(sf_l1_peek(&place->control->since), sf_l1_control_gen(control)))

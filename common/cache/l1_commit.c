@@ -42,12 +42,7 @@ sf_l1_draft_make(struct sf_l1_draft *draft_out, struct sf_l1 *l1, const struct s
         legacy = &none;
     struct sf_l1_image image = {
         .key = *key,
-        .version = head.version,
-        .kind = head.kind,
         .length = (uint32_t)record.size,
-        .idle_timeout = head.idle_timeout,
-        .absolute_deadline = head.absolute_deadline,
-        .grace_until = head.grace_until,
         .worth = sf_l1_worth_of(&head),
         .frequency = frequency_behind(legacy, head.last_access),
         .since = legacy->dirty_since != 0 ? legacy->dirty_since : sf_clock_steady(),

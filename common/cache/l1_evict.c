@@ -41,9 +41,9 @@ is_evictable(uint64_t control)
 static enum sf_l1_loss
 loss_of_tombstone(const struct sf_l1_image *image, sf_time now)
 {
-    if (image->absolute_deadline <= now)
+    if (image->brief.absolute_deadline <= now)
         return SF_L1_LOSE_VISITORS;
-    return image->grace_until <= now ? SF_L1_LOSE_TOMBSTONES : SF_L1_LOSE_TOUCHES;
+    return image->brief.grace_until <= now ? SF_L1_LOSE_TOMBSTONES : SF_L1_LOSE_TOUCHES;
 }
 
 /*
@@ -55,7 +55,7 @@ lives_by_its_touch(const struct sf_l1_image *image, sf_time now)
 {
     sf_time known = sf_l1_image_expires(image, image->stored_access);
 
-    return known != 0 && known - image->idle_timeout / 4 <= now &&
+    return known != 0 && known - image->brief.idle_timeout / 4 <= now &&
            sf_l1_image_expires(image, image->last_access) > now;
 }
 
@@ -64,7 +64,7 @@ may_go(const struct sf_l1_image *image, enum sf_l1_loss loss)
 {
     sf_time now = sf_clock_wall();
 
-    if (image->kind != SF_RECORD_SESSION)
+    if (image->brief.kind != SF_RECORD_SESSION)
         return loss_of_tombstone(image, now) <= loss;
     if (image->last_access <= image->stored_access)
         return true;

@@ -69,12 +69,7 @@ sf_l1_fill(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record, sf
         return SF_OK; /* it is here, and changing */
     struct sf_l1_image image = {
         .key = *key,
-        .version = head.version,
-        .kind = head.kind,
         .length = (uint32_t)record.size,
-        .idle_timeout = head.idle_timeout,
-        .absolute_deadline = head.absolute_deadline,
-        .grace_until = head.grace_until,
         .worth = sf_l1_worth_of(&head),
         .since = sf_clock_steady(),
         .last_access = last_access > head.last_access ? last_access : head.last_access,

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/cache/l1_index.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "common/cache/l1_evict.h"
 
 #define LOOKS 8
@@ -12,30 +9,6 @@
 #define LINE_BYTES 64u
 #define BYTES_AHEAD 1024u /* of a record; what follows the processor has guessed by then */
 #define CROWDED 4 /* words taken */
-
-static uint32_t
-scale(uint64_t hash, uint32_t count)
-{
-    return (uint32_t)(((hash >> 32) * count) >> 32);
-}
-
-struct sf_l1_home
-sf_l1_home_of(const struct sf_l1 *l1, const struct sf_key *key)
-{
-    XXH128_hash_t hash = XXH3_128bits_withSeed(key->bytes, sizeof(key->bytes), l1->index_seed);
-    uint32_t first = scale(hash.low64, l1->plan.buckets);
-    uint32_t second = scale(hash.high64, l1->plan.buckets);
-
-    if (second == first)
-        second = first + 1 < l1->plan.buckets ? first + 1 : 0;
-    __builtin_prefetch(&l1->index[first]);
-    __builtin_prefetch(&l1->index[second]);
-    return (struct sf_l1_home){
-        .buckets = {&l1->index[first], &l1->index[second]},
-        .tag = (uint32_t)hash.low64 & 0xFFFu,
-        .removals = &l1->removals[(uint32_t)hash.high64 % l1->plan.removals],
-    };
-}
 
 bool
 sf_l1_home_has(const struct sf_l1_home *home, const _Atomic uint64_t *word, uint64_t value)
@@ -89,12 +62,6 @@ sf_l1_follow(const struct sf_l1 *l1, _Atomic uint64_t *word, uint64_t value,
     return follow(l1, word, value, LINE_BYTES, found_out);
 }
 
-bool
-sf_l1_is_unconfirmed(uint64_t control)
-{
-    return sf_l1_control_state(control) == SF_L1_OWNED && sf_l1_control_is_clean(control);
-}
-
 static enum sf_status
 look_at_word(const struct sf_l1 *l1, _Atomic uint64_t *word, uint64_t value,
              const struct sf_key *key, struct sf_buffer *record_out, struct sf_l1_found *found)
@@ -121,12 +88,11 @@ discard_damaged(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf
 }
 
 static enum sf_status
-look(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_key *key,
-     struct sf_buffer *record_out, struct sf_l1_found *found)
+look_in(struct sf_l1 *l1, const struct sf_l1_home *home, struct sf_l1_bucket *bucket,
+        const struct sf_key *key, struct sf_buffer *record_out, struct sf_l1_found *found)
 {
-    for (unsigned i = 0; i < 2 * SF_L1_BUCKET_WORDS; i++) {
-        _Atomic uint64_t *word =
-            &home->buckets[i / SF_L1_BUCKET_WORDS]->words[i % SF_L1_BUCKET_WORDS];
+    for (unsigned match = sf_l1_bucket_match(bucket, home->tag); match != 0; match &= match - 1) {
+        _Atomic uint64_t *word = &bucket->words[__builtin_ctz(match)];
         uint64_t value = sf_l1_load(word); /* O1 */
 
         if (!names_tag(value, home->tag))
@@ -138,6 +104,17 @@ look(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_key *key,
             return status;
     }
     return SF_NOT_FOUND;
+}
+
+static enum sf_status
+look(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_key *key,
+     struct sf_buffer *record_out, struct sf_l1_found *found)
+{
+    enum sf_status status = look_in(l1, home, home->buckets[0], key, record_out, found);
+
+    if (status == SF_NOT_FOUND)
+        status = look_in(l1, home, home->buckets[1], key, record_out, found);
+    return status;
 }
 
 /* The one that was in the way needs the memory more than this one needs the next look. */

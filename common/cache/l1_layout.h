@@ -49,7 +49,7 @@
 #include <stdint.h>
 
 #define SF_L1_MAGIC 0x314C20747361662Du /* "-fast L1" */
-#define SF_L1_LAYOUT_VERSION 3u
+#define SF_L1_LAYOUT_VERSION 4u
 #define SF_L1_BOOT_ID_BYTES 40
 
 #define SF_L1_SLOTS_SMALL 1024u
@@ -108,7 +108,7 @@ static_assert(sizeof(struct sf_l1_slot) == 64, "slot");
 /*
  * A bucket is a cache line of words. A word changes by CAS only, and each change counts ctr up.
  *
- *   block + 1 : 28 | tag : 12 | ctr : 24        block + 1 == 0: EMPTY
+ *   tag : 12 | block + 1 : 28 | ctr : 24        all but ctr 0: EMPTY; no tag is 0
  */
 struct sf_l1_bucket {
     _Alignas(64) _Atomic uint64_t words[SF_L1_BUCKET_WORDS];
@@ -120,7 +120,7 @@ static_assert(sizeof(struct sf_l1_bucket) == 64, "bucket");
 static inline uint64_t
 sf_l1_word_make(uint32_t block, uint32_t tag, uint64_t before)
 {
-    return (uint64_t)(block + 1) << 36 | (uint64_t)(tag & 0xFFFu) << 24 |
+    return (uint64_t)(tag & 0xFFFu) << 52 | (uint64_t)(block + 1) << 24 |
            ((before + 1) & 0xFFFFFFu);
 }
 
@@ -133,19 +133,19 @@ sf_l1_word_emptied(uint64_t before)
 static inline bool
 sf_l1_word_is_empty(uint64_t word)
 {
-    return word >> 36 == 0;
+    return word >> 24 == 0;
 }
 
 static inline uint32_t
 sf_l1_word_block(uint64_t word)
 {
-    return (uint32_t)(word >> 36) - 1;
+    return ((uint32_t)(word >> 24) & 0xFFFFFFFu) - 1;
 }
 
 static inline uint32_t
 sf_l1_word_tag(uint64_t word)
 {
-    return (uint32_t)(word >> 24) & 0xFFFu;
+    return (uint32_t)(word >> 52);
 }
 
 /* ---- hints: what to look at next; lossy, never trusted ---- */
@@ -162,11 +162,19 @@ sf_l1_hint_make(uint32_t block, uint64_t gen, uint64_t place)
     return (uint64_t)block << 36 | (gen & 0xFFFFu) << 20 | ((place + 1) & 0xFFFFFu);
 }
 
-/* ---- slab table: 0, or size class + 1; the other bits are for later ---- */
+/*
+ * ---- slab table: a word a slab ----
+ *
+ *   base : 48 | state : 8 | class + 1 : 8        0: never used
+ *
+ * base: generations in this slab begin here; above all that were ever used in it, so that none comes
+ * again under an old word when the slab has changed its class.
+ */
 
 #define SF_L1_TABLE_CLASS 0xFFu
+#define SF_L1_TABLE_STATE 0xFF00u
 
-/* ---- blocks: control entries at the start of the slab, the blocks behind them ---- */
+/* ---- blocks: one behind the other in the slab, each with its control first ---- */
 
 /*
  * control:  state : 2 | clean : 1 | owner slot : 13 | gen : 48      changes by CAS only
@@ -196,7 +204,7 @@ struct sf_l1_control {
     _Atomic uint64_t stored;
     _Atomic uint64_t since;
 };
-static_assert(sizeof(struct sf_l1_control) == 32, "control entry");
+static_assert(sizeof(struct sf_l1_control) == 32, "control");
 
 #define SF_L1_GEN_MASK ((UINT64_C(1) << 48) - 1)
 #define SF_L1_CLEAN (UINT64_C(1) << 61)
@@ -293,19 +301,17 @@ sf_l1_since_matches(uint64_t since, uint64_t gen)
 }
 
 /*
- * A block: words that are written while it is OWNED and not changed until it is taken again. Copied
- * with relaxed 64-bit loads and stores, never with memcpy: a reader may be overtaken by the next
- * owner, which is a race by C11 unless the words are atomic.
+ * Behind the control: words that are written while the block is OWNED and not changed until it is
+ * taken again. Control, these and nothing else are one cache line. Version, kind and times stand in
+ * the record. All of it is copied with loads and stores that cannot be cut, never with memcpy: see
+ * l1_copy.h.
  */
 enum sf_l1_block_word {
-    SF_L1_AT_CHECKSUM, /* XXH3 of what follows, the record hashed first; the seed has the generation */
     SF_L1_AT_KEY,
     SF_L1_AT_KEY_HIGH,
-    SF_L1_AT_VERSION,  /* version : 56 | kind : 8 */
-    SF_L1_AT_LENGTH,   /* bytes of the record : 32 | idle timeout in seconds : 32, or, in a tombstone:
-                          how long before the deadline its grace ends; all ones: it has none */
-    SF_L1_AT_DEADLINE, /* absolute, wall clock, ms */
+    SF_L1_AT_LENGTH,   /* bytes of the record : 32 | 0 : 32 */
+    SF_L1_AT_CHECKSUM, /* XXH3 of the record and of the words above; the seed has the generation */
     SF_L1_BLOCK_WORDS  /* the record begins here */
 };
-#define SF_L1_BLOCK_HEADER (SF_L1_BLOCK_WORDS * sizeof(uint64_t))
-static_assert(SF_L1_BLOCK_HEADER == 48, "block header");
+#define SF_L1_BLOCK_HEADER (sizeof(struct sf_l1_control) + SF_L1_BLOCK_WORDS * sizeof(uint64_t))
+static_assert(SF_L1_BLOCK_HEADER == 64, "block header");

@@ -36,26 +36,11 @@ power_between(uint64_t wanted, uint32_t low, uint32_t high)
     return power;
 }
 
-/* Blocks of `bytes` that fit into a slab together with their control entries. */
-static uint32_t
-blocks_in_slab(uint64_t slab, uint64_t bytes)
-{
-    uint64_t blocks = slab / (bytes + sizeof(struct sf_l1_control));
-
-    while (blocks > 0 &&
-           round_up(blocks * sizeof(struct sf_l1_control), 64) + blocks * bytes > slab)
-        blocks--;
-    return (uint32_t)blocks;
-}
-
 /* A class of so many blocks, stretched to all that the slab has for each. */
 static struct sf_l1_class
-class_of(uint64_t slab, uint32_t blocks)
+class_of(uint64_t slab, uint64_t blocks)
 {
-    uint64_t first = round_up(blocks * sizeof(struct sf_l1_control), 64);
-
-    return (struct sf_l1_class){(uint32_t)((slab - first) / blocks / 64 * 64), blocks,
-                                (uint32_t)first};
+    return (struct sf_l1_class){(uint32_t)(slab / blocks / 64 * 64), (uint32_t)blocks};
 }
 
 /*
@@ -66,7 +51,7 @@ static struct sf_l1_class
 next_class(uint64_t slab, const struct sf_l1_class *last)
 {
     uint64_t bytes = (uint64_t)last->bytes * 119 / 100 / 64 * 64;
-    uint32_t blocks = blocks_in_slab(slab, bytes > last->bytes ? bytes : last->bytes + 64);
+    uint64_t blocks = slab / (bytes > last->bytes ? bytes : last->bytes + 64);
 
     if (blocks + 1 < last->blocks &&
         (blocks == 0 || class_of(slab, blocks).bytes * UINT64_C(4) > last->bytes * UINT64_C(5)))
@@ -79,7 +64,7 @@ static void
 plan_classes(struct sf_l1_plan *plan)
 {
     uint64_t slab = UINT64_C(1) << plan->slab_shift;
-    struct sf_l1_class class = class_of(slab, blocks_in_slab(slab, SF_L1_BLOCK_MIN));
+    struct sf_l1_class class = class_of(slab, slab / SF_L1_BLOCK_MIN);
 
     for (plan->class_count = 0; class.blocks > 0 && plan->class_count < SF_L1_CLASSES_MAX;
          plan->class_count++) {

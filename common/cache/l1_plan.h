@@ -13,7 +13,6 @@
 struct sf_l1_class {
     uint32_t bytes;  /* of a block, a multiple of 64 */
     uint32_t blocks; /* in a slab */
-    uint32_t first;  /* offset of the first block in the slab */
 };
 
 struct sf_l1_plan {

@@ -33,7 +33,7 @@ struct sf_l1 {
     _Atomic uint64_t *removals, *hints, *table;
     struct sf_l1_bucket *index;
     unsigned char *slabs;
-    uint64_t index_seed, sum_seed;
+    uint64_t index_seed, index_seed_high, sum_seed;
     struct sf_process_slots slots;
     uint32_t slot; /* of a writable handle */
     bool leads[2]; /* enum sf_l1_duty; used by one thread each */

@@ -15,7 +15,7 @@ struct part {
     struct sf_l1 *l1;
     sf_time now;
     bool is_full;            /* no room for a tombstone: the next part asks again */
-    struct sf_buffer record; /* of dirty blocks, to check them */
+    struct sf_buffer record; /* of the block that is looked at */
 };
 
 /* ---- who is dead ---- */
@@ -134,16 +134,15 @@ trim(struct part *part, const struct sf_l1_image *image)
 }
 
 /*
- * A dirty record that is damaged would wait for the store for ever, and be neither read nor
- * evicted; so it is looked at whole, and removed. The change is lost: there is no other copy. Clean
- * ones are checked whenever somebody reads them.
+ * Whole, for a hit does not look at the checksum, and nobody else may ever come to a record that is
+ * only read. A dirty one that is damaged is lost: there is no other copy.
  */
 static enum sf_status
 examine(struct part *part, const struct sf_l1_place *place, uint64_t control,
         struct sf_l1_image *image_out)
 {
-    struct sf_buffer *record = sf_l1_control_is_clean(control) ? NULL : &part->record;
-    enum sf_status status = sf_l1_block_read(part->l1, place, control, NULL, record, image_out);
+    enum sf_status status =
+        sf_l1_block_read(part->l1, place, control, NULL, &part->record, image_out);
 
     return status == SF_CONFLICT || status == SF_CORRUPT ? status : SF_OK;
 }

@@ -81,7 +81,8 @@ set_pointers(struct sf_l1 *l1)
     l1->table = (void *)(base + l1->plan.table_at);
     l1->slabs = base + l1->plan.slabs_at;
     l1->index_seed = l1->header->hash_key[0];
-    l1->sum_seed = l1->header->hash_key[1];
+    l1->index_seed_high = l1->header->hash_key[1];
+    l1->sum_seed = l1->header->hash_key[0] ^ l1->header->hash_key[1];
     l1->counters = &l1->own_counters;
 }
 

@@ -9,8 +9,8 @@
 bool
 sf_l1_needs_trim(const struct sf_l1_image *image, sf_time now)
 {
-    return image->kind == SF_RECORD_ENDED && image->grace_until != 0 &&
-           image->grace_until + CLOCK_SKEW <= now;
+    return image->brief.kind == SF_RECORD_ENDED && image->brief.grace_until != 0 &&
+           image->brief.grace_until + CLOCK_SKEW <= now;
 }
 
 static enum sf_status

@@ -9,14 +9,16 @@ visit_word(struct sf_l1 *l1, _Atomic uint64_t *word, struct sf_buffer *record,
 {
     uint64_t value = sf_l1_load(word); /* O1 */
     struct sf_l1_found found;
-    struct sf_l1_view view = {.last_access = 0};
 
     if (sf_l1_word_is_empty(value) || sf_l1_follow(l1, word, value, &found) != SF_OK ||
         sf_l1_is_unconfirmed(found.control))
         return true;
-    if (sf_l1_block_read(l1, &found.place, found.control, NULL, record, &found.image) != SF_OK ||
-        sf_l1_describe(&found, sf_buffer_span(record), &view) != SF_OK)
+    if (sf_l1_block_read(l1, &found.place, found.control, NULL, record, &found.image) != SF_OK)
         return true;
+    const struct sf_l1_view view = {
+        .last_access = sf_l1_image_latest(&found.image),
+        .is_clean = sf_l1_control_is_clean(found.control),
+    };
     return visit(context, &found.image.key, sf_buffer_span(record), &view);
 }
 
@@ -46,7 +48,7 @@ count_live(const struct sf_l1 *l1, const struct sf_l1_place *place, uint64_t con
     if (sf_l1_block_read(l1, place, control, NULL, NULL, &image) != SF_OK)
         return;
     usage->record_bytes += image.length;
-    usage->tombstones += image.kind == SF_RECORD_ENDED;
+    usage->tombstones += image.brief.kind == SF_RECORD_ENDED;
     if (sf_l1_control_is_clean(control))
         return;
     usage->blocks_dirty++;

@@ -7,7 +7,7 @@ libsession_la_SOURCES += \
 	%D%/l1_plan.c %D%/l1_plan.h \
 	%D%/l1_segment.c %D%/l1_segment.h \
 	%D%/l1_create.c %D%/l1_inherit.c \
-	%D%/l1.c %D%/l1.h \
+	%D%/l1.c %D%/l1.h %D%/l1_read.c %D%/l1_copy.h \
 	%D%/l1_blocks.c %D%/l1_blocks.h \
 	%D%/l1_worth.c %D%/l1_worth.h \
 	%D%/l1_index.c %D%/l1_index.h \

@@ -29,7 +29,7 @@ enum {
     AT_FLAGS = 67,
     AT_RESERVED = 68,
     AT_SUCCESSOR = 72,
-    HEAD_BYTES = 88
+    HEAD_BYTES = SF_RECORD_HEAD_BYTES
 };
 
 enum {
@@ -205,23 +205,36 @@ read_head(struct sf_record_head *head_out, const struct shape *shape)
     static const unsigned char zeros[AT_SUCCESSOR - AT_RESERVED];
     const unsigned char *bytes = shape->bytes;
 
-    *head_out = (struct sf_record_head){
-        .kind = (enum sf_record_kind)bytes[AT_KIND],
-        .end_reason = (enum sf_end_reason)bytes[AT_END_REASON],
-        .version = sf_load_u64(bytes + AT_VERSION),
-        .generation = sf_load_u32(bytes + AT_GENERATION),
-        .user_epoch = sf_load_u32(bytes + AT_USER_EPOCH),
-        .flags = bytes[AT_FLAGS],
-        .created = load_time(bytes + AT_CREATED),
-        .last_access = load_time(bytes + AT_LAST_ACCESS),
-        .idle_timeout = sf_load_u32(bytes + AT_IDLE_SECONDS) * SF_SECOND,
-        .absolute_deadline = load_time(bytes + AT_ABSOLUTE_DEADLINE),
-        .grace_until = load_time(bytes + AT_GRACE_UNTIL),
-        .user = sf_span_of(bytes + HEAD_BYTES, shape->user_size),
-        .field_count = shape->count,
-    };
+    /* One by one: compilers clear a struct this large with `rep stos`, which takes longer than a hit
+       in the cache may. */
+    head_out->kind = (enum sf_record_kind)bytes[AT_KIND];
+    head_out->end_reason = (enum sf_end_reason)bytes[AT_END_REASON];
+    head_out->version = sf_load_u64(bytes + AT_VERSION);
+    head_out->generation = sf_load_u32(bytes + AT_GENERATION);
+    head_out->user_epoch = sf_load_u32(bytes + AT_USER_EPOCH);
+    head_out->flags = bytes[AT_FLAGS];
+    head_out->created = load_time(bytes + AT_CREATED);
+    head_out->last_access = load_time(bytes + AT_LAST_ACCESS);
+    head_out->idle_timeout = sf_load_u32(bytes + AT_IDLE_SECONDS) * SF_SECOND;
+    head_out->absolute_deadline = load_time(bytes + AT_ABSOLUTE_DEADLINE);
+    head_out->grace_until = load_time(bytes + AT_GRACE_UNTIL);
+    head_out->user = sf_span_of(bytes + HEAD_BYTES, shape->user_size);
+    head_out->field_count = shape->count;
     memcpy(head_out->successor.bytes, bytes + AT_SUCCESSOR, SF_KEY_BYTES);
     return memcmp(bytes + AT_RESERVED, zeros, sizeof(zeros)) == 0 && head_is_sane(head_out);
+}
+
+struct sf_record_brief
+sf_record_brief(const unsigned char head[SF_RECORD_HEAD_BYTES])
+{
+    return (struct sf_record_brief){
+        .kind = (enum sf_record_kind)head[AT_KIND],
+        .version = sf_load_u64(head + AT_VERSION),
+        .last_access = load_time(head + AT_LAST_ACCESS),
+        .idle_timeout = sf_load_u32(head + AT_IDLE_SECONDS) * SF_SECOND,
+        .absolute_deadline = load_time(head + AT_ABSOLUTE_DEADLINE),
+        .grace_until = load_time(head + AT_GRACE_UNTIL),
+    };
 }
 
 enum sf_status

@@ -71,6 +71,20 @@ struct sf_record_head {
     uint32_t field_count;
 };
 
+/*
+ * What a cache wants to know of a record that it does not copy: from its first bytes, which need not
+ * be valid.
+ */
+#define SF_RECORD_HEAD_BYTES 88
+
+struct sf_record_brief {
+    enum sf_record_kind kind;
+    uint64_t version;
+    sf_time last_access, idle_timeout, absolute_deadline, grace_until;
+};
+
+struct sf_record_brief sf_record_brief(const unsigned char head[SF_RECORD_HEAD_BYTES]);
+
 /* What encode accepts: 1..255 bytes without NUL; the user may be empty as well. */
 bool sf_name_is_valid(struct sf_span name);
 bool sf_user_is_valid(struct sf_span user);

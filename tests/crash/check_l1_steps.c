@@ -251,15 +251,15 @@ judge_touch(struct sf_l1 *l1, bool is_done)
 static void
 leave_unfinished_fill(struct sf_l1 *l1)
 {
+    static const unsigned char junk[SF_RECORD_HEAD_BYTES];
     struct sf_l1_owned owned;
     struct sf_l1_image image = {
-        .key = sf_test_cache_key(10), .version = 1, .kind = SF_RECORD_SESSION, .length = 4,
-        .last_access = SF_TEST_NOW};
+        .key = sf_test_cache_key(10), .length = sizeof(junk), .last_access = SF_TEST_NOW};
     _Atomic uint64_t *word;
     uint64_t value;
 
-    must(sf_l1_room_for(l1, 4, true, &owned) == SF_OK, "room");
-    sf_l1_block_fill(l1, &owned, &image, sf_span_text("junk"));
+    must(sf_l1_room_for(l1, sizeof(junk), true, &owned) == SF_OK, "room");
+    sf_l1_block_fill(l1, &owned, &image, sf_span_of(junk, sizeof(junk)));
     must(sf_l1_insert(l1, &image.key, owned.block, &word, &value) == SF_OK, "insert");
 }
 

@@ -205,13 +205,16 @@ sf_test_look(struct sf_l1 *l1, uint64_t number, const char *name)
     struct sf_key key = sf_test_cache_key(number);
     struct sf_test_seen seen = {.text = ""};
     struct sf_l1_view view;
+    struct sf_record_head head;
     struct sf_buffer record;
 
     sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
     seen.status = sf_l1_get(l1, &key, &record, &view);
+    if (seen.status == SF_OK)
+        seen.status = sf_record_head(&head, sf_buffer_span(&record));
     if (seen.status == SF_OK) {
-        seen.kind = view.head.kind;
-        seen.version = view.head.version;
+        seen.kind = head.kind;
+        seen.version = head.version;
         seen.is_clean = view.is_clean;
         see_field(&seen, sf_buffer_span(&record), name);
     }

@@ -138,16 +138,18 @@ read_one(struct sf_workload *work, struct sf_l1 *l1, unsigned session, struct sf
     struct sf_key key = sf_test_cache_key(session);
     uint64_t floor = atomic_load(&work->acknowledged[session]);
     struct sf_l1_view view;
+    struct sf_record_head head = {.version = 0};
     struct sf_value value = {.integer = 0};
 
     if (sf_l1_get(l1, &key, record, &view) != SF_OK)
         return; /* nothing is said about a record that is not here; sf_workload_end looks */
-    if (sf_record_find(&value, sf_buffer_span(record), sf_span_text("n")) != SF_OK ||
-        (uint64_t)value.integer != view.head.version)
-        report(work, "counter and version differ", session, (uint64_t)value.integer,
-               view.head.version);
-    if (view.head.version < floor)
-        report(work, "older than acknowledged", session, view.head.version, floor);
+    if (sf_record_check(sf_buffer_span(record)) != SF_OK ||
+        sf_record_head(&head, sf_buffer_span(record)) != SF_OK ||
+        sf_record_find(&value, sf_buffer_span(record), sf_span_text("n")) != SF_OK ||
+        (uint64_t)value.integer != head.version)
+        report(work, "counter and version differ", session, (uint64_t)value.integer, head.version);
+    if (head.version < floor)
+        report(work, "older than acknowledged", session, head.version, floor);
     atomic_fetch_add(&work->reads, 1);
 }
 
@@ -209,10 +211,11 @@ sf_workload_press(struct sf_workload *work, struct sf_l1 *l1, unsigned seed)
     while (!atomic_load(&work->must_stop)) {
         struct sf_key key = sf_test_cache_key(1000 + next_random(&seed) % JUNK);
         struct sf_l1_view view;
+        struct sf_record_head head = {.version = 0};
 
         if (sf_l1_get(l1, &key, &record, &view) == SF_OK) {
-            if (view.head.version != 5)
-                report(work, "another session's record", 1000, view.head.version, 5);
+            if (sf_record_head(&head, sf_buffer_span(&record)) != SF_OK || head.version != 5)
+                report(work, "another session's record", 1000, head.version, 5);
             continue;
         }
         build_record(&record, 5);

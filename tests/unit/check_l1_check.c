@@ -41,12 +41,35 @@ START_TEST(test_sound_cache_passes)
 }
 END_TEST
 
-START_TEST(test_changed_byte_is_found_and_never_served)
+/* What a reader can tell without the checksum. */
+START_TEST(test_damaged_header_is_never_served)
+{
+    static const struct {
+        size_t word;
+        uint64_t bits;
+    } damages[] = {
+        {SF_L1_AT_KEY, 1},
+        {SF_L1_AT_KEY_HIGH, UINT64_C(1) << 63},
+        {SF_L1_AT_LENGTH, UINT64_C(1) << 63},
+    };
+
+    for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
+        struct sf_key key = sf_test_cache_key(i + 1);
+
+        ck_assert_int_eq(sf_l1_find(cache.l1, &key, NULL, &found), SF_OK);
+        atomic_fetch_xor(&found.place.words[damages[i].word], damages[i].bits);
+        ck_assert_int_eq(sf_test_look(cache.l1, i + 1, "a").status, SF_NOT_FOUND);
+    }
+}
+END_TEST
+
+START_TEST(test_changed_byte_is_found_and_nothing_is_made_of_it)
 {
     uint64_t values[SF_COUNTER_COUNT];
 
     atomic_fetch_xor(&found.place.words[SF_L1_BLOCK_WORDS + 3], 1);
     assert_finding(false, "wrong checksum");
+    ck_assert_int_eq(sf_test_set(cache.l1, 1, "a", "other"), SF_NOT_FOUND);
     ck_assert_int_eq(sf_test_look(cache.l1, 1, "a").status, SF_NOT_FOUND);
     sf_l1_counters_sum(cache.l1, values);
     ck_assert_uint_eq(values[SF_COUNTER_l1_bad], 1);
@@ -167,7 +190,8 @@ main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_sound_cache_passes);
-    tcase_add_test(tests, test_changed_byte_is_found_and_never_served);
+    tcase_add_test(tests, test_damaged_header_is_never_served);
+    tcase_add_test(tests, test_changed_byte_is_found_and_nothing_is_made_of_it);
     tcase_add_test(tests, test_every_word_of_a_block_is_covered);
     tcase_add_test(tests, test_state_that_does_not_exist_is_found);
     tcase_add_test(tests, test_owner_that_does_not_exist_is_found);

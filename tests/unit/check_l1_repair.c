@@ -124,15 +124,15 @@ END_TEST
 static void
 leave_unconfirmed_fill(struct sf_l1 *l1)
 {
+    static const unsigned char junk[SF_RECORD_HEAD_BYTES];
     struct sf_l1_owned owned;
     struct sf_l1_image image = {
-        .key = sf_test_cache_key(2), .version = 1, .kind = SF_RECORD_SESSION, .length = 4,
-        .last_access = SF_TEST_NOW};
+        .key = sf_test_cache_key(2), .length = sizeof(junk), .last_access = SF_TEST_NOW};
     _Atomic uint64_t *word;
     uint64_t value;
 
-    must(sf_l1_room_for(l1, 4, true, &owned) == SF_OK);
-    sf_l1_block_fill(l1, &owned, &image, sf_span_text("junk"));
+    must(sf_l1_room_for(l1, sizeof(junk), true, &owned) == SF_OK);
+    sf_l1_block_fill(l1, &owned, &image, sf_span_of(junk, sizeof(junk)));
     must(sf_l1_insert(l1, &image.key, owned.block, &word, &value) == SF_OK);
 }
 
@@ -210,19 +210,33 @@ START_TEST(test_many_deaths_are_one_scan_for_the_flusher)
 }
 END_TEST
 
-START_TEST(test_dirty_record_that_is_damaged_is_counted_and_removed)
+/* Readers do not look at checksums: docs/decisions/0011. */
+static void
+assert_damage_is_removed(void)
 {
     struct sf_key key = sf_test_cache_key(1);
     struct sf_l1_found found;
     struct sf_l1_usage usage;
 
-    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
     ck_assert_int_eq(sf_l1_find(cache.l1, &key, NULL, &found), SF_OK);
     atomic_fetch_xor(&found.place.words[SF_L1_BLOCK_WORDS + 2], 4);
     (void)sf_test_repair_all(cache.l1, SF_TEST_NOW);
     ck_assert_uint_eq(sf_l1_counters(cache.l1)->values[SF_COUNTER_l1_bad], 1);
     sf_l1_usage(cache.l1, &usage);
     ck_assert_uint_eq(usage.blocks_live + usage.index_used, 0);
+}
+
+START_TEST(test_dirty_record_that_is_damaged_is_counted_and_removed)
+{
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    assert_damage_is_removed();
+}
+END_TEST
+
+START_TEST(test_clean_record_that_is_damaged_is_counted_and_removed)
+{
+    ck_assert_int_eq(sf_test_fill(cache.l1, 1, 5, "x"), SF_OK);
+    assert_damage_is_removed();
 }
 END_TEST
 
@@ -343,6 +357,7 @@ main(void)
     tcase_add_test(tests, test_slot_of_the_dead_is_free_after_a_pass);
     tcase_add_test(tests, test_many_deaths_are_one_scan_for_the_flusher);
     tcase_add_test(tests, test_dirty_record_that_is_damaged_is_counted_and_removed);
+    tcase_add_test(tests, test_clean_record_that_is_damaged_is_counted_and_removed);
     tcase_add_test(tests, test_pass_in_small_steps_does_the_same);
     tcase_add_test(tests, test_pass_takes_as_many_calls_as_its_budget_is_made_for);
     tcase_add_test(tests, test_expired_records_are_dropped_once_they_are_clean);

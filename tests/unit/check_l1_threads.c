@@ -103,77 +103,6 @@ START_TEST(test_threads_share_a_handle)
 }
 END_TEST
 
-struct overtaker {
-    _Atomic uint64_t *state; /* of the block that is read */
-    _Atomic bool must_stop;
-};
-
-/* Each read finds another generation behind it than before it. */
-static void *
-overtake(void *argument)
-{
-    struct overtaker *overtaker = argument;
-
-    while (!atomic_load(&overtaker->must_stop))
-        atomic_fetch_add_explicit(overtaker->state, 1, memory_order_relaxed);
-    return NULL;
-}
-
-/* The record may be taken for damaged when the other thread has not run for a whole read. */
-static enum sf_status
-get_while_overtaken(struct sf_l1 *l1, uint64_t number, const char *text)
-{
-    struct sf_key key = sf_test_cache_key(number);
-    struct overtaker overtaker = {.must_stop = false};
-    struct sf_l1_found found;
-    struct sf_l1_view view;
-    struct sf_buffer record;
-    pthread_t thread;
-
-    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
-    ck_assert_int_eq(sf_test_create(l1, number, "a", text), SF_OK);
-    ck_assert_int_eq(sf_l1_find(l1, &key, NULL, &found), SF_OK);
-    overtaker.state = &found.place.control->state;
-    ck_assert_int_eq(pthread_create(&thread, NULL, overtake, &overtaker), 0);
-    while (sf_l1_peek(overtaker.state) == found.control)
-        (void)sched_yield();
-    enum sf_status status = sf_l1_get(l1, &key, &record, &view);
-    atomic_store(&overtaker.must_stop, true);
-    pthread_join(thread, NULL);
-    sf_buffer_fini(&record);
-    return status;
-}
-
-static enum sf_status
-get_many_while_overtaken(const char *text)
-{
-    struct sf_test_cache cache;
-    enum sf_status status = SF_NOT_FOUND;
-
-    sf_test_cache_init(&cache, 64 * SF_L1_BYTES_MIN);
-    for (uint64_t number = 0; number < 200 && status != SF_CONFLICT; number++)
-        status = get_while_overtaken(cache.l1, number, text);
-    sf_test_cache_fini(&cache);
-    return status;
-}
-
-/*
- * It is here all the time: whoever cannot get hold of it must not say that it is not. Both threads must
- * run at once for it, which on a busy machine may take a while.
- */
-START_TEST(test_record_that_changes_under_each_look_is_a_conflict)
-{
-    static char text[60000]; /* takes a while to read */
-    sf_time give_up = sf_clock_steady() + 30 * SF_SECOND;
-    enum sf_status status = SF_NOT_FOUND;
-
-    memset(text, 'x', sizeof(text) - 1);
-    while (status != SF_CONFLICT && sf_clock_steady() < give_up)
-        status = get_many_while_overtaken(text);
-    ck_assert_int_eq(status, SF_CONFLICT);
-}
-END_TEST
-
 int
 main(void)
 {
@@ -184,7 +113,6 @@ main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_virtual_processes_agree);
     tcase_add_test(tests, test_threads_share_a_handle);
-    tcase_add_test(tests, test_record_that_changes_under_each_look_is_a_conflict);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

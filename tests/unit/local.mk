@@ -34,6 +34,7 @@ check_PROGRAMS += \
 	%D%/check_shared_memory \
 	%D%/check_process_slots \
 	%D%/check_l1 \
+	%D%/check_l1_read \
 	%D%/check_l1_threads \
 	%D%/check_l1_model \
 	%D%/check_l1_check \
@@ -60,6 +61,7 @@ check_PROGRAMS += \
 	%D%/check_loader \
 	%D%/check_usage
 
+tests_unit_check_l1_read_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_block_read
 tests_unit_check_front_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_get
 
 # Parts of the daemon, which is no library.

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The hit. All else in this folder may be slow; here each instruction and each line of memory counts.
+ * A hit waits for three lines, one behind the other: bucket, block, and what the record has beyond.
+ *
+ * The checksum is not looked at: docs/decisions/0011 says why. The key is, and so is
+ * the generation, behind the copy.
+ */
+#include "common/cache/l1_copy.h"
+#include "common/cache/l1_index.h"
+
+/* A block as a reader sees it, through the word that names it. */
+struct look {
+    struct sf_l1_place place;
+    uint64_t control;
+    uint64_t touch;
+    uint32_t length;
+};
+
+static bool
+has_key(const struct sf_l1_place *place, const struct sf_key *key)
+{
+    uint64_t wanted[2];
+
+    memcpy(wanted, key->bytes, sizeof(wanted));
+    return ((sf_l1_peek(&place->words[SF_L1_AT_KEY]) ^ wanted[0]) |
+            (sf_l1_peek(&place->words[SF_L1_AT_KEY_HIGH]) ^ wanted[1])) == 0;
+}
+
+/*
+ * SF_OK: the block of `key`, to be copied and then looked at again. Anything odd is SF_CONFLICT:
+ * sf_l1_find takes its time to find out what is wrong.
+ */
+static enum sf_status
+open_block(const struct sf_l1 *l1, const _Atomic uint64_t *word, const struct sf_key *key,
+           struct look *look)
+{
+    uint64_t value = sf_l1_load(word); /* O1 */
+
+    if (!sf_l1_block_place(l1, sf_l1_word_block(value), &look->place))
+        return SF_CONFLICT;
+    look->control = sf_l1_load(&look->place.control->state); /* O3 */
+    if (sf_l1_peek(word) != value || sf_l1_control_state(look->control) == SF_L1_FREE ||
+        sf_l1_is_unconfirmed(look->control))
+        return SF_CONFLICT;
+    if (!has_key(&look->place, key))
+        return SF_NOT_FOUND;
+    look->touch = sf_l1_peek(&look->place.control->touch);
+    look->length = (uint32_t)(sf_l1_peek(&look->place.words[SF_L1_AT_LENGTH]) >> 32);
+    return look->length <= look->place.capacity && look->length >= SF_RECORD_HEAD_BYTES
+               ? SF_OK
+               : SF_CONFLICT;
+}
+
+static enum sf_status
+open_record(const struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_key *key,
+            struct look *look)
+{
+    enum sf_status status = SF_NOT_FOUND;
+
+    for (unsigned i = 0; i < 2 && status == SF_NOT_FOUND; i++) {
+        const struct sf_l1_bucket *bucket = home->buckets[i];
+
+        for (unsigned match = sf_l1_bucket_match(bucket, home->tag);
+             match != 0 && status == SF_NOT_FOUND; match &= match - 1)
+            status = open_block(l1, &bucket->words[__builtin_ctz(match)], key, look);
+    }
+    return status;
+}
+
+/* Also SF_CONFLICT: it was overtaken. */
+static enum sf_status
+copy_record(const struct look *look, struct sf_buffer *record_out)
+{
+    if (record_out->capacity < look->length) {
+        sf_buffer_clear(record_out);
+        enum sf_status status = sf_buffer_reserve(record_out, look->length);
+        if (status != SF_OK)
+            return status;
+    }
+    sf_l1_copy_out(record_out->data, look->place.words + SF_L1_BLOCK_WORDS, look->length);
+    record_out->size = look->length;
+    return sf_l1_block_is_unchanged(&look->place, look->control) ? SF_OK : SF_CONFLICT;
+}
+
+static void
+describe(const struct look *look, const struct sf_buffer *record, struct sf_l1_view *view_out)
+{
+    uint64_t gen = sf_l1_control_gen(look->control);
+    sf_time touched =
+        sf_l1_touch_matches(look->touch, gen) ? (sf_time)(uint32_t)look->touch * SF_SECOND : 0;
+
+    sf_time recorded = sf_record_brief(record->data).last_access;
+
+    view_out->last_access = recorded > touched ? recorded : touched;
+    view_out->is_clean = sf_l1_control_is_clean(look->control);
+    view_out->vacancy = (struct sf_l1_vacancy){0};
+}
+
+/* The long way round: tries again, takes damage out of the index, and says what a miss has seen. */
+static enum sf_status
+get_slowly(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_key *key,
+           struct sf_buffer *record_out, struct sf_l1_view *view_out)
+{
+    struct sf_l1_found found;
+
+    *view_out = (struct sf_l1_view){.vacancy = {sf_l1_load(home->removals)}}; /* before: O4 */
+    enum sf_status status = sf_l1_find_at(l1, home, key, record_out, &found);
+    if (status == SF_OK) {
+        view_out->last_access = sf_l1_image_latest(&found.image);
+        view_out->is_clean = sf_l1_control_is_clean(found.control);
+        return SF_OK;
+    }
+    sf_buffer_clear(record_out);
+    return status == SF_NO_MEMORY || status == SF_FULL || status == SF_CONFLICT ? status
+                                                                                : SF_NOT_FOUND;
+}
+
+enum sf_status
+sf_l1_get(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_out,
+          struct sf_l1_view *view_out)
+{
+    struct sf_l1_home home = sf_l1_home_of(l1, key);
+    struct look look = {.length = 0};
+    enum sf_status status = open_record(l1, &home, key, &look);
+
+    if (status == SF_OK)
+        status = copy_record(&look, record_out);
+    if (status == SF_OK)
+        describe(&look, record_out, view_out);
+    else
+        status = get_slowly(l1, &home, key, record_out, view_out);
+    if (status == SF_OK)
+        sf_count(l1->counters, l1_hits);
+    else
+        sf_count(l1->counters, l1_misses);
+    return status;
+}

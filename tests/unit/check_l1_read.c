@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <stdlib.h>
+
+#include "common/cache/l1_index.h"
+#include "tests/support/test_cache.h"
+
+static struct sf_test_cache cache;
+static struct sf_error error;
+
+static void
+set_up(void)
+{
+    sf_test_cache_init(&cache, SF_L1_BYTES_MIN);
+}
+
+static void
+tear_down(void)
+{
+    ck_assert_msg(sf_l1_check(cache.l1, true, &error) == SF_OK, "%s", error.text);
+    sf_test_cache_fini(&cache);
+}
+
+START_TEST(test_get_of_an_unknown_key_is_not_found)
+{
+    struct sf_test_seen seen = sf_test_look(cache.l1, 1, NULL);
+
+    ck_assert_int_eq(seen.status, SF_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_get_gives_what_was_created)
+{
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "color", "green"), SF_OK);
+    struct sf_test_seen seen = sf_test_look(cache.l1, 1, "color");
+    ck_assert_int_eq(seen.status, SF_OK);
+    ck_assert_str_eq(seen.text, "green");
+    ck_assert_uint_eq(seen.version, 1);
+    ck_assert(!seen.is_clean);
+}
+END_TEST
+
+START_TEST(test_handles_see_each_others_changes)
+{
+    struct sf_l1 *other = sf_test_cache_attach(&cache);
+
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "color", "green"), SF_OK);
+    ck_assert_int_eq(sf_test_set(other, 1, "color", "red"), SF_OK);
+    ck_assert_str_eq(sf_test_look(cache.l1, 1, "color").text, "red");
+    sf_l1_close(other);
+}
+END_TEST
+
+/*
+ * Whoever looks at a record of this number is overtaken, each time, until its block has been taken
+ * again.
+ */
+static struct {
+    struct sf_l1 *l1; /* NULL: nobody is overtaken */
+    uint64_t number;
+    unsigned looks;
+} overtaker;
+
+enum sf_status __real_sf_l1_block_read(const struct sf_l1 *l1, const struct sf_l1_place *place,
+                                       uint64_t control, const struct sf_key *key,
+                                       struct sf_buffer *record_out, struct sf_l1_image *image_out);
+enum sf_status __wrap_sf_l1_block_read(const struct sf_l1 *l1, const struct sf_l1_place *place,
+                                       uint64_t control, const struct sf_key *key,
+                                       struct sf_buffer *record_out, struct sf_l1_image *image_out);
+
+enum sf_status
+__wrap_sf_l1_block_read(const struct sf_l1 *l1, const struct sf_l1_place *place, uint64_t control,
+                        const struct sf_key *key, struct sf_buffer *record_out,
+                        struct sf_l1_image *image_out)
+{
+    struct sf_l1 *other = overtaker.l1;
+
+    if (other != NULL && other != l1) {
+        overtaker.looks++;
+        while (sf_l1_control_gen(sf_l1_peek(&place->control->state)) == sf_l1_control_gen(control))
+            ck_assert_int_eq(sf_test_increment(other, overtaker.number, "n", NULL), SF_OK);
+    }
+    return __real_sf_l1_block_read(l1, place, control, key, record_out, image_out);
+}
+
+/* It is here all the time: whoever cannot get hold of it must not say that it is not. */
+START_TEST(test_record_that_changes_under_each_look_is_a_conflict)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_home home = sf_l1_home_of(cache.l1, &key);
+    struct sf_l1_view view;
+    struct sf_buffer record;
+
+    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
+    /* A word that leads nowhere stands before its own, so that get takes the long way. */
+    atomic_store(&home.buckets[0]->words[0], sf_l1_word_make(SF_L1_BLOCK_LIMIT - 1, home.tag, 0));
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    overtaker.l1 = sf_test_cache_attach(&cache);
+    overtaker.number = 1;
+    ck_assert_int_eq(sf_l1_get(cache.l1, &key, &record, &view), SF_CONFLICT);
+    ck_assert_uint_gt(overtaker.looks, 2);
+    sf_l1_close(overtaker.l1);
+    overtaker.l1 = NULL;
+    ck_assert_int_eq(sf_l1_get(cache.l1, &key, &record, &view), SF_OK);
+    sf_buffer_fini(&record);
+}
+END_TEST
+
+START_TEST(test_record_larger_than_the_buffer_is_full)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_buffer small;
+    struct sf_l1_view view;
+
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    sf_buffer_init(&small, 10);
+    ck_assert_int_eq(sf_l1_get(cache.l1, &key, &small, &view), SF_FULL);
+    sf_buffer_fini(&small);
+}
+END_TEST
+
+/* Records of every length, so that each way to copy the last bytes is taken. */
+START_TEST(test_record_of_any_length_comes_out_as_it_went_in)
+{
+    char text[400];
+
+    memset(text, 'y', sizeof(text));
+    for (size_t length = 0; length < 300; length++) {
+        text[length] = '\0';
+        ck_assert_int_eq(sf_test_create(cache.l1, length, "a", text), SF_OK);
+        struct sf_test_seen seen = sf_test_look(cache.l1, length, "a");
+        ck_assert_int_eq(seen.status, SF_OK);
+        ck_assert_uint_eq(strlen(seen.text), length < 127 ? length : 127);
+        ck_assert_int_eq(sf_test_end(cache.l1, length), SF_OK);
+        text[length] = 'y';
+    }
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("l1_read");
+    TCase *tests = tcase_create("l1_read");
+    SRunner *runner = srunner_create(suite);
+
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, test_get_of_an_unknown_key_is_not_found);
+    tcase_add_test(tests, test_get_gives_what_was_created);
+    tcase_add_test(tests, test_handles_see_each_others_changes);
+    tcase_add_test(tests, test_record_that_changes_under_each_look_is_a_conflict);
+    tcase_add_test(tests, test_record_larger_than_the_buffer_is_full);
+    tcase_add_test(tests, test_record_of_any_length_comes_out_as_it_went_in);
+    suite_add_tcase(suite, tests);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
