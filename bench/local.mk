@@ -3,7 +3,7 @@
 bench_programs =
 EXTRA_PROGRAMS += $(bench_programs)
 
-EXTRA_DIST += %D%/bench_httpd.py
+EXTRA_DIST += %D%/bench_httpd.py tests/integration/test_bench.py
 
 .PHONY: bench
 bench: all $(bench_programs)

@@ -31,7 +31,7 @@ struct command_context {
 typedef int command_fn(struct command_context *context, int argc, char **argv);
 
 command_fn command_status, command_list, command_show, command_end, command_flush, command_config,
-    command_cache;
+    command_cache, command_bench;
 
 /* One line to standard error, control characters replaced; returns `exit_code`. */
 int command_fail(int exit_code, const char *format, ...) SF_PRINTF(2, 3);

@@ -2,6 +2,17 @@
 bin_PROGRAMS += session-fast
 session_fast_SOURCES = \
 	%D%/ask.c \
+	%D%/bench_door.c %D%/bench_door.h \
+	%D%/bench_door_front.c \
+	%D%/bench_door_store.c \
+	%D%/bench_lives.c \
+	%D%/bench_load.c \
+	%D%/bench_memory.c \
+	%D%/bench_play.c %D%/bench_play.h \
+	%D%/bench_report.c %D%/bench_report.h \
+	%D%/bench_scenarios.c %D%/bench_scenarios.h \
+	%D%/bench_stage.c %D%/bench_stage.h \
+	%D%/command_bench.c \
 	%D%/command.h \
 	%D%/command_cache.c \
 	%D%/command_config.c \
@@ -11,4 +22,5 @@ session_fast_SOURCES = \
 	%D%/main.c \
 	%D%/print.c \
 	%D%/print.h
-session_fast_LDADD = libsession.la $(JANSSON_LIBS)
+session_fast_CPPFLAGS = $(AM_CPPFLAGS) -DSF_DAEMON_PATH='"$(sbindir)/session-fastd"'
+session_fast_LDADD = libload.la libstore.la libsession.la $(JANSSON_LIBS)

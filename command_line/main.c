@@ -30,6 +30,9 @@ static const struct subcommand subcommands[] = {
     {"end", command_end, "KEY...", "log sessions out"},
     {"flush", command_flush, "", "write everything that waits to the store, and wait for it"},
     {"config", command_config, "check [FILE]", "is the file of 'Directive value' lines right?"},
+    {"bench", command_bench,
+     "SCENARIO|list [--seconds N] [--sessions N] [--bytes N] [--workers N] [--rate N]",
+     "measure a scenario, on an instance of its own"},
     {"cache", command_cache, "check", "walk and verify the shared-memory cache"},
 };
 

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""session-fast bench: the right number of everything, every answer verified, nothing left behind. Never its speed."""
+import json
+import os
+import signal
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from harness import build
+from harness.alone import Alone
+from harness.waiting import wait_until
+
+MIXES = ["read_heavy", "stable_data", "balanced", "periodic", "write_heavy", "every_request"]
+
+
+@pytest.fixture
+def folder():
+    """Of a short name: it becomes part of options."""
+    path = Path(tempfile.mkdtemp(prefix="sf-test-"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def bench(folder):
+    """Runs a scenario with its temporary folders below `folder`; returns its result, or what it complained of."""
+    daemon = build.program("session-fastd", "session_daemon")
+
+    def run(*arguments, options=(), code=0):
+        words = [build.program("session-fast", "command_line"), "--json", *options, "bench", *arguments, "--daemon", daemon]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=120,
+                              env={**os.environ, "TMPDIR": str(folder)})
+        assert done.returncode == code, done.stdout + done.stderr
+        assert not list(folder.iterdir()), "something was left behind"
+        return json.loads(done.stdout) if code == 0 else done.stderr
+
+    return run
+
+
+def rows(result, what, by="session-fast"):
+    return [row for row in result["rows"] if row["what"] == what and row["by"] == by]
+
+
+@pytest.mark.parametrize("scenario", MIXES)
+def test_every_change_of_a_mix_is_counted_once(bench, scenario):
+    result = bench(scenario, "--seconds", "1", "--sessions", "200")
+    assert result["right"]
+    changes = result["facts"]["changes"]
+    assert changes["expected"] == changes["found"] == rows(result, "change")[0]["count"] > 0
+    assert rows(result, "create")[0]["count"] == 200
+    assert rows(result, "read", "store alone")[0]["count"] > 0
+
+
+def test_many_users(bench):
+    result = bench("users", "--seconds", "1", "--sessions", "300", "--workers", "120")
+    assert result["right"]
+    assert result["facts"]["changes"]["found"] == rows(result, "change")[0]["count"]
+
+
+def test_a_life_has_one_create_a_hundred_reads_and_one_end(bench):
+    result = bench("lifecycle")
+    assert result["right"]
+    for by in ("session-fast", "store alone"):
+        lives = 10 + 100 + 1000
+        assert rows(result, "create", by)[0]["count"] == lives
+        assert rows(result, "first read", by)[0]["count"] == lives
+        assert rows(result, "read", by)[0]["count"] == 99 * lives
+        assert rows(result, "end", by)[0]["count"] == lives
+
+
+def test_pages_are_counted_exactly(bench):
+    assert bench("page_views")["facts"]["one user's page views"] == {"expected": 100, "found": 100}
+    assert bench("one_session")["facts"]["changes of one session"] == {"expected": 1000, "found": 1000}
+    concurrent = bench("concurrent")["facts"]
+    assert concurrent["a session each"] == {"expected": 1500, "found": 1500}
+    assert concurrent["one session for all"] == {"expected": 1500, "found": 1500}
+
+
+def test_a_rate_is_kept_and_what_reaches_the_store_is_counted(bench):
+    result = bench("rate", "--seconds", "2", "--rate", "500", "--sessions", "100")
+    facts = result["facts"]
+    assert facts["changes"] == {"expected": 1000, "found": 1000} == facts["counted"]
+    assert facts["success_percent"] == 100
+    assert facts["achieved_per_second"] == 500
+    assert 100 <= facts["store: records written"] <= 1000  # each session at least once, no change twice
+
+
+def test_batches_write_less_than_one_write_for_each_change(bench):
+    facts = bench("batch", "--rate", "4000")["facts"]
+    assert facts["batched: transactions"] < facts["one by one: transactions"] <= 2000
+    assert facts["transactions_saved_percent"] > 0
+
+
+def test_clients(bench):
+    result = bench("clients", "--seconds", "1", "--sessions", "500")
+    assert result["right"]
+    assert rows(result, "read", "1000 clients")[0]["count"] > 0
+
+
+def test_memory_says_how_many_fit(bench):
+    facts = bench("memory")["facts"]
+    assert facts["bytes of a record"] == 512
+    held = [facts[f"{size} MiB: sessions before the first had to leave"] for size in (1, 4, 8, 16, 64)]
+    assert held == sorted(held) and held[0] > 0
+    assert facts["10,000 sessions fit into 8 MiB"] == int(held[2] >= 10000)
+
+
+def test_an_instance_that_runs_is_left_alone_without_yes(bench):
+    alone = Alone()
+    try:
+        alone.start()
+        instance = ["-i", str(alone.folder)]
+        message = bench("page_views", options=instance, code=2)
+        assert str(alone.folder) in message and "--yes" in message
+        assert alone.status()["changes"] == 0
+        result = bench("page_views", "--yes", options=instance)
+        assert result["right"]
+        assert alone.status()["changes"] == 101
+        bench("memory", "--yes", options=instance)  # has a cache of its own
+        assert alone.status()["cache_blocks_live"] == 1
+    finally:
+        alone.clean_up()
+
+
+def test_wrong_words_are_told(bench):
+    assert "no scenario" in bench("nonsense", code=2)
+    assert "out of range" in bench("rate", "--seconds", "0", code=2)
+
+
+def test_a_daemon_that_does_not_start_is_told(folder):
+    words = [build.program("session-fast", "command_line"), "bench", "page_views", "--daemon", "/nonexistent"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, env={**os.environ, "TMPDIR": str(folder)})
+    assert done.returncode == 3 and "/nonexistent" in done.stderr
+    assert not list(folder.iterdir())
+
+
+def test_an_interrupt_ends_it_and_leaves_nothing_behind(folder):
+    words = [build.program("session-fast", "command_line"), "bench", "rate", "--seconds", "60", "--daemon",
+             build.program("session-fastd", "session_daemon")]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+                               env={**os.environ, "TMPDIR": str(folder)})
+    wait_until(lambda: children(process.pid) >= 3, "the processes of the benchmark")
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(20) == 3
+    assert not list(folder.iterdir())
+
+
+def children(pid):
+    try:
+        return len(open(f"/proc/{pid}/task/{pid}/children").read().split())
+    except FileNotFoundError:
+        return 0
