@@ -267,18 +267,43 @@ reply_done(struct call *call, const struct request *request, const struct sf_l1_
 /* ---- attempts ---- */
 
 static void
-attempt(struct call *call, struct request *request)
+conclude(struct call *call, const struct request *request, enum sf_status status, const struct sf_l1_applied *applied)
 {
-    struct sf_l1_applied applied = {.missed = false};
-    enum sf_status status = sf_l1_apply(call->daemon->l1, request_key(request), &request->change, NULL, &applied);
     if (status == SF_OK)
-        reply_done(call, request, &applied);
-    else if (status == SF_NOT_FOUND && applied.missed)
-        after_miss(call, request, &applied.key);
-    else if (status == SF_FULL && applied.version == 0)
+        reply_done(call, request, applied);
+    else if (status == SF_NOT_FOUND && applied->missed)
+        after_miss(call, request, &applied->key);
+    else if (status == SF_FULL && applied->version == 0)
         after_no_room(call, request);
     else
         reply_refusal(call, request, status);
+}
+
+static enum sf_status
+apply(struct call *call, const struct request *request, struct sf_l1_applied *applied_out)
+{
+    *applied_out = (struct sf_l1_applied){.missed = false};
+    return sf_l1_apply(call->daemon->l1, request_key(request), &request->change, NULL, applied_out);
+}
+
+static void
+attempt(struct call *call, const struct request *request)
+{
+    struct sf_l1_applied applied;
+    enum sf_status status = apply(call, request, &applied);
+    conclude(call, request, status, &applied);
+}
+
+/* The store has given no answer about what L1 has, if it has it. */
+static void
+attempt_unchecked(struct call *call, const struct request *request, enum sf_status why)
+{
+    struct sf_l1_applied applied;
+    enum sf_status status = apply(call, request, &applied);
+    if (status == SF_NOT_FOUND && applied.missed)
+        reply_refusal(call, request, why);
+    else
+        conclude(call, request, status, &applied);
 }
 
 /* A miss behind a load means that there was no room to keep what had been loaded. */
@@ -329,8 +354,10 @@ loaded(struct call *call, const struct answer *answer)
         return;
     if (answer->status == SF_OK)
         attempt(call, &request);
-    else
+    else if (answer->status == SF_NOT_FOUND)
         reply_refusal(call, &request, answer->status);
+    else
+        attempt_unchecked(call, &request, answer->status);
     request_fini(&request);
 }
 
@@ -354,6 +381,7 @@ begin(struct call *call)
     call->connection->phase = APPLY_BEGUN;
     if (!read_request(call, &request))
         return;
+    request.change.must_be_fresh = loader_may_check(call->daemon);
     attempt(call, &request);
     request_fini(&request);
 }

@@ -27,14 +27,36 @@ get_from_cache(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *rec
     return status;
 }
 
-/* SF_OK: replied. SF_NOT_FOUND: L1 does not have it. Others: it does, in a version that only it may have. */
+/* true: it is to be compared with the store first. What does not answer is not asked for each reader. */
+static bool
+must_be_checked(struct call *call, const struct sf_key *key, const struct sf_l1_view *view)
+{
+    struct sf_l1_question question;
+    struct sf_counters *counters = sf_l1_counters(call->daemon->l1);
+    if (!sf_l1_is_stale(call->daemon->l1, key, view))
+        return false;
+    sf_count(counters, l1_stale);
+    if (loader_may_check(call->daemon))
+        return true;
+    sf_count(counters, l1_stale_served);
+    sf_l1_ask(call->daemon->l1, key, &question);
+    sf_l1_postpone(call->daemon->l1, key, &question);
+    return false;
+}
+
+/*
+ * SF_OK: replied. SF_NOT_FOUND: L1 does not have it, or has had it for too long. Others: it does, in a version that
+ * only it may have.
+ */
 static enum sf_status
-reply_from_cache(struct call *call, const struct sf_key *key, reply_found_fn *reply_found)
+reply_from_cache(struct call *call, const struct sf_key *key, bool is_checked, reply_found_fn *reply_found)
 {
     struct sf_buffer record;
     struct sf_l1_view view;
     sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
     enum sf_status status = get_from_cache(call->daemon->l1, key, &record, &view);
+    if (status == SF_OK && !is_checked && must_be_checked(call, key, &view))
+        status = SF_NOT_FOUND;
     if (status == SF_OK)
         reply_found(call, &(struct found){sf_buffer_span(&record), view.last_access, true});
     sf_buffer_fini(&record);
@@ -63,7 +85,7 @@ resume_found(struct call *call, const struct answer *answer, reply_found_fn *rep
     struct sf_key key;
     if (!command_key(call, 1, &key))
         return;
-    enum sf_status status = reply_from_cache(call, &key, reply_found);
+    enum sf_status status = reply_from_cache(call, &key, true, reply_found);
     if (status == SF_NOT_FOUND)
         reply_from_store(call, answer, reply_found);
     else if (status != SF_OK)
@@ -74,7 +96,7 @@ static void
 find(struct call *call, reply_found_fn *reply_found, call_resume_fn *resume)
 {
     struct sf_key key;
-    if (command_key(call, 1, &key) && reply_from_cache(call, &key, reply_found) != SF_OK)
+    if (command_key(call, 1, &key) && reply_from_cache(call, &key, false, reply_found) != SF_OK)
         call_wait_for_load(call, &key, resume);
 }
 

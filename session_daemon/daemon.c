@@ -45,7 +45,10 @@ open_cache(struct daemon *daemon, struct sf_error *error)
     if (status != SF_OK)
         return status;
     log_cache(daemon, &made);
-    return sf_l1_attach(&daemon->l1, &daemon->instance, SF_L1_READ_WRITE, error);
+    status = sf_l1_attach(&daemon->l1, &daemon->instance, SF_L1_READ_WRITE, error);
+    if (status == SF_OK)
+        sf_l1_set_ttl(daemon->l1, daemon->config.cache_ttl);
+    return status;
 }
 
 /* A store that is away now may be back soon, and L1 serves meanwhile; one that is not ours never will be. */

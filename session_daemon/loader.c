@@ -11,6 +11,8 @@
 #define LOAD_DEADLINE (5 * SF_SECOND) /* of one call to the store, and of the wait for the thread */
 #define LOADS_MAX 8192                /* under way; more clients than that wait for nothing good */
 #define CONFLICTS_MAX 3
+#define HANGS_AFTER 100 /* ms in one call to the store */
+#define CHECK_PAUSE SF_SECOND
 
 /* One key that is loaded, or held. */
 struct load {
@@ -24,7 +26,7 @@ struct load {
     unsigned conflicts;
     sf_time give_up;                   /* steady clock */
     _Atomic bool is_wanted;            /* somebody waits; the loader looks, relaxed: at worst it loads for nobody */
-    struct sf_l1_vacancy vacancy;      /* seen before the store was asked */
+    struct sf_l1_question question;    /* what L1 had before the store was asked */
     enum sf_status status;
     struct sf_stored stored;
 };
@@ -120,7 +122,9 @@ run_load(struct task *task, struct daemon *daemon)
     load->is_skipped = !atomic_load_explicit(&load->is_wanted, memory_order_relaxed);
     if (now >= load->give_up || load->is_skipped)
         return;
+    atomic_store_explicit(&daemon->loader.busy_since, now, memory_order_relaxed);
     load->status = daemon->store->ops->load(daemon->store, &load->key, now + LOAD_DEADLINE, &load->stored);
+    atomic_store_explicit(&daemon->loader.busy_since, 0, memory_order_relaxed);
     count_load(daemon, load->status);
     log_load(daemon, load->status);
 }
@@ -133,12 +137,7 @@ static void finish_load(struct task *task, struct daemon *daemon);
 static void
 begin(struct daemon *daemon, struct load *load)
 {
-    struct sf_buffer record;
-    struct sf_l1_view view = {.is_clean = false};
-    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
-    (void)!sf_l1_get(daemon->l1, &load->key, &record, &view);
-    sf_buffer_fini(&record);
-    load->vacancy = view.vacancy;
+    sf_l1_ask(daemon->l1, &load->key, &load->question);
     load->task.run = run_load;
     load->task.finish = finish_load;
     load->status = SF_UNAVAILABLE; /* if nobody runs it any more */
@@ -162,11 +161,29 @@ judge(const struct sf_stored *stored, sf_time now)
     return expires != 0 && expires <= now ? SF_NOT_FOUND : SF_OK;
 }
 
+/*
+ * L1 hears what the store has said. What the store takes for expired may live by an access that only L1 knows: that
+ * is the reader's to judge. false: it has changed meanwhile, and the store must be asked again.
+ */
 static bool
-fill(struct daemon *daemon, const struct load *load)
+tell_cache(struct daemon *daemon, struct load *load)
 {
-    return sf_l1_fill(daemon->l1, &load->key, sf_buffer_span(&load->stored.record), load->stored.last_access,
-                      &load->vacancy) != SF_CONFLICT;
+    const struct sf_l1_question *question = &load->question;
+    enum sf_status said = load->status;
+    if (said == SF_OK)
+        load->status = judge(&load->stored, sf_clock_wall());
+    bool is_for_cache = load->status == SF_OK || (load->status == SF_NOT_FOUND && question->is_here);
+    if (said == SF_OK && is_for_cache)
+        return sf_l1_confirm(daemon->l1, &load->key, sf_buffer_span(&load->stored.record), load->stored.last_access,
+                             question) != SF_CONFLICT;
+    if (said == SF_NOT_FOUND) {
+        (void)!sf_l1_deny(daemon->l1, &load->key, question);
+    } else if (question->is_here) {
+        sf_l1_postpone(daemon->l1, &load->key, question);
+        daemon->loader.check_at = sf_clock_steady() + CHECK_PAUSE;
+        sf_count(sf_l1_counters(daemon->l1), l1_stale_served);
+    }
+    return true;
 }
 
 static void
@@ -190,9 +207,10 @@ finish_load(struct task *task, struct daemon *daemon)
         begin(daemon, load);
         return;
     }
-    if (load->status == SF_OK)
+    bool is_for_cache = is_wanted && !load->keeps_out;
+    if (load->status == SF_OK && !is_for_cache)
         load->status = judge(&load->stored, sf_clock_wall());
-    if (load->status == SF_OK && is_wanted && !load->keeps_out && !fill(daemon, load)) {
+    if (is_for_cache && !tell_cache(daemon, load)) {
         if (load->conflicts++ < CONFLICTS_MAX) {
             begin(daemon, load);
             return;
@@ -202,6 +220,19 @@ finish_load(struct task *task, struct daemon *daemon)
     remove_from_table(&daemon->loader, load);
     resume_waiters(load);
     load_free(load);
+}
+
+bool
+loader_may_check(const struct daemon *daemon)
+{
+    const struct loader *loader = &daemon->loader;
+    sf_time now = sf_clock_steady();
+    sf_time busy_since = atomic_load_explicit(&loader->busy_since, memory_order_relaxed);
+    if (busy_since != 0 && busy_since + HANGS_AFTER <= now)
+        return false;
+    if (!atomic_load_explicit(&daemon->loads_fail, memory_order_relaxed))
+        return true;
+    return now >= loader->check_at;
 }
 
 bool

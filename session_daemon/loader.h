@@ -15,6 +15,8 @@ struct loader {
     struct worker worker; /* of loads and scans */
     struct load *buckets[LOADER_BUCKETS]; /* loads and holds under way, by key; main thread */
     size_t loads;
+    _Atomic sf_time busy_since; /* steady clock: the call that the store has not answered; 0: none */
+    sf_time check_at;           /* main thread; steady clock: while loads fail, not before */
 };
 
 /*
@@ -23,6 +25,12 @@ struct loader {
  */
 bool loader_join(struct daemon *daemon, struct connection *connection, const struct sf_key *key, bool keeps_out);
 void loader_leave(struct connection *connection); /* the client has gone */
+
+/*
+ * Should the store be asked about what can be used as it is? Not while it hangs; and while it fails,
+ * a second after the last such question at the earliest, to see whether it is back.
+ */
+bool loader_may_check(const struct daemon *daemon);
 
 /*
  * While a key is held nobody loads it: whoever asks waits for the release. For a change that is made in the

@@ -74,6 +74,8 @@ struct sf_l1_vacancy {
 struct sf_l1_view {
     sf_time last_access;          /* later than the record says when it was touched */
     bool is_clean;                /* the store has this version */
+    sf_time since;                /* steady clock: when the store last had it; 0: nothing to ask it: it is
+                                     dirty, or has ended */
     struct sf_l1_vacancy vacancy; /* on SF_NOT_FOUND */
 };
 
@@ -107,6 +109,52 @@ enum sf_status sf_l1_fill(struct sf_l1 *l1, const struct sf_key *key, struct sf_
  */
 enum sf_status sf_l1_drop(struct sf_l1 *l1, const struct sf_key *key) SF_MUST_CHECK;
 
+/* ---- age: what the store has not confirmed for long is asked for again ---- */
+
+/* For all processes: it stands in the segment. 0: for ever. */
+void sf_l1_set_ttl(struct sf_l1 *l1, sf_time ttl);
+
+/*
+ * The store has not been asked for it for the TTL, or up to a quarter less: each key has its own, so
+ * that many that came at once are not asked for at once.
+ */
+bool sf_l1_is_stale(const struct sf_l1 *l1, const struct sf_key *key,
+                    const struct sf_l1_view *view);
+
+struct sf_l1_ticket {
+    uint32_t block;
+    uint64_t control;
+};
+
+/* What is here before the store is asked; what it answers is about this. */
+struct sf_l1_question {
+    struct sf_l1_vacancy vacancy;
+    bool is_here; /* a clean one */
+    struct sf_l1_ticket ticket;
+    sf_time asked; /* steady clock */
+};
+void sf_l1_ask(struct sf_l1 *l1, const struct sf_key *key, struct sf_l1_question *question_out);
+
+/*
+ * The store has `record`. A clean one here of the same version or a later is as new as the question
+ * from now on; an older one is replaced; a dirty one stays as it is. Where none is: sf_l1_fill, with
+ * its answers. SF_CONFLICT: ask again. SF_FULL: no room, and `record` is current.
+ */
+enum sf_status sf_l1_confirm(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record,
+                             sf_time last_access,
+                             const struct sf_l1_question *question) SF_MUST_CHECK;
+
+/*
+ * The store has none. SF_OK: now L1 has none, either. SF_CONFLICT: it has, and that is what counts: it
+ * has changed since, or its user is about while the store has taken it for expired.
+ */
+enum sf_status sf_l1_deny(struct sf_l1 *l1, const struct sf_key *key,
+                          const struct sf_l1_question *question) SF_MUST_CHECK;
+
+/* The store does not answer: what is here is good for another second. */
+void sf_l1_postpone(struct sf_l1 *l1, const struct sf_key *key,
+                    const struct sf_l1_question *question);
+
 struct sf_l1_change {
     const struct sf_ops *ops;
     sf_time now;                    /* wall clock */
@@ -118,6 +166,7 @@ struct sf_l1_change {
     enum sf_end_reason end_reason;  /* for END */
     const struct sf_key *new_key;   /* of a created or rotated session; NULL: neither is wanted */
     bool may_create;                /* no session yet: the ops make one under new_key */
+    bool must_be_fresh;             /* what is stale counts as missed */
 };
 
 struct sf_l1_applied {
@@ -153,11 +202,6 @@ bool sf_l1_lead(struct sf_l1 *l1, enum sf_l1_duty duty);
  * polled.
  */
 uint64_t sf_l1_changes(const struct sf_l1 *l1);
-
-struct sf_l1_ticket {
-    uint32_t block;
-    uint64_t control;
-};
 
 struct sf_l1_dirty {
     struct sf_key key;

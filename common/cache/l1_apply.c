@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/cache/l1_commit.h"
+#include "common/cache/l1_confirm.h"
 #include "common/session/life.h"
 
 #define TRIES_MAX 20000    /* races lost, each to somebody who got his change through */
@@ -282,6 +283,9 @@ find_session(struct attempt *attempt)
 
         if (status == SF_CONFLICT)
             return lose_race(attempt);
+        if (status == SF_OK && attempt->change->must_be_fresh &&
+            sf_l1_found_is_stale(attempt->l1, &attempt->found))
+            status = SF_NOT_FOUND;
         if (status == SF_NOT_FOUND) {
             attempt->applied->missed = true;
             attempt->applied->key = attempt->key;

@@ -7,14 +7,14 @@
  * The checksum is not looked at: docs/decisions/0011 says why. The key is, and so is
  * the generation, behind the copy.
  */
+#include "common/cache/l1_confirm.h"
 #include "common/cache/l1_copy.h"
-#include "common/cache/l1_index.h"
 
 /* A block as a reader sees it, through the word that names it. */
 struct look {
     struct sf_l1_place place;
     uint64_t control;
-    uint64_t touch;
+    uint64_t touch, since;
     uint32_t length;
 };
 
@@ -47,6 +47,7 @@ open_block(const struct sf_l1 *l1, const _Atomic uint64_t *word, const struct sf
     if (!has_key(&look->place, key))
         return SF_NOT_FOUND;
     look->touch = sf_l1_peek(&look->place.control->touch);
+    look->since = sf_l1_peek(&look->place.control->since);
     look->length = (uint32_t)(sf_l1_peek(&look->place.words[SF_L1_AT_LENGTH]) >> 32);
     return look->length <= look->place.capacity && look->length >= SF_RECORD_HEAD_BYTES
                ? SF_OK
@@ -95,6 +96,7 @@ describe(const struct look *look, const struct sf_buffer *record, struct sf_l1_v
 
     view_out->last_access = recorded > touched ? recorded : touched;
     view_out->is_clean = sf_l1_control_is_clean(look->control);
+    view_out->since = sf_l1_confirmed_at(look->control, look->touch, look->since);
     view_out->vacancy = (struct sf_l1_vacancy){0};
 }
 
@@ -110,6 +112,7 @@ get_slowly(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_key 
     if (status == SF_OK) {
         view_out->last_access = sf_l1_image_latest(&found.image);
         view_out->is_clean = sf_l1_control_is_clean(found.control);
+        view_out->since = sf_l1_found_confirmed_at(&found);
         return SF_OK;
     }
     sf_buffer_clear(record_out);

@@ -16,6 +16,7 @@ libsession_la_SOURCES += \
 	%D%/l1_commit.c %D%/l1_commit.h \
 	%D%/l1_apply.c \
 	%D%/l1_fill.c \
+	%D%/l1_confirm.c %D%/l1_confirm.h \
 	%D%/l1_dirty.c \
 	%D%/l1_walk.c \
 	%D%/l1_trim.c %D%/l1_trim.h \

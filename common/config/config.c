@@ -19,6 +19,9 @@ static const char *const durability_words[] = {"memory", "store", NULL};
 static const char *const on_error_words[] = {"unavailable", "anonymous", NULL};
 static const char *const data_format_words[] = {"form", "json", "none", NULL};
 
+static const char *const preset_words[] = {"none", "read-heavy", "write-heavy", NULL};
+
+#define WORDS_preset preset_words
 #define WORDS_cookie_same_site same_site_words
 #define WORDS_durability durability_words
 #define WORDS_login_durability durability_words
@@ -248,6 +251,8 @@ sf_config_set(struct sf_config *config, const struct sf_option *option, const ch
         return status;
     store_value(config, option, &value);
     config->is_set[option - sf_options] = true;
+    if (option == &sf_options[SF_OPTION_AT_preset])
+        sf_config_preset(config);
     return SF_OK;
 }
 
@@ -278,6 +283,8 @@ sf_config_merge(struct sf_config *merged, const struct sf_config *outer,
         store_value(merged, &sf_options[i], &value);
         merged->is_set[i] = true;
     }
+    if (merged->is_set[SF_OPTION_AT_preset])
+        sf_config_preset(merged);
 }
 
 const struct sf_option *

@@ -30,6 +30,7 @@ enum sf_same_site { SF_SAME_SITE_STRICT, SF_SAME_SITE_LAX, SF_SAME_SITE_NONE };
 enum sf_durability { SF_DURABILITY_MEMORY, SF_DURABILITY_STORE };
 enum sf_on_error { SF_ON_ERROR_UNAVAILABLE, SF_ON_ERROR_ANONYMOUS };
 enum sf_data_format { SF_DATA_FORM, SF_DATA_JSON, SF_DATA_NONE };
+enum sf_preset { SF_PRESET_NONE, SF_PRESET_READ_HEAVY, SF_PRESET_WRITE_HEAVY };
 
 enum sf_option_index {
 #define OPTION(type, field, ...) SF_OPTION_AT_##field,
@@ -74,6 +75,9 @@ enum sf_status sf_config_set(struct sf_config *config, const struct sf_option *o
 
 /* What is set in `inner` wins; lists are replaced, not joined. `merged` may be neither of the two. */
 void sf_config_merge(struct sf_config *merged, const struct sf_config *outer, const struct sf_config *inner);
+
+/* The defaults that the preset asks for, wherever nothing is set. Part of set and merge. */
+void sf_config_preset(struct sf_config *config);
 
 /* Rules across options: cookie prefixes, SameSite=None without Secure, absolute below idle timeout, and so on. */
 enum sf_status sf_config_check(const struct sf_config *config, struct sf_error *error) SF_MUST_CHECK;

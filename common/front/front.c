@@ -9,6 +9,7 @@
 #define ATTACH_PAUSE 100 /* ms before another attempt, after one that failed */
 #define LOOKS_MAX 16     /* at a record that changes under every look */
 #define FOLLOWED_MAX 8   /* rotations, from a replaced id to the session */
+#define CHECK_PAUSE SF_SECOND /* before the daemon is asked again about what is stale, after it gave no answer */
 
 static struct sf_l1 *attach_now(struct sf_front *front);
 
@@ -259,17 +260,21 @@ get_from_cache(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *rec
     return status;
 }
 
+enum cached { CACHED_NOT, CACHED_STALE, CACHED_FRESH };
+
 static enum sf_status
 load_from_cache(struct sf_l1 *l1, const struct sf_key *key, sf_time now, struct sf_loaded *loaded,
-                bool *missed_out)
+                enum cached *cached_out)
 {
     struct sf_l1_view view;
     enum sf_status status = get_from_cache(l1, key, &loaded->record, &view);
-    *missed_out = status != SF_OK;
+    *cached_out = CACHED_NOT;
     if (status != SF_OK)
         return status;
+    bool is_stale = sf_l1_is_stale(l1, key, &view);
     status = judge(loaded, view.last_access, now);
-    *missed_out = status != SF_OK && status != SF_NOT_FOUND;
+    if (status == SF_OK || status == SF_NOT_FOUND)
+        *cached_out = is_stale ? CACHED_STALE : CACHED_FRESH;
     return status;
 }
 
@@ -292,17 +297,66 @@ load_from_daemon(struct search *search, const struct sf_key *key, struct sf_load
     return status == SF_OK ? judge(loaded, last_access, search->now) : status;
 }
 
+static void
+swap_loaded(struct sf_loaded *a, struct sf_loaded *b)
+{
+    struct sf_loaded kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+void
+sf_front_pause_checks(struct sf_front *front)
+{
+    atomic_store_explicit(&front->check_at, sf_clock_steady() + CHECK_PAUSE, memory_order_relaxed);
+}
+
+bool
+sf_front_may_check(const struct sf_front *front)
+{
+    return sf_clock_steady() >= atomic_load_explicit(&front->check_at, memory_order_relaxed);
+}
+
+/*
+ * Only a clear word of the store changes what the cache says: where there is none, the session goes on
+ * as if nothing had happened, and for a while nobody in this process waits for the daemon again.
+ */
+static enum sf_status
+check_stale(struct search *search, const struct sf_key *key, struct sf_loaded *loaded, enum sf_status cached)
+{
+    struct sf_front *front = search->front;
+    struct sf_loaded checked;
+    enum sf_status status = SF_UNAVAILABLE;
+    sf_loaded_init(&checked);
+    bool may_ask = sf_front_may_check(front);
+    if (may_ask)
+        status = load_from_daemon(search, key, &checked);
+    bool is_clear = status == SF_OK || status == SF_NOT_FOUND;
+    if (is_clear) {
+        swap_loaded(loaded, &checked);
+        loaded->source = SF_FROM_STORE;
+    } else {
+        sf_count(sf_front_counters(front), l1_stale_served);
+    }
+    if (may_ask && !is_clear)
+        sf_front_pause_checks(front);
+    sf_loaded_fini(&checked);
+    return is_clear ? status : cached;
+}
+
 /* What cache or store have under `key`. */
 static enum sf_status
 look_up(struct search *search, const struct sf_key *key, struct sf_loaded *loaded)
 {
     struct sf_l1 *l1 = sf_front_l1(search->front);
-    bool missed = true;
+    enum cached cached = CACHED_NOT;
     enum sf_status status = SF_NOT_FOUND;
     loaded->source = SF_FROM_CACHE;
     if (l1 != NULL)
-        status = load_from_cache(l1, key, search->now, loaded, &missed);
-    if (missed) {
+        status = load_from_cache(l1, key, search->now, loaded, &cached);
+    if (cached == CACHED_STALE)
+        status = check_stale(search, key, loaded, status);
+    if (cached == CACHED_NOT) {
         loaded->source = SF_FROM_STORE;
         status = load_from_daemon(search, key, loaded);
     }

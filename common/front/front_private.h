@@ -33,12 +33,17 @@ struct sf_front {
     struct sf_log_state cache_state, daemon_state;
     _Atomic(struct sf_l1 *) l1;
     _Atomic int64_t attach_at;       /* steady clock: not before */
+    _Atomic int64_t check_at;        /* steady clock: what is stale is not asked for before */
     pthread_mutex_t attaching;       /* only ever tried, never waited for */
     struct old_handle *old_handles;  /* under `attaching` */
 };
 
 /* NULL: there is no usable segment now. Attaches again when one has appeared; looks for it every 100 ms. */
 struct sf_l1 *sf_front_l1(struct sf_front *front);
+
+/* The daemon has given no answer about something stale: for a while it is used as it is. */
+void sf_front_pause_checks(struct sf_front *front);
+bool sf_front_may_check(const struct sf_front *front);
 
 /*
  * sf_daemon_ask, counted, and logged when it changes between answered and unanswered. An error reply is its status.

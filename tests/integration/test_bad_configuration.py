@@ -259,6 +259,9 @@ ServerName h
 SessionFastCookieSecure Off
 </Location>
 </VirtualHost>""",
+    "a preset": "SessionFastPreset read-heavy",
+    "a preset in front of what it would change": "SessionFastPreset write-heavy\nSessionFastCacheTTL 1d",
+    "a preset behind it": "SessionFastCacheTTL 1s\nSessionFastPreset Read-Heavy",
     "where there are no sessions": """<Location "/x">
 SessionFastCookieName __Secure-id
 </Location>

@@ -107,6 +107,71 @@ START_TEST(test_held_key_is_loaded_after_its_release)
 }
 END_TEST
 
+/* ---- what L1 has already, and is to be compared with the store ---- */
+
+static struct sf_key
+fill_stale(void)
+{
+    sf_l1_set_ttl(cache.l1, 1);
+    ck_assert_int_eq(sf_test_fill(cache.l1, 1, 3, "old"), SF_OK);
+    return sf_test_cache_key(1);
+}
+
+static void
+load_once(const struct sf_key *key)
+{
+    ck_assert(loader_join(&daemon_, &first, key, false));
+    struct task *task = run_next();
+    task->finish(task, &daemon_);
+}
+
+START_TEST(test_what_the_store_has_no_more_leaves_the_cache)
+{
+    struct sf_key key = fill_stale();
+    load_once(&key);
+    ck_assert_int_eq(answers[0], SF_NOT_FOUND);
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_later_version_of_the_store_takes_the_place_of_the_cached)
+{
+    struct sf_key key = fill_stale();
+    struct sf_buffer record = sf_test_record(9, NULL, sf_span_text("new"));
+    struct sf_write write = sf_test_put(1, 9, &record);
+    write.key = key;
+    ck_assert_int_eq(daemon_.store->ops->write(daemon_.store, &write, 1, sf_clock_steady() + SF_SECOND), SF_OK);
+    load_once(&key);
+    ck_assert_uint_eq(sf_test_look(cache.l1, 1, NULL).version, 9);
+    sf_buffer_fini(&record);
+}
+END_TEST
+
+START_TEST(test_store_without_an_answer_takes_nothing_from_the_cache)
+{
+    struct sf_error error;
+    struct sf_key key = fill_stale();
+    sf_store_close(daemon_.store);
+    ck_assert_int_eq(sf_store_open(&daemon_.store, "fail:load=UNAVAILABLE", "/nowhere", &error), SF_OK);
+    ck_assert(loader_may_check(&daemon_));
+    load_once(&key);
+    ck_assert_int_eq(answers[0], SF_UNAVAILABLE);
+    ck_assert_str_eq(sf_test_look(cache.l1, 1, "value").text, "old");
+    ck_assert(!loader_may_check(&daemon_)); /* for the time being */
+    ck_assert_uint_eq(atomic_load(&sf_l1_counters(cache.l1)->values[SF_COUNTER_l1_stale_served]), 1);
+}
+END_TEST
+
+START_TEST(test_store_that_hangs_is_not_asked_about_what_is_there)
+{
+    ck_assert(loader_may_check(&daemon_));
+    atomic_store(&daemon_.loader.busy_since, sf_clock_steady() - SF_SECOND);
+    ck_assert(!loader_may_check(&daemon_));
+    atomic_store(&daemon_.loader.busy_since, sf_clock_steady());
+    ck_assert(loader_may_check(&daemon_));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -117,6 +182,10 @@ main(void)
     tcase_add_test(tests, test_load_for_nobody_does_not_ask_the_store);
     tcase_add_test(tests, test_load_that_was_left_out_begins_again_for_who_comes_late);
     tcase_add_test(tests, test_held_key_is_loaded_after_its_release);
+    tcase_add_test(tests, test_what_the_store_has_no_more_leaves_the_cache);
+    tcase_add_test(tests, test_later_version_of_the_store_takes_the_place_of_the_cached);
+    tcase_add_test(tests, test_store_without_an_answer_takes_nothing_from_the_cache);
+    tcase_add_test(tests, test_store_that_hangs_is_not_asked_about_what_is_there);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -16,6 +16,7 @@ check_PROGRAMS += \
 	%D%/check_units \
 	%D%/check_config \
 	%D%/check_config_check \
+	%D%/check_config_preset \
 	%D%/check_config_file \
 	%D%/check_instance \
 	%D%/check_session_id \
@@ -43,6 +44,7 @@ check_PROGRAMS += \
 	%D%/check_l1_evict \
 	%D%/check_l1_worth \
 	%D%/check_l1_fill \
+	%D%/check_l1_confirm \
 	%D%/check_l1_apply \
 	%D%/check_l1_create \
 	%D%/check_l1_plan \
@@ -50,6 +52,7 @@ check_PROGRAMS += \
 	%D%/check_resp \
 	%D%/check_ask_daemon \
 	%D%/check_front \
+	%D%/check_front_stale \
 	%D%/check_store \
 	%D%/check_store_contract \
 	%D%/check_store_fail \
@@ -63,6 +66,7 @@ check_PROGRAMS += \
 
 tests_unit_check_l1_read_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_block_read
 tests_unit_check_front_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_get
+tests_unit_check_l1_confirm_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_clock_steady
 
 # Parts of the daemon, which is no library.
 tests_unit_check_clock_watch_SOURCES = %D%/check_clock_watch.c session_daemon/clock_watch.c

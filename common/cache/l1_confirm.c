@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/cache/l1_confirm.h"
+
+#include "common/cache/l1_commit.h"
+#include "common/cache/l1_evict.h"
+
+/*
+ * An entry that the store has not confirmed for SessionFastCacheTTL is asked for again, by whoever
+ * wants to read it: nobody looks for such entries. Many that came in at once become stale one after
+ * the other, for each has a TTL of its own, up to a quarter shorter, that follows from its key.
+ */
+
+#define SHARE_EARLY 4
+#define POSTPONED SF_SECOND /* from one question without an answer to the next */
+
+void
+sf_l1_set_ttl(struct sf_l1 *l1, sf_time ttl)
+{
+    if (l1->is_writable)
+        atomic_store_explicit(&l1->header->ttl, (uint64_t)ttl, memory_order_relaxed);
+}
+
+static sf_time
+ttl_of(const struct sf_l1 *l1, const struct sf_key *key)
+{
+    sf_time ttl = (sf_time)sf_l1_peek(&l1->header->ttl);
+
+    return ttl - ttl / SHARE_EARLY * sf_load_u16(key->bytes) / (UINT16_MAX + 1);
+}
+
+static bool
+is_past(const struct sf_l1 *l1, const struct sf_key *key, sf_time since)
+{
+    sf_time ttl = ttl_of(l1, key);
+
+    return ttl > 0 && since > 0 && since + ttl <= sf_clock_steady();
+}
+
+bool
+sf_l1_is_stale(const struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_view *view)
+{
+    return is_past(l1, key, view->since);
+}
+
+sf_time
+sf_l1_found_confirmed_at(const struct sf_l1_found *found)
+{
+    bool has_age = sf_l1_control_is_clean(found->control) &&
+                   found->image.brief.kind == SF_RECORD_SESSION;
+
+    return has_age ? found->image.since : 0;
+}
+
+bool
+sf_l1_found_is_stale(const struct sf_l1 *l1, const struct sf_l1_found *found)
+{
+    return is_past(l1, &found->image.key, sf_l1_found_confirmed_at(found));
+}
+
+void
+sf_l1_ask(struct sf_l1 *l1, const struct sf_key *key, struct sf_l1_question *question_out)
+{
+    struct sf_l1_home home = sf_l1_home_of(l1, key);
+    struct sf_l1_found found;
+
+    *question_out = (struct sf_l1_question){
+        .vacancy = {sf_l1_load(home.removals)}, /* before the look: O4 */
+        .asked = sf_clock_steady(),
+    };
+    if (sf_l1_find_at(l1, &home, key, NULL, &found) != SF_OK ||
+        !sf_l1_control_is_clean(found.control))
+        return;
+    question_out->is_here = true;
+    question_out->ticket = (struct sf_l1_ticket){found.block, found.control};
+}
+
+/*
+ * The store has a later version than the one here, which is clean: somebody else has written it. A
+ * change like any other, but for being stored already; killed halfway it is written to the store once
+ * more, which changes nothing.
+ */
+static enum sf_status
+replace(struct sf_l1 *l1, const struct sf_l1_found *found, struct sf_span record,
+        sf_time last_access, sf_time asked)
+{
+    struct sf_l1_draft draft;
+    const struct sf_l1_legacy legacy = sf_l1_legacy_of(found);
+    enum sf_status status = sf_l1_draft_make(&draft, l1, &found->image.key, record, &legacy);
+
+    if (status != SF_OK)
+        return status;
+    const struct sf_l1_place *place = &draft.owned.place;
+    sf_l1_block_touch(place, draft.owned.control, found->image.last_access);
+    sf_l1_block_touch(place, draft.owned.control, last_access);
+    sf_l1_block_note_access(place, draft.owned.control, last_access);
+    if (!sf_l1_draft_replace(l1, &draft, found)) {
+        sf_l1_draft_drop(l1, &draft);
+        return SF_CONFLICT;
+    }
+    uint64_t live = sf_l1_control_make(SF_L1_LIVE, 0, sf_l1_control_gen(draft.owned.control));
+    if (sf_l1_swap(&place->control->state, live, live | SF_L1_CLEAN))
+        sf_l1_block_renew(place, live, asked);
+    return SF_OK;
+}
+
+enum sf_status
+sf_l1_confirm(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record,
+              sf_time last_access, const struct sf_l1_question *question)
+{
+    struct sf_record_head head;
+    struct sf_l1_found found;
+    enum sf_status status = l1->is_writable ? sf_record_head(&head, record) : SF_INVALID;
+
+    if (status != SF_OK)
+        return status;
+    status = sf_l1_find(l1, key, NULL, &found);
+    if (status == SF_CONFLICT || (status == SF_OK && !sf_l1_control_is_clean(found.control)))
+        return SF_OK; /* it is here, and changing */
+    if (status != SF_OK)
+        return sf_l1_fill(l1, key, record, last_access, &question->vacancy);
+    if (head.version > found.image.brief.version)
+        return replace(l1, &found, record, last_access, question->asked);
+    sf_l1_block_touch(&found.place, found.control, last_access); /* on another host */
+    sf_l1_block_note_access(&found.place, found.control, last_access);
+    sf_l1_block_renew(&found.place, found.control, question->asked);
+    return SF_OK;
+}
+
+enum sf_status
+sf_l1_deny(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_question *question)
+{
+    struct sf_l1_found found;
+    enum sf_status status = l1->is_writable ? sf_l1_find(l1, key, NULL, &found) : SF_INVALID;
+
+    if (status != SF_OK)
+        return status == SF_NOT_FOUND ? SF_OK : status;
+    /* What was dirty then, or is another one now, the store could not know. */
+    if (!question->is_here || found.block != question->ticket.block ||
+        found.control != question->ticket.control)
+        return SF_CONFLICT;
+    if (!sf_l1_evict_block(l1, found.block, &found.place, found.control, SF_L1_LOSE_TOUCHES)) {
+        sf_l1_block_renew(&found.place, found.control, question->asked);
+        return SF_CONFLICT;
+    }
+    sf_l1_block_retire(l1, found.block, found.control);
+    return SF_OK;
+}
+
+void
+sf_l1_postpone(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_question *question)
+{
+    struct sf_l1_place place;
+    sf_time since = sf_clock_steady() - ttl_of(l1, key) + POSTPONED;
+
+    if (l1->is_writable && question->is_here &&
+        sf_l1_block_place(l1, question->ticket.block, &place))
+        sf_l1_block_renew(&place, question->ticket.control, since);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/config/config.h"
+
+#include <apr_general.h>
+#include <check.h>
+#include <stdlib.h>
+
+static apr_pool_t *pool;
+static struct sf_config config;
+static struct sf_error error;
+
+static void
+make_defaults(void)
+{
+    ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
+    sf_config_init(&config);
+}
+
+static void
+drop_pool(void)
+{
+    apr_pool_destroy(pool);
+}
+
+static void
+set(const char *directive, const char *text)
+{
+    enum sf_status status = sf_config_set(&config, sf_option_find(directive), text, pool, &error);
+    ck_assert_msg(status == SF_OK, "%s", error.text);
+}
+
+START_TEST(test_preset_changes_the_default_and_sets_nothing_else)
+{
+    ck_assert_int_eq(config.cache_ttl, 5 * SF_MINUTE);
+    set("SessionFastPreset", "read-heavy");
+    ck_assert_int_eq(config.cache_ttl, 10 * SF_MINUTE);
+    for (size_t i = 0; i < SF_OPTION_COUNT; i++)
+        ck_assert_int_eq(config.is_set[i], i == SF_OPTION_AT_preset);
+    set("SessionFastPreset", "Write-Heavy");
+    ck_assert_int_eq(config.cache_ttl, SF_MINUTE);
+    set("SessionFastPreset", "none");
+    ck_assert_int_eq(config.cache_ttl, 5 * SF_MINUTE);
+}
+END_TEST
+
+START_TEST(test_what_is_set_itself_stays_in_any_order)
+{
+    set("SessionFastCacheTTL", "7s");
+    set("SessionFastPreset", "read-heavy");
+    ck_assert_int_eq(config.cache_ttl, 7 * SF_SECOND);
+    sf_config_init(&config);
+    set("SessionFastPreset", "read-heavy");
+    set("SessionFastCacheTTL", "7s");
+    ck_assert_int_eq(config.cache_ttl, 7 * SF_SECOND);
+}
+END_TEST
+
+START_TEST(test_what_is_set_on_another_level_stays)
+{
+    struct sf_config outer, inner, merged;
+
+    set("SessionFastCacheTTL", "7s");
+    outer = config;
+    sf_config_init(&config);
+    set("SessionFastPreset", "write-heavy");
+    inner = config;
+    sf_config_merge(&merged, &outer, &inner);
+    ck_assert_int_eq(merged.cache_ttl, 7 * SF_SECOND);
+    sf_config_merge(&merged, &inner, &outer);
+    ck_assert_int_eq(merged.cache_ttl, 7 * SF_SECOND);
+    sf_config_init(&outer);
+    sf_config_merge(&merged, &outer, &inner);
+    ck_assert_int_eq(merged.cache_ttl, SF_MINUTE);
+    ck_assert(!merged.is_set[SF_OPTION_AT_cache_ttl]);
+}
+END_TEST
+
+START_TEST(test_unknown_preset_is_refused)
+{
+    const struct sf_option *option = sf_option_find("SessionFastPreset");
+
+    ck_assert_int_eq(sf_config_set(&config, option, "heavy", pool, &error), SF_INVALID);
+    ck_assert_str_eq(error.text,
+                     "SessionFastPreset: 'heavy' is unknown (none, read-heavy, write-heavy)");
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("config_preset");
+    TCase *tests = tcase_create("config_preset");
+    apr_initialize();
+    tcase_add_checked_fixture(tests, make_defaults, drop_pool);
+    tcase_add_test(tests, test_preset_changes_the_default_and_sets_nothing_else);
+    tcase_add_test(tests, test_what_is_set_itself_stays_in_any_order);
+    tcase_add_test(tests, test_what_is_set_on_another_level_stays);
+    tcase_add_test(tests, test_unknown_preset_is_refused);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    apr_terminate();
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
