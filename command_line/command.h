@@ -11,6 +11,7 @@
 
 #include "common/config/instance.h"
 #include "common/front/ask_daemon.h"
+#include "common/identity/session_id.h"
 
 enum command_exit {
     EXIT_DONE = 0,
@@ -30,11 +31,15 @@ struct command_context {
 
 typedef int command_fn(struct command_context *context, int argc, char **argv);
 
-command_fn command_status, command_list, command_show, command_end, command_flush, command_config,
-    command_cache, command_bench;
+command_fn command_status, command_list, command_show, command_end, command_pin, command_unpin,
+    command_flush, command_config, command_cache, command_bench;
 
 /* One line to standard error, control characters replaced; returns `exit_code`. */
 int command_fail(int exit_code, const char *format, ...) SF_PRINTF(2, 3);
+
+/* A whole key, or the beginning of exactly one that is stored; failures are told. */
+int command_find_key(struct command_context *context, const char *text,
+                     char key_out[SF_KEY_TEXT + 1]);
 
 /*
  * Asks the daemon, waits up to `wait` ms. EXIT_DONE: context->reply holds an answer that is no

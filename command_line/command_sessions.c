@@ -15,7 +15,7 @@
 
 #define WAIT (10 * SF_SECOND)
 #define ROW_VALUES 8
-#define HEAD_PAIRS 6 /* SESSION.GET: "@state" and so on, then the fields */
+#define HEAD_PAIRS 7 /* SESSION.GET: "@state" and so on, then the fields */
 #define PAGE_ROWS 100
 #define LIMIT_DEFAULT 100
 #define KEY_PREFIX_MIN 8
@@ -37,7 +37,8 @@ static const struct print_column show_columns[] = {{"key", "key", PRINT_TEXT},
                                                    {"created", "created", PRINT_TIME},
                                                    {"last_access", "last access", PRINT_TIME},
                                                    {"expires", "expires", PRINT_TIME},
-                                                   {"version", "version", PRINT_NUMBER}};
+                                                   {"version", "version", PRINT_NUMBER},
+                                                   {"flags", "flags", PRINT_TEXT}};
 
 struct list_request {
     struct command_context *context;
@@ -253,9 +254,8 @@ begins_with(const json_t *row, const char *prefix)
     return key != NULL && strncmp(key, prefix, strlen(prefix)) == 0;
 }
 
-/* A whole key, or the beginning of exactly one that is stored. */
-static int
-find_key(struct command_context *context, const char *text, char key_out[SF_KEY_TEXT + 1])
+int
+command_find_key(struct command_context *context, const char *text, char key_out[SF_KEY_TEXT + 1])
 {
     size_t length = strlen(text);
 
@@ -322,7 +322,7 @@ command_show(struct command_context *context, int argc, char **argv)
 
     if (argc != 2)
         return command_fail(EXIT_USAGE, "usage: session-fast show KEY");
-    int exit_code = find_key(context, argv[1], key);
+    int exit_code = command_find_key(context, argv[1], key);
     if (exit_code != EXIT_DONE)
         return exit_code;
     const char *words[] = {"SESSION.GET", key, NULL};
@@ -349,7 +349,7 @@ end_one(struct command_context *context, const char *text, json_t *results)
 {
     char key[SF_KEY_TEXT + 1];
 
-    int exit_code = find_key(context, text, key);
+    int exit_code = command_find_key(context, text, key);
     if (exit_code != EXIT_DONE)
         return exit_code;
     const char *words[] = {"SESSION.END", key, "admin", NULL};

@@ -28,6 +28,8 @@ static const struct subcommand subcommands[] = {
     {"show", command_show, "KEY",
      "one session with its fields; 8 digits or more of the key will do"},
     {"end", command_end, "KEY...", "log sessions out"},
+    {"pin", command_pin, "KEY...", "sessions that the cache gives up last"},
+    {"unpin", command_unpin, "KEY...", "sessions like others again"},
     {"flush", command_flush, "", "write everything that waits to the store, and wait for it"},
     {"config", command_config, "check [FILE]", "is the file of 'Directive value' lines right?"},
     {"bench", command_bench,

@@ -139,6 +139,27 @@ settle(struct sf_request_session *session, request_rec *r, enum sf_status status
 }
 
 /*
+ * BrowserMatch and SetEnvIf say who is a bot: the session that its request makes is the first that the
+ * cache gives up when it is full.
+ */
+static enum sf_status
+apply(struct sf_front *front, request_rec *r, const struct sf_key *key, const struct sf_ops *ops,
+      const struct sf_config *config, struct sf_saved *saved_out)
+{
+    bool is_bot = key == NULL && apr_table_get(r->subprocess_env, "session-fast-bot") != NULL;
+    struct sf_ops marked;
+    sf_ops_init(&marked);
+    enum sf_status status =
+        is_bot ? sf_ops_add_name(&marked, SF_OP_MARK, sf_span_text("bot")) : SF_NOT_FOUND;
+    for (size_t i = 0; i < ops->count && status == SF_OK; i++)
+        status = sf_ops_add(&marked, &ops->items[i]);
+    status = sf_front_apply(front, key, status == SF_OK ? &marked : ops, config, sf_clock_wall(),
+                            saved_out);
+    sf_ops_fini(&marked);
+    return status;
+}
+
+/*
  * A login makes a session where there is none, also when the old one has just ended or was
  * replaced, or when several could be meant: the user has shown a password. Where nobody knows, only
  * a login may: anything else would take the place of a session that may be alive.
@@ -155,9 +176,9 @@ commit(struct sf_request_session *session, request_rec *r, const struct sf_ops *
     if ((session->is_over || session->is_ambiguous) && !is_login)
         return SF_NOT_FOUND;
     const struct sf_config config = effective_config(session, r);
-    enum sf_status status = sf_front_apply(front, key, ops, &config, sf_clock_wall(), saved_out);
+    enum sf_status status = apply(front, r, key, ops, &config, saved_out);
     if (status == SF_NOT_FOUND && key != NULL && is_login)
-        status = sf_front_apply(front, NULL, ops, &config, sf_clock_wall(), saved_out);
+        status = apply(front, r, NULL, ops, &config, saved_out);
     return status;
 }
 

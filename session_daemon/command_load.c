@@ -169,7 +169,8 @@ reply_session(struct call *call, const struct sf_session *session, sf_time last_
     const struct sf_record_head *head = &session->head;
     if (last_access < head->last_access)
         last_access = head->last_access;
-    reply_array(call, 2 * (6 + session->count));
+    char flags[SF_RECORD_FLAGS_TEXT];
+    reply_array(call, 2 * (7 + session->count));
     reply_text(call, "@state");
     reply_text(call, command_state(head, last_access, call->now));
     reply_text(call, "@user");
@@ -178,6 +179,9 @@ reply_session(struct call *call, const struct sf_session *session, sf_time last_
     reply_time(call, "@created", head->created);
     reply_time(call, "@last_access", last_access);
     reply_time(call, "@expires", sf_record_expires(head, last_access));
+    sf_record_flags_format(head->flags, flags);
+    reply_text(call, "@flags");
+    reply_text(call, flags);
     for (size_t i = 0; i < session->count; i++) {
         reply_bulk(call, session->fields[i].name);
         reply_value(call, &session->fields[i].value);

@@ -2,6 +2,7 @@
 #include "common/session/record.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -78,24 +79,39 @@ sf_user_is_valid(struct sf_span user)
     return user.size <= SF_USER_MAX && !has_nul(user);
 }
 
+static const struct {
+    const char *name;
+    enum sf_record_flag flag;
+} flag_names[] = {
+    {"bot", SF_RECORD_BOT},
+    {"pinned", SF_RECORD_PINNED},
+    {"children", SF_RECORD_CHILDREN},
+};
+
+#define FLAG_NAMES (sizeof(flag_names) / sizeof(flag_names[0]))
+
 uint8_t
 sf_record_flag_parse(struct sf_span word)
 {
-    static const struct {
-        const char *name;
-        enum sf_record_flag flag;
-    } flags[] = {
-        {"bot", SF_RECORD_BOT},
-        {"pinned", SF_RECORD_PINNED},
-        {"children", SF_RECORD_CHILDREN},
-    };
-
-    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
-        if (word.size == strlen(flags[i].name) &&
-            strncasecmp(flags[i].name, (const char *)word.data, word.size) == 0)
-            return (uint8_t)flags[i].flag;
+    for (size_t i = 0; i < FLAG_NAMES; i++) {
+        if (word.size == strlen(flag_names[i].name) &&
+            strncasecmp(flag_names[i].name, (const char *)word.data, word.size) == 0)
+            return (uint8_t)flag_names[i].flag;
     }
     return 0;
+}
+
+void
+sf_record_flags_format(uint8_t flags, char text_out[SF_RECORD_FLAGS_TEXT])
+{
+    size_t used = 0;
+
+    text_out[0] = '\0';
+    for (size_t i = 0; i < FLAG_NAMES; i++) {
+        if ((flags & flag_names[i].flag) != 0)
+            used += (size_t)snprintf(text_out + used, SF_RECORD_FLAGS_TEXT - used, "%s%s",
+                                     used > 0 ? " " : "", flag_names[i].name);
+    }
 }
 
 static bool

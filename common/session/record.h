@@ -91,6 +91,9 @@ bool sf_user_is_valid(struct sf_span user);
 
 /* "bot", "pinned", "children"; any case. 0: none of them. */
 uint8_t sf_record_flag_parse(struct sf_span word);
+/* All that are set, separated by blanks. */
+#define SF_RECORD_FLAGS_TEXT 32
+void sf_record_flags_format(uint8_t flags, char text_out[SF_RECORD_FLAGS_TEXT]);
 
 /* Whole validation: table sorted and unique, names and values packed, nothing left over. SF_CORRUPT. */
 enum sf_status sf_record_check(struct sf_span record) SF_MUST_CHECK;

@@ -55,6 +55,20 @@ def test_list_show_end(browser, session_fast):
     assert code == 1
 
 
+def test_pin_and_unpin(browser, session_fast):
+    change(browser, "X-Session-Set: theme=dark")
+    label = browser.get("/app/probe").session["SESSION_KEY"]
+    assert session_fast("flush")[0] == 0
+    for command, flags in (("pin", "pinned"), ("pin", "pinned"), ("unpin", "")):
+        assert session_fast(command, label) == (0, "")
+        code, text = session_fast("--json", "show", label)
+        assert code == 0
+        assert json.loads(text)["flags"] == flags
+    assert browser.get("/app/probe").session["SESSION_FIELD_THEME"] == "dark"
+    assert session_fast("pin")[0] == 2
+    assert session_fast("pin", "f" * 32)[0] == 1
+
+
 def test_flush(browser, session_fast, server):
     change(browser, "X-Session-Set: theme=dark")
     assert session_fast("flush")[0] == 0

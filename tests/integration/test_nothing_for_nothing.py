@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """No cookie, no row, no cache entry until somebody sets a field."""
-from harness.site import change
+from harness.site import change, probe_target
 
 REQUESTS = 10_000
 AT_ONCE = 100  # pipelined
@@ -72,3 +72,28 @@ def test_one_session_is_one_row(servers):
     assert len(response.all("Set-Cookie")) == 1
     assert sessions_in_store(server) == 1
     assert int(server.status()["cache_blocks_live"]) == 1
+
+
+BOTS = """
+BrowserMatchNoCase "bot|crawl" session-fast-bot
+"""
+
+
+def flags_of(server, browser):
+    label = browser.get("/app/probe").session["SESSION_KEY"]
+    server.flush()
+    with server.daemon() as daemon:
+        (key,) = [row[0] for row in daemon.call("SESSION.LIST", "-", "100")[1] if row[0].startswith(label)]
+        return daemon.pairs("SESSION.GET", key)["@flags"]
+
+
+def test_what_a_bot_makes_is_marked(servers):
+    """It goes first when the cache is full; what somebody else has made is nobody's to mark."""
+    server = servers.start("event", extra=BOTS)
+    bot, visitor = server.browser(), server.browser()
+    set_theme, headers = probe_target(header="X-Session-Set: theme=dark"), [("User-Agent", "ExampleBot/1.0")]
+    bot.get(set_theme, headers)
+    visitor.get(set_theme)
+    visitor.get(probe_target(header="X-Session-Set: theme=light"), headers)
+    assert flags_of(server, bot) == "bot"
+    assert flags_of(server, visitor) == ""

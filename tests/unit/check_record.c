@@ -273,6 +273,17 @@ START_TEST(test_words_for_flags_are_known_in_any_case)
 }
 END_TEST
 
+START_TEST(test_flags_are_written_as_words)
+{
+    char text[SF_RECORD_FLAGS_TEXT];
+
+    sf_record_flags_format(0, text);
+    ck_assert_str_eq(text, "");
+    sf_record_flags_format(SF_RECORD_BOT | SF_RECORD_PINNED | SF_RECORD_CHILDREN, text);
+    ck_assert_str_eq(text, "bot pinned children");
+}
+END_TEST
+
 START_TEST(test_unknown_format_kind_type_and_reason_are_corrupt)
 {
     ck_assert_int_eq(check_with(3, 2), SF_CORRUPT);
@@ -488,6 +499,7 @@ main(void)
     tcase_add_test(tests, test_flags_of_a_session_survive_and_unknown_ones_are_corrupt);
     tcase_add_test(tests, test_ended_session_has_no_flags);
     tcase_add_test(tests, test_words_for_flags_are_known_in_any_case);
+    tcase_add_test(tests, test_flags_are_written_as_words);
     tcase_add_test(tests, test_unknown_format_kind_type_and_reason_are_corrupt);
     tcase_add_test(tests, test_negative_time_is_corrupt);
     tcase_add_test(tests, test_offsets_outside_are_corrupt_for_check_and_find);
