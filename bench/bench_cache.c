@@ -27,7 +27,7 @@ struct request {
     bool is_threads;
     uint64_t per_second;
     unsigned rounds;
-    uint64_t round_ns;
+    uint64_t round_ns, operations;
     const struct workload *workloads[WORKLOADS_MAX];
     unsigned workload_count;
     struct contestant contestants[TARGETS_MAX];
@@ -39,6 +39,7 @@ static const char usage[] =
     "usage: bench_cache [options]\n"
     "  --sessions N (100000)   --bytes N (1024)   --popularity EXPONENT (0.99; 0: uniform)\n"
     "  --workers N[,N...] (1,2)   --threads   --rounds N (5)   --milliseconds N (300, of a round)\n"
+    "  --operations N          so many by each worker in a round, whatever they take\n"
     "  --rate N                as many operations a second, latency since each was due\n"
     "  --workload NAME         100/0 95/5 90/10 70/30 30/70 'field change' 'field read'; may be repeated\n"
     "  --target NAME           may be repeated; the first is compared with the others\n"
@@ -112,6 +113,7 @@ set_option(struct request *request, int option, char *value)
     case 't': request->is_threads = true; return true;
     case 'r': request->rounds = (unsigned)strtoul(value, NULL, 10); return true;
     case 'm': request->round_ns = strtoull(value, NULL, 10) * 1000000; return true;
+    case 'o': request->operations = strtoull(value, NULL, 10); return true;
     case 'R': request->per_second = strtoull(value, NULL, 10); return true;
     case 'W': return add_workload(request, value);
     case 'T': return add_target(request, value);
@@ -130,6 +132,7 @@ read_arguments(struct request *request, int argc, char **argv)
         {"popularity", required_argument, NULL, 'p'}, {"workers", required_argument, NULL, 'w'},
         {"threads", no_argument, NULL, 't'}, {"rounds", required_argument, NULL, 'r'},
         {"milliseconds", required_argument, NULL, 'm'}, {"rate", required_argument, NULL, 'R'},
+        {"operations", required_argument, NULL, 'o'},
         {"workload", required_argument, NULL, 'W'}, {"target", required_argument, NULL, 'T'},
         {"memory", required_argument, NULL, 'M'}, {"disk", required_argument, NULL, 'D'},
         {"json", required_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
@@ -272,6 +275,7 @@ measure_all(struct request *request, const struct occasion *occasion, const uint
                 .per_second = request->per_second,
                 .rounds = request->rounds,
                 .round_ns = request->round_ns,
+                .operations = request->operations,
                 .sequence = sequence,
                 .sequence_count = SEQUENCE,
             };

@@ -1,14 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-# Measured, not judged: one line of JSON a benchmark on standard output.
+#
+# Measured, not judged. docs/benchmarks/README.md says how; BENCH_PARTS names some of the parts of bench/suite.py.
 bench_programs =
 EXTRA_PROGRAMS += $(bench_programs)
 
-EXTRA_DIST += %D%/bench_httpd.py tests/integration/test_bench.py
+EXTRA_DIST += %D%/bench_httpd.py %D%/plots.py %D%/suite.py tests/integration/test_bench.py
 
 .PHONY: bench
 bench: all $(bench_programs)
-	@for program in $(bench_programs); do ./$$program || exit; done
-	@SF_BUILDDIR='$(abs_builddir)' CC='$(CC)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON3) '$(srcdir)/bench/bench_httpd.py'
+	@SF_BUILDDIR='$(abs_builddir)' CC='$(CC)' PYTHONDONTWRITEBYTECODE=1 \
+		$(PYTHON3) '$(srcdir)/bench/suite.py' bench-results $(BENCH_PARTS)
+
+# tests/integration/test_bench.py has short runs of it.
+check-integration: bench/bench_cache$(EXEEXT)
+
+# What the last `make bench` has found, into the documents.
+.PHONY: bench-update
+bench-update:
+	cp bench-results/*.txt bench-results/*.jsonl bench-results/*.json bench-results/*.png bench-results/*.svg \
+		'$(srcdir)/docs/benchmarks/'
+
+clean-local:
+	rm -rf bench-results
 
 # Who asks for which session, how often: for bench_cache and for "session-fast bench".
 noinst_LTLIBRARIES += libload.la

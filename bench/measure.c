@@ -48,6 +48,7 @@ run_one(const struct cell *cell, struct contestant *contestant, struct finding *
         .sequence_count = cell->sequence_count,
         .seed = 1 + round * 1000u,
         .duration_ns = cell->round_ns,
+        .operations = cell->operations,
         .per_second = cell->per_second,
     };
     const struct sf_crowd crowd = {

@@ -27,6 +27,7 @@ struct cell {
     uint64_t per_second; /* 0: as many as can be */
     unsigned rounds;
     uint64_t round_ns;
+    uint64_t operations; /* instead of round_ns, if not 0 */
     const uint32_t *sequence;
     uint32_t sequence_count;
 };

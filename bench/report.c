@@ -18,7 +18,7 @@ print_head(const struct occasion *occasion, const struct cell *cell)
         printf(", %llu a second", (unsigned long long)cell->per_second);
     printf("; median of %u rounds of %llu ms\n", cell->rounds,
            (unsigned long long)(cell->round_ns / 1000000));
-    printf("  %-22s %11s %10s %9s %9s | %7s %7s %7s | %7s %7s | %s\n", "", "a second", "ours is",
+    printf("  %-22s %11s %10s %9s %9s | %7s %7s %7s | %7s %7s | %s\n", "", "a second", "first is",
            "ns each", "ns of cpu", "rd p50", "p99", "p99.9", "wr p50", "p99", "lost");
 }
 
@@ -89,7 +89,7 @@ write_row(const struct occasion *occasion, const struct cell *cell,
         return;
     }
     fprintf(json,
-            ",\"rounds\":%u,\"operations_per_second\":%.0f,\"session_fast_is\":%.3f,"
+            ",\"rounds\":%u,\"operations_per_second\":%.0f,\"first_is\":%.3f,"
             "\"cpu_ns\":%.1f,\"operations\":%llu,\"lost\":%llu,\"torn\":%llu,\"wrong\":%llu",
             cell->rounds, finding->rate, finding->ratio, finding->cpu_ns,
             (unsigned long long)finding->operations, (unsigned long long)finding->lost,

@@ -155,6 +155,14 @@ operate_timed(struct worker *worker, uint32_t session)
     count_time(worker, op, sf_clock_ns() - before);
 }
 
+static bool
+is_done(const struct worker *worker)
+{
+    if (worker->run->operations > 0)
+        return worker->result->operations >= worker->run->operations;
+    return worker->result->ns >= worker->run->duration_ns;
+}
+
 static void
 work_closed(struct worker *worker, uint64_t place)
 {
@@ -168,7 +176,7 @@ work_closed(struct worker *worker, uint64_t place)
                 operate(worker, choose(worker), session_at(worker, place));
         }
         worker->result->ns = sf_clock_ns() - begin;
-    } while (worker->result->ns < worker->run->duration_ns);
+    } while (!is_done(worker));
 }
 
 static void

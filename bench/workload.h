@@ -29,6 +29,7 @@ struct workload_run {
     uint32_t sequence_count;  /* a power of two */
     uint64_t seed;
     uint64_t duration_ns;
+    uint64_t operations; /* of each worker, whatever they take; 0: as many as fit into the time */
     uint64_t per_second; /* of all workers together, kept whatever the answers take; 0: as many as can be */
 };
 

@@ -7,6 +7,7 @@ EXTRA_DIST += \
 	%D%/apache.md \
 	%D%/application.md \
 	%D%/architecture.md \
+	%D%/benchmarks \
 	%D%/configuration.md \
 	%D%/counters.md \
 	%D%/daemon.md \

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LMDB without syncing: readers without locks, one writer at a time; a memory-mapped B+ tree. */
 #include <lmdb.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "bench/targets/targets.h"
 
@@ -15,13 +16,19 @@ struct stored {
     unsigned char value[];
 };
 
+/* LMDB forbids a process to open it twice: threads share what the first of them has opened. */
 struct target {
     struct target_plan plan;
+    pthread_mutex_t opening;
+    pid_t process; /* whose env this is */
+    unsigned users;
+    MDB_env *env;
+    MDB_dbi table;
 };
 
 struct target_worker {
     struct target *target;
-    MDB_env *env;
+    MDB_env *env; /* the target's */
     MDB_dbi table;
     MDB_txn *reader; /* reset between reads */
     struct target_values values;
@@ -37,6 +44,7 @@ lmdb_open(struct target **target_out, const struct target_plan *plan, struct tar
     if (target == NULL)
         return target_fail(failure, "no memory");
     target->plan = *plan;
+    pthread_mutex_init(&target->opening, NULL);
     *target_out = target;
     return true;
 }
@@ -44,7 +52,17 @@ lmdb_open(struct target **target_out, const struct target_plan *plan, struct tar
 static void
 lmdb_close(struct target *target)
 {
+    pthread_mutex_destroy(&target->opening);
     free(target);
+}
+
+static void
+leave(struct target *target)
+{
+    pthread_mutex_lock(&target->opening);
+    if (--target->users == 0)
+        mdb_env_close(target->env);
+    pthread_mutex_unlock(&target->opening);
 }
 
 static void
@@ -53,30 +71,53 @@ lmdb_detach(struct target_worker *worker)
     if (worker->reader != NULL)
         mdb_txn_abort(worker->reader);
     if (worker->env != NULL)
-        mdb_env_close(worker->env);
+        leave(worker->target);
     target_values_fini(&worker->values);
     free(worker->stored);
     free(worker);
 }
 
 static bool
-open_table(struct target_worker *worker)
+open_env(struct target *target)
 {
-    const struct target_plan *plan = &worker->target->plan;
+    const struct target_plan *plan = &target->plan;
     size_t map_bytes = (size_t)plan->sessions * (plan->bytes + 512) * 4 + (256u << 20);
     MDB_txn *txn;
 
-    if (mdb_env_create(&worker->env) != 0 || mdb_env_set_mapsize(worker->env, map_bytes) != 0 ||
-        mdb_env_set_maxreaders(worker->env, 4096) != 0 ||
-        mdb_env_open(worker->env, plan->memory, FLAGS, 0600) != 0 ||
-        mdb_txn_begin(worker->env, NULL, 0, &txn) != 0)
+    if (mdb_env_create(&target->env) != 0)
         return false;
-    if (mdb_dbi_open(txn, NULL, MDB_CREATE, &worker->table) != 0) {
+    if (mdb_env_set_mapsize(target->env, map_bytes) == 0 &&
+        mdb_env_set_maxreaders(target->env, 4096) == 0 &&
+        mdb_env_open(target->env, plan->memory, FLAGS, 0600) == 0 &&
+        mdb_txn_begin(target->env, NULL, 0, &txn) == 0) {
+        if (mdb_dbi_open(txn, NULL, MDB_CREATE, &target->table) == 0)
+            return mdb_txn_commit(txn) == 0;
         mdb_txn_abort(txn);
-        return false;
     }
-    if (mdb_txn_commit(txn) != 0 ||
-        mdb_txn_begin(worker->env, NULL, MDB_RDONLY, &worker->reader) != 0)
+    mdb_env_close(target->env);
+    return false;
+}
+
+static bool
+join(struct target_worker *worker)
+{
+    struct target *target = worker->target;
+    bool is_open = true;
+
+    pthread_mutex_lock(&target->opening);
+    if (target->process != getpid()) {
+        target->process = getpid();
+        target->users = 0;
+    }
+    if (target->users == 0)
+        is_open = open_env(target);
+    target->users += is_open;
+    pthread_mutex_unlock(&target->opening);
+    if (!is_open)
+        return false;
+    worker->env = target->env;
+    worker->table = target->table;
+    if (mdb_txn_begin(worker->env, NULL, MDB_RDONLY, &worker->reader) != 0)
         return false;
     mdb_txn_reset(worker->reader);
     return true;
@@ -93,7 +134,7 @@ lmdb_attach(struct target *target)
     worker->stored_bytes = sizeof *worker->stored + target->plan.bytes;
     worker->stored = calloc(1, worker->stored_bytes);
     if (target_values_init(&worker->values, target->plan.bytes) && worker->stored != NULL &&
-        open_table(worker))
+        join(worker))
         return worker;
     lmdb_detach(worker);
     return NULL;

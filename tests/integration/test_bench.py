@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""session-fast bench: the right number of everything, every answer verified, nothing left behind. Never its speed."""
+"""session-fast bench and bench_cache: the right number of everything, every answer verified. Never their speed."""
 import json
 import os
 import signal
@@ -154,3 +154,44 @@ def children(pid):
         return len(open(f"/proc/{pid}/task/{pid}/children").read().split())
     except FileNotFoundError:
         return 0
+
+
+def run_cache(folder, *arguments):
+    """bench_cache with every target; what it wrote as JSON, by target."""
+    lines = folder / "lines"
+    words = [build.built("bench/.libs/bench_cache", "bench/bench_cache"), "--sessions", "300", "--bytes", "512", "--rounds",
+             "1", "--milliseconds", "30", "--memory", folder, "--disk", folder, "--json", lines, *arguments]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [json.loads(line) for line in lines.read_text().splitlines()]
+    lines.unlink()
+    assert not list(folder.iterdir()), "something was left behind"
+    return {target: [row for row in rows if row["target"] == target] for target in {row["target"] for row in rows}}
+
+
+OWN = ["session-fast", "memcpy", "rwlock + hash", "SQLite"]  # the others are missing where nobody has installed them
+OTHERS = ["mod_socache_shmcb", "shmcb, default mutex", "LMDB", "memcached", "Redis"]
+
+
+@pytest.mark.parametrize("kind", ["processes", "threads"])
+def test_every_target_answers_rightly_in_every_mix_or_is_named_as_missing(folder, kind):
+    results = run_cache(folder, *(["--threads"] if kind == "threads" else []))
+    assert sorted(results) == sorted(OWN + OTHERS)
+    for target, rows in results.items():
+        assert len(rows) == 7 * 2  # mixes, and one or two workers
+        for row in rows:
+            assert row["kind"] == kind
+            assert row.get("missing") is True and target in OTHERS or row["operations"] > 0 and row["wrong"] == 0
+
+
+def test_with_a_rate_none_is_left_out(folder):
+    rows = run_cache(folder, "--rate", "1000", "--milliseconds", "200", "--workload", "95/5", "--workers", "2",
+                     "--target", "session-fast", "--target", "rwlock + hash")
+    for (row,) in rows.values():
+        assert row["operations"] == 200
+
+
+def test_so_many_operations_as_were_asked_for(folder):
+    ((row,),) = run_cache(folder, "--operations", "6400", "--workload", "field change", "--workers", "3",
+                          "--target", "session-fast").values()
+    assert row["operations"] == 3 * 6400
