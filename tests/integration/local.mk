@@ -20,6 +20,7 @@ EXTRA_DIST += \
 	%D%/harness/backend.py \
 	%D%/harness/build.py \
 	%D%/harness/client.py \
+	%D%/harness/cores.py \
 	%D%/harness/daemon.py \
 	%D%/harness/demo.py \
 	%D%/harness/httpd.py \
@@ -35,6 +36,7 @@ EXTRA_DIST += \
 	%D%/test_command_line.py \
 	%D%/test_concurrency.py \
 	%D%/test_cookies.py \
+	%D%/test_crashes.py \
 	%D%/test_daemon.py \
 	%D%/test_daemon_alone.py \
 	%D%/test_daemon_life.py \

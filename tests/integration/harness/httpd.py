@@ -4,6 +4,7 @@ One private httpd in one temporary folder, with the module under test, its daemo
 
   <folder>/instance   SessionFastInstance: cache, socket, secrets, sessions.db
   <folder>/site       documents        <folder>/cgi  applications        <folder>/meeting  see the probes
+  <folder>/cores      of what crashed
 """
 import os
 import re
@@ -12,7 +13,7 @@ import signal
 import sqlite3
 import subprocess
 
-from . import build, processes
+from . import build, cores, processes
 from .client import Browser, Connection, Closed
 from .daemon import Daemon
 from .site import SITE
@@ -41,6 +42,7 @@ class Httpd:
         self.php = None
         self.browsers = []
         self.log = folder / "error.log"
+        self.cores = folder / "cores"
         self.instance = folder / "instance"
         self.socket = self.instance / "daemon.sock"
         self.database = self.instance / "sessions.db"
@@ -69,6 +71,7 @@ PidFile "{self.folder}/httpd.pid"
 DefaultRuntimeDir "{self.folder}/run"
 ErrorLog "{self.log}"
 LogLevel info
+CoreDumpDirectory "{self.cores}"
 {load}
 LoadModule session_fast_module "{self.folder}/bin/mod_session_fast.so"
 {identity}
@@ -92,8 +95,8 @@ SessionFastDaemon "{self.folder}/bin/session-fastd"
         # A file for its standard error: a pipe that nobody reads could block it.
         with open(self.folder / "console.log", "ab") as console:
             self.parent = subprocess.Popen(
-                [build.HTTPD, "-f", str(self.folder / "httpd.conf"), "-DFOREGROUND"], stdin=subprocess.DEVNULL,
-                stdout=console, stderr=console, start_new_session=True)
+                cores.allowed([build.HTTPD, "-f", str(self.folder / "httpd.conf"), "-DFOREGROUND"]),
+                stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True)
         wait_until(lambda: self.parent.poll() is not None
                    or self.count_in_log("resuming normal operations") > seen, "httpd to start", 20)
         assert self.parent.poll() is None, f"httpd did not start:\n{self.report()}"
@@ -243,19 +246,15 @@ SessionFastDaemon "{self.folder}/bin/session-fastd"
 
     def crashes(self):
         """
-        Lines about what must never happen, whatever a test does to the server. But the event MPM itself may crash while it
-        ends a child: its main thread closes sockets of connections that other threads are just giving back.
+        What must never happen, whatever a test does to the server, with a backtrace of the child that crashed. Only a
+        crash whose backtrace proves it to be httpd's own is left out: docs/decisions/0010.
         """
-        found, is_ending = [], False
-        for line in self.log_text().splitlines():
-            if re.search("SIGHUP received|caught SIGTERM", line):
-                is_ending = self.mpm == "event"
-            elif "resuming normal operations" in line:
-                is_ending = False
-            if re.search("Abort|Bus error|Assertion|Sanitizer|runtime error:", line):
-                found.append(line)
-            elif "Segmentation" in line and not is_ending:
-                found.append(line)
+        found = []
+        for line in self.log_lines("Segmentation|Abort|Bus error|Assertion|Sanitizer|runtime error:"):
+            child = re.search(r"child pid (\d+) exit signal", line)
+            trace = cores.backtrace(self.cores, build.HTTPD, int(child[1])) if child else ""
+            if not (child and cores.is_httpds_own(trace, int(child[1]))):
+                found.append(f"{line}\n{trace}")
         return found
 
     def report(self):
@@ -263,7 +262,7 @@ SessionFastDaemon "{self.folder}/bin/session-fastd"
         for path in (self.folder / "console.log", self.log):
             if path.exists():
                 parts.append(f"--- {path.name}\n" + "\n".join(path.read_text("utf-8", "replace").splitlines()[-80:]))
-        return "\n".join(parts)
+        return "\n".join(parts + self.crashes())
 
 
 def _fill(text, values):
@@ -285,8 +284,9 @@ def make_folder(folder, probe):
     """Everything that a server reads; www-data must be able to go there."""
     for name in ("site", "site/member", "cgi", "run", "bin"):
         (folder / name).mkdir(parents=True)
-    (folder / "meeting").mkdir()
-    (folder / "meeting").chmod(0o1777)
+    for name in ("meeting", "cores"):
+        (folder / name).mkdir()
+        (folder / name).chmod(0o1777)
     shutil.copy(build.module(), folder / "bin")
     shutil.copy(build.program("session-fastd", "session_daemon"), folder / "bin")
     shutil.copy(probe, folder / "cgi/probe")
