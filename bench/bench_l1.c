@@ -80,6 +80,15 @@ get(struct bench *bench, uint32_t at)
 }
 
 static bool
+get_field(struct bench *bench, uint32_t at)
+{
+    struct sf_l1_field field;
+
+    return sf_l1_get_field(bench->l1, &bench->wanted[at], sf_span_text("n"), NULL, 0, &field) ==
+           SF_OK;
+}
+
+static bool
 increment(struct bench *bench, uint32_t at)
 {
     struct sf_l1_applied applied;
@@ -97,6 +106,7 @@ static const struct {
 } operations[] = {
     {"memcpy", copy_bare},
     {"get", get},
+    {"get field", get_field},
     {"apply increment", increment},
 };
 

@@ -88,6 +88,25 @@ struct sf_l1_view {
 enum sf_status sf_l1_get(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_out,
                          struct sf_l1_view *view_out) SF_MUST_CHECK;
 
+struct sf_l1_field {
+    enum sf_value_type type;
+    int64_t integer;      /* INTEGER */
+    size_t size;          /* STRING and BYTES: of the value, also when it does not fit */
+    bool is_here;         /* on SF_NOT_FOUND: the record is, the field is not */
+    enum sf_record_kind kind;
+    uint64_t version;
+    sf_time last_access, expires; /* of the record; 0: never */
+};
+
+/*
+ * One field of the record, without copying the rest: of one version, and judged as little, as what
+ * sf_l1_get gives. A text goes to text_out; SF_FULL: it is longer than `room`. SF_NOT_FOUND: no such
+ * field, or no such record here. SF_CONFLICT: as sf_l1_get. SF_CORRUPT: it is damaged.
+ */
+enum sf_status sf_l1_get_field(struct sf_l1 *l1, const struct sf_key *key, struct sf_span name,
+                               void *text_out, size_t room,
+                               struct sf_l1_field *field_out) SF_MUST_CHECK;
+
 /* Moves the last access forward, never back. Costs nothing when it moved less than a second. */
 void sf_l1_touch(struct sf_l1 *l1, const struct sf_key *key, sf_time now);
 

@@ -45,6 +45,13 @@ sf_l1_copy_in(void *to, const void *from, size_t bytes)
     (void)sf_l1_copy(to, from, bytes);
 }
 
+/* From the middle. */
+static inline void
+sf_l1_copy_part(void *to, const void *from, size_t at, size_t bytes)
+{
+    (void)sf_l1_copy(to, (const unsigned char *)from + at, bytes);
+}
+
 #else
 
 static inline void
@@ -78,6 +85,23 @@ sf_l1_copy_in(_Atomic uint64_t *to, const void *from, size_t bytes)
         word = 0;
         memcpy(&word, bytes_from + whole * sizeof(word), bytes % sizeof(uint64_t));
         atomic_store_explicit(&to[whole], word, memory_order_relaxed);
+    }
+}
+
+static inline void
+sf_l1_copy_part(void *to, const _Atomic uint64_t *from, size_t at, size_t bytes)
+{
+    unsigned char *bytes_to = to;
+
+    while (bytes > 0) {
+        uint64_t word = atomic_load_explicit(&from[at / sizeof(word)], memory_order_relaxed);
+        size_t skip = at % sizeof(word);
+        size_t take = sizeof(word) - skip < bytes ? sizeof(word) - skip : bytes;
+
+        memcpy(bytes_to, (const unsigned char *)&word + skip, take);
+        bytes_to += take;
+        at += take;
+        bytes -= take;
     }
 }
 

@@ -10,6 +10,8 @@
 #include "common/cache/l1_confirm.h"
 #include "common/cache/l1_copy.h"
 
+#define FIELD_LOOKS 8
+
 /* A block as a reader sees it, through the word that names it. */
 struct look {
     struct sf_l1_place place;
@@ -70,6 +72,26 @@ open_record(const struct sf_l1 *l1, const struct sf_l1_home *home, const struct 
     return status;
 }
 
+static void
+count(struct sf_l1 *l1, bool is_hit)
+{
+    if (is_hit)
+        sf_count(l1->counters, l1_hits);
+    else
+        sf_count(l1->counters, l1_misses);
+}
+
+static sf_time
+last_access(const struct look *look, sf_time recorded)
+{
+    uint64_t gen = sf_l1_control_gen(look->control);
+    sf_time touched = (sf_time)sf_l1_touch_seconds(look->touch) * SF_SECOND;
+
+    return sf_l1_touch_matches(look->touch, gen) && touched > recorded ? touched : recorded;
+}
+
+/* ---- the whole record ---- */
+
 /* Also SF_CONFLICT: it was overtaken. */
 static enum sf_status
 copy_record(const struct look *look, struct sf_buffer *record_out)
@@ -88,13 +110,7 @@ copy_record(const struct look *look, struct sf_buffer *record_out)
 static void
 describe(const struct look *look, const struct sf_buffer *record, struct sf_l1_view *view_out)
 {
-    uint64_t gen = sf_l1_control_gen(look->control);
-    sf_time touched =
-        sf_l1_touch_matches(look->touch, gen) ? (sf_time)(uint32_t)look->touch * SF_SECOND : 0;
-
-    sf_time recorded = sf_record_brief(record->data).last_access;
-
-    view_out->last_access = recorded > touched ? recorded : touched;
+    view_out->last_access = last_access(look, sf_record_brief(record->data).last_access);
     view_out->is_clean = sf_l1_control_is_clean(look->control);
     view_out->since = sf_l1_confirmed_at(look->control, look->touch, look->since);
     view_out->vacancy = (struct sf_l1_vacancy){0};
@@ -134,9 +150,92 @@ sf_l1_get(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_o
         describe(&look, record_out, view_out);
     else
         status = get_slowly(l1, &home, key, record_out, view_out);
-    if (status == SF_OK)
-        sf_count(l1->counters, l1_hits);
-    else
-        sf_count(l1->counters, l1_misses);
+    count(l1, status == SF_OK);
+    return status;
+}
+
+/* ---- one field ---- */
+
+static void
+read_part(const void *context, void *to, size_t at, size_t bytes)
+{
+    const struct look *look = context;
+
+    sf_l1_copy_part(to, look->place.words + SF_L1_BLOCK_WORDS, at, bytes);
+}
+
+static void
+describe_field(const struct look *look, const struct sf_record_brief *brief,
+               const struct sf_record_part *part, struct sf_l1_field *field_out)
+{
+    struct sf_record_head head = {
+        .kind = brief->kind,
+        .idle_timeout = brief->idle_timeout,
+        .absolute_deadline = brief->absolute_deadline,
+    };
+
+    *field_out = (struct sf_l1_field){
+        .type = part->type,
+        .integer = part->integer,
+        .size = part->size,
+        .is_here = true,
+        .kind = brief->kind,
+        .version = brief->version,
+        .last_access = last_access(look, brief->last_access),
+    };
+    field_out->expires = sf_record_expires(&head, field_out->last_access);
+}
+
+static enum sf_status
+copy_field(const struct look *look, struct sf_span name, void *text_out, size_t room,
+           struct sf_l1_field *field_out)
+{
+    struct sf_record_part part = {.size = 0};
+    struct sf_record_brief brief;
+    enum sf_status status =
+        sf_record_find_part(&part, &brief, read_part, look, look->length, name);
+
+    if (status == SF_OK && part.size > room)
+        status = SF_FULL;
+    if (status == SF_OK && part.size > 0)
+        read_part(look, text_out, part.at, part.size);
+    if (!sf_l1_block_is_unchanged(&look->place, look->control))
+        return SF_CONFLICT;
+    describe_field(look, &brief, &part, field_out);
+    return status;
+}
+
+static enum sf_status
+look_for_field(struct sf_l1 *l1, const struct sf_key *key, struct sf_span name, void *text_out,
+               size_t room, struct sf_l1_field *field_out)
+{
+    struct sf_l1_home home = sf_l1_home_of(l1, key);
+    struct look look = {.length = 0};
+    enum sf_status status = open_record(l1, &home, key, &look);
+
+    field_out->is_here = false;
+    return status == SF_OK ? copy_field(&look, name, text_out, room, field_out) : status;
+}
+
+/* A look that fails may have met damage, which the long way takes out of the index. */
+static enum sf_status
+look_again_for_field(struct sf_l1 *l1, const struct sf_key *key, struct sf_span name,
+                     void *text_out, size_t room, struct sf_l1_field *field_out)
+{
+    struct sf_l1_found found;
+    enum sf_status status = sf_l1_find(l1, key, NULL, &found);
+
+    return status == SF_OK ? look_for_field(l1, key, name, text_out, room, field_out) : status;
+}
+
+enum sf_status
+sf_l1_get_field(struct sf_l1 *l1, const struct sf_key *key, struct sf_span name, void *text_out,
+                size_t room, struct sf_l1_field *field_out)
+{
+    enum sf_status status = look_for_field(l1, key, name, text_out, room, field_out);
+
+    for (int i = 1; i < FIELD_LOOKS && status == SF_CONFLICT; i++)
+        status = look_again_for_field(l1, key, name, text_out, room, field_out);
+    count(l1, field_out->is_here);
     return status;
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 libsession_la_SOURCES += \
-	%D%/record.c %D%/record.h \
+	%D%/record.c %D%/record.h %D%/record_layout.h %D%/record_part.c \
 	%D%/session.c %D%/session.h \
 	%D%/life.c %D%/life.h \
 	%D%/ops.c %D%/ops_apply.c %D%/ops_diff.c %D%/ops_words.c %D%/ops.h \

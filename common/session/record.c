@@ -6,56 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-/*
- * docs/record-format.md shows the same as a picture; whoever changes one changes the other, and the
- * last byte of the mark.
- */
-static const unsigned char mark[4] = {'S', 'F', 'R', 1};
-
-enum {
-    AT_MARK = 0,
-    AT_SIZE = 4,
-    AT_VERSION = 8,
-    AT_CREATED = 16,
-    AT_LAST_ACCESS = 24,
-    AT_ABSOLUTE_DEADLINE = 32,
-    AT_GRACE_UNTIL = 40,
-    AT_GENERATION = 48,
-    AT_USER_EPOCH = 52,
-    AT_IDLE_SECONDS = 56,
-    AT_FIELD_COUNT = 60,
-    AT_KIND = 64,
-    AT_END_REASON = 65,
-    AT_USER_SIZE = 66,
-    AT_FLAGS = 67,
-    AT_RESERVED = 68,
-    AT_SUCCESSOR = 72,
-    HEAD_BYTES = SF_RECORD_HEAD_BYTES
-};
-
-enum {
-    ENTRY_NAME_AT = 0,
-    ENTRY_NAME_SIZE = 4,
-    ENTRY_TYPE = 5,
-    ENTRY_RESERVED = 6,
-    ENTRY_INTEGER = 8,
-    ENTRY_VALUE_AT = 8,
-    ENTRY_VALUE_SIZE = 12,
-    ENTRY_BYTES = 16
-};
-
-/*
- * A record whose size, field count and user fit together: the table lies inside. Nothing is known
- * about the entries.
- */
-struct shape {
-    const unsigned char *bytes;
-    size_t size;
-    size_t table;
-    size_t heap; /* behind the table: names, then values */
-    uint32_t count;
-    uint8_t user_size;
-};
+#include "common/session/record_layout.h"
 
 static const unsigned char no_successor[SF_KEY_BYTES];
 
@@ -115,33 +66,19 @@ sf_record_flags_format(uint8_t flags, char text_out[SF_RECORD_FLAGS_TEXT])
 }
 
 static bool
-read_shape(struct shape *shape, struct sf_span record)
+read_shape(struct sf_record_shape *shape, struct sf_span record)
 {
-    if (record.size < HEAD_BYTES || record.size > SF_RECORD_BYTES_MAX)
-        return false;
-    if (memcmp(record.data + AT_MARK, mark, sizeof(mark)) != 0)
-        return false;
-    if (sf_load_u32(record.data + AT_SIZE) != record.size)
-        return false;
-    shape->bytes = record.data;
-    shape->size = record.size;
-    shape->user_size = record.data[AT_USER_SIZE];
-    shape->count = sf_load_u32(record.data + AT_FIELD_COUNT);
-    if (shape->count > SF_FIELDS_MAX)
-        return false;
-    shape->table = HEAD_BYTES + (size_t)shape->user_size;
-    shape->heap = shape->table + (size_t)shape->count * ENTRY_BYTES;
-    return shape->heap <= shape->size;
+    return sf_record_shape_of(shape, record.data, record.size);
 }
 
 static const unsigned char *
-entry_at(const struct shape *shape, uint32_t index)
+entry_at(const struct sf_record_shape *shape, uint32_t index)
 {
     return shape->bytes + shape->table + (size_t)index * ENTRY_BYTES;
 }
 
 static bool
-read_span(struct sf_span *span_out, const struct shape *shape, uint32_t at, uint32_t size)
+read_span(struct sf_span *span_out, const struct sf_record_shape *shape, uint32_t at, uint32_t size)
 {
     if (at < shape->heap || at > shape->size || size > shape->size - at)
         return false;
@@ -150,7 +87,7 @@ read_span(struct sf_span *span_out, const struct shape *shape, uint32_t at, uint
 }
 
 static bool
-read_name(struct sf_span *name_out, const struct shape *shape, const unsigned char *entry)
+read_name(struct sf_span *name_out, const struct sf_record_shape *shape, const unsigned char *entry)
 {
     uint8_t size = entry[ENTRY_NAME_SIZE];
 
@@ -158,7 +95,7 @@ read_name(struct sf_span *name_out, const struct shape *shape, const unsigned ch
 }
 
 static bool
-read_value(struct sf_value *value_out, const struct shape *shape, const unsigned char *entry)
+read_value(struct sf_value *value_out, const struct sf_record_shape *shape, const unsigned char *entry)
 {
     *value_out = (struct sf_value){.type = (enum sf_value_type)entry[ENTRY_TYPE]};
     if (sf_load_u16(entry + ENTRY_RESERVED) != 0)
@@ -176,7 +113,7 @@ read_value(struct sf_value *value_out, const struct shape *shape, const unsigned
 }
 
 static bool
-read_field(struct sf_field *field_out, const struct shape *shape, uint32_t index)
+read_field(struct sf_field *field_out, const struct sf_record_shape *shape, uint32_t index)
 {
     const unsigned char *entry = entry_at(shape, index);
 
@@ -216,7 +153,7 @@ load_time(const unsigned char *from)
 }
 
 static bool
-read_head(struct sf_record_head *head_out, const struct shape *shape)
+read_head(struct sf_record_head *head_out, const struct sf_record_shape *shape)
 {
     static const unsigned char zeros[AT_SUCCESSOR - AT_RESERVED];
     const unsigned char *bytes = shape->bytes;
@@ -256,7 +193,7 @@ sf_record_brief(const unsigned char head[SF_RECORD_HEAD_BYTES])
 enum sf_status
 sf_record_head(struct sf_record_head *head_out, struct sf_span record)
 {
-    struct shape shape;
+    struct sf_record_shape shape;
 
     return read_shape(&shape, record) && read_head(head_out, &shape) ? SF_OK : SF_CORRUPT;
 }
@@ -264,7 +201,7 @@ sf_record_head(struct sf_record_head *head_out, struct sf_span record)
 enum sf_status
 sf_record_field(struct sf_field *field_out, struct sf_span record, uint32_t index)
 {
-    struct shape shape;
+    struct sf_record_shape shape;
 
     if (!read_shape(&shape, record))
         return SF_CORRUPT;
@@ -280,7 +217,7 @@ sf_record_field(struct sf_field *field_out, struct sf_span record, uint32_t inde
 enum sf_status
 sf_record_find(struct sf_value *value_out, struct sf_span record, struct sf_span name)
 {
-    struct shape shape;
+    struct sf_record_shape shape;
 
     if (!read_shape(&shape, record))
         return SF_CORRUPT;
@@ -304,7 +241,7 @@ sf_record_find(struct sf_value *value_out, struct sf_span record, struct sf_span
 }
 
 static size_t
-names_size(const struct shape *shape)
+names_size(const struct sf_record_shape *shape)
 {
     size_t size = 0;
 
@@ -319,7 +256,7 @@ names_size(const struct shape *shape)
  * of decoding.
  */
 static bool
-read_table(struct sf_field *fields_out, const struct shape *shape)
+read_table(struct sf_field *fields_out, const struct sf_record_shape *shape)
 {
     size_t name_at = shape->heap, value_at = name_at + names_size(shape);
     struct sf_field field, before;
@@ -344,7 +281,7 @@ read_table(struct sf_field *fields_out, const struct shape *shape)
 enum sf_status
 sf_record_fields(struct sf_field *fields_out, struct sf_span record)
 {
-    struct shape shape;
+    struct sf_record_shape shape;
     struct sf_record_head head;
 
     if (!read_shape(&shape, record) || !read_head(&head, &shape))
@@ -398,7 +335,7 @@ static void
 write_head(unsigned char *to, const struct sf_record_head *head, size_t size)
 {
     memset(to, 0, HEAD_BYTES);
-    memcpy(to + AT_MARK, mark, sizeof(mark));
+    memcpy(to + AT_MARK, sf_record_mark, sizeof(sf_record_mark));
     sf_store_u32(to + AT_SIZE, (uint32_t)size);
     sf_store_u64(to + AT_VERSION, head->version);
     sf_store_u64(to + AT_CREATED, (uint64_t)head->created);

@@ -115,6 +115,23 @@ enum sf_status sf_record_find(struct sf_value *value_out, struct sf_span record,
                               struct sf_span name) SF_MUST_CHECK;
 
 /*
+ * The same search in a record that lies where it cannot be pointed into. `read` copies so many bytes
+ * from there; only what lies within record_size is asked for. What the bytes say is checked as above;
+ * whether they belong together is the caller's to find out.
+ */
+typedef void sf_record_read_fn(const void *context, void *to, size_t at, size_t bytes);
+
+struct sf_record_part {
+    enum sf_value_type type;
+    int64_t integer; /* INTEGER */
+    size_t at, size; /* STRING and BYTES: where in the record */
+};
+
+enum sf_status sf_record_find_part(struct sf_record_part *part_out, struct sf_record_brief *brief_out,
+                                   sf_record_read_fn *read, const void *context, size_t record_size,
+                                   struct sf_span name) SF_MUST_CHECK;
+
+/*
  * Replaces what record_out holds, which must not be what the spans of head or fields point into.
  * head->field_count says how many `fields` there are: sorted and unique (assert). SF_FULL: above
  * `max_bytes`; SF_INVALID: a name, a user, a time or a count out of bounds, or a successor without

@@ -153,14 +153,32 @@ read_one(struct sf_workload *work, struct sf_l1 *l1, unsigned session, struct sf
     atomic_fetch_add(&work->reads, 1);
 }
 
+/* One field of a version that is one with it. */
+static void
+read_field(struct sf_workload *work, struct sf_l1 *l1, unsigned session)
+{
+    struct sf_key key = sf_test_cache_key(session);
+    uint64_t floor = atomic_load(&work->acknowledged[session]);
+    struct sf_l1_field field;
+
+    if (sf_l1_get_field(l1, &key, sf_span_text("n"), NULL, 0, &field) != SF_OK)
+        return;
+    if (field.type != SF_VALUE_INTEGER || (uint64_t)field.integer != field.version)
+        report(work, "field and version differ", session, (uint64_t)field.integer, field.version);
+    if (field.version < floor)
+        report(work, "field older than acknowledged", session, field.version, floor);
+}
+
 void
 sf_workload_read(struct sf_workload *work, struct sf_l1 *l1, unsigned seed)
 {
     struct sf_buffer record;
 
     sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
-    while (!atomic_load(&work->must_stop))
+    while (!atomic_load(&work->must_stop)) {
         read_one(work, l1, next_random(&seed) % SF_WORKLOAD_SESSIONS, &record);
+        read_field(work, l1, next_random(&seed) % SF_WORKLOAD_SESSIONS);
+    }
     sf_buffer_fini(&record);
 }
 

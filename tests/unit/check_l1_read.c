@@ -137,6 +137,88 @@ START_TEST(test_record_of_any_length_comes_out_as_it_went_in)
 }
 END_TEST
 
+/* ---- one field ---- */
+
+static enum sf_status
+get_field(const char *name, char *text, size_t room, struct sf_l1_field *field_out)
+{
+    struct sf_key key = sf_test_cache_key(1);
+
+    return sf_l1_get_field(cache.l1, &key, sf_span_text(name), text, room, field_out);
+}
+
+START_TEST(test_field_is_read_alone)
+{
+    struct sf_l1_field field;
+    char text[16];
+
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "color", "green"), SF_OK);
+    ck_assert_int_eq(sf_test_increment(cache.l1, 1, "n", NULL), SF_OK);
+    ck_assert_int_eq(get_field("color", text, sizeof(text), &field), SF_OK);
+    ck_assert_int_eq(field.type, SF_VALUE_STRING);
+    ck_assert(sf_span_equal(sf_span_of(text, field.size), sf_span_text("green")));
+    ck_assert_int_eq(get_field("n", NULL, 0, &field), SF_OK);
+    ck_assert_int_eq(field.type, SF_VALUE_INTEGER);
+    ck_assert_int_eq(field.integer, 1);
+    ck_assert_uint_eq(field.version, 2);
+    ck_assert_int_eq(field.kind, SF_RECORD_SESSION);
+    ck_assert_int_eq(field.last_access, SF_TEST_NOW);
+    ck_assert_int_eq(field.expires, SF_TEST_NOW + 30 * SF_MINUTE);
+}
+END_TEST
+
+START_TEST(test_field_that_is_missing_differs_from_a_record_that_is)
+{
+    struct sf_l1_field field;
+
+    ck_assert_int_eq(get_field("color", NULL, 0, &field), SF_NOT_FOUND);
+    ck_assert(!field.is_here);
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "color", "green"), SF_OK);
+    ck_assert_int_eq(get_field("size", NULL, 0, &field), SF_NOT_FOUND);
+    ck_assert(field.is_here);
+    ck_assert_int_eq(field.expires, SF_TEST_NOW + 30 * SF_MINUTE);
+}
+END_TEST
+
+START_TEST(test_field_longer_than_its_room_says_how_long_it_is)
+{
+    struct sf_l1_field field;
+    char text[4] = "abc";
+
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "color", "green"), SF_OK);
+    ck_assert_int_eq(get_field("color", text, sizeof(text), &field), SF_FULL);
+    ck_assert_uint_eq(field.size, 5);
+    ck_assert_str_eq(text, "abc");
+}
+END_TEST
+
+START_TEST(test_field_shows_a_touch)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_field field;
+
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "color", "green"), SF_OK);
+    sf_l1_touch(cache.l1, &key, SF_TEST_NOW + SF_MINUTE);
+    ck_assert_int_eq(get_field("size", NULL, 0, &field), SF_NOT_FOUND);
+    ck_assert_int_eq(field.last_access, SF_TEST_NOW + SF_MINUTE);
+    ck_assert_int_eq(field.expires, SF_TEST_NOW + 31 * SF_MINUTE);
+}
+END_TEST
+
+START_TEST(test_field_behind_a_word_that_leads_nowhere_is_found)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_home home = sf_l1_home_of(cache.l1, &key);
+    struct sf_l1_field field;
+    char text[16];
+
+    atomic_store(&home.buckets[0]->words[0], sf_l1_word_make(SF_L1_BLOCK_LIMIT - 1, home.tag, 0));
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "color", "green"), SF_OK);
+    ck_assert_int_eq(get_field("color", text, sizeof(text), &field), SF_OK);
+    ck_assert_uint_eq(field.size, 5);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -152,6 +234,11 @@ main(void)
     tcase_add_test(tests, test_record_that_changes_under_each_look_is_a_conflict);
     tcase_add_test(tests, test_record_larger_than_the_buffer_is_full);
     tcase_add_test(tests, test_record_of_any_length_comes_out_as_it_went_in);
+    tcase_add_test(tests, test_field_is_read_alone);
+    tcase_add_test(tests, test_field_that_is_missing_differs_from_a_record_that_is);
+    tcase_add_test(tests, test_field_longer_than_its_room_says_how_long_it_is);
+    tcase_add_test(tests, test_field_shows_a_touch);
+    tcase_add_test(tests, test_field_behind_a_word_that_leads_nowhere_is_found);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

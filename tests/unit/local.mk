@@ -22,6 +22,7 @@ check_PROGRAMS += \
 	%D%/check_session_id \
 	%D%/check_cookie \
 	%D%/check_record \
+	%D%/check_record_part \
 	%D%/check_session \
 	%D%/check_life \
 	%D%/check_ops \
