@@ -69,3 +69,7 @@ bench_bench_store_LDADD = libstore.la libsession.la
 bench_programs += %D%/bench_l1
 bench_bench_l1_SOURCES = %D%/bench_l1.c
 bench_bench_l1_LDADD = libsession.la -lm
+
+# Wants a running session-fastd: see the head of the file.
+EXTRA_PROGRAMS += %D%/bench_journal
+bench_bench_journal_LDADD = libsession.la

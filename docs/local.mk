@@ -11,6 +11,7 @@ EXTRA_DIST += \
 	%D%/configuration.md \
 	%D%/counters.md \
 	%D%/daemon.md \
+	%D%/durability.md \
 	%D%/log-messages.md \
 	%D%/record-format.md \
 	%D%/shared-memory.md \

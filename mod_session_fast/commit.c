@@ -10,7 +10,7 @@ APLOG_USE_MODULE(session_fast);
 
 /*
  * Options of the place and of the instance in one, with SessionMaxAge as one more limit for
- * sessions that are made here.
+ * sessions that are made here, and what the response has asked for.
  */
 static struct sf_config
 effective_config(const struct sf_request_session *session, const request_rec *r)
@@ -20,6 +20,8 @@ effective_config(const struct sf_request_session *session, const request_rec *r)
     sf_time max_age = sf_mod_session_max_age(session->process, r) * SF_SECOND;
     if (max_age > 0 && max_age < config.idle_timeout)
         config.idle_timeout = max_age;
+    if (config.durability < (int)session->durability)
+        config.durability = session->durability;
     return config;
 }
 
@@ -66,7 +68,7 @@ explain(enum sf_status status)
     case SF_UNAVAILABLE:
         return "cache, daemon or store cannot take it now";
     case SF_UNCERTAIN:
-        return "it is in the cache, the store has not confirmed it in time";
+        return "it is in the cache, journal or store have not confirmed it in time";
     case SF_OK:
     case SF_NOT_FOUND:
     case SF_CORRUPT:

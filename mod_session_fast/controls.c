@@ -75,10 +75,12 @@ apply_controls(struct sf_request_session *session, request_rec *r, const apr_tab
     sf_ops_init(&ops);
     enum sf_status status =
         ops_from_controls(exchange, controls, sf_request_session_fields(session, r), &ops, &error);
-    if (status == SF_OK)
+    if (status == SF_OK) {
+        session->durability = sf_exchange_durability(exchange);
         (void)!sf_request_session_apply(session, r, &ops);
-    else
+    } else {
         fail_application(session, r, &error);
+    }
     sf_ops_fini(&ops);
     sf_exchange_free(exchange);
 }

@@ -152,6 +152,7 @@ struct sf_request_session {
     bool is_new;                    /* made by this request */
     bool is_stale;
     bool is_over;                   /* ended by another request while this one was at work */
+    enum sf_durability durability;  /* that this response wants at least */
     apr_table_t *shown;
     struct sf_session_id new_id;    /* for SF_COOKIE_SEND */
     enum sf_cookie_answer cookie;

@@ -121,9 +121,9 @@ call_wait_for_task(struct call *call, struct caller_task *task, call_resume_fn *
     task->caller = call->connection;
 }
 
-void
-call_wait_for_store(struct call *call, const struct stored_mark *marks, size_t count, sf_time wait,
-                    call_resume_fn *resume)
+static void
+begin_wait_for_marks(struct call *call, const struct stored_mark *marks, size_t count, sf_time wait,
+                     call_resume_fn *resume)
 {
     begin_wait(call, resume);
     struct waiting *waiting = &call->connection->waiting;
@@ -131,6 +131,24 @@ call_wait_for_store(struct call *call, const struct stored_mark *marks, size_t c
         waiting->marks[i] = marks[i];
     waiting->mark_count = count;
     waiting->until = sf_clock_steady() + wait;
+}
+
+void
+call_wait_for_journal(struct call *call, const struct stored_mark *marks, size_t count, sf_time wait,
+                      call_resume_fn *resume)
+{
+    begin_wait_for_marks(call, marks, count, wait, resume);
+    if (journaler_join(call->daemon, call->connection))
+        return;
+    begin_wait(call, NULL);
+    resume(call, &(struct answer){.status = SF_UNAVAILABLE});
+}
+
+void
+call_wait_for_store(struct call *call, const struct stored_mark *marks, size_t count, sf_time wait,
+                    call_resume_fn *resume)
+{
+    begin_wait_for_marks(call, marks, count, wait, resume);
     struct answer answer;
     if (store_waits_begin(call->daemon, call->connection, &answer))
         return;

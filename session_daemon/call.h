@@ -54,5 +54,12 @@ void call_wait_for_load_only(struct call *call, const struct sf_key *key, call_r
 void call_wait_for_store(struct call *call, const struct stored_mark *marks, size_t count, sf_time wait,
                          call_resume_fn *resume);
 
+/*
+ * Until these versions are on disk: in the journal, or in the store. SF_UNAVAILABLE: the journal cannot be
+ * written; SF_UNCERTAIN: nothing known after `wait`.
+ */
+void call_wait_for_journal(struct call *call, const struct stored_mark *marks, size_t count, sf_time wait,
+                           call_resume_fn *resume);
+
 /* Until `task`, which the caller pushes afterwards, is finished. answer->task is it. */
 void call_wait_for_task(struct call *call, struct caller_task *task, call_resume_fn *resume);

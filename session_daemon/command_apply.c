@@ -19,7 +19,7 @@ struct request {
     struct sf_key key, new_key;
     bool has_key;
     bool is_end_command;
-    bool must_be_stored;
+    enum sf_durability durability; /* what the change must have reached before the reply */
     sf_time store_wait; /* so long, if it must */
     struct sf_ops ops;
     struct sf_l1_change change; /* new_key and ops point into this struct */
@@ -28,7 +28,7 @@ struct request {
 static void after_miss(struct call *call, const struct request *request, const struct sf_key *key);
 static void after_no_room(struct call *call, const struct request *request);
 static void write_now(struct call *call, const struct request *request, const struct sf_stored *found);
-static call_resume_fn stored, loaded, written_out, loaded_only, written_through;
+static call_resume_fn stored, journalled, loaded, written_out, loaded_only, written_through;
 
 /* ---- words ---- */
 
@@ -111,6 +111,14 @@ read_limit(struct call *call, size_t word, struct request *request)
     return true;
 }
 
+static bool
+raise_durability(struct request *request, enum sf_durability durability)
+{
+    if (request->durability < durability)
+        request->durability = durability;
+    return true;
+}
+
 /* One option at *word, which moves behind it. */
 static bool
 read_option(struct call *call, size_t *word, struct request *request)
@@ -127,8 +135,10 @@ read_option(struct call *call, size_t *word, struct request *request)
         return read_reason(call, (*word)++, request);
     if (word_is(name, "CREATE"))
         return request->change.may_create = true;
+    if (word_is(name, "JOURNAL"))
+        return raise_durability(request, SF_DURABILITY_JOURNAL);
     if (word_is(name, "STORE"))
-        return request->must_be_stored = true;
+        return raise_durability(request, SF_DURABILITY_STORE);
     reply_error(call, SF_INVALID, "unknown option; operations stand behind OPS");
     return false;
 }
@@ -168,6 +178,7 @@ read_end(struct call *call, struct request *request)
 {
     request->is_end_command = true;
     request->has_key = true;
+    request->durability = SF_DURABILITY_JOURNAL;
     if (!command_key(call, 1, &request->key) || (call->count > 2 && !read_reason(call, 2, request)))
         return false;
     enum sf_status status = sf_ops_add(&request->ops, &(struct sf_op){.kind = SF_OP_END});
@@ -190,11 +201,13 @@ read_request(struct call *call, struct request *request)
 /* ---- replies ---- */
 
 static void
-reply_applied(struct call *call, const struct sf_l1_applied *applied, bool is_stored)
+reply_applied(struct call *call, const struct sf_l1_applied *applied, enum sf_durability reached)
 {
+    static const char *const words[] = {
+        [SF_DURABILITY_MEMORY] = "", [SF_DURABILITY_JOURNAL] = " journalled", [SF_DURABILITY_STORE] = " stored"};
     char flags[64] = "";
     snprintf(flags, sizeof flags, "%s%s%s%s%s", applied->created ? " created" : "", applied->rotated ? " rotated" : "",
-             applied->ended ? " ended" : "", applied->changed ? " changed" : "", is_stored ? " stored" : "");
+             applied->ended ? " ended" : "", applied->changed ? " changed" : "", words[reached]);
     reply_array(call, 3);
     reply_key(call, &applied->key);
     reply_integer(call, (int64_t)applied->version);
@@ -211,7 +224,7 @@ refusal(enum sf_status status)
     case SF_INVALID: return "the operations do not fit this session";
     case SF_CORRUPT: return "the record is damaged";
     case SF_UNAVAILABLE: return "the store cannot say whether there is such a session; nothing was changed";
-    case SF_UNCERTAIN: return "changed, but the store has not confirmed";
+    case SF_UNCERTAIN: return "changed, but store or journal have not confirmed";
     case SF_OK:
     case SF_NO_MEMORY: break;
     }
@@ -231,9 +244,21 @@ static void
 stored(struct call *call, const struct answer *answer)
 {
     if (answer->status == SF_OK)
-        reply_applied(call, &call->connection->applied, true);
+        reply_applied(call, &call->connection->applied, SF_DURABILITY_STORE);
     else
         reply_error(call, SF_UNCERTAIN, refusal(SF_UNCERTAIN));
+}
+
+static void
+journalled(struct call *call, const struct answer *answer)
+{
+    const struct sf_l1_applied *applied = &call->connection->applied;
+    if (answer->status != SF_OK)
+        reply_error(call, SF_UNCERTAIN, refusal(SF_UNCERTAIN));
+    else if (word_is(call->words[0], "SESSION.END"))
+        reply_integer(call, applied->ended);
+    else
+        reply_applied(call, applied, SF_DURABILITY_JOURNAL);
 }
 
 /*
@@ -241,27 +266,31 @@ stored(struct call *call, const struct answer *answer)
  * The version 1 stands for "whatever is there now".
  */
 static void
-wait_until_stored(struct call *call, const struct request *request, const struct sf_l1_applied *applied)
+wait_until_durable(struct call *call, const struct request *request, const struct sf_l1_applied *applied)
 {
     const struct stored_mark marks[] = {
         {.key = applied->key, .version = applied->version},
         {.key = request->key, .version = 1},
     };
     call->connection->applied = *applied;
-    call_wait_for_store(call, marks, applied->rotated && request->has_key ? 2 : 1, request->store_wait, stored);
+    size_t count = applied->rotated && request->has_key ? 2 : 1;
+    if (request->durability == SF_DURABILITY_JOURNAL)
+        call_wait_for_journal(call, marks, count, request->store_wait, journalled);
+    else
+        call_wait_for_store(call, marks, count, request->store_wait, stored);
 }
 
 static void
 reply_done(struct call *call, const struct request *request, const struct sf_l1_applied *applied)
 {
-    if (request->is_end_command) {
+    if (request->is_end_command)
         writer_urge(&call->daemon->writer);
+    if (request->durability != SF_DURABILITY_MEMORY && applied->changed)
+        wait_until_durable(call, request, applied);
+    else if (request->is_end_command)
         reply_integer(call, applied->ended);
-    } else if (request->must_be_stored && applied->changed) {
-        wait_until_stored(call, request, applied);
-    } else {
-        reply_applied(call, applied, false);
-    }
+    else
+        reply_applied(call, applied, SF_DURABILITY_MEMORY);
 }
 
 /* ---- attempts ---- */
@@ -441,6 +470,6 @@ written_through(struct call *call, const struct answer *answer)
     else if (request.is_end_command)
         reply_integer(call, applied->ended);
     else
-        reply_applied(call, applied, true);
+        reply_applied(call, applied, SF_DURABILITY_STORE);
     request_fini(&request);
 }

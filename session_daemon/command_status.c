@@ -15,7 +15,7 @@ struct entry {
     int64_t number;
 };
 
-#define ENTRIES_MAX 96
+#define ENTRIES_MAX 128
 
 struct entries {
     struct entry list[ENTRIES_MAX];
@@ -104,6 +104,22 @@ add_writer(struct entries *entries, struct writer *writer)
 }
 
 static void
+add_journal(struct entries *entries, const struct sf_journal_state *journal)
+{
+    add_text(entries, "journal_state", journal->is_up ? "up" : "down");
+    add_text(entries, "journal_error", journal->error);
+    add_number(entries, "journal_files", journal->files);
+    add_number(entries, "journal_bytes", journal->bytes);
+    add_number(entries, "journal_sessions", journal->sessions);
+    add_number(entries, "journal_orphans", journal->orphans);
+    add_number(entries, "journal_commits", journal->commits);
+    add_number(entries, "journal_rows", journal->rows);
+    add_number(entries, "journal_failures", journal->failures);
+    add_number(entries, "journal_damaged", journal->damaged);
+    add_number(entries, "journal_salvaged", journal->salvaged);
+}
+
+static void
 add_counters(struct entries *entries, const struct sf_l1 *l1)
 {
     uint64_t values[SF_COUNTER_COUNT];
@@ -134,6 +150,7 @@ reply_status(struct call *call, const struct sf_l1_usage *usage)
     char url[256];
     struct sf_error error = {.text = ""};
     struct sf_batch_writer_state state;
+    struct sf_journal_state journal;
     hide_password(daemon->config.store, url, sizeof url);
     sf_batch_writer_state(daemon->writer.batch, &state);
     bool is_up = state.is_up && !atomic_load_explicit(&daemon->loads_fail, memory_order_relaxed);
@@ -145,6 +162,8 @@ reply_status(struct call *call, const struct sf_l1_usage *usage)
     add_text(&entries, "store_state", is_up ? "up" : "down");
     add_text(&entries, "store_error", error.text);
     add_writer(&entries, &daemon->writer);
+    sf_journal_state(daemon->journaler.journal, &journal);
+    add_journal(&entries, &journal);
     add_cache(&entries, usage);
     add_counters(&entries, daemon->l1);
     reply_entries(call, &entries);

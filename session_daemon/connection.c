@@ -65,7 +65,9 @@ static void
 stop_waiting(struct connection *connection)
 {
     struct waiting *waiting = &connection->waiting;
-    if (waiting->task != NULL)
+    if (waiting->is_for_journal)
+        journaler_leave(connection);
+    else if (waiting->task != NULL)
         waiting->task->caller = NULL;
     if (waiting->is_for_store)
         TAILQ_REMOVE(&connection->daemon->server.store_waiters, connection, link);

@@ -48,6 +48,7 @@ struct waiting {
     call_resume_fn *resume;            /* NULL: it does not wait */
     struct load *load;                 /* for that load; `link` is in its list */
     struct caller_task *task;          /* for that task */
+    bool is_for_journal;               /* that task is of journaler.c; `link` is in server.journal_waiters */
     bool is_for_store;                 /* for what follows; `link` is in server.store_waiters */
     struct stored_mark marks[CONNECTION_MARKS_MAX];
     size_t mark_count;                 /* 0: everything */

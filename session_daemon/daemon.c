@@ -68,6 +68,17 @@ open_store(struct daemon *daemon, struct sf_error *error)
     return SF_OK;
 }
 
+/* What it holds is known before anybody may ask for a session: the store may not have it yet. */
+static enum sf_status
+open_journal(struct daemon *daemon, struct sf_error *error)
+{
+    const struct sf_journal_options options = {
+        .folder = daemon->instance.state,
+        .bytes_max = daemon->config.journal_limit,
+    };
+    return sf_journal_open(&daemon->journaler.journal, daemon->l1, &options, &daemon->log, error);
+}
+
 static enum sf_status
 start_threads(struct daemon *daemon, struct sf_error *error)
 {
@@ -75,6 +86,8 @@ start_threads(struct daemon *daemon, struct sf_error *error)
     enum sf_status status = worker_start(&daemon->loader.worker, daemon);
     if (status == SF_OK)
         status = worker_start(&daemon->usage.worker, daemon);
+    if (status == SF_OK)
+        status = journaler_start(&daemon->journaler, daemon);
     if (status != SF_OK)
         return sf_error_set(error, status, "cannot start threads: %s", sf_status_text(status));
     return writer_start(&daemon->writer, daemon, error);
@@ -110,6 +123,8 @@ daemon_start(struct daemon *daemon, sf_time lock_wait, struct sf_error *error)
     if (status == SF_OK)
         status = open_store(daemon, error);
     if (status == SF_OK)
+        status = open_journal(daemon, error);
+    if (status == SF_OK)
         status = server_init(&daemon->server, daemon, error);
     if (status == SF_OK)
         status = open_for_clients(daemon, error);
@@ -124,13 +139,16 @@ static void
 log_end(struct daemon *daemon)
 {
     struct sf_l1_usage usage;
+    struct sf_journal_state journal;
     sf_l1_usage(daemon->l1, &usage);
-    if (usage.blocks_dirty == 0)
+    sf_journal_state(daemon->journaler.journal, &journal);
+    bool is_written = usage.blocks_dirty == 0 && journal.orphans == 0;
+    if (is_written)
         sf_log_write(&daemon->log, SF_LOG_NOTICE, "SF0105", "stopped: everything is in the store");
     else
         sf_log_write(&daemon->log, SF_LOG_ERROR, "SF0106",
-                     "stopped: %" PRIu64 " changed sessions are not in the store; they stay in the cache, and the next "
-                     "daemon writes them", usage.blocks_dirty);
+                     "stopped: %" PRIu64 " changed sessions are not in the store; they stay in the cache, %zu others "
+                     "in the journal, and the next daemon writes them", usage.blocks_dirty, journal.orphans);
 }
 
 /* When threads and clients are gone: frees what nobody has run or finished any more. */
@@ -151,11 +169,13 @@ give_back(struct daemon *daemon)
     finish_all(daemon, &daemon->writer.queue);
     finish_all(daemon, &daemon->loader.worker.queue);
     finish_all(daemon, &daemon->usage.worker.queue);
+    finish_all(daemon, &daemon->journaler.queue);
     finish_all(daemon, &daemon->server.done);
     server_fini(&daemon->server);
     worker_fini(&daemon->loader.worker);
     worker_fini(&daemon->usage.worker);
     writer_fini(&daemon->writer);
+    journaler_fini(&daemon->journaler);
     sf_store_close(daemon->store);
     sf_l1_close(daemon->l1);
     close(daemon->lock_fd);
@@ -170,10 +190,11 @@ daemon_serve(struct daemon *daemon)
     sf_time timeout = daemon->config.stop_timeout;
     server_drain(&daemon->server, now + timeout / ANSWER_SHARE);
     bool writer_ended = writer_stop(&daemon->writer, now + timeout);
+    bool journaler_ended = journaler_stop(&daemon->journaler, now + timeout);
     bool loader_ended = worker_stop(&daemon->loader.worker, now + timeout);
     bool usage_ended = worker_stop(&daemon->usage.worker, now + timeout);
     log_end(daemon);
-    if (!writer_ended || !loader_ended || !usage_ended)
+    if (!writer_ended || !journaler_ended || !loader_ended || !usage_ended)
         _exit(0); /* a thread is still inside store or cache: nothing that it uses may be taken away */
     give_back(daemon);
 }

@@ -7,12 +7,14 @@
  *   main thread     server, connections, commands, loads: everything about clients; never touches the store
  *   loader thread   the store's load and scan
  *   usage thread    walks through L1 for status
- *   writer thread   the store's write and sweep, repair of L1
+ *   writer thread   the store's write and sweep, what the journal owes the store, repair of L1
+ *   journal thread  commits to the journal
  *
  * L1 is used by all of them: it takes several threads at once.
  */
 #include "common/cache/l1.h"
 #include "common/store/store.h"
+#include "session_daemon/journaler.h"
 #include "session_daemon/loader.h"
 #include "session_daemon/server.h"
 #include "session_daemon/usage.h"
@@ -31,6 +33,7 @@ struct daemon {
     struct loader loader;
     struct usage_counter usage;
     struct writer writer;
+    struct journaler journaler;
     struct server server;
 };
 

@@ -122,11 +122,14 @@ run_load(struct task *task, struct daemon *daemon)
     load->is_skipped = !atomic_load_explicit(&load->is_wanted, memory_order_relaxed);
     if (now >= load->give_up || load->is_skipped)
         return;
+    bool asked_store;
     atomic_store_explicit(&daemon->loader.busy_since, now, memory_order_relaxed);
-    load->status = daemon->store->ops->load(daemon->store, &load->key, now + LOAD_DEADLINE, &load->stored);
+    load->status = sf_journal_load_both(daemon->journaler.journal, daemon->store, &load->key, now + LOAD_DEADLINE,
+                                        &load->stored, &asked_store);
     atomic_store_explicit(&daemon->loader.busy_since, 0, memory_order_relaxed);
     count_load(daemon, load->status);
-    log_load(daemon, load->status);
+    if (asked_store)
+        log_load(daemon, load->status);
 }
 
 /* ---- in the main thread ---- */

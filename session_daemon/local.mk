@@ -13,6 +13,7 @@ session_fastd_SOURCES = \
 	%D%/daemon.c %D%/daemon.h \
 	%D%/event_loop.c %D%/event_loop.h \
 	%D%/instance_lock.c %D%/instance_lock.h \
+	%D%/journaler.c %D%/journaler.h \
 	%D%/listener.c %D%/listener.h \
 	%D%/loader.c %D%/loader.h \
 	%D%/main.c \

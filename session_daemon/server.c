@@ -43,6 +43,7 @@ server_init(struct server *server, struct daemon *daemon, struct sf_error *error
     TAILQ_INIT(&server->connections);
     TAILQ_INIT(&server->closed);
     TAILQ_INIT(&server->store_waiters);
+    TAILQ_INIT(&server->journal_waiters);
     enum sf_status status = event_loop_init(&server->loop);
     if (status == SF_OK)
         status = task_queue_init(&server->done, true);
@@ -106,10 +107,12 @@ free_closed(struct server *server)
 static void
 serve_once(struct server *server, struct daemon *daemon)
 {
-    bool needs_tick = !TAILQ_EMPTY(&server->store_waiters) || server->listener.paused_until != 0 || server->is_stopping;
+    bool somebody_waits = !TAILQ_EMPTY(&server->store_waiters) || !TAILQ_EMPTY(&server->journal_waiters);
+    bool needs_tick = somebody_waits || server->listener.paused_until != 0 || server->is_stopping;
     event_loop_run_once(&server->loop, needs_tick ? TICK : -1);
     if (needs_tick) {
         store_waits_check(daemon);
+        journaler_check(daemon);
         listener_tick(&server->listener, sf_clock_steady());
     }
     free_closed(server);

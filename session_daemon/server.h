@@ -23,6 +23,7 @@ struct server {
     struct connection_list connections;      /* open */
     struct connection_list closed;           /* to be freed when no event can name them any more */
     struct connection_list store_waiters;    /* calls that wait until the store has something */
+    struct connection_list journal_waiters;  /* the same for the journal */
     size_t connection_count;
     struct sf_span words[SF_RESP_WORDS_MAX]; /* of the command that runs */
     uint64_t connections_accepted, connections_refused, commands;

@@ -5,13 +5,22 @@
 
 #define RETRY_SOON 100 /* ms: a writer that tries again so soon is worth waiting for */
 
+/* Clean in L1 may also mean that the journal has taken it over while the store was away. */
 static bool
-has_marks(struct sf_l1 *l1, const struct waiting *waiting)
+has_marks(struct daemon *daemon, const struct waiting *waiting)
 {
     for (size_t i = 0; i < waiting->mark_count; i++)
-        if (!sf_l1_is_stored(l1, &waiting->marks[i].key, waiting->marks[i].version))
+        if (!sf_l1_is_stored(daemon->l1, &waiting->marks[i].key, waiting->marks[i].version)
+            || sf_journal_owes(daemon->journaler.journal, &waiting->marks[i].key))
             return false;
     return waiting->mark_count > 0;
+}
+
+/* All changes up to the beginning of the wait, but for what the store refuses. */
+static bool
+has_all(struct daemon *daemon, const struct sf_batch_writer_state *writer, const struct waiting *waiting)
+{
+    return writer->stored_changes >= waiting->changes && !sf_journal_owes(daemon->journaler.journal, NULL);
 }
 
 /*
@@ -19,9 +28,9 @@ has_marks(struct sf_l1 *l1, const struct waiting *waiting)
  * of the wait have been written, so has the version that was asked for, or a later one.
  */
 static bool
-is_stored(struct sf_l1 *l1, const struct sf_batch_writer_state *writer, const struct waiting *waiting)
+is_stored(struct daemon *daemon, const struct sf_batch_writer_state *writer, const struct waiting *waiting)
 {
-    return (writer->stored_changes >= waiting->changes && writer->refused == 0) || has_marks(l1, waiting);
+    return (has_all(daemon, writer, waiting) && writer->refused == 0) || has_marks(daemon, waiting);
 }
 
 /* true: *answer_out says how it ended. */
@@ -31,10 +40,10 @@ is_over(struct daemon *daemon, const struct sf_batch_writer_state *writer, const
 {
     sf_time now = sf_clock_steady();
     *answer_out = (struct answer){.status = SF_OK};
-    if (is_stored(daemon->l1, writer, waiting))
+    if (is_stored(daemon, writer, waiting))
         return true;
     answer_out->status = SF_INVALID;
-    if (waiting->mark_count == 0 && writer->stored_changes >= waiting->changes)
+    if (waiting->mark_count == 0 && has_all(daemon, writer, waiting))
         return true; /* all but what the store refuses */
     answer_out->status = SF_UNAVAILABLE;
     bool is_down = !writer->is_up && writer->retry_at > now + RETRY_SOON;

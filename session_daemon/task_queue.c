@@ -54,6 +54,21 @@ task_queue_push(struct task_queue *queue, struct task *task)
 }
 
 void
+task_queue_push_all(struct task_queue *queue, struct task *first)
+{
+    if (first == NULL)
+        return;
+    struct task *last = first;
+    while (last->next != NULL)
+        last = last->next;
+    pthread_mutex_lock(&queue->lock);
+    *queue->end = first;
+    queue->end = &last->next;
+    tell(queue);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+void
 task_queue_wake(struct task_queue *queue)
 {
     pthread_mutex_lock(&queue->lock);

@@ -33,6 +33,7 @@ enum sf_status task_queue_init(struct task_queue *queue, bool has_event_fd) SF_M
 void task_queue_fini(struct task_queue *queue); /* must be empty */
 
 void task_queue_push(struct task_queue *queue, struct task *task);
+void task_queue_push_all(struct task_queue *queue, struct task *first); /* linked by next; NULL is fine */
 void task_queue_wake(struct task_queue *queue); /* makes one pop return NULL */
 void task_queue_stop(struct task_queue *queue); /* pop returns what is left, then NULL without waiting */
 bool task_queue_is_stopped(struct task_queue *queue);

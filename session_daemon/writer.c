@@ -52,12 +52,22 @@ step_repair(struct writer *writer, struct sf_l1 *l1, sf_time now)
     writer->repair_at = now + REPAIR_PAUSE;
 }
 
+static sf_time
+step_drain(struct writer *writer, struct daemon *daemon, sf_time now)
+{
+    struct sf_batch_writer_state state;
+    sf_batch_writer_state(writer->batch, &state);
+    sf_journal_trim(daemon->journaler.journal);
+    return sf_journal_drain_step(writer->drain, now, state.is_up);
+}
+
 /* Returns when to be here again. */
 static sf_time
 step(struct writer *writer, struct daemon *daemon)
 {
     sf_time now = sf_clock_steady();
     sf_time next = sf_batch_writer_step(writer->batch, now);
+    next = earliest(next, step_drain(writer, daemon, now));
     tell_result(writer, daemon);
     next = earliest(next, step_sweep(writer, sf_clock_steady()));
     step_repair(writer, daemon->l1, now);
@@ -80,6 +90,7 @@ finish(struct writer *writer, struct daemon *daemon)
         run(task, daemon);
     sf_time deadline = atomic_load_explicit(&writer->stop_deadline, memory_order_relaxed);
     (void)!sf_batch_writer_drain(writer->batch, deadline); /* the main thread counts what is left */
+    (void)!sf_journal_drain_all(writer->drain, deadline);
     tell_result(writer, daemon);
 }
 
@@ -107,6 +118,7 @@ writer_start(struct writer *writer, struct daemon *daemon, struct sf_error *erro
         .flush_batch = daemon->config.flush_batch,
         .flush_delay = daemon->config.flush_delay,
         .write_deadline = WRITE_DEADLINE,
+        .journal = daemon->journaler.journal,
     };
     writer->sweep = (struct sf_sweep){
         .l1 = daemon->l1,
@@ -115,6 +127,9 @@ writer_start(struct writer *writer, struct daemon *daemon, struct sf_error *erro
         .interval = daemon->config.sweep_interval,
     };
     enum sf_status status = sf_batch_writer_new(&writer->batch, daemon->l1, daemon->store, &options, &daemon->log);
+    if (status == SF_OK)
+        status = sf_journal_drain_new(&writer->drain, options.journal, daemon->store, sf_l1_counters(daemon->l1),
+                                      &daemon->log);
     if (status == SF_OK)
         status = task_queue_init(&writer->queue, false);
     if (status == SF_OK && pthread_create(&writer->thread, NULL, writer_main, daemon) != 0)
@@ -149,5 +164,6 @@ void
 writer_fini(struct writer *writer)
 {
     sf_batch_writer_free(writer->batch);
+    sf_journal_drain_free(writer->drain);
     task_queue_fini(&writer->queue);
 }

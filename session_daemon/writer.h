@@ -5,6 +5,7 @@
  * writer.h - the thread that writes: batches, the sweep, single writes that L1 has no room for; and repairs L1.
  */
 #include "common/writeback/batch_writer.h"
+#include "common/writeback/journal_drain.h"
 #include "common/writeback/sweep.h"
 #include "session_daemon/clock_watch.h"
 #include "session_daemon/task_queue.h"
@@ -15,6 +16,7 @@ struct writer {
     pthread_t thread;
     bool is_running;
     struct sf_batch_writer *batch;
+    struct sf_journal_drain *drain;
     struct sf_sweep sweep;         /* writer thread */
     struct clock_watch clock;      /* the same */
     struct touches touches;

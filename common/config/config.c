@@ -15,7 +15,7 @@
 #define SHOWN 80 /* bytes of a refused value that an error repeats */
 
 static const char *const same_site_words[] = {"Strict", "Lax", "None", NULL};
-static const char *const durability_words[] = {"memory", "store", NULL};
+static const char *const durability_words[] = {"memory", "journal", "store", NULL};
 static const char *const on_error_words[] = {"unavailable", "anonymous", NULL};
 static const char *const data_format_words[] = {"form", "json", "none", NULL};
 

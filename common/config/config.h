@@ -27,7 +27,7 @@ enum sf_option_type {
 enum sf_option_scope { SF_SCOPE_INSTANCE, SF_SCOPE_LOCATION };
 
 enum sf_same_site { SF_SAME_SITE_STRICT, SF_SAME_SITE_LAX, SF_SAME_SITE_NONE };
-enum sf_durability { SF_DURABILITY_MEMORY, SF_DURABILITY_STORE };
+enum sf_durability { SF_DURABILITY_MEMORY, SF_DURABILITY_JOURNAL, SF_DURABILITY_STORE }; /* rising */
 enum sf_on_error { SF_ON_ERROR_UNAVAILABLE, SF_ON_ERROR_ANONYMOUS };
 enum sf_data_format { SF_DATA_FORM, SF_DATA_JSON, SF_DATA_NONE };
 enum sf_preset { SF_PRESET_NONE, SF_PRESET_READ_HEAVY, SF_PRESET_WRITE_HEAVY };

@@ -5,7 +5,7 @@
  * instance.h - the files of one instance: where they are and whose they must be.
  *
  *   run folder    l1.cache  l1.lock  daemon.sock  daemon.lock  instance.conf      (tmpfs: gone after a reboot)
- *   state folder  secret.keys  sessions.db                                        (kept)
+ *   state folder  secret.keys  sessions.db  journal-*.db                          (kept)
  */
 #include <sys/types.h>
 

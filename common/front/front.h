@@ -50,16 +50,16 @@ struct sf_saved {
     struct sf_session_id id;   /* the id that the browser should have from now on; "" when ended or unchanged */
     bool is_new_id;            /* created or rotated: send the cookie */
     bool created, rotated, ended, changed;
-    bool is_stored;            /* the store has it (durability store) */
+    bool is_durable;           /* store or journal, as the durability asks for, have it */
     uint64_t version;
 };
 
 /*
  * Applies ops to the session of `key`; NULL: there is none, and the ops may create one (SF_NOT_FOUND when
  * they set nothing). Commits in L1, or through the daemon when L1 does not know the session or has no room;
- * then waits for the store when the durability of the route (or of login, logout, rotation) says so. SF_OK:
- * done. SF_NOT_FOUND: the session is ended: no cookie. SF_UNCERTAIN: changed in the cache, but the store did
- * not confirm in time. SF_UNAVAILABLE: nothing changed. SF_FULL: too large or no room. SF_INVALID,
+ * then waits for journal or store when the durability of the route (or of login, logout, rotation) says so. SF_OK:
+ * done. SF_NOT_FOUND: the session is ended: no cookie. SF_UNCERTAIN: changed in the cache, but journal or
+ * store did not confirm in time. SF_UNAVAILABLE: nothing changed. SF_FULL: too large or no room. SF_INVALID,
  * SF_CONFLICT: see sf_ops_apply.
  */
 enum sf_status sf_front_apply(struct sf_front *front, const struct sf_key *key, const struct sf_ops *ops,

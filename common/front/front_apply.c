@@ -16,7 +16,7 @@ struct change {
     const struct sf_config *config;
     sf_time now;                   /* wall clock */
     sf_time deadline;              /* of the change itself; steady clock */
-    bool must_be_stored;
+    enum sf_durability durability; /* what must have it before the call returns */
     bool has_new_id;               /* saved->id was made for it */
     struct sf_saved *saved;
     struct sf_key where;           /* the session's key after the change */
@@ -150,8 +150,8 @@ add_command(struct words *words, const struct change *change)
         status = add_options(words, change->config);
     if (status == SF_OK && change->key == NULL)
         status = add_text(words, "CREATE");
-    if (status == SF_OK && change->must_be_stored)
-        status = add_text(words, "STORE");
+    if (status == SF_OK && change->durability != SF_DURABILITY_MEMORY)
+        status = add_text(words, change->durability == SF_DURABILITY_STORE ? "STORE" : "JOURNAL");
     return status == SF_OK ? add_text(words, "OPS") : status;
 }
 
@@ -191,12 +191,12 @@ take_reply(struct change *change)
     applied.ended = has_flag(flags, "ended");
     applied.changed = has_flag(flags, "changed");
     take_result(change, &applied);
-    change->saved->is_stored = has_flag(flags, "stored");
+    change->saved->is_durable = has_flag(flags, "stored") || has_flag(flags, "journalled");
     return SF_OK;
 }
 
 /*
- * The daemon did it, but the store has not confirmed. What is in the cache has happened and will be written.
+ * The daemon did it, but journal or store have not confirmed. What is in the cache has happened and will be written.
  * What only the store can hold was written twice without an answer and has probably happened: then the old id
  * is replaced, and a browser without the new one would lose the session for certain.
  */
@@ -223,7 +223,8 @@ apply_in_daemon(struct change *change)
     sf_buffer_init(&words->bytes, SF_RESP_BYTES_MAX);
     enum sf_status status = add_all(words, change);
     if (status == SF_OK) {
-        sf_time deadline = change->deadline + (change->must_be_stored ? change->config->store_deadline : 0);
+        bool waits = change->durability != SF_DURABILITY_MEMORY;
+        sf_time deadline = change->deadline + (waits ? change->config->store_deadline : 0);
         status = sf_front_ask(change->front, words->spans, words->count, deadline, &change->reply);
         if (status == SF_OK) {
             status = take_reply(change);
@@ -283,36 +284,41 @@ apply_somewhere(struct change *change)
 
 /*
  * A rotation is two records, and never a forwarded one: change->key is the key that was replaced. Its version
- * is not known here; "1 or later, and nothing newer waiting" is what is_stored says of whatever stands there now.
+ * is not known here; "1 or later, and nothing newer waiting" is what the daemon then asks of whatever stands there.
  */
 static enum sf_status
-wait_until_stored(struct change *change)
+wait_until_durable(struct change *change)
 {
     char key_text[SF_KEY_TEXT + 1], old_text[SF_KEY_TEXT + 1] = "", version[24], wait[24];
     sf_time longest = change->config->store_deadline;
     sf_key_format(&change->where, key_text);
     snprintf(version, sizeof version, "%" PRIu64, change->saved->version);
     snprintf(wait, sizeof wait, "%" PRId64, longest);
-    struct sf_span words[7] = {sf_span_text("SESSION.FLUSH"), sf_span_text("WAIT"), sf_span_text(wait),
-                               sf_span_text(key_text), sf_span_text(version)};
-    size_t count = 5;
+    struct sf_span words[8] = {sf_span_text("SESSION.FLUSH"), sf_span_text("WAIT"), sf_span_text(wait)};
+    size_t count = 3;
+    if (change->durability == SF_DURABILITY_JOURNAL)
+        words[count++] = sf_span_text("JOURNAL");
+    words[count++] = sf_span_text(key_text);
+    words[count++] = sf_span_text(version);
     if (change->saved->rotated && change->key != NULL) {
         sf_key_format(change->key, old_text);
         words[count++] = sf_span_text(old_text);
         words[count++] = sf_span_text("1");
     }
-    sf_time deadline = sf_clock_steady() + longest + change->config->deadline; /* for the store, and for the daemon */
+    sf_time deadline = sf_clock_steady() + longest + change->config->deadline; /* for the disk, and for the daemon */
     enum sf_status status = sf_front_ask(change->front, words, count, deadline, &change->reply);
-    change->saved->is_stored = status == SF_OK;
+    change->saved->is_durable = status == SF_OK;
     return status == SF_OK ? SF_OK : SF_UNCERTAIN;
 }
 
-static bool
-must_be_stored(const struct sf_ops *ops, const struct sf_config *config)
+static enum sf_durability
+durability_of(const struct sf_ops *ops, const struct sf_config *config)
 {
     bool is_login = sf_ops_wants_new_id(ops) || sf_ops_has(ops, SF_OP_END);
-    return config->durability == SF_DURABILITY_STORE
-        || (is_login && config->login_durability == SF_DURABILITY_STORE);
+    int durability = config->durability;
+    if (is_login && durability < config->login_durability)
+        durability = config->login_durability;
+    return (enum sf_durability)durability;
 }
 
 static enum sf_status
@@ -326,8 +332,9 @@ apply(struct change *change)
             return SF_UNAVAILABLE;
     }
     enum sf_status status = apply_somewhere(change);
-    if (status == SF_OK && change->must_be_stored && saved->changed && !saved->is_stored)
-        status = wait_until_stored(change);
+    bool waits = change->durability != SF_DURABILITY_MEMORY;
+    if (status == SF_OK && waits && saved->changed && !saved->is_durable)
+        status = wait_until_durable(change);
     if (!saved->is_new_id)
         saved->id = (struct sf_session_id){.text = ""};
     return status;
@@ -347,7 +354,7 @@ sf_front_apply(struct sf_front *front, const struct sf_key *key, const struct sf
         .config = config,
         .now = now,
         .deadline = sf_clock_steady() + config->deadline,
-        .must_be_stored = must_be_stored(ops, config),
+        .durability = durability_of(ops, config),
         .saved = saved_out,
     };
     sf_daemon_reply_init(&change.reply, SF_FRONT_REPLY_VALUES);

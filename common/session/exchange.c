@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/session/export.h"
 #include "common/session/form.h"
@@ -11,11 +12,23 @@
  * In the order in which they are applied. Login comes first, because it may clear the fields of
  * somebody else.
  */
-enum control { LOGIN, REPLACE, UNSET, SET, APPEND, INCREMENT, ROTATE, LOGOUT, CONTROL_COUNT };
+enum control {
+    LOGIN,
+    REPLACE,
+    UNSET,
+    SET,
+    APPEND,
+    INCREMENT,
+    ROTATE,
+    LOGOUT,
+    DURABILITY, /* not applied: it says what the others must have reached */
+    CONTROL_COUNT
+};
 
 static const char *const control_names[CONTROL_COUNT] = {
     [LOGIN] = "Login",   [REPLACE] = "Replace",     [UNSET] = "Unset",   [SET] = "Set",
     [APPEND] = "Append", [INCREMENT] = "Increment", [ROTATE] = "Rotate", [LOGOUT] = "Logout",
+    [DURABILITY] = "Durability",
 };
 
 struct header {
@@ -31,6 +44,7 @@ struct sf_exchange {
     struct sf_field *fields;  /* of Replace */
     size_t field_count, field_capacity;
     struct sf_error refused;  /* the first header that sf_exchange_add refused */
+    enum sf_durability durability;
 };
 
 struct sf_exchange *
@@ -148,6 +162,32 @@ add_value(struct sf_exchange *exchange, enum control control, struct sf_span tex
     return SF_OK;
 }
 
+/* Never lowers: of several the highest counts. */
+static enum sf_status
+add_durability(struct sf_exchange *exchange, struct sf_span word, struct sf_error *error)
+{
+    static const char *const words[] = {"memory", "journal", "store"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (word.size != strlen(words[i]) ||
+            strncasecmp((const char *)word.data, words[i], word.size) != 0)
+            continue;
+        if (exchange->durability < (enum sf_durability)i)
+            exchange->durability = (enum sf_durability)i;
+        return SF_OK;
+    }
+    return sf_error_set(error, SF_INVALID,
+                        SF_EXCHANGE_PREFIX "Durability is memory, journal or store");
+}
+
+static enum sf_status
+add_part(struct sf_exchange *exchange, enum control control, struct sf_span text,
+         struct sf_error *error)
+{
+    return control == DURABILITY ? add_durability(exchange, text, error)
+                                 : add_value(exchange, control, text, error);
+}
+
 /*
  * Servers may join headers of one name by ',' before we see them, and encoders write %2C: what
  * stands between commas is a header of its own. A Login is not taken apart: it is refused.
@@ -165,7 +205,7 @@ add_header(struct sf_exchange *exchange, const char *header, const char *value,
     for (bool is_more = true; status == SF_OK && is_more;) {
         size_t size = strcspn(value, separators);
 
-        status = add_value(exchange, control, trim(value, size), error);
+        status = add_part(exchange, control, trim(value, size), error);
         is_more = value[size] != '\0';
         value += size + (is_more ? 1 : 0);
     }
@@ -184,6 +224,12 @@ sf_exchange_add(struct sf_exchange *exchange, const char *header, const char *va
     if (exchange->refused.status == SF_OK)
         exchange->refused = refused;
     return sf_error_set(error, status, "%s", refused.text);
+}
+
+enum sf_durability
+sf_exchange_durability(const struct sf_exchange *exchange)
+{
+    return exchange->durability;
 }
 
 static enum sf_status
@@ -244,6 +290,7 @@ read_pair(void *context, struct sf_span name, struct sf_span value, bool has_val
     case LOGIN:
     case ROTATE:
     case LOGOUT:
+    case DURABILITY:
     case CONTROL_COUNT:
         break;
     }

@@ -9,6 +9,8 @@
  *   X-Session-Unset: name[&...]            X-Session-Rotate: anything
  *   X-Session-Set: name=value[&...]        X-Session-Logout: anything
  *
+ *   X-Session-Durability: journal          (or store, memory: raises the route's for this response)
+ *
  * Form-encoded. A bare ',' begins another header of the same name, as HTTP has it for lists: web
  * servers join headers so, some on some ways only. In Login a bare '+' or ',' is refused, because
  * "joe+x@example.org" and "joe x@example.org" are two people: write %2B, %20 or %2C. All such
@@ -17,6 +19,7 @@
  * invalid, but a logout is done in any case.
  * The headers never reach the client, whether they were understood or not.
  */
+#include "common/config/config.h"
 #include "common/session/ops.h"
 
 #define SF_EXCHANGE_BYTES_MAX 65536 /* all values of one response together */
@@ -44,6 +47,9 @@ bool sf_exchange_is_spoof(const char *header);
  */
 enum sf_status sf_exchange_add(struct sf_exchange *exchange, const char *header, const char *value,
                                struct sf_error *error) SF_MUST_CHECK;
+
+/* What this response wants at least; SF_DURABILITY_MEMORY: whatever the place says. */
+enum sf_durability sf_exchange_durability(const struct sf_exchange *exchange);
 
 /*
  * Adds to ops_out (initialised by the caller; as it was on failure). `current` is what the request

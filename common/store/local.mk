@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 libstore_la_SOURCES += \
+	%D%/row_checksum.c %D%/row_checksum.h \
 	%D%/store.c %D%/store.h \
 	%D%/store_fail.c \
 	%D%/store_memory.c \

@@ -5,7 +5,6 @@
  * sqlite:PATH, relative below the state folder. Two connections, because the daemon loads in one
  * thread while it writes in another. docs/stores.md says what each failure does.
  */
-#define XXH_INLINE_ALL
 #include "common/store/store.h"
 
 #include <limits.h>
@@ -14,8 +13,8 @@
 #include <stdio.h> /* asprintf */
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
+#include "common/store/row_checksum.h"
 #include "common/store/store_sqlite_connection.h"
 
 #define SCHEME "sqlite:"
@@ -193,15 +192,6 @@ finish_call(struct sqlite_store *sqlite, enum sf_status status, const struct sf_
 
 /* ---- reading ---- */
 
-static uint64_t
-checksum_of(const struct sf_key *key, uint64_t version, struct sf_span record)
-{
-    unsigned char name[SF_KEY_BYTES + 8];
-    memcpy(name, key->bytes, SF_KEY_BYTES);
-    sf_store_u64(name + SF_KEY_BYTES, version);
-    return XXH3_64bits_withSeed(record.data, record.size, XXH3_64bits(name, sizeof name));
-}
-
 /* SF_CORRUPT: the row was changed by somebody else than us, or by the disk. */
 static enum sf_status
 read_row(sqlite3_stmt *row, struct sf_key *key_out, struct sf_stored *stored_out)
@@ -214,7 +204,7 @@ read_row(sqlite3_stmt *row, struct sf_key *key_out, struct sf_stored *stored_out
     struct sf_span record = sf_span_of(bytes, (size_t)sqlite3_column_bytes(row, COLUMN_RECORD));
     uint64_t version = (uint64_t)sqlite3_column_int64(row, COLUMN_VERSION);
     if (record.size == 0 || record.size > SF_RECORD_BYTES_MAX ||
-        checksum_of(key_out, version, record) !=
+        sf_row_checksum(key_out, version, record) !=
             (uint64_t)sqlite3_column_int64(row, COLUMN_CHECKSUM))
         return SF_CORRUPT;
     stored_out->last_access = sqlite3_column_int64(row, COLUMN_LAST_ACCESS);
@@ -329,7 +319,7 @@ put(struct sf_sqlite_connection *connection, struct sf_write *write)
     }
     sqlite3_stmt *statement = connection->statements[WRITE_PUT];
     const char *user = head.user.size == 0 ? "" : (const char *)head.user.data;
-    uint64_t checksum = checksum_of(&write->key, write->version, write->record);
+    uint64_t checksum = sf_row_checksum(&write->key, write->version, write->record);
     sqlite3_bind_blob(statement, 1, write->key.bytes, SF_KEY_BYTES, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 2, (sqlite3_int64)write->version);
     sqlite3_bind_int64(statement, 3, write->last_access);

@@ -178,14 +178,23 @@ struct tally {
     size_t records, touches, failed;
 };
 
+/* In this order: see journal.c. */
+static void
+settle_record(struct sf_batch_writer *writer, const struct sf_l1_dirty *item, uint64_t version)
+{
+    sf_l1_settle(writer->l1, &item->ticket);
+    if (writer->options.journal != NULL)
+        sf_journal_stored(writer->options.journal, &item->key, version);
+    sf_refused_remove(&writer->refused, &item->key);
+}
+
 static void
 settle_records(struct sf_batch_writer *writer, size_t count, sf_time now, struct tally *tally)
 {
     for (size_t i = 0; i < count; i++) {
         const struct sf_l1_dirty *item = &writer->items[i];
         if (writer->writes[i].status == SF_OK) {
-            sf_l1_settle(writer->l1, &item->ticket);
-            sf_refused_remove(&writer->refused, &item->key);
+            settle_record(writer, item, writer->writes[i].version);
             tally->records++;
         } else if (writer->writes[i].status == SF_INVALID) {
             set_apart(writer, item, now);

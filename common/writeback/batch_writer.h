@@ -13,6 +13,7 @@
 #include "common/base/log.h"
 #include "common/cache/l1.h"
 #include "common/store/store.h"
+#include "common/writeback/journal.h"
 
 struct sf_batch_writer;
 
@@ -21,6 +22,7 @@ struct sf_batch_writer_options {
     sf_time flush_delay;
     sf_time write_deadline;   /* of one batch */
     size_t batch_max;         /* records in one transaction; 0: 1,000 */
+    struct sf_journal *journal; /* is told what the store has; NULL: there is none */
 };
 
 struct sf_batch_writer_state {

@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 libstore_la_SOURCES += \
 	%D%/batch_writer.c %D%/batch_writer.h \
+	%D%/journal.c %D%/journal.h %D%/journal_private.h \
+	%D%/journal_commit.c \
+	%D%/journal_drain.c %D%/journal_drain.h \
+	%D%/journal_file.c %D%/journal_file.h \
+	%D%/journal_map.c %D%/journal_map.h \
+	%D%/journal_recover.c \
+	%D%/journal_salvage.c %D%/journal_salvage.h \
 	%D%/refused.c %D%/refused.h \
 	%D%/sweep.c %D%/sweep.h \
 	%D%/touches.c %D%/touches.h

@@ -21,7 +21,7 @@ BEGIN {
     rank["bench"] = rank["tests"] = 7
 
     # Library headers and the one place for each; tests may look into what they test.
-    at["sqlite3.h"] = "^(common/store/store_sqlite[a-z_]*\\.c|(tests|bench)/)"
+    at["sqlite3.h"] = "^(common/store/store_sqlite[a-z_]*\\.c|common/writeback/journal[a-z_]*\\.c|tests/|bench/)"
     at["jansson.h"] = "^(command_line/|tests/)"
     at["sodium.h"] = "^(common/(base|identity|session)/|tests/)"
     at["xxhash.h"] = "^(common/base/|common/cache/|common/store/|tests/|bench/)"

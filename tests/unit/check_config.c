@@ -74,7 +74,7 @@ START_TEST(test_defaults_are_safe)
     ck_assert_str_eq(config.cookie_name, "__Host-id");
     ck_assert(config.cookie_secure && config.cookie_http_only && config.cookie_remove);
     ck_assert_int_eq(config.cookie_same_site, SF_SAME_SITE_LAX);
-    ck_assert_int_eq(config.login_durability, SF_DURABILITY_STORE);
+    ck_assert_int_eq(config.login_durability, SF_DURABILITY_JOURNAL);
     ck_assert_int_eq(config.on_error, SF_ON_ERROR_UNAVAILABLE);
     ck_assert(!config.enabled);
     ck_assert_int_eq(config.idle_timeout, 30 * SF_MINUTE);
@@ -157,9 +157,12 @@ START_TEST(test_words_stand_in_the_order_of_their_enum)
         {"SessionFastCookieSameSite", "Lax", SF_OPTION_AT_cookie_same_site, SF_SAME_SITE_LAX},
         {"SessionFastCookieSameSite", "None", SF_OPTION_AT_cookie_same_site, SF_SAME_SITE_NONE},
         {"SessionFastDurability", "memory", SF_OPTION_AT_durability, SF_DURABILITY_MEMORY},
+        {"SessionFastDurability", "journal", SF_OPTION_AT_durability, SF_DURABILITY_JOURNAL},
         {"SessionFastDurability", "store", SF_OPTION_AT_durability, SF_DURABILITY_STORE},
         {"SessionFastLoginDurability", "memory", SF_OPTION_AT_login_durability,
          SF_DURABILITY_MEMORY},
+        {"SessionFastLoginDurability", "journal", SF_OPTION_AT_login_durability,
+         SF_DURABILITY_JOURNAL},
         {"SessionFastLoginDurability", "store", SF_OPTION_AT_login_durability, SF_DURABILITY_STORE},
         {"SessionFastOnError", "unavailable", SF_OPTION_AT_on_error, SF_ON_ERROR_UNAVAILABLE},
         {"SessionFastOnError", "anonymous", SF_OPTION_AT_on_error, SF_ON_ERROR_ANONYMOUS},

@@ -158,6 +158,35 @@ START_TEST(test_logout_is_done_even_beside_an_unknown_header)
 }
 END_TEST
 
+START_TEST(test_durability_is_the_highest_that_was_asked_for)
+{
+    ck_assert_int_eq(sf_exchange_durability(exchange), SF_DURABILITY_MEMORY);
+    answers("X-Session-Durability", "memory");
+    ck_assert_int_eq(sf_exchange_durability(exchange), SF_DURABILITY_MEMORY);
+    answers("x_session_durability", " Journal ");
+    ck_assert_int_eq(sf_exchange_durability(exchange), SF_DURABILITY_JOURNAL);
+    answers("X-Session-Durability", "memory, store,journal");
+    ck_assert_int_eq(sf_exchange_durability(exchange), SF_DURABILITY_STORE);
+    ck_assert_int_eq(read_ops(), SF_OK);
+    ck_assert_uint_eq(ops.count, 0);
+}
+END_TEST
+
+START_TEST(test_unknown_durability_is_refused)
+{
+    static const char *const words[] = {"", "disk", "journal store", "journall", "store,", "1"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        finish();
+        start();
+        answers("X-Session-Set", "fine=1");
+        ck_assert_int_eq(sf_exchange_add(exchange, "X-Session-Durability", words[i], &error), SF_INVALID);
+        ck_assert_int_eq(read_ops(), SF_INVALID);
+        ck_assert_ptr_nonnull(strstr(error.text, "X-Session-Durability"));
+    }
+}
+END_TEST
+
 START_TEST(test_malformed_headers_make_the_list_invalid)
 {
     is_refused("X-Session-Set", "name");
@@ -355,6 +384,8 @@ main(void)
     tcase_add_test(tests, test_joined_headers_mean_what_they_mean_apart);
     tcase_add_test(tests, test_logout_makes_the_others_void);
     tcase_add_test(tests, test_logout_is_done_even_beside_an_unknown_header);
+    tcase_add_test(tests, test_durability_is_the_highest_that_was_asked_for);
+    tcase_add_test(tests, test_unknown_durability_is_refused);
     tcase_add_test(tests, test_malformed_headers_make_the_list_invalid);
     tcase_add_test(tests, test_two_logins_are_refused);
     tcase_add_test(tests, test_unknown_header_is_refused_now_and_later);

@@ -419,7 +419,7 @@ START_TEST(test_new_session_gets_an_id_that_parses)
 {
     make_session();
     struct sf_session_id parsed;
-    ck_assert(saved.created && saved.is_new_id && saved.changed && !saved.is_stored);
+    ck_assert(saved.created && saved.is_new_id && saved.changed && !saved.is_durable);
     ck_assert_int_eq(sf_session_id_parse(&parsed, sf_span_text(saved.id.text), sf_front_secrets(front)), SF_OK);
     ck_assert(sf_key_equal(&parsed.key, &saved.id.key));
 }
@@ -467,19 +467,49 @@ START_TEST(test_too_large_a_session_is_full)
 }
 END_TEST
 
-START_TEST(test_login_waits_for_the_store)
+/* _i: for the store, for the journal. */
+START_TEST(test_login_waits_for_store_or_journal)
 {
     struct sf_key key = make_session();
     char old_text[SF_KEY_TEXT + 1], new_text[SF_KEY_TEXT + 1], expected[200];
     START({.reply = "+OK\r\n"});
-    config.login_durability = SF_DURABILITY_STORE;
+    config.login_durability = _i == 0 ? SF_DURABILITY_STORE : SF_DURABILITY_JOURNAL;
     add(SF_OP_LOGIN, "joe");
     ck_assert_int_eq(apply(&key, NOW), SF_OK);
-    ck_assert(saved.is_stored && saved.is_new_id);
+    ck_assert(saved.is_durable && saved.is_new_id);
     sf_key_format(&key, old_text);
     sf_key_format(&saved.id.key, new_text);
-    snprintf(expected, sizeof expected, "SESSION.FLUSH WAIT 3000 %s 2 %s 1", new_text, old_text);
+    snprintf(expected, sizeof expected, "SESSION.FLUSH WAIT 3000 %s%s 2 %s 1", _i == 0 ? "" : "JOURNAL ",
+             new_text, old_text);
     ck_assert_str_eq(fake.requests[0], expected);
+    sf_fake_daemon_stop(&fake);
+}
+END_TEST
+
+START_TEST(test_higher_of_route_and_login_counts)
+{
+    START({.reply = "+OK\r\n"}, {.reply = "+OK\r\n"});
+    config.durability = SF_DURABILITY_STORE;
+    config.login_durability = SF_DURABILITY_JOURNAL;
+    struct sf_key key = make_session();
+    config.durability = SF_DURABILITY_JOURNAL;
+    config.login_durability = SF_DURABILITY_STORE;
+    add_set("color", "blue");
+    ck_assert_int_eq(apply(&key, NOW), SF_OK);
+    ck_assert_ptr_null(strstr(fake.requests[0], "JOURNAL"));
+    ck_assert_ptr_nonnull(strstr(fake.requests[1], "JOURNAL"));
+    sf_fake_daemon_stop(&fake);
+}
+END_TEST
+
+START_TEST(test_journalled_change_of_the_daemon_is_durable)
+{
+    START({.reply = "*3\r\n$32\r\n0000000900000000000000000000005f\r\n:1\r\n$26\r\ncreated changed journalled\r\n"});
+    config.durability = SF_DURABILITY_JOURNAL;
+    add_set("color", "red");
+    ck_assert_int_eq(apply(NULL, NOW), SF_OK);
+    ck_assert(saved.created && saved.is_durable);
+    ck_assert_ptr_nonnull(strstr(fake.requests[0], " CREATE JOURNAL OPS SET color red"));
     sf_fake_daemon_stop(&fake);
 }
 END_TEST
@@ -491,7 +521,7 @@ START_TEST(test_login_that_the_store_does_not_confirm_is_uncertain_and_has_its_i
     config.login_durability = SF_DURABILITY_STORE;
     add(SF_OP_LOGIN, "joe");
     ck_assert_int_eq(apply(&key, NOW), SF_UNCERTAIN);
-    ck_assert(saved.is_new_id && saved.rotated && !saved.is_stored);
+    ck_assert(saved.is_new_id && saved.rotated && !saved.is_durable);
     struct sf_key fresh = saved.id.key;
     ck_assert_int_eq(load(&fresh, NOW), SF_OK);
     sf_fake_daemon_stop(&fake);
@@ -506,7 +536,7 @@ START_TEST(test_slow_store_has_a_deadline_of_its_own)
     config.deadline = 50;
     add(SF_OP_LOGIN, "joe");
     ck_assert_int_eq(apply(&key, NOW), SF_OK);
-    ck_assert(saved.is_stored);
+    ck_assert(saved.is_durable);
     sf_fake_daemon_stop(&fake);
 }
 END_TEST
@@ -522,7 +552,7 @@ START_TEST(test_store_that_is_too_slow_is_waited_for_until_its_deadline)
     sf_time before = sf_clock_steady();
     ck_assert_int_eq(apply(&key, NOW), SF_UNCERTAIN);
     ck_assert_int_le(sf_clock_steady() - before, 50 + SLACK);
-    ck_assert(saved.rotated && !saved.is_stored);
+    ck_assert(saved.rotated && !saved.is_durable);
     sf_fake_daemon_stop(&fake);
 }
 END_TEST
@@ -532,7 +562,7 @@ START_TEST(test_route_that_wants_the_store_waits_for_every_change)
     START({.reply = "+OK\r\n"}, {.reply = "+OK\r\n"});
     config.durability = SF_DURABILITY_STORE;
     struct sf_key key = make_session();
-    ck_assert(saved.is_stored);
+    ck_assert(saved.is_durable);
     ck_assert(request_begins(0, "SESSION.FLUSH "));
     add(SF_OP_TOUCH, NULL);
     ck_assert_int_eq(apply(&key, NOW), SF_OK); /* no change: nothing to wait for */
@@ -568,7 +598,7 @@ START_TEST(test_session_that_the_cache_cannot_keep_is_changed_by_the_daemon)
     config.durability = SF_DURABILITY_STORE;
     add_set("color", "blue");
     ck_assert_int_eq(apply(&key, NOW), SF_OK);
-    ck_assert(saved.changed && saved.is_stored && !saved.is_new_id);
+    ck_assert(saved.changed && saved.is_durable && !saved.is_new_id);
     ck_assert_uint_eq(saved.version, 4);
     ck_assert_str_eq(fake.requests[1],
                      "SESSION.APPLY 0000000900000000000000000000005f MAXBYTES 65536 IDLE 1800000 ABSOLUTE 43200000 "
@@ -726,7 +756,8 @@ apply_tests(void)
     tcase_add_test(tests, test_change_keeps_the_id);
     tcase_add_test(tests, test_refused_ops_change_nothing);
     tcase_add_test(tests, test_too_large_a_session_is_full);
-    tcase_add_test(tests, test_login_waits_for_the_store);
+    tcase_add_loop_test(tests, test_login_waits_for_store_or_journal, 0, 2);
+    tcase_add_test(tests, test_higher_of_route_and_login_counts);
     tcase_add_test(tests, test_login_that_the_store_does_not_confirm_is_uncertain_and_has_its_id);
     tcase_add_test(tests, test_slow_store_has_a_deadline_of_its_own);
     tcase_add_test(tests, test_store_that_is_too_slow_is_waited_for_until_its_deadline);
@@ -742,6 +773,7 @@ attach_tests(void)
     TCase *tests = tcase_create("attach");
     tcase_add_checked_fixture(tests, setup_without_cache, teardown);
     tcase_add_test(tests, test_without_a_cache_the_daemon_does_it);
+    tcase_add_test(tests, test_journalled_change_of_the_daemon_is_durable);
     tcase_add_test(tests, test_change_without_an_answer_claims_nothing);
     tcase_add_test(tests, test_change_that_only_the_store_has_not_confirmed_has_its_id);
     tcase_add_test(tests, test_cache_is_attached_when_it_appears);

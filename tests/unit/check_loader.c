@@ -29,6 +29,8 @@ set_up(void)
     struct sf_error error;
     sf_test_cache_init(&cache, SF_L1_BYTES_MIN);
     daemon_ = (struct daemon){.l1 = cache.l1};
+    const struct sf_journal_options options = {.folder = cache.folder.path, .bytes_max = UINT64_MAX};
+    ck_assert_int_eq(sf_journal_open(&daemon_.journaler.journal, cache.l1, &options, NULL, &error), SF_OK);
     ck_assert_int_eq(sf_store_open(&daemon_.store, "memory:", "/nowhere", &error), SF_OK);
     ck_assert_int_eq(task_queue_init(&daemon_.loader.worker.queue, false), SF_OK);
     first = second = (struct connection){.daemon = &daemon_};
@@ -40,6 +42,7 @@ tear_down(void)
 {
     ck_assert_uint_eq(daemon_.loader.loads, 0);
     task_queue_fini(&daemon_.loader.worker.queue);
+    sf_journal_close(daemon_.journaler.journal);
     sf_store_close(daemon_.store);
     sf_test_cache_fini(&cache);
 }
@@ -63,6 +66,35 @@ START_TEST(test_one_load_answers_all_who_ask)
     task->finish(task, &daemon_);
     ck_assert_int_eq(answers[0], SF_NOT_FOUND);
     ck_assert_int_eq(answers[1], SF_NOT_FOUND);
+}
+END_TEST
+
+/* One that has not expired by now. */
+static void
+create_now(const struct sf_key *key)
+{
+    struct sf_ops ops;
+    struct sf_l1_applied applied;
+    sf_ops_init(&ops);
+    ck_assert_int_eq(sf_ops_add_set(&ops, sf_span_text("n"), sf_span_text("1")), SF_OK);
+    struct sf_l1_change change = sf_test_change(&ops, sf_clock_wall());
+    change.may_create = true;
+    change.new_key = key;
+    ck_assert_int_eq(sf_l1_apply(cache.l1, NULL, &change, NULL, &applied), SF_OK);
+    sf_ops_fini(&ops);
+}
+
+START_TEST(test_what_only_the_journal_has_is_loaded_from_there)
+{
+    struct sf_journal_mark mark = {.key = sf_test_cache_key(7), .version = 1, .is_orphan = true};
+    create_now(&mark.key);
+    ck_assert_int_eq(sf_journal_commit(daemon_.journaler.journal, &mark, 1), SF_OK);
+    sf_test_settle_all(cache.l1);
+    ck_assert_int_eq(sf_l1_drop(cache.l1, &mark.key), SF_OK);
+    ck_assert(loader_join(&daemon_, &first, &mark.key, true));
+    struct task *task = run_next();
+    task->finish(task, &daemon_);
+    ck_assert_int_eq(answers[0], SF_OK);
 }
 END_TEST
 
@@ -179,6 +211,7 @@ main(void)
     TCase *tests = tcase_create("loader");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, test_one_load_answers_all_who_ask);
+    tcase_add_test(tests, test_what_only_the_journal_has_is_loaded_from_there);
     tcase_add_test(tests, test_load_for_nobody_does_not_ask_the_store);
     tcase_add_test(tests, test_load_that_was_left_out_begins_again_for_who_comes_late);
     tcase_add_test(tests, test_held_key_is_loaded_after_its_release);

@@ -60,18 +60,30 @@ check_PROGRAMS += \
 	%D%/check_store_sqlite \
 	%D%/check_batch_writer \
 	%D%/check_refused \
+	%D%/check_row_checksum \
+	%D%/check_journal_map \
+	%D%/check_journal_file \
+	%D%/check_journal \
+	%D%/check_journal_salvage \
+	%D%/check_journal_drain \
 	%D%/check_sweep \
 	%D%/check_clock_watch \
 	%D%/check_loader \
+	%D%/check_journaler \
 	%D%/check_usage
 
 tests_unit_check_l1_read_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_block_read
 tests_unit_check_front_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_get
 tests_unit_check_l1_confirm_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_clock_steady
 
+tests_unit_check_journal_LDADD = $(LDADD) $(SQLITE_LIBS)
+tests_unit_check_journal_salvage_LDADD = $(LDADD) $(SQLITE_LIBS)
+tests_unit_check_journal_file_LDADD = $(LDADD) $(SQLITE_LIBS)
+
 # Parts of the daemon, which is no library.
 tests_unit_check_clock_watch_SOURCES = %D%/check_clock_watch.c session_daemon/clock_watch.c
 tests_unit_check_loader_SOURCES = %D%/check_loader.c session_daemon/loader.c session_daemon/task_queue.c
+tests_unit_check_journaler_SOURCES = %D%/check_journaler.c session_daemon/journaler.c session_daemon/task_queue.c
 tests_unit_check_usage_SOURCES = %D%/check_usage.c session_daemon/usage.c
 
 # The load generator, which only programs link.

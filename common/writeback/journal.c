@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Why nothing is forgotten too early or kept for ever: the batch writer marks a record clean in L1
+ * and then tells the journal (sf_journal_stored); a commit enters its rows in the map and then looks
+ * whether L1 has become clean meanwhile. Whichever comes second sees the other.
+ */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/writeback/journal_private.h"
+
+/* ---- life ---- */
+
+enum sf_status
+sf_journal_open(struct sf_journal **journal_out, struct sf_l1 *l1,
+                const struct sf_journal_options *options, const struct sf_log *log,
+                struct sf_error *error)
+{
+    *journal_out = NULL;
+    struct sf_journal *journal = calloc(1, sizeof *journal);
+    if (journal == NULL)
+        return sf_error_set(error, SF_NO_MEMORY, "no memory");
+    journal->l1 = l1;
+    journal->log = log;
+    journal->options = *options;
+    snprintf(journal->folder, sizeof journal->folder, "%s", options->folder);
+    journal->state.is_up = true;
+    pthread_mutex_init(&journal->committing, NULL);
+    pthread_mutex_init(&journal->reading, NULL);
+    pthread_mutex_init(&journal->lock, NULL);
+    sf_buffer_init(&journal->record, SF_RECORD_BYTES_MAX);
+    sf_journal_map_init(&journal->map);
+    TAILQ_INIT(&journal->files);
+    enum sf_status status = sf_journal_recover(journal, error);
+    if (status != SF_OK) {
+        sf_journal_close(journal);
+        return status;
+    }
+    *journal_out = journal;
+    return SF_OK;
+}
+
+void
+sf_journal_close(struct sf_journal *journal)
+{
+    if (journal == NULL)
+        return;
+    journal->active = NULL;
+    sf_journal_trim(journal);
+    struct sf_journal_file *file;
+    while ((file = TAILQ_FIRST(&journal->files)) != NULL) {
+        TAILQ_REMOVE(&journal->files, file, link);
+        sf_journal_file_close(file);
+    }
+    sf_journal_map_fini(&journal->map);
+    sf_buffer_fini(&journal->record);
+    free(journal->pending);
+    pthread_mutex_destroy(&journal->lock);
+    pthread_mutex_destroy(&journal->reading);
+    pthread_mutex_destroy(&journal->committing);
+    free(journal);
+}
+
+void
+sf_journal_state(struct sf_journal *journal, struct sf_journal_state *state_out)
+{
+    struct sf_journal_file *file;
+    pthread_mutex_lock(&journal->lock);
+    *state_out = journal->state;
+    state_out->sessions = journal->map.count;
+    TAILQ_FOREACH(file, &journal->files, link) {
+        state_out->files++;
+        state_out->bytes += atomic_load_explicit(&file->bytes, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&journal->lock);
+}
+
+/* ---- what is where ---- */
+
+void
+sf_journal_forget(struct sf_journal *journal, struct sf_journal_entry *entry)
+{
+    entry->file->live--;
+    journal->state.orphans -= entry->is_orphan;
+    sf_journal_map_remove(&journal->map, entry);
+}
+
+void
+sf_journal_remember(struct sf_journal *journal, struct sf_journal_file *file,
+                    const struct sf_journal_pending *row)
+{
+    struct sf_journal_entry *entry = sf_journal_map_find(&journal->map, &row->key);
+    if (entry == NULL) {
+        entry = sf_journal_map_add(&journal->map, &row->key);
+    } else {
+        entry->file->live--;
+        journal->state.orphans -= entry->is_orphan;
+    }
+    entry->version = row->version;
+    entry->number = row->number;
+    entry->file = file;
+    entry->is_orphan = row->is_orphan;
+    file->live++;
+    journal->state.orphans += row->is_orphan;
+}
+
+void
+sf_journal_stored(struct sf_journal *journal, const struct sf_key *key, uint64_t version)
+{
+    pthread_mutex_lock(&journal->lock);
+    struct sf_journal_entry *entry = sf_journal_map_find(&journal->map, key);
+    if (entry != NULL && entry->version <= version)
+        sf_journal_forget(journal, entry);
+    pthread_mutex_unlock(&journal->lock);
+}
+
+bool
+sf_journal_owes(struct sf_journal *journal, const struct sf_key *key)
+{
+    pthread_mutex_lock(&journal->lock);
+    bool owes = journal->state.orphans > 0;
+    if (owes && key != NULL) {
+        const struct sf_journal_entry *entry = sf_journal_map_find(&journal->map, key);
+        owes = entry != NULL && entry->is_orphan;
+    }
+    pthread_mutex_unlock(&journal->lock);
+    return owes;
+}
+
+/* NULL: none; it is in nobody's reach any more: who reads finds files by the map, under `reading`. */
+static struct sf_journal_file *
+take_needless(struct sf_journal *journal)
+{
+    struct sf_journal_file *file;
+    pthread_mutex_lock(&journal->reading);
+    pthread_mutex_lock(&journal->lock);
+    TAILQ_FOREACH(file, &journal->files, link)
+        if (file->live == 0 && file != journal->active)
+            break;
+    if (file != NULL)
+        TAILQ_REMOVE(&journal->files, file, link);
+    pthread_mutex_unlock(&journal->lock);
+    pthread_mutex_unlock(&journal->reading);
+    return file;
+}
+
+/* Without a lock: to unlink a large file takes 20 ms. */
+void
+sf_journal_trim(struct sf_journal *journal)
+{
+    struct sf_journal_file *file;
+    while ((file = take_needless(journal)) != NULL) {
+        if (file->is_damaged)
+            sf_journal_file_set_aside(file);
+        else
+            sf_journal_file_remove(file);
+    }
+}
+
+/* ---- reading ---- */
+
+static enum sf_status
+find_row(struct sf_journal *journal, const struct sf_key *key, struct sf_journal_entry *entry_out)
+{
+    pthread_mutex_lock(&journal->lock);
+    const struct sf_journal_entry *entry = sf_journal_map_find(&journal->map, key);
+    if (entry != NULL)
+        *entry_out = *entry;
+    pthread_mutex_unlock(&journal->lock);
+    return entry == NULL ? SF_NOT_FOUND : SF_OK;
+}
+
+/* With `reading` held. A row of somebody else is as bad as none. */
+static enum sf_status
+read_row(struct sf_journal *journal, const struct sf_journal_entry *entry, struct sf_buffer *record_out)
+{
+    struct sf_key key;
+    uint64_t version;
+    enum sf_status status = sf_journal_file_read(entry->file, entry->number, &key, &version, record_out);
+    if (status == SF_OK && (!sf_key_equal(&key, &entry->key) || version != entry->version))
+        status = SF_CORRUPT;
+    if (status == SF_NOT_FOUND || status == SF_CORRUPT) {
+        pthread_mutex_lock(&journal->lock);
+        journal->state.damaged++;
+        pthread_mutex_unlock(&journal->lock);
+        return SF_CORRUPT;
+    }
+    return status;
+}
+
+enum sf_status
+sf_journal_load(struct sf_journal *journal, const struct sf_key *key, struct sf_stored *stored_out,
+                bool *is_final_out)
+{
+    struct sf_journal_entry entry;
+    struct sf_record_head head;
+    *is_final_out = true;
+    pthread_mutex_lock(&journal->reading);
+    enum sf_status status = find_row(journal, key, &entry);
+    if (status == SF_OK) {
+        *is_final_out = !entry.file->is_inherited;
+        status = read_row(journal, &entry, &stored_out->record);
+    }
+    pthread_mutex_unlock(&journal->reading);
+    if (status == SF_OK)
+        status = sf_record_head(&head, sf_buffer_span(&stored_out->record));
+    if (status == SF_OK)
+        stored_out->last_access = head.last_access;
+    return status;
+}
+
+static uint64_t
+version_of(const struct sf_stored *stored)
+{
+    struct sf_record_head head;
+    return sf_record_head(&head, sf_buffer_span(&stored->record)) == SF_OK ? head.version : 0;
+}
+
+/* The store may have heard of a later last access than the journal. */
+static void
+take_later(struct sf_stored *stored, struct sf_stored *journalled)
+{
+    if (version_of(journalled) > version_of(stored)) {
+        struct sf_buffer older = stored->record;
+        stored->record = journalled->record;
+        journalled->record = older;
+    }
+    if (stored->last_access < journalled->last_access)
+        stored->last_access = journalled->last_access;
+}
+
+enum sf_status
+sf_journal_load_both(struct sf_journal *journal, struct sf_store *store, const struct sf_key *key,
+                     sf_time deadline, struct sf_stored *stored_out, bool *asked_store_out)
+{
+    struct sf_stored journalled;
+    bool is_final;
+    sf_buffer_init(&journalled.record, SF_RECORD_BYTES_MAX);
+    enum sf_status mine = sf_journal_load(journal, key, &journalled, &is_final);
+    enum sf_status status = mine;
+    sf_buffer_clear(&stored_out->record);
+    stored_out->last_access = 0;
+    *asked_store_out = mine == SF_NOT_FOUND || (mine == SF_OK && !is_final);
+    if (*asked_store_out)
+        status = store->ops->load(store, key, deadline, stored_out);
+    if (status == SF_NOT_FOUND && mine == SF_OK)
+        status = SF_OK;
+    if (status == SF_OK && mine == SF_OK)
+        take_later(stored_out, &journalled);
+    sf_buffer_fini(&journalled.record);
+    return status;
+}
+
+/* ---- orphans ---- */
+
+struct taking {
+    struct sf_journal *journal;
+    struct sf_journal_file *file;
+    struct sf_journal_orphan *items;
+    size_t limit, count;
+    uint64_t seen;
+    enum sf_status status;
+};
+
+/* Is this the newest row of an orphan? */
+static bool
+is_orphan(struct sf_journal *journal, const struct sf_journal_file *file, const struct sf_journal_row *row)
+{
+    pthread_mutex_lock(&journal->lock);
+    const struct sf_journal_entry *entry = sf_journal_map_find(&journal->map, &row->key);
+    bool is = entry != NULL && entry->is_orphan && entry->file == file && entry->number == row->number;
+    pthread_mutex_unlock(&journal->lock);
+    return is;
+}
+
+static bool
+take_orphan(void *context, const struct sf_journal_row *row, bool is_intact)
+{
+    struct taking *taking = context;
+    if (taking->count == taking->limit)
+        return false;
+    if (is_intact && is_orphan(taking->journal, taking->file, row)) {
+        struct sf_journal_orphan *item = &taking->items[taking->count];
+        if (item->record.limit == 0)
+            sf_buffer_init(&item->record, SF_RECORD_BYTES_MAX);
+        sf_buffer_clear(&item->record);
+        taking->status = sf_buffer_append_span(&item->record, row->record);
+        if (taking->status != SF_OK)
+            return false;
+        item->key = row->key;
+        item->version = row->version;
+        taking->count++;
+    }
+    taking->seen = row->number;
+    return true;
+}
+
+/* The first file behind `number`. */
+struct sf_journal_file *
+sf_journal_first_file(struct sf_journal *journal, uint32_t number)
+{
+    struct sf_journal_file *file;
+    TAILQ_FOREACH(file, &journal->files, link)
+        if (file->number > number)
+            return file;
+    return NULL;
+}
+
+static struct sf_journal_file *
+next_file(struct sf_journal *journal, uint32_t number, uint64_t *drained_out)
+{
+    pthread_mutex_lock(&journal->lock);
+    struct sf_journal_file *file = sf_journal_first_file(journal, number);
+    while (file != NULL && file->live == 0)
+        file = TAILQ_NEXT(file, link);
+    *drained_out = file == NULL ? 0 : file->drained;
+    pthread_mutex_unlock(&journal->lock);
+    return file;
+}
+
+/* A row that became an orphan meanwhile has set `drained` back: that counts. */
+static void
+note_drained(struct taking *taking, uint64_t before)
+{
+    pthread_mutex_lock(&taking->journal->lock);
+    if (taking->file->drained == before)
+        taking->file->drained = taking->seen;
+    pthread_mutex_unlock(&taking->journal->lock);
+}
+
+enum sf_status
+sf_journal_orphans_take(struct sf_journal *journal, struct sf_journal_orphan *items, size_t limit,
+                        size_t *count_out)
+{
+    struct sf_error error;
+    uint64_t drained;
+    struct taking taking = {.journal = journal, .items = items, .limit = limit};
+    pthread_mutex_lock(&journal->reading);
+    for (uint32_t number = 0; taking.status == SF_OK && taking.count < limit; number = taking.file->number) {
+        taking.file = next_file(journal, number, &drained);
+        if (taking.file == NULL)
+            break;
+        taking.seen = drained;
+        enum sf_status status = sf_journal_file_each(taking.file, drained, take_orphan, &taking, &error);
+        if (taking.status == SF_OK && status != SF_CORRUPT)
+            taking.status = status; /* what is damaged was counted when it was found */
+        note_drained(&taking, drained);
+    }
+    pthread_mutex_unlock(&journal->reading);
+    *count_out = taking.count;
+    return taking.status;
+}
+
+void
+sf_journal_orphans_again(struct sf_journal *journal)
+{
+    struct sf_journal_file *file;
+    pthread_mutex_lock(&journal->lock);
+    TAILQ_FOREACH(file, &journal->files, link)
+        file->drained = 0;
+    pthread_mutex_unlock(&journal->lock);
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One group: those who wait together, as one transaction with one sync.
+ *
+ * When it fails the file is given up, whatever the reason: after a failed sync the kernel takes the
+ * pages for written, and the next sync would say "done". All that the store does not have is
+ * written again, to a new file, before anybody is answered. If that fails too, those who wait are
+ * told so, and the next attempt follows after a pause.
+ */
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/writeback/journal_private.h"
+
+#define FILE_BYTES (UINT64_C(64) << 20)
+#define RETRY_PAUSE ((sf_time)250)
+#define LOOKS_MAX 64 /* at a record that changes under every look */
+
+/* ---- one row ---- */
+
+struct look {
+    uint64_t version;
+    bool is_clean;
+};
+
+/* The record goes into journal->record. */
+static enum sf_status
+look_at_cache(struct sf_journal *journal, const struct sf_key *key, struct look *look_out)
+{
+    struct sf_record_head head;
+    struct sf_l1_view view;
+    enum sf_status status = sf_l1_get(journal->l1, key, &journal->record, &view);
+    for (int i = 1; i < LOOKS_MAX && status == SF_CONFLICT; i++) {
+        (void)sched_yield();
+        status = sf_l1_get(journal->l1, key, &journal->record, &view);
+    }
+    if (status == SF_OK)
+        status = sf_record_head(&head, sf_buffer_span(&journal->record));
+    if (status == SF_OK)
+        *look_out = (struct look){.version = head.version, .is_clean = view.is_clean};
+    return status;
+}
+
+static enum sf_status
+reserve_pending(struct sf_journal *journal)
+{
+    if (journal->pending_count < journal->pending_capacity)
+        return SF_OK;
+    size_t capacity = journal->pending_capacity == 0 ? 64 : 2 * journal->pending_capacity;
+    struct sf_journal_pending *pending = realloc(journal->pending, capacity * sizeof *pending);
+    if (pending == NULL)
+        return SF_NO_MEMORY;
+    journal->pending = pending;
+    journal->pending_capacity = capacity;
+    return SF_OK;
+}
+
+enum sf_status
+sf_journal_add(struct sf_journal *journal, const struct sf_key *key, uint64_t version, bool is_orphan,
+               struct sf_error *error)
+{
+    enum sf_status status = reserve_pending(journal);
+    if (status != SF_OK)
+        return sf_error_set(error, status, "no memory");
+    if (journal->pending_count == 0)
+        status = sf_journal_file_begin(journal->active, error);
+    struct sf_journal_row row = {
+        .key = *key, .version = version, .time = sf_clock_wall(), .record = sf_buffer_span(&journal->record)};
+    if (status == SF_OK)
+        status = sf_journal_file_add(journal->active, &row, error);
+    if (status != SF_OK)
+        return status;
+    journal->pending[journal->pending_count++] = (struct sf_journal_pending){
+        .key = *key, .version = version, .number = row.number, .is_orphan = is_orphan};
+    return SF_OK;
+}
+
+/* On disk already, by this process? Then it becomes an orphan at most. */
+static bool
+is_journalled(struct sf_journal *journal, const struct sf_journal_mark *mark, uint64_t version)
+{
+    pthread_mutex_lock(&journal->lock);
+    struct sf_journal_entry *entry = sf_journal_map_find(&journal->map, &mark->key);
+    bool is = entry != NULL && entry->version >= version && !entry->file->is_inherited;
+    if (is && mark->is_orphan && !entry->is_orphan) {
+        entry->is_orphan = true;
+        journal->state.orphans++;
+        if (entry->file->drained >= entry->number)
+            entry->file->drained = entry->number - 1;
+    }
+    pthread_mutex_unlock(&journal->lock);
+    return is;
+}
+
+/* ---- rows that move to the active file ---- */
+
+static enum sf_status
+read_moving(struct sf_journal *journal, const struct sf_journal_entry *entry)
+{
+    struct sf_key key;
+    uint64_t version;
+    struct look look;
+    enum sf_status status = look_at_cache(journal, &entry->key, &look);
+    if (status == SF_OK && look.version == entry->version)
+        return SF_OK;
+    pthread_mutex_lock(&journal->reading);
+    status = sf_journal_file_read(entry->file, entry->number, &key, &version, &journal->record);
+    pthread_mutex_unlock(&journal->reading);
+    bool is_it = status == SF_OK && sf_key_equal(&key, &entry->key) && version == entry->version;
+    return is_it ? SF_OK : SF_CORRUPT;
+}
+
+/* One that cannot be read stays where it is: its file is kept. */
+static enum sf_status
+move_rows(struct sf_journal *journal, uint32_t from, struct sf_error *error)
+{
+    enum sf_status status = SF_OK;
+    uint32_t cursor = 0;
+    while (status == SF_OK) {
+        pthread_mutex_lock(&journal->lock);
+        struct sf_journal_entry *entry;
+        do
+            entry = sf_journal_map_next(&journal->map, &cursor);
+        while (entry != NULL && entry->file->number != from);
+        struct sf_journal_entry copy = entry == NULL ? (struct sf_journal_entry){.file = NULL} : *entry;
+        pthread_mutex_unlock(&journal->lock);
+        if (copy.file == NULL)
+            break;
+        if (read_moving(journal, &copy) == SF_OK)
+            status = sf_journal_add(journal, &copy.key, copy.version, copy.is_orphan, error);
+    }
+    return status;
+}
+
+/* ---- files ---- */
+
+static uint64_t
+bytes_of(const struct sf_journal_file *file)
+{
+    return atomic_load_explicit(&file->bytes, memory_order_relaxed);
+}
+
+static uint64_t
+bytes_of_all(struct sf_journal *journal)
+{
+    const struct sf_journal_file *file;
+    uint64_t bytes = 0;
+    pthread_mutex_lock(&journal->lock);
+    TAILQ_FOREACH(file, &journal->files, link)
+        bytes += bytes_of(file);
+    pthread_mutex_unlock(&journal->lock);
+    return bytes;
+}
+
+static enum sf_status
+begin_file(struct sf_journal *journal, struct sf_error *error)
+{
+    struct sf_journal_file *file;
+    enum sf_status status = sf_journal_file_create(&file, journal->folder, journal->next_number, error);
+    journal->next_number++;
+    if (status != SF_OK)
+        return status;
+    pthread_mutex_lock(&journal->lock);
+    TAILQ_INSERT_TAIL(&journal->files, file, link);
+    journal->active = file;
+    pthread_mutex_unlock(&journal->lock);
+    return SF_OK;
+}
+
+static void
+leave_file(struct sf_journal *journal)
+{
+    sf_journal_file_give_up(journal->active);
+    pthread_mutex_lock(&journal->lock);
+    journal->active = NULL;
+    pthread_mutex_unlock(&journal->lock);
+}
+
+/* The oldest one, if most of its rows are superseded: what is left of it is worth writing again. 0: none. */
+static uint32_t
+find_sparse(struct sf_journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+    const struct sf_journal_file *file = TAILQ_FIRST(&journal->files);
+    bool is_sparse = file != NULL && file != journal->active && !file->is_inherited && file->live < file->rows / 2;
+    uint32_t number = is_sparse ? file->number : 0;
+    pthread_mutex_unlock(&journal->lock);
+    return number;
+}
+
+enum sf_status
+sf_journal_have_file(struct sf_journal *journal, struct sf_error *error)
+{
+    if (journal->active != NULL)
+        return SF_OK;
+    bool is_full = bytes_of_all(journal) >= journal->options.bytes_max;
+    if (is_full) {
+        sf_journal_trim(journal);
+        is_full = bytes_of_all(journal) >= journal->options.bytes_max;
+    }
+    uint32_t sparse = is_full ? find_sparse(journal) : 0;
+    if (is_full && sparse == 0 && journal->failed == 0)
+        return sf_error_set(error, SF_FULL,
+                            "the journal has reached SessionFastJournalLimit, and the store does not take"
+                            " what is in it");
+    enum sf_status status = begin_file(journal, error);
+    if (status == SF_OK && sparse != 0)
+        status = move_rows(journal, sparse, error);
+    if (status == SF_OK && journal->failed != 0)
+        status = move_rows(journal, journal->failed, error);
+    return status;
+}
+
+enum sf_status
+sf_journal_begin(struct sf_journal *journal, struct sf_error *error)
+{
+    uint64_t file_bytes = journal->options.file_bytes == 0 ? FILE_BYTES : journal->options.file_bytes;
+    journal->pending_count = 0;
+    if (journal->active != NULL && !sf_journal_file_is_there(journal->active))
+        return sf_error_set(error, SF_UNAVAILABLE, "%s: removed or replaced while in use", journal->active->path);
+    if (journal->active != NULL && bytes_of(journal->active) >= file_bytes)
+        leave_file(journal);
+    return journal->failed != 0 ? sf_journal_have_file(journal, error) : SF_OK;
+}
+
+/* ---- the transaction ---- */
+
+/* Does it need a row? The record is in journal->record then. Whatever else is wrong is the mark's own. */
+static bool
+needs_row(struct sf_journal *journal, struct sf_journal_mark *mark, uint64_t *version_out)
+{
+    struct look look = {.version = 0};
+    enum sf_status status = look_at_cache(journal, &mark->key, &look);
+    mark->status = SF_OK;
+    if (status == SF_NOT_FOUND)
+        return false; /* only what is stored, or journalled, ever leaves L1 */
+    if (status != SF_OK)
+        mark->status = SF_UNCERTAIN;
+    else if (look.version < mark->version)
+        mark->status = SF_NOT_FOUND;
+    *version_out = look.version;
+    return mark->status == SF_OK && !look.is_clean && !is_journalled(journal, mark, look.version);
+}
+
+/* Only what the file says fails. */
+static enum sf_status
+add_mark(struct sf_journal *journal, struct sf_journal_mark *mark, struct sf_error *error)
+{
+    uint64_t version;
+    bool needs = needs_row(journal, mark, &version);
+    if (needs && journal->active == NULL) {
+        enum sf_status status = sf_journal_have_file(journal, error);
+        if (status != SF_OK)
+            return status;
+        needs = needs_row(journal, mark, &version); /* rows may have moved through journal->record */
+    }
+    return needs ? sf_journal_add(journal, &mark->key, version, mark->is_orphan, error) : SF_OK;
+}
+
+/* Those whose batch has gone to the store meanwhile: nobody would tell us again. */
+static void
+forget_what_is_stored(struct sf_journal *journal)
+{
+    for (size_t i = 0; i < journal->pending_count; i++) {
+        const struct sf_journal_pending *row = &journal->pending[i];
+        if (!row->is_orphan && sf_l1_is_stored(journal->l1, &row->key, row->version))
+            sf_journal_stored(journal, &row->key, row->version);
+    }
+}
+
+static void
+publish(struct sf_journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+    for (size_t i = 0; i < journal->pending_count; i++)
+        sf_journal_remember(journal, journal->active, &journal->pending[i]);
+    journal->state.commits++;
+    journal->state.rows += journal->pending_count;
+    pthread_mutex_unlock(&journal->lock);
+    forget_what_is_stored(journal);
+}
+
+static enum sf_status
+reserve_map(struct sf_journal *journal, struct sf_error *error)
+{
+    pthread_mutex_lock(&journal->lock);
+    enum sf_status status = sf_journal_map_reserve(&journal->map, journal->pending_count);
+    pthread_mutex_unlock(&journal->lock);
+    return status == SF_OK ? SF_OK : sf_error_set(error, status, "no memory");
+}
+
+enum sf_status
+sf_journal_finish(struct sf_journal *journal, struct sf_error *error)
+{
+    enum sf_status status = reserve_map(journal, error);
+    if (status != SF_OK || journal->pending_count == 0)
+        return status;
+    status = sf_journal_file_commit(journal->active, error);
+    if (status == SF_OK)
+        publish(journal);
+    return status;
+}
+
+static enum sf_status
+try_to_write(struct sf_journal *journal, struct sf_journal_mark *marks, size_t count, struct sf_error *error)
+{
+    enum sf_status status = sf_journal_begin(journal, error);
+    for (size_t i = 0; i < count && status == SF_OK; i++)
+        status = add_mark(journal, &marks[i], error);
+    if (status == SF_OK)
+        status = sf_journal_finish(journal, error);
+    if (status == SF_OK)
+        journal->failed = 0;
+    return status;
+}
+
+/* What an earlier failure has left to be moved comes first: it is in the older file. */
+static void
+give_up_file(struct sf_journal *journal, const struct sf_error *error)
+{
+    if (journal->active == NULL)
+        return;
+    const struct sf_journal_file *file = journal->active;
+    sf_log_write(journal->log, SF_LOG_WARNING, "SF0211", "a file of the journal is given up: %s", error->text);
+    leave_file(journal);
+    if (journal->failed == 0)
+        journal->failed = file->number;
+    pthread_mutex_lock(&journal->lock);
+    journal->state.failures++;
+    pthread_mutex_unlock(&journal->lock);
+}
+
+/* ---- a group ---- */
+
+static void
+note_up(struct sf_journal *journal)
+{
+    sf_time down_since = journal->state.down_since;
+    journal->retry_at = 0;
+    if (sf_log_state_changed(&journal->log_state, true))
+        sf_log_write(journal->log, SF_LOG_NOTICE, "SF0213", "the journal is up again after %.1f s",
+                     (double)(sf_clock_steady() - down_since) / 1000);
+    pthread_mutex_lock(&journal->lock);
+    journal->state.is_up = true;
+    journal->state.error[0] = '\0';
+    pthread_mutex_unlock(&journal->lock);
+}
+
+static void
+note_down(struct sf_journal *journal, enum sf_status status, const struct sf_error *error)
+{
+    sf_time now = sf_clock_steady();
+    bool is_new = sf_log_state_changed(&journal->log_state, false);
+    journal->retry_at = now + RETRY_PAUSE;
+    journal->last_status = status;
+    pthread_mutex_lock(&journal->lock);
+    if (is_new)
+        journal->state.down_since = now;
+    journal->state.is_up = false;
+    memcpy(journal->state.error, error->text, sizeof journal->state.error);
+    pthread_mutex_unlock(&journal->lock);
+    if (is_new)
+        sf_log_write(journal->log, SF_LOG_ERROR, "SF0212",
+                     "the journal cannot be written, changes that need it are not confirmed: %s", error->text);
+}
+
+static enum sf_status
+refuse_all(struct sf_journal_mark *marks, size_t count, enum sf_status status)
+{
+    for (size_t i = 0; i < count; i++)
+        marks[i].status = SF_UNCERTAIN;
+    return status;
+}
+
+static enum sf_status
+write_group(struct sf_journal *journal, struct sf_journal_mark *marks, size_t count)
+{
+    struct sf_error error = {.text = ""};
+    if (sf_clock_steady() < journal->retry_at)
+        return refuse_all(marks, count, journal->last_status);
+    enum sf_status status = try_to_write(journal, marks, count, &error);
+    if (status != SF_OK && journal->active != NULL) {
+        give_up_file(journal, &error);
+        status = try_to_write(journal, marks, count, &error);
+    }
+    if (status == SF_OK) {
+        note_up(journal);
+        return SF_OK;
+    }
+    give_up_file(journal, &error);
+    note_down(journal, status, &error);
+    return refuse_all(marks, count, status);
+}
+
+enum sf_status
+sf_journal_commit(struct sf_journal *journal, struct sf_journal_mark *marks, size_t count)
+{
+    pthread_mutex_lock(&journal->committing);
+    enum sf_status status = write_group(journal, marks, count);
+    pthread_mutex_unlock(&journal->committing);
+    return status;
+}

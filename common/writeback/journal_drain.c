@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/writeback/journal_drain.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define BATCH 500
+#define DEADLINE (10 * SF_SECOND)   /* of one batch */
+#define LOOK_PAUSE ((sf_time)100)   /* nothing to do, or the store is away */
+#define RETRY_PAUSE (SF_SECOND)     /* it has just failed */
+#define REFUSED_PAUSE (10 * SF_MINUTE)
+
+struct sf_journal_drain {
+    struct sf_journal *journal;
+    struct sf_store *store;
+    struct sf_counters *counters;
+    const struct sf_log *log;
+    struct sf_journal_orphan items[BATCH];
+    struct sf_write writes[BATCH];
+    sf_time retry_at;
+    sf_time began;           /* steady; when the first of `written` was; 0: none yet */
+    uint64_t written, refused;
+};
+
+enum sf_status
+sf_journal_drain_new(struct sf_journal_drain **drain_out, struct sf_journal *journal, struct sf_store *store,
+                     struct sf_counters *counters, const struct sf_log *log)
+{
+    struct sf_journal_drain *drain = calloc(1, sizeof *drain);
+    *drain_out = drain;
+    if (drain == NULL)
+        return SF_NO_MEMORY;
+    drain->journal = journal;
+    drain->store = store;
+    drain->counters = counters;
+    drain->log = log;
+    return SF_OK;
+}
+
+void
+sf_journal_drain_free(struct sf_journal_drain *drain)
+{
+    if (drain == NULL)
+        return;
+    for (size_t i = 0; i < BATCH; i++)
+        sf_buffer_fini(&drain->items[i].record);
+    free(drain);
+}
+
+static struct sf_write
+write_of(const struct sf_journal_orphan *item)
+{
+    struct sf_record_head head;
+    struct sf_write write = {.kind = SF_WRITE_PUT,
+                             .key = item->key,
+                             .version = item->version,
+                             .record = sf_buffer_span(&item->record)};
+    if (sf_record_head(&head, write.record) == SF_OK) {
+        write.last_access = head.last_access;
+        write.expires = sf_record_expires(&head, head.last_access);
+    } /* else the store refuses it */
+    return write;
+}
+
+/* Returns how many failed and are to be tried again. */
+static size_t
+settle(struct sf_journal_drain *drain, size_t count)
+{
+    size_t failed = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct sf_write *write = &drain->writes[i];
+        if (write->status == SF_OK) {
+            sf_journal_stored(drain->journal, &write->key, write->version);
+            drain->written++;
+        } else if (write->status == SF_INVALID) {
+            drain->refused++;
+        } else {
+            failed++;
+        }
+    }
+    return failed;
+}
+
+static void
+report(struct sf_journal_drain *drain, sf_time now)
+{
+    if (drain->began == 0)
+        return;
+    double seconds = (double)(now - drain->began) / 1000;
+    if (drain->written > 0)
+        sf_log_write(drain->log, SF_LOG_NOTICE, "SF0216",
+                     "%" PRIu64 " changed sessions went from the journal to the store in %.1f s", drain->written,
+                     seconds);
+    drain->began = 0;
+    drain->written = 0;
+}
+
+/* What is left when nothing more is handed out is refused: all of it again, later. */
+static void
+try_refused_later(struct sf_journal_drain *drain, sf_time now)
+{
+    sf_log_write(drain->log, SF_LOG_ERROR, "SF0217",
+                 "the store refuses %" PRIu64 " sessions of the journal; they stay there and are tried again",
+                 drain->refused);
+    sf_journal_orphans_again(drain->journal);
+    drain->refused = 0;
+    drain->retry_at = now + REFUSED_PAUSE;
+}
+
+/* SF_OK: *count_out were written; 0: there is nothing to hand out. */
+static enum sf_status
+write_batch(struct sf_journal_drain *drain, sf_time now, sf_time deadline, size_t *count_out)
+{
+    enum sf_status status = sf_journal_orphans_take(drain->journal, drain->items, BATCH, count_out);
+    if (status != SF_OK || *count_out == 0)
+        return status;
+    drain->began = drain->began == 0 ? now : drain->began;
+    for (size_t i = 0; i < *count_out; i++)
+        drain->writes[i] = write_of(&drain->items[i]);
+    status = drain->store->ops->write(drain->store, drain->writes, *count_out, deadline);
+    uint64_t before = drain->written;
+    size_t failed = settle(drain, *count_out);
+    sf_count_add(drain->counters, SF_COUNTER_flushed_records, drain->written - before);
+    if (failed == 0)
+        return SF_OK;
+    sf_journal_orphans_again(drain->journal);
+    return status == SF_OK ? SF_UNAVAILABLE : status;
+}
+
+sf_time
+sf_journal_drain_step(struct sf_journal_drain *drain, sf_time now, bool store_is_up)
+{
+    size_t count;
+    if (now < drain->retry_at)
+        return drain->retry_at;
+    if (!store_is_up || !sf_journal_owes(drain->journal, NULL)) {
+        if (store_is_up)
+            report(drain, now);
+        return now + LOOK_PAUSE;
+    }
+    if (write_batch(drain, now, now + DEADLINE, &count) != SF_OK) {
+        drain->retry_at = now + RETRY_PAUSE;
+        return drain->retry_at;
+    }
+    sf_journal_trim(drain->journal);
+    if (count > 0)
+        return now;
+    report(drain, sf_clock_steady());
+    if (drain->refused > 0)
+        try_refused_later(drain, now);
+    return now + LOOK_PAUSE;
+}
+
+enum sf_status
+sf_journal_drain_all(struct sf_journal_drain *drain, sf_time deadline)
+{
+    enum sf_status status = SF_OK;
+    size_t count = 1;
+    sf_journal_orphans_again(drain->journal);
+    while (status == SF_OK && count > 0 && sf_clock_steady() < deadline)
+        status = write_batch(drain, sf_clock_steady(), deadline, &count);
+    report(drain, sf_clock_steady());
+    sf_journal_trim(drain->journal);
+    return status == SF_OK && !sf_journal_owes(drain->journal, NULL) ? SF_OK : SF_UNAVAILABLE;
+}
