@@ -3,4 +3,5 @@
 check_PROGRAMS += \
 	%D%/check_l1_steps \
 	%D%/check_l1_torture
-tests_crash_check_l1_steps_SOURCES = %D%/check_l1_steps.c %D%/stepper.c %D%/stepper.h
+tests_crash_check_l1_steps_SOURCES = %D%/check_l1_steps.c \
+	%D%/scenarios.c %D%/scenarios.h %D%/stepper.c %D%/stepper.h

@@ -32,6 +32,7 @@ EXTRA_DIST += \
 	%D%/test_auth_form.py \
 	%D%/test_bad_configuration.py \
 	%D%/test_browser.py \
+	%D%/test_cache_ttl.py \
 	%D%/test_caching.py \
 	%D%/test_command_line.py \
 	%D%/test_concurrency.py \

@@ -159,10 +159,9 @@ sf_test_rotate(struct sf_l1 *l1, uint64_t number, uint64_t new_number, const cha
 
 /* ---- records ---- */
 
-enum sf_status
-sf_test_fill(struct sf_l1 *l1, uint64_t number, uint64_t version, const char *text)
+static void
+encode_stored(struct sf_buffer *record_out, uint64_t version, const char *text)
 {
-    struct sf_key key = sf_test_cache_key(number);
     struct sf_field field = {sf_span_text("value"),
                              {.type = SF_VALUE_STRING, .bytes = sf_span_text(text)}};
     struct sf_record_head head = {
@@ -173,15 +172,38 @@ sf_test_fill(struct sf_l1 *l1, uint64_t number, uint64_t version, const char *te
         .idle_timeout = 30 * SF_MINUTE,
         .field_count = 1,
     };
+
+    must(sf_record_encode(record_out, &head, &field, SF_RECORD_BYTES_MAX), "encode", NULL);
+}
+
+enum sf_status
+sf_test_fill(struct sf_l1 *l1, uint64_t number, uint64_t version, const char *text)
+{
+    struct sf_key key = sf_test_cache_key(number);
     struct sf_buffer record;
     struct sf_l1_view view;
 
     sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
     enum sf_status status = sf_l1_get(l1, &key, &record, &view);
     if (status == SF_NOT_FOUND) {
-        must(sf_record_encode(&record, &head, &field, SF_RECORD_BYTES_MAX), "encode", NULL);
+        encode_stored(&record, version, text);
         status = sf_l1_fill(l1, &key, sf_buffer_span(&record), SF_TEST_NOW, &view.vacancy);
     }
+    sf_buffer_fini(&record);
+    return status;
+}
+
+enum sf_status
+sf_test_confirm(struct sf_l1 *l1, uint64_t number, uint64_t version, sf_time last_access,
+                const struct sf_l1_question *question)
+{
+    struct sf_key key = sf_test_cache_key(number);
+    struct sf_buffer record;
+
+    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
+    encode_stored(&record, version, "stored");
+    enum sf_status status =
+        sf_l1_confirm(l1, &key, sf_buffer_span(&record), last_access, question);
     sf_buffer_fini(&record);
     return status;
 }

@@ -42,6 +42,10 @@ enum sf_status sf_test_rotate(struct sf_l1 *l1, uint64_t number, uint64_t new_nu
 /* Puts a record as if it came from the store. */
 enum sf_status sf_test_fill(struct sf_l1 *l1, uint64_t number, uint64_t version, const char *text);
 
+/* The store has "stored" in this version, last used at `last_access`. */
+enum sf_status sf_test_confirm(struct sf_l1 *l1, uint64_t number, uint64_t version,
+                               sf_time last_access, const struct sf_l1_question *question);
+
 struct sf_test_seen {
     enum sf_status status;
     enum sf_record_kind kind;

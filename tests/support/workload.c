@@ -10,6 +10,8 @@
 
 #define TAKE 16u
 #define JUNK 20000u /* other sessions, more than fit */
+#define OTHERS_VERSION 5u
+#define OTHERS_VERSIONS 3u
 
 static void
 report(struct sf_workload *work, const char *what, unsigned session, uint64_t seen,
@@ -132,6 +134,21 @@ sf_workload_write(struct sf_workload *work, struct sf_l1 *l1, unsigned seed)
     sf_ops_fini(&ops);
 }
 
+/* A session that is here is compared with the store; what the store has is older, or the same. */
+static void
+check_one(struct sf_workload *work, struct sf_l1 *l1, unsigned session, struct sf_buffer *record)
+{
+    struct sf_key key = sf_test_cache_key(session);
+    struct sf_l1_question question;
+
+    sf_l1_ask(l1, &key, &question);
+    uint64_t stored = atomic_load(&work->stored[session]);
+    if (stored == 0)
+        return;
+    build_record(record, stored);
+    (void)!sf_l1_confirm(l1, &key, sf_buffer_span(record), SF_TEST_NOW, &question);
+}
+
 static void
 read_one(struct sf_workload *work, struct sf_l1 *l1, unsigned session, struct sf_buffer *record)
 {
@@ -178,6 +195,8 @@ sf_workload_read(struct sf_workload *work, struct sf_l1 *l1, unsigned seed)
     while (!atomic_load(&work->must_stop)) {
         read_one(work, l1, next_random(&seed) % SF_WORKLOAD_SESSIONS, &record);
         read_field(work, l1, next_random(&seed) % SF_WORKLOAD_SESSIONS);
+        if (next_random(&seed) % 16 == 0)
+            check_one(work, l1, next_random(&seed) % SF_WORKLOAD_SESSIONS, &record);
     }
     sf_buffer_fini(&record);
 }
@@ -220,6 +239,23 @@ sf_workload_keep(struct sf_workload *work, struct sf_l1 *l1, unsigned seed)
     sf_l1_dirty_fini(items, TAKE);
 }
 
+/* The store is asked again for one of the others, and says one thing or another. */
+static void
+ask_again(struct sf_l1 *l1, const struct sf_key *key, unsigned what, struct sf_buffer *record)
+{
+    struct sf_l1_question question;
+
+    sf_l1_ask(l1, key, &question);
+    if (what == 0) {
+        (void)!sf_l1_deny(l1, key, &question);
+    } else if (what == 1) {
+        sf_l1_postpone(l1, key, &question);
+    } else {
+        build_record(record, OTHERS_VERSION + what % OTHERS_VERSIONS);
+        (void)!sf_l1_confirm(l1, key, sf_buffer_span(record), SF_TEST_NOW + SF_MINUTE, &question);
+    }
+}
+
 void
 sf_workload_press(struct sf_workload *work, struct sf_l1 *l1, unsigned seed)
 {
@@ -232,11 +268,13 @@ sf_workload_press(struct sf_workload *work, struct sf_l1 *l1, unsigned seed)
         struct sf_record_head head = {.version = 0};
 
         if (sf_l1_get(l1, &key, &record, &view) == SF_OK) {
-            if (sf_record_head(&head, sf_buffer_span(&record)) != SF_OK || head.version != 5)
-                report(work, "another session's record", 1000, head.version, 5);
+            if (sf_record_head(&head, sf_buffer_span(&record)) != SF_OK ||
+                head.version - OTHERS_VERSION >= OTHERS_VERSIONS)
+                report(work, "another session's record", 1000, head.version, OTHERS_VERSION);
+            ask_again(l1, &key, next_random(&seed) % 8, &record);
             continue;
         }
-        build_record(&record, 5);
+        build_record(&record, OTHERS_VERSION);
         (void)!sf_l1_fill(l1, &key, sf_buffer_span(&record), SF_TEST_NOW + SF_MINUTE,
                           &view.vacancy);
         atomic_fetch_add(&work->fills, 1);

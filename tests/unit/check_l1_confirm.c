@@ -61,28 +61,11 @@ ask(uint64_t number)
     return question;
 }
 
-/* The store has "stored" in this version, last used at `last_access`. */
 static enum sf_status
 confirm(uint64_t number, uint64_t version, sf_time last_access,
         const struct sf_l1_question *question)
 {
-    struct sf_key key = sf_test_cache_key(number);
-    struct sf_field field = {sf_span_text("value"),
-                             {.type = SF_VALUE_STRING, .bytes = sf_span_text("stored")}};
-    struct sf_record_head head = {.kind = SF_RECORD_SESSION,
-                                  .version = version,
-                                  .created = SF_TEST_NOW,
-                                  .last_access = SF_TEST_NOW,
-                                  .idle_timeout = 30 * SF_MINUTE,
-                                  .field_count = 1};
-    struct sf_buffer record;
-
-    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
-    ck_assert_int_eq(sf_record_encode(&record, &head, &field, SF_RECORD_BYTES_MAX), SF_OK);
-    enum sf_status status =
-        sf_l1_confirm(cache.l1, &key, sf_buffer_span(&record), last_access, question);
-    sf_buffer_fini(&record);
-    return status;
+    return sf_test_confirm(cache.l1, number, version, last_access, question);
 }
 
 static enum sf_status

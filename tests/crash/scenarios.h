@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * scenarios.h - the operations of the cache that are killed at every instruction, and what must be
+ * there after each.
+ */
+#include "tests/support/test_cache.h"
+
+#define CACHE_BYTES SF_L1_BYTES_MIN
+
+struct scenario {
+    const char *name;
+    void (*prepare)(struct sf_l1 *l1);
+    bool (*operate)(struct sf_l1 *l1);                    /* true: done, and acknowledged */
+    const char *(*judge)(struct sf_l1 *l1, bool is_done); /* NULL: all is well */
+    void (*leave)(struct sf_l1 *l1); /* by a process that dies before it begins; NULL: nothing */
+};
+
+extern const struct scenario scenarios[];
+extern const size_t scenario_count;
+
+/* Ends the program when a scenario cannot be prepared. */
+void must(bool is_true, const char *what);
