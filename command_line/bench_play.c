@@ -95,14 +95,14 @@ work(struct sf_crowd_worker *worker)
                             .tally = worker->result,
                             .index = worker->index,
                             .workers = worker->count};
-    uint64_t begin = sf_clock_ns(), since = begin;
+    uint64_t begin = sf_clock_ns();
 
     sf_draw_init(&player.draw, worker->index);
     player.place = sf_draw_u64(&player.draw) % part->audience->sequence_count;
     if (part->per_second > 0)
         sf_pace_init(&player.pace, begin, part->per_second, worker->index, worker->count);
     for (uint64_t steps = 0; part->steps == 0 || steps < part->steps; steps++) {
-        since = part->per_second > 0 ? sf_pace_wait(&player.pace) : sf_clock_ns();
+        uint64_t since = part->per_second > 0 ? sf_pace_wait(&player.pace) : sf_clock_ns();
         if (part->steps == 0 && since - begin >= part->duration_ns)
             break;
         step(&player, since);
@@ -141,7 +141,7 @@ bench_play(const struct bench_part *part, struct bench_tally *tally_out)
     const struct sf_crowd crowd = {.count = part->workers,
                                    .prepare = prepare,
                                    .work = work,
-                                   .context = (void *)(uintptr_t)part,
+                                   .context = part,
                                    .result_bytes = sizeof(struct bench_tally)};
     struct bench_tally *tallies = calloc(part->workers, sizeof *tallies);
 

@@ -51,10 +51,10 @@ bool bench_play(const struct bench_part *part, struct bench_tally *tally_out);
 
 /* Makes `count` sessions, each creation timed in tally_out->change_times; zipf 0.99. false: told. */
 bool bench_audience_init(struct bench_audience *audience, const struct bench_stage *stage,
-                         const struct bench_door_ops *door, uint32_t count, uint32_t bytes,
+                         const struct bench_door_ops *ops, uint32_t count, uint32_t bytes,
                          struct bench_tally *tally_out);
 void bench_audience_fini(struct bench_audience *audience);
 
 /* The sum of all counters, as a process sees it that was not there before; -1: a session is not right. */
 int64_t bench_audience_sum(const struct bench_audience *audience, const struct bench_stage *stage,
-                           const struct bench_door_ops *door, uint32_t bytes);
+                           const struct bench_door_ops *ops, uint32_t bytes);

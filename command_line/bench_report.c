@@ -86,12 +86,12 @@ bench_report_expect(struct bench_report *report, const char *name, int64_t expec
 }
 
 static void
-print_facts(const json_t *facts)
+print_facts(json_t *facts)
 {
     const char *name;
-    json_t *value, *mutable = json_incref((json_t *)(uintptr_t)facts);
+    json_t *value;
 
-    json_object_foreach(mutable, name, value) {
+    json_object_foreach(facts, name, value) {
         json_t *expected = json_object_get(value, "expected");
         if (expected != NULL)
             printf("  %s: %" JSON_INTEGER_FORMAT ", expected %" JSON_INTEGER_FORMAT "\n", name,
@@ -102,7 +102,6 @@ print_facts(const json_t *facts)
         else
             printf("  %s: %" JSON_INTEGER_FORMAT "\n", name, json_integer_value(value));
     }
-    json_decref(mutable);
 }
 
 void

@@ -79,10 +79,10 @@ write_config(const struct bench_stage *stage, const char *path)
 static void
 become_daemon(const struct bench_stage *stage, const char *config, const char *log, pid_t parent)
 {
-    char *const as_root[] = {(char *)(uintptr_t)stage->daemon, (char *)(uintptr_t)"--config",
-                             (char *)(uintptr_t)config,        (char *)(uintptr_t)"--user",
-                             (char *)(uintptr_t)"root",        NULL};
-    char *const as_user[] = {as_root[0], as_root[1], as_root[2], NULL};
+    char config_word[] = "--config", user_word[] = "--user", root[] = "root";
+    char *program = strdup(stage->daemon), *file = strdup(config);
+    char *const as_root[] = {program, config_word, file, user_word, root, NULL};
+    char *const as_user[] = {program, config_word, file, NULL};
     int output = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
     setpgid(0, 0);
@@ -256,23 +256,23 @@ read_number(pid_t process, const char *file, const char *name, uint64_t *number_
     return is_found;
 }
 
-/* Fields 14 and 15 of stat: time in user and in system mode, in ticks. */
+/* Fields 14 and 15 of stat: time in user and in system mode, in ticks. The second is a name in (). */
 static bool
 read_cpu(pid_t process, uint64_t *cpu_ms_out)
 {
     char path[64], line[1024] = "";
-    unsigned long long user = 0, system = 0;
 
     snprintf(path, sizeof path, "/proc/%d/stat", (int)process);
     FILE *stream = fopen(path, "r");
     if (stream == NULL)
         return false;
-    char *name_end = fgets(line, sizeof line, stream) != NULL ? strrchr(line, ')') : NULL;
+    char *at = fgets(line, sizeof line, stream) != NULL ? strrchr(line, ')') : NULL;
     fclose(stream);
-    if (name_end == NULL ||
-        sscanf(name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
-               &system) != 2)
+    for (int field = 2; field < 14 && at != NULL; field++)
+        at = strchr(at + 1, ' ');
+    if (at == NULL)
         return false;
+    uint64_t user = strtoull(at, &at, 10), system = strtoull(at, NULL, 10);
     *cpu_ms_out = (user + system) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
     return true;
 }

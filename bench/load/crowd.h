@@ -14,7 +14,7 @@
 #include "common/base/status.h"
 
 struct sf_crowd_worker {
-    void *context; /* the caller's, the same for all */
+    const void *context; /* the caller's, the same for all */
     unsigned index, count;
     void *state;   /* prepare's, for work */
     void *result;  /* zeroed */
@@ -28,7 +28,7 @@ struct sf_crowd {
     unsigned count;
     sf_crowd_step_fn *prepare; /* may be NULL */
     sf_crowd_step_fn *work;
-    void *context;
+    const void *context;
     size_t result_bytes;
 };
 

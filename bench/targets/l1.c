@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ours, through the public interface: sf_l1_get and sf_l1_apply. A session is a record of `bytes` with
+ * Ours, through the public interface: sf_l1_get, sf_l1_get_field and sf_l1_apply. A session is a record of `bytes` with
  * two fields, the counter and the value. No daemon: what is changed stays dirty, as with a store that
  * is slow.
  */
@@ -216,21 +216,20 @@ l1_change(struct target_worker *worker, uint32_t session)
 static enum target_answer
 l1_field(struct target_worker *worker, uint32_t session, int64_t *n_out)
 {
-    struct target_found found;
-    struct sf_value value;
-    enum target_answer answer = l1_read(worker, session, &found);
+    struct sf_key key = target_key(session);
+    struct sf_l1_field field;
+    enum sf_status status =
+        sf_l1_get_field(worker->l1, &key, sf_span_text("n"), NULL, 0, &field);
 
-    if (answer != TARGET_DONE)
-        return answer;
-    if (sf_record_find(&value, sf_buffer_span(&worker->record), sf_span_text("n")) != SF_OK)
-        return TARGET_WRONG;
-    *n_out = value.integer;
-    return TARGET_DONE;
+    if (status != SF_OK)
+        return status == SF_NOT_FOUND && !field.is_here ? TARGET_LOST : TARGET_WRONG;
+    *n_out = field.integer;
+    return field.type == SF_VALUE_INTEGER ? TARGET_DONE : TARGET_WRONG;
 }
 
 const struct target_ops target_l1 = {
     .name = "session-fast",
-    .what = "our shared-memory cache: sf_l1_get, sf_l1_apply",
+    .what = "our shared-memory cache",
     .counts_exactly = true,
     .open = l1_open,
     .close = l1_close,

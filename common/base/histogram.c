@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 #define STEPS_LOG2 5 /* buckets to a doubling */
-#define STEPS (1u << STEPS_LOG2)
+#define STEPS ((size_t)1 << STEPS_LOG2)
 
 _Static_assert(SF_HISTOGRAM_BUCKETS % STEPS == 0, "whole doublings");
 

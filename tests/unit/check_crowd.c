@@ -39,11 +39,9 @@ struct result {
 static bool
 prepare(struct sf_crowd_worker *worker)
 {
-    struct scene *seen = worker->context;
-
-    atomic_fetch_add(&seen->prepared, 1);
-    worker->state = seen;
-    return worker->index != seen->trouble;
+    atomic_fetch_add(&scene->prepared, 1);
+    worker->state = scene;
+    return worker->context == scene && worker->index != scene->trouble;
 }
 
 static bool
@@ -66,6 +64,7 @@ work_badly(struct sf_crowd_worker *worker)
 static bool
 die(struct sf_crowd_worker *worker)
 {
+    worker->state = scene;
     if (worker->index == scene->trouble)
         raise(SIGKILL);
     return true;
@@ -126,6 +125,8 @@ START_TEST(test_a_killed_process_is_told_and_holds_nobody)
     scene->trouble = WORKERS - 1;
     ck_assert_int_eq(run(false, NULL, die, results), SF_UNAVAILABLE);
     ck_assert_int_eq(run(false, die, work, results), SF_UNAVAILABLE);
+    scene->trouble = WORKERS;
+    ck_assert_int_eq(run(false, die, work, results), SF_OK);
 }
 END_TEST
 
