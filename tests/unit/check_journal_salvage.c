@@ -253,9 +253,9 @@ END_TEST
 START_TEST(test_flipped_bit_of_the_database_costs_nothing)
 {
     for (size_t at = 0; at < database.size; at += at < 128 ? 1 : 31 * SAMPLE) {
-        database.bytes[at] ^= 1u << (at % 8);
+        database.bytes[at] ^= (unsigned char)(1u << (at % 8));
         open_damaged(database.size, log_file.size);
-        database.bytes[at] ^= 1u << (at % 8);
+        database.bytes[at] ^= (unsigned char)(1u << (at % 8));
         ck_assert_uint_eq(count_there(), ROWS);
         sf_journal_close(journal);
     }
