@@ -42,7 +42,8 @@ if FULL:
                    for sessions in (10000, 100000, 1000000) for size in (512, 1024, 4096)]
 
 SCENARIOS = ["read_heavy", "stable_data", "users", "balanced", "periodic", "write_heavy", "every_request", "lifecycle",
-             "page_views", "concurrent", "one_session", "clients", "rate", "batch", "memory"]
+             "page_views", "concurrent", "one_session", "clients", "rate", "batch", "journal",
+             "memory"]
 
 # Instructions in these functions and all they call: name, workload, toggled function.
 HITS = [("read of 1 KiB, whole copy", "100/0", "sf_l1_get"),

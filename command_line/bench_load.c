@@ -14,6 +14,7 @@
 #define CLIENT_READ_PERCENT 90
 #define BATCH_CHANGES 2000
 #define BATCH_RATE 1000
+#define JOURNAL_DURATION (2 * SF_SECOND)
 #define NS_PER_MS 1000000u
 
 static uint32_t
@@ -228,4 +229,55 @@ bench_play_batch(const struct bench_scenario *scenario, const struct bench_reque
                             100 - 100.0 * (double)batched.usage.write_calls /
                                       (double)through.usage.write_calls);
     return true;
+}
+
+/* ---- the journal ---- */
+
+/* `writers` at once, each waiting for the disk before its next change. */
+static bool
+play_journal(const struct bench_request *request, const struct bench_audience *audience,
+             const struct bench_stage *stage, unsigned writers, struct bench_report *report)
+{
+    static struct bench_tally tally;
+    uint64_t before = 0, after = 0;
+    char name[64];
+    const struct bench_part part = {
+        .stage = stage,
+        .door = &bench_door_front,
+        .audience = audience,
+        .bytes = or_else(request->bytes, BYTES),
+        .workers = writers,
+        .duration_ns = or_else((uint64_t)request->duration, JOURNAL_DURATION) * (uint64_t)NS_PER_MS,
+    };
+    bool is_known = bench_stage_number(stage, "journal_commits", &before);
+
+    if (!bench_play(&part, &tally))
+        return false;
+    snprintf(name, sizeof name, "%u writers", writers);
+    bench_report_tally(report, name, &tally);
+    if (is_known && bench_stage_number(stage, "journal_commits", &after) && after > before) {
+        snprintf(name, sizeof name, "%u writers: changes in a commit", writers);
+        bench_report_number(report, name, (double)tally.changes / (double)(after - before));
+    }
+    return true;
+}
+
+bool
+bench_play_journal(const struct bench_scenario *scenario, const struct bench_request *request,
+                   struct bench_report *report)
+{
+    static const unsigned writers[] = {1, 8, 64};
+    static struct bench_tally tally;
+    struct bench_stage stage = *request->stage;
+    struct bench_audience audience;
+    bool is_well = bench_audience_init(&audience, &stage, &bench_door_front,
+                                       or_else(request->sessions, SESSIONS),
+                                       or_else(request->bytes, BYTES), &tally);
+
+    (void)scenario;
+    stage.config.durability = SF_DURABILITY_JOURNAL;
+    for (size_t i = 0; i < sizeof writers / sizeof writers[0] && is_well; i++)
+        is_well = play_journal(request, &audience, &stage, writers[i], report);
+    bench_audience_fini(&audience);
+    return is_well;
 }

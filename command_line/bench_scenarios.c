@@ -37,6 +37,8 @@ const struct bench_scenario bench_scenarios[] = {
      .play = bench_play_rate},
     {.name = "batch", .help = "writes to the disk, batched against one for each change",
      .play = bench_play_batch},
+    {.name = "journal", .help = "changes that are on disk when acknowledged: 1, 8 and 64 writers",
+     .play = bench_play_journal},
     {.name = "memory", .help = "how many sessions fit, and the bytes of each",
      .play = bench_play_memory, .needs_no_daemon = true},
     {.name = NULL},

@@ -47,5 +47,7 @@ bool bench_play_rate(const struct bench_scenario *scenario, const struct bench_r
                      struct bench_report *report);
 bool bench_play_batch(const struct bench_scenario *scenario, const struct bench_request *request,
                       struct bench_report *report);
+bool bench_play_journal(const struct bench_scenario *scenario, const struct bench_request *request,
+                        struct bench_report *report);
 bool bench_play_memory(const struct bench_scenario *scenario, const struct bench_request *request,
                        struct bench_report *report);

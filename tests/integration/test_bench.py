@@ -95,6 +95,16 @@ def test_batches_write_less_than_one_write_for_each_change(bench):
     assert facts["transactions_saved_percent"] > 0
 
 
+def test_what_the_journal_confirms_has_been_committed(bench):
+    result = bench("journal", "--seconds", "1", "--sessions", "500")
+    assert result["right"]
+    for writers in (1, 8, 64):
+        assert rows(result, "change", f"{writers} writers")[0]["count"] > 0
+        assert result["facts"][f"{writers} writers: changes in a commit"] > 0
+    # A commit holds one change at most of a writer that waits for it.
+    assert result["facts"]["1 writers: changes in a commit"] <= 1.5
+
+
 def test_clients(bench):
     result = bench("clients", "--seconds", "1", "--sessions", "500")
     assert result["right"]
