@@ -117,8 +117,11 @@ listener.bind(folder + "/daemon.sock")
 listener.listen()
 while True:
     client = listener.accept()[0]
-    while client.recv(1000):
-        client.sendall(b"+PONG\\r\\n")
+    try:
+        while client.recv(1000):
+            client.sendall(b"+PONG\\r\\n")
+    except OSError:
+        pass  # who asked has gone
 """
 
 
