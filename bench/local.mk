@@ -73,3 +73,9 @@ bench_bench_l1_LDADD = libsession.la -lm
 # Wants a running session-fastd: see the head of the file.
 EXTRA_PROGRAMS += %D%/bench_journal
 bench_bench_journal_LDADD = libsession.la
+
+# What stays when the cache is full: by the clock of the program, so it says the same on any machine.
+EXTRA_PROGRAMS += %D%/bench_evict
+bench_bench_evict_LDADD = libload.la libsession.la -lm
+bench_bench_evict_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=sf_clock_wall -Wl,--wrap=sf_clock_steady -Wl,--wrap=sf_l1_rank

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/cache/l1_worth.h"
 
-#define STEP_SECONDS 64u
+#define STEP_SECONDS 128u
 #define PARTS 256u /* of a step */
 
 enum sf_l1_worth

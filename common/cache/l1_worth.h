@@ -6,10 +6,10 @@
  * was asked for. Told by words that lie beside the record, so that a sample of many needs no block.
  *
  * Readers leave no trace but the last access, at most once a second: so that is what is counted. A
- * frequency is a logarithm, four steps for a factor of two, of the accesses in about four minutes,
- * each worth half as much as one that many minutes later: 0 is one access, 4 are two, 31 are 215,
- * which takes one every second or two. It loses a step in 64 seconds, by nothing but the time that
- * has passed.
+ * frequency is a logarithm, four steps for a factor of two, of the accesses so far, each worth half as
+ * much as one that came eight and a half minutes later: 0 is one access, 4 are two, 31 are 215, which
+ * takes one every three seconds. It loses a step in 128 seconds, by nothing but the time that has
+ * passed. docs/decisions/0012-what-stays-in-the-cache.md has measured it.
  */
 #include "common/cache/l1_layout.h"
 #include "common/session/record.h"

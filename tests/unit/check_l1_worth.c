@@ -38,13 +38,13 @@ frequency_of_period(uint32_t period)
 
 START_TEST(test_frequency_tells_how_often_a_session_comes)
 {
-    static const uint32_t periods[] = {1, 5, 20, 60, 180};
+    static const uint32_t periods[] = {1, 10, 30, 90, 300};
 
     ck_assert_uint_ge(frequency_of_period(1), 28);
     for (size_t i = 1; i < sizeof(periods) / sizeof(periods[0]); i++)
         ck_assert_uint_lt(frequency_of_period(periods[i]), frequency_of_period(periods[i - 1]));
-    ck_assert_uint_ge(frequency_of_period(60), 9);
-    ck_assert_uint_le(frequency_of_period(60), 13);
+    ck_assert_uint_ge(frequency_of_period(60), 13);
+    ck_assert_uint_le(frequency_of_period(60), 16);
     ck_assert_uint_le(frequency_of_period(1800), 5);
 }
 END_TEST
@@ -57,11 +57,11 @@ END_TEST
 
 START_TEST(test_frequency_is_forgotten_with_time_alone)
 {
-    ck_assert_uint_eq(sf_l1_frequency_now(31, 63), 31);
-    ck_assert_uint_eq(sf_l1_frequency_now(31, 64), 30);
-    ck_assert_uint_eq(sf_l1_frequency_now(31, 3600), 0);
+    ck_assert_uint_eq(sf_l1_frequency_now(31, 127), 31);
+    ck_assert_uint_eq(sf_l1_frequency_now(31, 128), 30);
+    ck_assert_uint_eq(sf_l1_frequency_now(31, 3968), 0);
     ck_assert_uint_eq(sf_l1_frequency_now(0, UINT32_MAX), 0);
-    ck_assert_uint_eq(sf_l1_frequency_next(31, UINT32_MAX - 64, 0), 4);
+    ck_assert_uint_eq(sf_l1_frequency_next(31, UINT32_MAX - 128, 0), 4);
 }
 END_TEST
 
@@ -102,7 +102,7 @@ END_TEST
 
 START_TEST(test_frequent_once_is_worth_less_than_frequent_now)
 {
-    ck_assert_uint_lt(rank(SF_L1_ANONYMOUS, 31, 8000, false), rank(SF_L1_ANONYMOUS, 4, 9999, false));
+    ck_assert_uint_lt(rank(SF_L1_ANONYMOUS, 31, 6000, false), rank(SF_L1_ANONYMOUS, 4, 9999, false));
 }
 END_TEST
 
