@@ -24,6 +24,7 @@ EXTRA_DIST += \
 	%D%/harness/daemon.py \
 	%D%/harness/demo.py \
 	%D%/harness/httpd.py \
+	%D%/harness/ledger.py \
 	%D%/harness/load.py \
 	%D%/harness/processes.py \
 	%D%/harness/servers.py \
@@ -44,10 +45,12 @@ EXTRA_DIST += \
 	%D%/test_demo.py \
 	%D%/test_identities.py \
 	%D%/test_joined_headers.py \
+	%D%/test_journal.py \
 	%D%/test_mod_session_options.py \
 	%D%/test_nothing_for_nothing.py \
 	%D%/test_other_modules.py \
 	%D%/test_outages.py \
+	%D%/test_power_loss.py \
 	%D%/test_redirects.py \
 	%D%/test_require.py \
 	%D%/test_restarts.py \

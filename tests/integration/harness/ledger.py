@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients that change sessions at the daemon's socket, and what was acknowledged to them."""
+import secrets
+import threading
+import time
+
+from .daemon import Daemon, DaemonError
+
+
+class Writer:
+    """One session, counted up again and again; a change counts when its answer has come."""
+
+    def __init__(self, ledger):
+        self.ledger = ledger
+        self.key = secrets.token_hex(16)
+        self.version = 0     # acknowledged
+        self.count = 0
+        self.findings = []
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self):
+        while not self.ledger.must_stop.is_set():
+            try:
+                with Daemon(self.ledger.socket, 5.0) as client:
+                    while not self.ledger.must_stop.is_set():
+                        self.change(client)
+            except (OSError, AssertionError, DaemonError):
+                time.sleep(0.005)
+
+    def change(self, client):
+        words = [self.key] if self.version else ["-", "NEWKEY", self.key, "CREATE"]
+        _, version, flags = client.call("SESSION.APPLY", *words, self.ledger.durability, "OPS", "SET", "text", "x" * 500,
+                                        "INCREMENT", "count", 1)
+        if version <= self.version:
+            self.findings.append(f"version {version} after {self.version} ({flags})")
+        self.version = version
+        self.count += 1
+
+
+class Ledger:
+    def __init__(self, socket, durability, writers=8):
+        self.socket = socket
+        self.durability = durability
+        self.must_stop = threading.Event()
+        self.writers = [Writer(self) for _ in range(writers)]
+
+    def __enter__(self):
+        for writer in self.writers:
+            writer.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.must_stop.set()
+        for writer in self.writers:
+            writer.thread.join(20)
+            assert not writer.thread.is_alive()
+
+    @property
+    def acknowledged(self):
+        return sum(writer.count for writer in self.writers)
+
+    def check(self, client):
+        """Whatever was acknowledged is there. A first answer that was lost leaves a session that its writer cannot make."""
+        for writer in self.writers:
+            assert not writer.findings, writer.findings
+            if writer.version:
+                found = client.pairs("SESSION.GET", writer.key)
+                assert found, f"a session is gone that had version {writer.version}"
+                assert found["@version"] >= writer.version, f"{found['@version']} of {writer.version}"
+                assert found["count"] == found["@version"] and found["text"] == "x" * 500

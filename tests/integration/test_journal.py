@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Class journal under load: whatever dies, and whatever memory is lost with it, what was acknowledged is there."""
+import random
+import sqlite3
+import time
+
+import pytest
+
+from harness.alone import Alone
+from harness.ledger import Ledger
+from harness.waiting import wait_until
+
+
+@pytest.fixture
+def alone():
+    daemons = []
+
+    def make(*arguments, **options):
+        daemons.append(Alone(*arguments, **options))
+        return daemons[-1]
+
+    yield make
+    for one in daemons:
+        one.clean_up()
+
+
+def journal_files(daemon):
+    return [path.name for path in daemon.folder.glob("journal-*")]
+
+
+def start_again(daemon, loses_cache):
+    if loses_cache:
+        daemon.folder.joinpath("l1.cache").unlink()
+    daemon.start()
+
+
+@pytest.mark.parametrize("loses_cache", [True, False], ids=["cache lost", "cache kept"])
+def test_kill_at_random_moments(alone, loses_cache):
+    """With the cache goes all memory: only what is in files is left, as after the death of all processes and a reboot."""
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    moments = random.Random(seed)
+    daemon = alone().start()
+    with Ledger(daemon.socket, "JOURNAL") as ledger:
+        for _ in range(12):
+            time.sleep(moments.uniform(0.02, 0.5))
+            daemon.kill()
+            start_again(daemon, loses_cache)
+        before = ledger.acknowledged
+        wait_until(lambda: ledger.acknowledged > before + 20, "the writers to go on", 20)
+    with daemon.client() as client:
+        ledger.check(client)
+    assert ledger.acknowledged > 100
+    assert daemon.stop() == 0
+    assert journal_files(daemon) == []
+
+
+def test_kill_while_the_store_is_away(alone):
+    """Then the journal is all there is: it says so, it has everything, and the store gets it when it is back."""
+    daemon = alone("SessionFastStopTimeout 1s").start()
+    with daemon.client() as client:
+        client.call("SESSION.APPLY", "-", "NEWKEY", "0" * 31 + "1", "CREATE", "STORE", "OPS", "SET", "a", "1")
+    other = sqlite3.connect(daemon.database, isolation_level=None, timeout=5, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    with Ledger(daemon.socket, "JOURNAL") as ledger:
+        wait_until(lambda: ledger.acknowledged > 200, "changes that the store does not have", 20)
+        daemon.kill()
+        start_again(daemon, True)
+        assert daemon.status()["journal_orphans"] == len(ledger.writers)
+        other.execute("ROLLBACK")
+        other.close()
+        before = ledger.acknowledged
+        wait_until(lambda: ledger.acknowledged > before + 50, "the writers to go on", 20)
+    wait_until(lambda: daemon.status()["journal_orphans"] == 0, "the journal to be drained", 20)
+    with daemon.client() as client:
+        ledger.check(client)
+        client.call("SESSION.FLUSH")
+    stored = sqlite3.connect(daemon.database).execute("SELECT count(*) FROM session").fetchone()[0]
+    assert stored == len(ledger.writers) + 1
+
+
+def test_store_down_and_up_under_load(alone):
+    daemon = alone("SessionFastFlushDelay 100ms").start()
+    with daemon.client() as client:
+        client.call("SESSION.APPLY", "-", "NEWKEY", "0" * 31 + "1", "CREATE", "STORE", "OPS", "SET", "a", "1")
+    with Ledger(daemon.socket, "JOURNAL") as ledger:
+        for _ in range(3):
+            other = sqlite3.connect(daemon.database, isolation_level=None, timeout=5)
+            other.execute("BEGIN EXCLUSIVE")
+            before = ledger.acknowledged
+            wait_until(lambda: ledger.acknowledged > before + 100, "the journal to go on alone", 20)
+            other.execute("ROLLBACK")
+            other.close()
+            time.sleep(0.1)
+    with daemon.client() as client:
+        assert client.call("SESSION.FLUSH", "WAIT", 20000) == "OK"
+        ledger.check(client)
+    assert daemon.status()["journal_sessions"] == 0
+    daemon.kill()
+    start_again(daemon, True)
+    with daemon.client() as client:
+        ledger.check(client)
+
+
+def test_journal_that_cannot_be_written_is_told_and_comes_back(alone):
+    """Somebody takes the folder's place away: no file can be made there, and the one that is there has gone."""
+    daemon = alone().start()
+    with daemon.client() as client:
+        key = "0" * 31 + "2"
+        assert "journalled" in client.call("SESSION.APPLY", "-", "NEWKEY", key, "CREATE", "JOURNAL", "OPS", "SET", "a", "1")[2]
+        for path in daemon.folder.glob("journal-*"):
+            path.unlink()
+        for number in range(1, 200):
+            daemon.folder.joinpath(f"journal-{number:08d}.db").mkdir()
+        with pytest.raises(Exception, match="UNCERTAIN"):
+            client.call("SESSION.APPLY", key, "JOURNAL", "OPS", "SET", "a", "2")
+        assert daemon.status()["journal_state"] == "down"
+        assert client.call("SESSION.APPLY", key, "OPS", "SET", "a", "3")[2] == "changed"
+        for number in range(1, 200):
+            daemon.folder.joinpath(f"journal-{number:08d}.db").rmdir()
+
+        def confirmed():
+            try:
+                return "journalled" in client.call("SESSION.APPLY", key, "JOURNAL", "OPS", "SET", "b", "4")[2]
+            except Exception:
+                return False
+        wait_until(confirmed, "the journal to be used again", 20)
+    assert daemon.status()["journal_state"] == "up"
+    for line in ("SF0211", "SF0212", "SF0213"):
+        assert daemon.log_text().count(line) == 1, daemon.log_text()
+    daemon.kill()
+    start_again(daemon, True)
+    with daemon.client() as client:
+        found = client.pairs("SESSION.GET", key)
+        assert (found["a"], found["b"]) == ("3", "4")

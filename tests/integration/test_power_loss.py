@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Power loss for real: a file system of its own is cut off under load, so that nothing that was not synced is left.
+
+ext4 on a loop device; EXT4_IOC_SHUTDOWN without a flush of its log does what pulling the plug does to a disk without a
+cache of its own.
+"""
+import fcntl
+import os
+import random
+import struct
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.alone import Alone
+from harness.ledger import Ledger
+from harness.waiting import wait_until
+
+SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32)
+NO_LOG_FLUSH = 2
+
+
+class Disk:
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="sf-disk-"))
+        self.image = self.folder / "image"
+        self.mounted = self.folder / "mounted"
+        self.mounted.mkdir()
+
+    def make(self):
+        with self.image.open("wb") as image:
+            image.truncate(128 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-F", self.image], check=True, timeout=60)
+        self.mount()
+        self.mounted.chmod(0o750)
+
+    def mount(self):
+        done = subprocess.run(["mount", "-o", "loop", self.image, self.mounted], capture_output=True, text=True, timeout=60)
+        if done.returncode:
+            pytest.skip(f"no loop devices here: {done.stderr.strip()}")
+
+    def cut_power(self):
+        opened = os.open(self.mounted, os.O_RDONLY)
+        fcntl.ioctl(opened, SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
+        os.close(opened)
+
+    def unmount(self):
+        subprocess.run(["umount", self.mounted], check=True, timeout=60)
+
+    def clean_up(self):
+        subprocess.run(["umount", "-l", self.mounted], capture_output=True, timeout=60)
+        self.image.unlink(missing_ok=True)
+        self.mounted.rmdir()
+        self.folder.rmdir()
+
+
+@pytest.fixture
+def disk(as_root):
+    made = Disk()
+    try:
+        made.make()
+        yield made
+    finally:
+        made.clean_up()
+
+
+@pytest.fixture
+def daemon(disk):
+    one = Alone(f"SessionFastStateDirectory {disk.mounted}\nSessionFastFlushDelay 300ms")
+    yield one
+    one.clean_up()
+
+
+@pytest.mark.parametrize("durability", ["JOURNAL", "STORE"])
+def test_what_was_acknowledged_survives(disk, daemon, durability):
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    moments = random.Random(seed)
+    daemon.start()
+    total = 0
+    for _ in range(4):
+        with Ledger(daemon.socket, durability) as ledger:
+            wait_until(lambda: ledger.acknowledged > 50, "the writers to begin", 20)
+            time.sleep(moments.uniform(0.0, 0.8))
+            disk.cut_power()
+            daemon.kill()
+        disk.unmount()
+        disk.mount()
+        daemon.folder.joinpath("l1.cache").unlink()
+        daemon.start()
+        with daemon.client() as client:
+            ledger.check(client)
+        assert "SF0215" not in daemon.log_text()  # torn, not damaged
+        total += ledger.acknowledged
+    print(total, "changes acknowledged")
+    daemon.stop()
