@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session_daemon/call.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
 
@@ -144,14 +145,32 @@ call_wait_for_journal(struct call *call, const struct stored_mark *marks, size_t
     resume(call, &(struct answer){.status = SF_UNAVAILABLE});
 }
 
-void
-call_wait_for_store(struct call *call, const struct stored_mark *marks, size_t count, sf_time wait,
-                    call_resume_fn *resume)
+static void
+begin_store_wait(struct call *call, call_resume_fn *resume)
 {
-    begin_wait_for_marks(call, marks, count, wait, resume);
     struct answer answer;
     if (store_waits_begin(call->daemon, call->connection, &answer))
         return;
     begin_wait(call, NULL);
     resume(call, &answer);
+}
+
+void
+call_wait_for_store(struct call *call, const struct stored_mark *marks, size_t count, sf_time wait,
+                    call_resume_fn *resume)
+{
+    begin_wait_for_marks(call, marks, count, wait, resume);
+    begin_store_wait(call, resume);
+}
+
+void
+call_wait_for_room(struct call *call, sf_time wait, call_resume_fn *resume)
+{
+    struct journaler *journaler = &call->daemon->journaler;
+    begin_wait_for_marks(call, NULL, 0, wait, resume);
+    call->connection->waiting.is_for_room = true;
+    call->connection->waiting.passes = atomic_load_explicit(&journaler->spill.passes, memory_order_relaxed);
+    call->connection->waiting.spill_failures = atomic_load_explicit(&journaler->spill.failures, memory_order_relaxed);
+    journaler_make_room(journaler);
+    begin_store_wait(call, resume);
 }

@@ -363,7 +363,7 @@ after_no_room(struct call *call, const struct request *request)
     enum apply_phase *phase = &call->connection->phase;
     if (*phase < APPLY_MADE_ROOM) {
         *phase = APPLY_MADE_ROOM;
-        call_wait_for_store(call, NULL, 0, CALL_STORE_WAIT, written_out);
+        call_wait_for_room(call, CALL_STORE_WAIT, written_out);
     } else if (!request->has_key) {
         write_now(call, request, NULL);
     } else if (sf_l1_drop(call->daemon->l1, &request->key) == SF_CONFLICT) {

@@ -104,7 +104,7 @@ add_writer(struct entries *entries, struct writer *writer)
 }
 
 static void
-add_journal(struct entries *entries, const struct sf_journal_state *journal)
+add_journal(struct entries *entries, const struct sf_journal_state *journal, const struct sf_spill *spill)
 {
     add_text(entries, "journal_state", journal->is_up ? "up" : "down");
     add_text(entries, "journal_error", journal->error);
@@ -112,11 +112,15 @@ add_journal(struct entries *entries, const struct sf_journal_state *journal)
     add_number(entries, "journal_bytes", journal->bytes);
     add_number(entries, "journal_sessions", journal->sessions);
     add_number(entries, "journal_orphans", journal->orphans);
+    add_number(entries, "journal_refused", journal->refused);
     add_number(entries, "journal_commits", journal->commits);
     add_number(entries, "journal_rows", journal->rows);
     add_number(entries, "journal_failures", journal->failures);
     add_number(entries, "journal_damaged", journal->damaged);
     add_number(entries, "journal_salvaged", journal->salvaged);
+    add_number(entries, "spill_moved", atomic_load_explicit(&spill->moved, memory_order_relaxed));
+    add_number(entries, "spill_dirty_percent",
+               (uint64_t)atomic_load_explicit(&spill->share, memory_order_relaxed));
 }
 
 static void
@@ -163,7 +167,7 @@ reply_status(struct call *call, const struct sf_l1_usage *usage)
     add_text(&entries, "store_error", error.text);
     add_writer(&entries, &daemon->writer);
     sf_journal_state(daemon->journaler.journal, &journal);
-    add_journal(&entries, &journal);
+    add_journal(&entries, &journal, &daemon->journaler.spill);
     add_cache(&entries, usage);
     add_counters(&entries, daemon->l1);
     reply_entries(call, &entries);

@@ -52,6 +52,8 @@ struct waiting {
     bool is_for_store;                 /* for what follows; `link` is in server.store_waiters */
     struct stored_mark marks[CONNECTION_MARKS_MAX];
     size_t mark_count;                 /* 0: everything */
+    bool is_for_room;                  /* the journal may make it, too */
+    uint64_t passes, spill_failures;   /* of the spill when the wait began */
     sf_time until;                     /* steady clock */
     uint64_t changes, failures;        /* of L1 and of the batch writer when the wait began */
 };

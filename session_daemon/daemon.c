@@ -86,11 +86,12 @@ start_threads(struct daemon *daemon, struct sf_error *error)
     enum sf_status status = worker_start(&daemon->loader.worker, daemon);
     if (status == SF_OK)
         status = worker_start(&daemon->usage.worker, daemon);
-    if (status == SF_OK)
-        status = journaler_start(&daemon->journaler, daemon);
     if (status != SF_OK)
         return sf_error_set(error, status, "cannot start threads: %s", sf_status_text(status));
-    return writer_start(&daemon->writer, daemon, error);
+    status = writer_start(&daemon->writer, daemon, error);
+    if (status == SF_OK && journaler_start(&daemon->journaler, daemon) != SF_OK)
+        status = sf_error_set(error, SF_UNAVAILABLE, "cannot start the journal's thread");
+    return status;
 }
 
 /*

@@ -8,7 +8,7 @@
  *   loader thread   the store's load and scan
  *   usage thread    walks through L1 for status
  *   writer thread   the store's write and sweep, what the journal owes the store, repair of L1
- *   journal thread  commits to the journal
+ *   journal thread  commits to the journal; moves there what L1 has no room for
  *
  * L1 is used by all of them: it takes several threads at once.
  */

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session_daemon/journaler.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "session_daemon/daemon.h"
 
+#define STORE_FIRST ((sf_time)250) /* it may make room, too */
+#define BEHIND_AFTER (2 * SF_SECOND) /* over the time that a change may wait */
 #define GROUP_MAX 512 /* marks in one transaction; the rest is the next one */
 
 /* What one client waits for. Goes on without him if he cannot wait any longer. */
@@ -69,6 +72,51 @@ commit_all(struct journaler *journaler, struct group *group, struct daemon *daem
     task_queue_push_all(&daemon->server.done, first);
 }
 
+/* The store takes nothing, or not what has waited for longer than it should. */
+static bool
+store_is_behind(struct daemon *daemon)
+{
+    struct sf_batch_writer_state state;
+    sf_batch_writer_state(daemon->writer.batch, &state);
+    sf_time last = state.last_flush == 0 ? daemon->started : state.last_flush;
+    bool is_late = sf_clock_wall() - last > daemon->config.flush_delay + BEHIND_AFTER;
+    return !state.is_up || (is_late && sf_l1_changes(daemon->l1) > state.stored_changes);
+}
+
+/* true: somebody needs room, and the store has not made any. */
+static bool
+must_make_room(struct journaler *journaler, bool is_behind, sf_time now)
+{
+    int64_t wanted = atomic_load_explicit(&journaler->room_wanted, memory_order_relaxed);
+    if (wanted == 0 || (!is_behind && now < wanted + STORE_FIRST))
+        return false;
+    atomic_store_explicit(&journaler->room_wanted, 0, memory_order_relaxed);
+    return true;
+}
+
+static uint64_t
+ended_passes(struct sf_spill *spill)
+{
+    return atomic_load_explicit(&spill->passes, memory_order_relaxed)
+         + atomic_load_explicit(&spill->failures, memory_order_relaxed);
+}
+
+static sf_time
+step_spill(struct journaler *journaler, struct daemon *daemon)
+{
+    sf_time now = sf_clock_steady();
+    if (now < journaler->spill_at)
+        return journaler->spill_at;
+    bool is_behind = store_is_behind(daemon);
+    if (must_make_room(journaler, is_behind, now))
+        sf_spill_urge(&journaler->spill);
+    uint64_t ended = ended_passes(&journaler->spill);
+    journaler->spill_at = sf_spill_step(&journaler->spill, now, !is_behind);
+    if (ended_passes(&journaler->spill) != ended)
+        task_queue_wake(&daemon->server.done);
+    return journaler->spill_at;
+}
+
 static void *
 journaler_main(void *argument)
 {
@@ -76,7 +124,8 @@ journaler_main(void *argument)
     struct journaler *journaler = &daemon->journaler;
     struct group *group = malloc(sizeof *group);
     for (;;) {
-        struct task *first = task_queue_pop(&journaler->queue, sf_clock_steady() + SF_HOUR);
+        sf_time next = step_spill(journaler, daemon);
+        struct task *first = task_queue_pop(&journaler->queue, next);
         if (first == NULL && task_queue_is_stopped(&journaler->queue))
             break;
         if (first == NULL)
@@ -93,6 +142,13 @@ journaler_main(void *argument)
 }
 
 /* ---- in the main thread ---- */
+
+void
+journaler_make_room(struct journaler *journaler)
+{
+    int64_t none = 0;
+    atomic_compare_exchange_strong(&journaler->room_wanted, &none, sf_clock_steady());
+}
 
 static void
 finish_request(struct task *task, struct daemon *daemon)
@@ -155,6 +211,12 @@ journaler_start(struct journaler *journaler, struct daemon *daemon)
     enum sf_status status = task_queue_init(&journaler->queue, false);
     if (status != SF_OK)
         return status;
+    journaler->spill = (struct sf_spill){
+        .l1 = daemon->l1,
+        .journal = journaler->journal,
+        .log = &daemon->log,
+        .limit = daemon->config.dirty_limit,
+    };
     if (pthread_create(&journaler->thread, NULL, journaler_main, daemon) != 0)
         return SF_UNAVAILABLE;
     journaler->is_running = true;
@@ -177,5 +239,6 @@ void
 journaler_fini(struct journaler *journaler)
 {
     task_queue_fini(&journaler->queue);
+    sf_spill_fini(&journaler->spill);
     sf_journal_close(journaler->journal);
 }

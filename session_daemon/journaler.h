@@ -3,9 +3,10 @@
 
 /*
  * journaler.h - the thread that commits to the journal: all who wait at the same time share one
- * transaction and one sync; who waits alone does not wait for others.
+ * transaction and one sync; who waits alone does not wait for others. It also makes room in L1 when the store does
+ * not: the writer may be inside the store for long.
  */
-#include "common/writeback/journal.h"
+#include "common/writeback/spill.h"
 #include "session_daemon/connection.h"
 
 struct journaler {
@@ -13,12 +14,18 @@ struct journaler {
     pthread_t thread;
     bool is_running;
     struct sf_journal *journal;
+    struct sf_spill spill; /* the journal's thread */
+    sf_time spill_at;      /* the same; steady clock */
+    _Atomic int64_t room_wanted; /* steady; since when a change finds no room in L1; 0: none does */
 };
 
 enum sf_status journaler_start(struct journaler *journaler, struct daemon *daemon) SF_MUST_CHECK;
 /* false: a commit still runs at `deadline` (steady clock). */
 bool journaler_stop(struct journaler *journaler, sf_time deadline);
 void journaler_fini(struct journaler *journaler); /* the journal is closed, too */
+
+/* A change finds no room: if the store does not take what waits at once, the journal does. */
+void journaler_make_room(struct journaler *journaler);
 
 /*
  * The connection, whose `waiting` has marks and a time, waits until the journal or the store has them: SF_OK;

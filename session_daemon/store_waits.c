@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session_daemon/store_waits.h"
 
+#include <stdatomic.h>
+
 #include "session_daemon/daemon.h"
 
 #define RETRY_SOON 100 /* ms: a writer that tries again so soon is worth waiting for */
@@ -30,7 +32,24 @@ has_all(struct daemon *daemon, const struct sf_batch_writer_state *writer, const
 static bool
 is_stored(struct daemon *daemon, const struct sf_batch_writer_state *writer, const struct waiting *waiting)
 {
-    return (has_all(daemon, writer, waiting) && writer->refused == 0) || has_marks(daemon, waiting);
+    struct sf_journal_state journal;
+    sf_journal_state(daemon->journaler.journal, &journal);
+    bool is_nothing_refused = writer->refused == 0 && journal.refused == 0;
+    return (is_nothing_refused && has_all(daemon, writer, waiting)) || has_marks(daemon, waiting);
+}
+
+/* The journal has taken over what was dirty. */
+static bool
+has_room(struct daemon *daemon, const struct waiting *waiting)
+{
+    return waiting->is_for_room
+        && atomic_load_explicit(&daemon->journaler.spill.passes, memory_order_relaxed) != waiting->passes;
+}
+
+static bool
+has_no_room(struct daemon *daemon, const struct waiting *waiting)
+{
+    return atomic_load_explicit(&daemon->journaler.spill.failures, memory_order_relaxed) != waiting->spill_failures;
 }
 
 /* true: *answer_out says how it ended. */
@@ -40,14 +59,15 @@ is_over(struct daemon *daemon, const struct sf_batch_writer_state *writer, const
 {
     sf_time now = sf_clock_steady();
     *answer_out = (struct answer){.status = SF_OK};
-    if (is_stored(daemon, writer, waiting))
+    if (is_stored(daemon, writer, waiting) || has_room(daemon, waiting))
         return true;
     answer_out->status = SF_INVALID;
     if (waiting->mark_count == 0 && has_all(daemon, writer, waiting))
         return true; /* all but what the store refuses */
     answer_out->status = SF_UNAVAILABLE;
     bool is_down = !writer->is_up && writer->retry_at > now + RETRY_SOON;
-    if (writer->failures != waiting->failures || is_down)
+    bool may_get_room = waiting->is_for_room && !has_no_room(daemon, waiting);
+    if ((writer->failures != waiting->failures || is_down) && !may_get_room)
         return true;
     answer_out->status = SF_UNCERTAIN;
     return now >= waiting->until;

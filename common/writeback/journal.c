@@ -79,11 +79,19 @@ sf_journal_state(struct sf_journal *journal, struct sf_journal_state *state_out)
 
 /* ---- what is where ---- */
 
-void
-sf_journal_forget(struct sf_journal *journal, struct sf_journal_entry *entry)
+static void
+leave_row(struct sf_journal *journal, struct sf_journal_entry *entry)
 {
     entry->file->live--;
     journal->state.orphans -= entry->is_orphan;
+    journal->state.refused -= entry->is_refused;
+    entry->is_refused = false;
+}
+
+void
+sf_journal_forget(struct sf_journal *journal, struct sf_journal_entry *entry)
+{
+    leave_row(journal, entry);
     sf_journal_map_remove(&journal->map, entry);
 }
 
@@ -92,12 +100,10 @@ sf_journal_remember(struct sf_journal *journal, struct sf_journal_file *file,
                     const struct sf_journal_pending *row)
 {
     struct sf_journal_entry *entry = sf_journal_map_find(&journal->map, &row->key);
-    if (entry == NULL) {
+    if (entry == NULL)
         entry = sf_journal_map_add(&journal->map, &row->key);
-    } else {
-        entry->file->live--;
-        journal->state.orphans -= entry->is_orphan;
-    }
+    else
+        leave_row(journal, entry);
     entry->version = row->version;
     entry->number = row->number;
     entry->file = file;
@@ -116,12 +122,24 @@ sf_journal_stored(struct sf_journal *journal, const struct sf_key *key, uint64_t
     pthread_mutex_unlock(&journal->lock);
 }
 
+void
+sf_journal_refused(struct sf_journal *journal, const struct sf_key *key, uint64_t version)
+{
+    pthread_mutex_lock(&journal->lock);
+    struct sf_journal_entry *entry = sf_journal_map_find(&journal->map, key);
+    if (entry != NULL && entry->version == version && entry->is_orphan && !entry->is_refused) {
+        entry->is_refused = true;
+        journal->state.refused++;
+    }
+    pthread_mutex_unlock(&journal->lock);
+}
+
 bool
 sf_journal_owes(struct sf_journal *journal, const struct sf_key *key)
 {
     pthread_mutex_lock(&journal->lock);
-    bool owes = journal->state.orphans > 0;
-    if (owes && key != NULL) {
+    bool owes = journal->state.orphans > journal->state.refused;
+    if (key != NULL) {
         const struct sf_journal_entry *entry = sf_journal_map_find(&journal->map, key);
         owes = entry != NULL && entry->is_orphan;
     }

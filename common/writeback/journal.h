@@ -55,7 +55,13 @@ enum sf_status sf_journal_commit(struct sf_journal *journal, struct sf_journal_m
 /* The store has this version or a later one. After sf_l1_settle, never before: see journal.c. */
 void sf_journal_stored(struct sf_journal *journal, const struct sf_key *key, uint64_t version);
 
-/* Is there something that only the journal will bring to the store? `key` NULL: anything at all. */
+/* The store refuses this orphan for itself: it stays, but nobody waits for it any more. */
+void sf_journal_refused(struct sf_journal *journal, const struct sf_key *key, uint64_t version);
+
+/*
+ * Is there something that only the journal will bring to the store? `key` NULL: anything at all, but for
+ * what the store refuses.
+ */
 bool sf_journal_owes(struct sf_journal *journal, const struct sf_key *key);
 
 /*
@@ -97,6 +103,7 @@ struct sf_journal_state {
     uint64_t bytes;         /* of all files, about */
     size_t sessions;        /* whose newest journalled version the store does not have */
     size_t orphans;         /* of them: that only the journal will bring there */
+    size_t refused;         /* of those: that the store does not take */
     uint64_t commits, rows; /* since the start */
     uint64_t failures;      /* files that were given up */
     uint64_t damaged;       /* rows, found at the start or later, that are not as they were written */

@@ -19,7 +19,9 @@ struct sf_journal_drain {
     struct sf_write writes[BATCH];
     sf_time retry_at;
     sf_time began;           /* steady; when the first of `written` was; 0: none yet */
-    uint64_t written, refused;
+    uint64_t written;
+    uint64_t refused;        /* since that was logged */
+    sf_time refused_at;      /* steady; when those are tried again; 0: there are none */
 };
 
 enum sf_status
@@ -73,6 +75,7 @@ settle(struct sf_journal_drain *drain, size_t count)
             sf_journal_stored(drain->journal, &write->key, write->version);
             drain->written++;
         } else if (write->status == SF_INVALID) {
+            sf_journal_refused(drain->journal, &write->key, write->version);
             drain->refused++;
         } else {
             failed++;
@@ -95,16 +98,25 @@ report(struct sf_journal_drain *drain, sf_time now)
     drain->written = 0;
 }
 
-/* What is left when nothing more is handed out is refused: all of it again, later. */
+/* What is left when nothing more is handed out is refused. */
 static void
 try_refused_later(struct sf_journal_drain *drain, sf_time now)
 {
     sf_log_write(drain->log, SF_LOG_ERROR, "SF0217",
                  "the store refuses %" PRIu64 " sessions of the journal; they stay there and are tried again",
                  drain->refused);
-    sf_journal_orphans_again(drain->journal);
     drain->refused = 0;
-    drain->retry_at = now + REFUSED_PAUSE;
+    drain->refused_at = now + REFUSED_PAUSE;
+}
+
+static bool
+has_work(struct sf_journal_drain *drain, sf_time now)
+{
+    if (drain->refused_at == 0 || now < drain->refused_at)
+        return sf_journal_owes(drain->journal, NULL);
+    drain->refused_at = 0;
+    sf_journal_orphans_again(drain->journal);
+    return true;
 }
 
 /* SF_OK: *count_out were written; 0: there is nothing to hand out. */
@@ -133,9 +145,12 @@ sf_journal_drain_step(struct sf_journal_drain *drain, sf_time now, bool store_is
     size_t count;
     if (now < drain->retry_at)
         return drain->retry_at;
-    if (!store_is_up || !sf_journal_owes(drain->journal, NULL)) {
-        if (store_is_up)
-            report(drain, now);
+    if (!store_is_up)
+        return now + LOOK_PAUSE;
+    if (!has_work(drain, now)) {
+        report(drain, now);
+        if (drain->refused > 0)
+            try_refused_later(drain, now);
         return now + LOOK_PAUSE;
     }
     if (write_batch(drain, now, now + DEADLINE, &count) != SF_OK) {
@@ -143,12 +158,7 @@ sf_journal_drain_step(struct sf_journal_drain *drain, sf_time now, bool store_is
         return drain->retry_at;
     }
     sf_journal_trim(drain->journal);
-    if (count > 0)
-        return now;
-    report(drain, sf_clock_steady());
-    if (drain->refused > 0)
-        try_refused_later(drain, now);
-    return now + LOOK_PAUSE;
+    return count > 0 ? now : now + LOOK_PAUSE;
 }
 
 enum sf_status

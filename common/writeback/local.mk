@@ -9,5 +9,6 @@ libstore_la_SOURCES += \
 	%D%/journal_recover.c \
 	%D%/journal_salvage.c %D%/journal_salvage.h \
 	%D%/refused.c %D%/refused.h \
+	%D%/spill.c %D%/spill.h \
 	%D%/sweep.c %D%/sweep.h \
 	%D%/touches.c %D%/touches.h

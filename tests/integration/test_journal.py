@@ -102,6 +102,31 @@ def test_store_down_and_up_under_load(alone):
         ledger.check(client)
 
 
+def test_more_changes_than_the_cache_holds_while_the_store_is_away(alone):
+    """They move to the journal: nobody is refused, everything can be read, and the store gets it when it is back."""
+    daemon = alone("SessionFastFlushDelay 200ms\nSessionFastDirtyLimit 30", cache="1M").start()
+    keys = {f"{number:032x}": 0 for number in range(1, 2001)}
+    with daemon.client() as client:
+        client.call("SESSION.APPLY", "-", "NEWKEY", "f" * 32, "CREATE", "STORE", "OPS", "SET", "a", "1")
+        other = sqlite3.connect(daemon.database, isolation_level=None, timeout=5)
+        other.execute("BEGIN EXCLUSIVE")
+        for key in keys:
+            keys[key] = client.call("SESSION.APPLY", "-", "NEWKEY", key, "CREATE", "OPS", "SET", "a", "x" * 800)[1]
+        for key in list(keys)[::3]:
+            keys[key] = client.call("SESSION.APPLY", key, "OPS", "INCREMENT", "n", 1)[1]
+        status = daemon.status()
+        assert status["cache_bytes"] == 1 << 20 and status["spill_moved"] > 1000
+        for key, version in list(keys.items())[::7]:
+            assert client.pairs("SESSION.GET", key)["@version"] == version
+        other.execute("ROLLBACK")
+        other.close()
+        assert client.call("SESSION.FLUSH", "WAIT", 30000) == "OK"
+        assert daemon.status()["journal_orphans"] == 0
+    stored = dict(sqlite3.connect(daemon.database).execute("SELECT lower(hex(key)), version FROM session"))
+    assert {key: stored.get(key) for key in keys} == keys
+    assert "SF0216" in daemon.log_text()
+
+
 def test_journal_that_cannot_be_written_is_told_and_comes_back(alone):
     """Somebody takes the folder's place away: no file can be made there, and the one that is there has gone."""
     daemon = alone().start()

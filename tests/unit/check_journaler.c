@@ -39,6 +39,12 @@ set_up(void)
     daemon_ = (struct daemon){.l1 = cache.l1};
     const struct sf_journal_options options = {.folder = cache.folder.path, .bytes_max = UINT64_MAX};
     ck_assert_int_eq(sf_journal_open(&daemon_.journaler.journal, cache.l1, &options, NULL, &error), SF_OK);
+    const struct sf_batch_writer_options writer = {.flush_batch = 10, .flush_delay = LONG};
+    ck_assert_int_eq(sf_store_open(&daemon_.store, "memory:", "/nowhere", &error), SF_OK);
+    ck_assert_int_eq(sf_batch_writer_new(&daemon_.writer.batch, cache.l1, daemon_.store, &writer, NULL), SF_OK);
+    daemon_.config.flush_delay = LONG;
+    daemon_.config.dirty_limit = 50;
+    daemon_.started = sf_clock_wall();
     ck_assert_int_eq(task_queue_init(&daemon_.server.done, true), SF_OK);
     TAILQ_INIT(&daemon_.server.journal_waiters);
     ck_assert_int_eq(journaler_start(&daemon_.journaler, &daemon_), SF_OK);
@@ -64,6 +70,8 @@ tear_down(void)
     ck_assert(journaler_stop(&daemon_.journaler, sf_clock_steady() + LONG));
     finish_all();
     journaler_fini(&daemon_.journaler);
+    sf_batch_writer_free(daemon_.writer.batch);
+    sf_store_close(daemon_.store);
     task_queue_fini(&daemon_.server.done);
     sf_test_cache_fini(&cache);
 }
@@ -149,6 +157,20 @@ START_TEST(test_client_that_has_gone_is_not_answered)
 }
 END_TEST
 
+START_TEST(test_who_finds_no_room_gets_it_from_the_journal)
+{
+    struct sf_l1_usage usage;
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "n", "1"), SF_OK);
+    journaler_make_room(&daemon_.journaler);
+    sf_time until = sf_clock_steady() + LONG;
+    do
+        sf_l1_usage(cache.l1, &usage);
+    while (usage.blocks_dirty > 0 && sf_clock_steady() < until);
+    ck_assert_uint_eq(usage.blocks_dirty, 0);
+    ck_assert(sf_journal_owes(daemon_.journaler.journal, NULL));
+}
+END_TEST
+
 START_TEST(test_what_has_arrived_is_committed_before_it_ends)
 {
     struct sf_journal_state state;
@@ -173,6 +195,7 @@ main(void)
     tcase_add_test(waits, test_version_that_is_not_there_is_uncertain);
     tcase_add_test(waits, test_who_cannot_wait_any_longer_is_told_so);
     tcase_add_test(waits, test_client_that_has_gone_is_not_answered);
+    tcase_add_test(waits, test_who_finds_no_room_gets_it_from_the_journal);
     tcase_add_test(waits, test_what_has_arrived_is_committed_before_it_ends);
     suite_add_tcase(suite, waits);
     SRunner *runner = srunner_create(suite);

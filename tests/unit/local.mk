@@ -66,6 +66,7 @@ check_PROGRAMS += \
 	%D%/check_journal \
 	%D%/check_journal_salvage \
 	%D%/check_journal_drain \
+	%D%/check_spill \
 	%D%/check_sweep \
 	%D%/check_clock_watch \
 	%D%/check_loader \

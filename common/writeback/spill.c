@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/writeback/spill.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+
+#define LOOK_PAUSE ((sf_time)100)
+#define COUNT_PAUSE ((sf_time)250)
+#define COUNT_SHARE 20 /* counting takes no more than a twentieth of a processor */
+#define FAILED_PAUSE SF_SECOND
+
+void
+sf_spill_fini(struct sf_spill *spill)
+{
+    sf_l1_dirty_fini(spill->items, SF_SPILL_CHUNK);
+}
+
+/* Percent. Of its bytes, or, when records are small, of the words that name them. */
+static int
+dirty_share(const struct sf_l1_usage *usage)
+{
+    uint64_t dirty = usage->blocks_dirty;
+    uint64_t bytes = usage->blocks_live == 0 ? 0 : usage->record_bytes / usage->blocks_live * dirty;
+    uint64_t of_bytes = usage->bytes == 0 ? 0 : bytes * 100 / usage->bytes;
+    uint64_t of_words = usage->index_words == 0 ? 0 : dirty * 100 / usage->index_words;
+    return (int)(of_bytes > of_words ? of_bytes : of_words);
+}
+
+static void
+count(struct sf_spill *spill, sf_time now)
+{
+    struct sf_l1_usage usage;
+    sf_l1_usage(spill->l1, &usage);
+    sf_time took = sf_clock_steady() - now;
+    spill->next = now + (COUNT_SHARE * took > COUNT_PAUSE ? COUNT_SHARE * took : COUNT_PAUSE);
+    atomic_store_explicit(&spill->share, dirty_share(&usage), memory_order_relaxed);
+}
+
+static void
+begin(struct sf_spill *spill, int share)
+{
+    spill->is_on = true;
+    spill->cursor = (struct sf_l1_cursor){.is_following = false};
+    if (!spill->was_logged)
+        sf_log_write(spill->log, SF_LOG_WARNING, "SF0218",
+                     "%d %% of the cache waits for the store: changed sessions move to the journal", share);
+    spill->was_logged = true;
+}
+
+/* Clean, from now on, means "in the journal": who misses it in L1 asks there first. */
+static enum sf_status
+move(struct sf_spill *spill, size_t taken)
+{
+    for (size_t i = 0; i < taken; i++)
+        spill->marks[i] = (struct sf_journal_mark){.key = spill->items[i].key, .is_orphan = true};
+    enum sf_status status = sf_journal_commit(spill->journal, spill->marks, taken);
+    for (size_t i = 0; i < taken; i++)
+        if (spill->marks[i].status == SF_OK)
+            sf_l1_settle(spill->l1, &spill->items[i].ticket);
+    if (status == SF_OK)
+        atomic_fetch_add_explicit(&spill->moved, taken, memory_order_relaxed);
+    return status;
+}
+
+static sf_time
+go_on(struct sf_spill *spill, sf_time now)
+{
+    size_t taken = sf_l1_dirty_take(spill->l1, &spill->cursor, spill->items, SF_SPILL_CHUNK);
+    bool is_good = taken == 0 || move(spill, taken) == SF_OK;
+    spill->is_on = is_good && taken == SF_SPILL_CHUNK;
+    spill->is_urged = spill->is_urged && spill->is_on;
+    if (!is_good) {
+        spill->next = now + FAILED_PAUSE;
+        atomic_fetch_add_explicit(&spill->failures, 1, memory_order_relaxed);
+    } else if (!spill->is_on) {
+        atomic_fetch_add_explicit(&spill->passes, 1, memory_order_relaxed);
+    }
+    return spill->is_on ? now : now + LOOK_PAUSE;
+}
+
+void
+sf_spill_urge(struct sf_spill *spill)
+{
+    spill->is_on = spill->is_urged = true;
+    spill->cursor = (struct sf_l1_cursor){.is_following = false};
+}
+
+sf_time
+sf_spill_step(struct sf_spill *spill, sf_time now, bool store_is_up)
+{
+    if (store_is_up && !spill->is_urged) {
+        spill->is_on = spill->was_logged = false;
+        atomic_store_explicit(&spill->share, 0, memory_order_relaxed);
+        return now + LOOK_PAUSE;
+    }
+    if (!spill->is_on && now < spill->next)
+        return now + LOOK_PAUSE;
+    if (!spill->is_on) {
+        count(spill, now);
+        int share = atomic_load_explicit(&spill->share, memory_order_relaxed);
+        if (share < spill->limit)
+            return now + LOOK_PAUSE;
+        begin(spill, share);
+    }
+    return go_on(spill, now);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * spill.h - changes that wait for the store may fill so much of L1; beyond it they move to the journal.
+ *
+ * Only while the store is away or too slow. What the journal has on disk L1 may evict, so that everybody goes on;
+ * journal_drain.h brings it to the store. Runs in the journal's thread; step() moves at most some
+ * hundred records.
+ */
+#include "common/writeback/journal.h"
+
+#define SF_SPILL_CHUNK 200
+
+/* The first four are the caller's to set, the rest begins as zero. */
+struct sf_spill {
+    struct sf_l1 *l1;
+    struct sf_journal *journal;
+    const struct sf_log *log;
+    int64_t limit;            /* percent of the cache */
+
+    bool is_on;               /* one pass over what is dirty */
+    bool is_urged;            /* and this one whatever the store does */
+    struct sf_l1_cursor cursor;
+    struct sf_l1_dirty items[SF_SPILL_CHUNK];
+    struct sf_journal_mark marks[SF_SPILL_CHUNK];
+    sf_time next;             /* steady; the next look at how much is dirty */
+    bool was_logged;          /* in this outage */
+    _Atomic uint64_t moved;   /* records, ever */
+    _Atomic uint64_t passes;  /* that have ended well */
+    _Atomic uint64_t failures; /* and not: the journal does not take it */
+    _Atomic int share;        /* percent of the cache that was dirty when it was last counted; 0: the store is up */
+};
+
+void sf_spill_fini(struct sf_spill *spill);
+
+/* The next step begins a pass, however much is dirty. */
+void sf_spill_urge(struct sf_spill *spill);
+
+/* Steady times. `store_is_up`: it keeps up. Returns when to call again. */
+sf_time sf_spill_step(struct sf_spill *spill, sf_time now, bool store_is_up);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/writeback/spill.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#include "tests/support/test_cache.h"
+
+static struct sf_test_cache cache;
+static struct sf_temp_folder folder;
+static struct sf_journal *journal;
+static struct sf_journal_state state;
+static struct sf_spill spill;
+static sf_time now;
+static int lines;
+
+static void
+count_line(void *context, enum sf_log_level level, const char *line)
+{
+    (void)context;
+    (void)level;
+    lines += strncmp(line, "SF0218", 6) == 0;
+}
+
+static const struct sf_log log_counts = {.write = count_line, .level = SF_LOG_DEBUG};
+
+static void
+open_journal(uint64_t bytes_max)
+{
+    struct sf_error error;
+    const struct sf_journal_options options = {.folder = folder.path, .bytes_max = bytes_max};
+    ck_assert_int_eq(sf_journal_open(&journal, cache.l1, &options, NULL, &error), SF_OK);
+    spill = (struct sf_spill){.l1 = cache.l1, .journal = journal, .log = &log_counts, .limit = 20};
+}
+
+static void
+set_up(void)
+{
+    sf_test_cache_init(&cache, SF_L1_BYTES_MIN);
+    sf_temp_folder_init(&folder);
+    open_journal(UINT64_MAX);
+    now = sf_clock_steady();
+    lines = 0;
+}
+
+static void
+tear_down(void)
+{
+    sf_spill_fini(&spill);
+    sf_journal_close(journal);
+    sf_temp_folder_fini(&folder);
+    sf_test_cache_fini(&cache);
+}
+
+/* Returns how many there was room for. */
+static uint64_t
+fill_cache(uint64_t from, uint64_t most)
+{
+    uint64_t made = 0;
+    while (made < most && sf_test_create(cache.l1, from + made, "n", "01234567890123456789012345") == SF_OK)
+        made++;
+    return made;
+}
+
+static size_t
+dirty(void)
+{
+    struct sf_l1_usage usage;
+    sf_l1_usage(cache.l1, &usage);
+    return usage.blocks_dirty;
+}
+
+static void
+step_until_quiet(bool store_is_up)
+{
+    sf_time next;
+    do {
+        next = sf_spill_step(&spill, now, store_is_up);
+        ck_assert_int_ge(next, now);
+    } while (next == now);
+    now += 10 * SF_SECOND;
+    sf_journal_state(journal, &state);
+}
+
+START_TEST(test_few_changes_stay_in_the_cache)
+{
+    ck_assert_uint_eq(fill_cache(1, 10), 10);
+    step_until_quiet(false);
+    ck_assert_uint_eq(dirty(), 10);
+    ck_assert_uint_eq(state.rows, 0);
+}
+END_TEST
+
+START_TEST(test_many_move_to_the_journal_and_leave_room)
+{
+    uint64_t made = fill_cache(1, 1000000);
+    ck_assert_uint_gt(made, SF_SPILL_CHUNK);
+    ck_assert_uint_eq(fill_cache(made + 1, 1), 0); /* full, and nothing may go */
+    step_until_quiet(false);
+    ck_assert_uint_eq(dirty(), 0);
+    ck_assert_uint_eq(state.orphans, made);
+    ck_assert_uint_eq(spill.moved, made);
+    ck_assert_int_eq(lines, 1);
+    ck_assert_uint_gt(fill_cache(made + 1, made / 2), made / 4);
+}
+END_TEST
+
+START_TEST(test_with_the_store_up_nothing_moves)
+{
+    uint64_t made = fill_cache(1, 1000000);
+    step_until_quiet(true);
+    ck_assert_uint_eq(dirty(), made);
+    ck_assert_int_eq(spill.share, 0);
+}
+END_TEST
+
+START_TEST(test_change_behind_the_spill_is_dirty_again)
+{
+    uint64_t made = fill_cache(1, 1000000);
+    step_until_quiet(false);
+    ck_assert_int_eq(sf_test_increment(cache.l1, made, "count", NULL), SF_OK);
+    ck_assert_uint_eq(dirty(), 1);
+    struct sf_key key = sf_test_cache_key(made);
+    ck_assert(sf_journal_owes(journal, &key));
+    sf_journal_stored(journal, &key, 2);
+    ck_assert(!sf_journal_owes(journal, &key));
+}
+END_TEST
+
+START_TEST(test_journal_that_takes_nothing_leaves_everything_in_the_cache)
+{
+    sf_journal_close(journal);
+    open_journal(0);
+    uint64_t made = fill_cache(1, 1000000);
+    step_until_quiet(false);
+    step_until_quiet(false);
+    ck_assert_uint_eq(dirty(), made);
+    ck_assert_int_ge(spill.share, 20);
+    ck_assert_uint_eq(spill.moved, 0);
+    ck_assert_int_eq(lines, 1);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("spill");
+    TCase *steps = tcase_create("steps");
+    tcase_add_checked_fixture(steps, set_up, tear_down);
+    tcase_set_timeout(steps, 60);
+    tcase_add_test(steps, test_few_changes_stay_in_the_cache);
+    tcase_add_test(steps, test_many_move_to_the_journal_and_leave_room);
+    tcase_add_test(steps, test_with_the_store_up_nothing_moves);
+    tcase_add_test(steps, test_change_behind_the_spill_is_dirty_again);
+    tcase_add_test(steps, test_journal_that_takes_nothing_leaves_everything_in_the_cache);
+    suite_add_tcase(suite, steps);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
