@@ -41,6 +41,10 @@ Thread 2 (Thread 0x7f424fc8f780 (LWP 26507)):
 #5  0x0000564310cc61c2 in main ()
 """
 
+IN_CLEANUP = HTTPDS_OWN.replace("#0  0x00007f424ff0f180 in apr_os_sock_get ()", f"""\
+#0  0x00007f5d6d9fb663 in apr_pool_cleanup_kill () {APR}
+#1  0x00007f5d6d9fb721 in apr_pool_cleanup_run ()""")
+
 NOT_HTTPDS_OWN = {
     "another thread": HTTPDS_OWN.replace("Thread 1", "Thread 3").replace("Thread 2", "Thread 1"),
     "another process": HTTPDS_OWN.replace("LWP 26507", "LWP 265070"),
@@ -76,7 +80,7 @@ def test_without_a_core(tmp_path):
     assert "no backtrace" in cores.backtrace(tmp_path, "/bin/true", 1)
 
 
-@pytest.mark.parametrize("trace", [HTTPDS_OWN, IN_HANDLER])
+@pytest.mark.parametrize("trace", [HTTPDS_OWN, IN_HANDLER, IN_CLEANUP], ids=["plain", "in the handler", "in a cleanup"])
 def test_what_is_httpds_own(trace):
     assert cores.is_httpds_own(trace, 26507)
 

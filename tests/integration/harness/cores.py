@@ -12,11 +12,11 @@ import subprocess
 from pathlib import Path
 
 # The main thread of a child that was told to end at once closes the sockets of its other threads, which may be freeing
-# them: docs/decisions/0010. httpd's handler sends the signal to the process again. gdb's thread 1 is the one that got it
-# then: the same one, or any other if this one was still in the handler.
+# them: docs/decisions/0013. httpd's handler sends the signal to the process again. gdb's thread 1 is the one that got it
+# then: the same one, or any other if that one was still in the handler.
 CLOSES_FREED_SOCKET = re.compile(
     r"Thread (1 .*\n|\d+ .*\n#0 .*kill \(.*\n#1 +<signal handler called>\n)"
-    r"#\d+ .*\b(apr_os_sock_get|apr_socket_timeout_set) \(.*\n"
+    r"(#\d+ .*\b(apr_os_sock_get|apr_socket_timeout_set|apr_socket_close|apr_pool_cleanup_(kill|run)) \(.*\n)+"
     r"(#\d+ .*(/mod_mpm_event\.so|\bevent\.c:\d+)\n)+"
     r"#\d+ .*\bap_run_mpm \(.*\n"
     r"#\d+ .*\bmain \(.*\n?")

@@ -247,7 +247,7 @@ SessionFastDaemon "{self.folder}/bin/session-fastd"
     def crashes(self):
         """
         What must never happen, whatever a test does to the server, with a backtrace of the child that crashed. Only a
-        crash whose backtrace proves it to be httpd's own is left out: docs/decisions/0010.
+        crash whose backtrace proves it to be httpd's own is left out: docs/decisions/0013.
         """
         found = []
         for line in self.log_lines("Segmentation|Abort|Bus error|Assertion|Sanitizer|runtime error:"):
