@@ -6,6 +6,7 @@
 
 #include "common/cache/l1_index.h"
 #include "common/cache/l1_segment.h"
+#include "common/cache/l1_section.h"
 
 /* ---- life ---- */
 
@@ -93,8 +94,8 @@ sf_l1_lead(struct sf_l1 *l1, enum sf_l1_duty duty)
 
 /* ---- last access, and what is stored ---- */
 
-void
-sf_l1_touch(struct sf_l1 *l1, const struct sf_key *key, sf_time now)
+static void
+touch_in_section(struct sf_l1 *l1, const struct sf_key *key, sf_time now)
 {
     struct sf_l1_found found;
 
@@ -102,8 +103,17 @@ sf_l1_touch(struct sf_l1 *l1, const struct sf_key *key, sf_time now)
         sf_l1_block_touch(&found.place, found.control, now);
 }
 
-bool
-sf_l1_is_stored(struct sf_l1 *l1, const struct sf_key *key, uint64_t version)
+void
+sf_l1_touch(struct sf_l1 *l1, const struct sf_key *key, sf_time now)
+{
+    uint64_t section = sf_l1_enter(l1);
+
+    touch_in_section(l1, key, now);
+    sf_l1_leave(l1, section);
+}
+
+static bool
+is_stored_in_section(struct sf_l1 *l1, const struct sf_key *key, uint64_t version)
 {
     struct sf_l1_found found;
     enum sf_status status = sf_l1_find(l1, key, NULL, &found);
@@ -111,6 +121,16 @@ sf_l1_is_stored(struct sf_l1 *l1, const struct sf_key *key, uint64_t version)
     if (status == SF_OK)
         return sf_l1_control_is_clean(found.control) && found.image.brief.version >= version;
     return status == SF_NOT_FOUND; /* only what is stored may leave */
+}
+
+bool
+sf_l1_is_stored(struct sf_l1 *l1, const struct sf_key *key, uint64_t version)
+{
+    uint64_t section = sf_l1_enter(l1);
+    bool result = is_stored_in_section(l1, key, version);
+
+    sf_l1_leave(l1, section);
+    return result;
 }
 
 /* ---- counters ---- */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/cache/l1_commit.h"
+#include "common/cache/l1_section.h"
 #include "common/cache/l1_confirm.h"
 #include "common/session/life.h"
 
@@ -408,7 +409,9 @@ sf_l1_apply(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_chang
     if (!l1->is_writable)
         return SF_INVALID;
     init_attempt(&attempt, record_out);
+    uint64_t section = sf_l1_enter(l1);
     enum sf_status status = attempt_until_done(&attempt, key);
+    sf_l1_leave(l1, section);
     fini_attempt(&attempt);
     if (status == SF_OK)
         sf_count(l1->counters, changes);

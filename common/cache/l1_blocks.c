@@ -142,6 +142,8 @@ sf_l1_block_take(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *pla
 {
     uint64_t taken = sf_l1_control_make(SF_L1_OWNED, l1->slot, sf_l1_control_gen(control) + 1);
 
+    if (sf_l1_slab_is_draining(place->slab_value))
+        return false;
     if (is_fill)
         taken |= SF_L1_CLEAN;
     if (!sf_l1_swap(&place->control->state, control, taken)) /* O2, O3 */

@@ -3,6 +3,7 @@
 
 #include "common/cache/l1_commit.h"
 #include "common/cache/l1_evict.h"
+#include "common/cache/l1_section.h"
 
 /*
  * An entry that the store has not confirmed for SessionFastCacheTTL is asked for again, by whoever
@@ -57,8 +58,8 @@ sf_l1_found_is_stale(const struct sf_l1 *l1, const struct sf_l1_found *found)
     return is_past(l1, &found->image.key, sf_l1_found_confirmed_at(found));
 }
 
-void
-sf_l1_ask(struct sf_l1 *l1, const struct sf_key *key, struct sf_l1_question *question_out)
+static void
+ask_in_section(struct sf_l1 *l1, const struct sf_key *key, struct sf_l1_question *question_out)
 {
     struct sf_l1_home home = sf_l1_home_of(l1, key);
     struct sf_l1_found found;
@@ -72,6 +73,15 @@ sf_l1_ask(struct sf_l1 *l1, const struct sf_key *key, struct sf_l1_question *que
         return;
     question_out->is_here = true;
     question_out->ticket = (struct sf_l1_ticket){found.block, found.control};
+}
+
+void
+sf_l1_ask(struct sf_l1 *l1, const struct sf_key *key, struct sf_l1_question *question_out)
+{
+    uint64_t section = sf_l1_enter(l1);
+
+    ask_in_section(l1, key, question_out);
+    sf_l1_leave(l1, section);
 }
 
 /*
@@ -103,8 +113,8 @@ replace(struct sf_l1 *l1, const struct sf_l1_found *found, struct sf_span record
     return SF_OK;
 }
 
-enum sf_status
-sf_l1_confirm(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record,
+static enum sf_status
+confirm_in_section(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record,
               sf_time last_access, const struct sf_l1_question *question)
 {
     struct sf_record_head head;
@@ -127,7 +137,18 @@ sf_l1_confirm(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record,
 }
 
 enum sf_status
-sf_l1_deny(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_question *question)
+sf_l1_confirm(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record,
+              sf_time last_access, const struct sf_l1_question *question)
+{
+    uint64_t section = sf_l1_enter(l1);
+    enum sf_status status = confirm_in_section(l1, key, record, last_access, question);
+
+    sf_l1_leave(l1, section);
+    return status;
+}
+
+static enum sf_status
+deny_in_section(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_question *question)
 {
     struct sf_l1_found found;
     enum sf_status status = l1->is_writable ? sf_l1_find(l1, key, NULL, &found) : SF_INVALID;
@@ -146,8 +167,18 @@ sf_l1_deny(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_questi
     return SF_OK;
 }
 
-void
-sf_l1_postpone(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_question *question)
+enum sf_status
+sf_l1_deny(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_question *question)
+{
+    uint64_t section = sf_l1_enter(l1);
+    enum sf_status status = deny_in_section(l1, key, question);
+
+    sf_l1_leave(l1, section);
+    return status;
+}
+
+static void
+postpone_in_section(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_question *question)
 {
     struct sf_l1_place place;
     sf_time since = sf_clock_steady() - ttl_of(l1, key) + POSTPONED;
@@ -155,4 +186,13 @@ sf_l1_postpone(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_qu
     if (l1->is_writable && question->is_here &&
         sf_l1_block_place(l1, question->ticket.block, &place))
         sf_l1_block_renew(&place, question->ticket.control, since);
+}
+
+void
+sf_l1_postpone(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_question *question)
+{
+    uint64_t section = sf_l1_enter(l1);
+
+    postpone_in_section(l1, key, question);
+    sf_l1_leave(l1, section);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/cache/l1_hints.h"
 #include "common/cache/l1_index.h"
+#include "common/cache/l1_section.h"
 
 #define WAITS_MAX                                                                                  \
     3 /* calls for which a hint that was announced may be late, before everything is scanned       \
@@ -134,14 +135,23 @@ sf_l1_dirty_fini(struct sf_l1_dirty *items, size_t count)
     }
 }
 
-void
-sf_l1_settle(struct sf_l1 *l1, const struct sf_l1_ticket *ticket)
+static void
+settle_in_section(struct sf_l1 *l1, const struct sf_l1_ticket *ticket)
 {
     struct sf_l1_place place;
 
     if (sf_l1_block_place(l1, ticket->block, &place) &&
         sf_l1_swap(&place.control->state, ticket->control, ticket->control | SF_L1_CLEAN))
         sf_l1_block_renew(&place, ticket->control, sf_clock_steady());
+}
+
+void
+sf_l1_settle(struct sf_l1 *l1, const struct sf_l1_ticket *ticket)
+{
+    uint64_t section = sf_l1_enter(l1);
+
+    settle_in_section(l1, ticket);
+    sf_l1_leave(l1, section);
 }
 
 /* What a dead process has published without a hint counts once he is buried. */
@@ -197,11 +207,20 @@ sf_l1_touched_take(struct sf_l1 *l1, uint32_t *cursor, struct sf_l1_touched *ite
     return taken;
 }
 
-void
-sf_l1_touched_settle(struct sf_l1 *l1, const struct sf_l1_touched *item)
+static void
+touched_settle_in_section(struct sf_l1 *l1, const struct sf_l1_touched *item)
 {
     struct sf_l1_place place;
 
     if (sf_l1_block_place(l1, item->ticket.block, &place))
         sf_l1_block_note_access(&place, item->ticket.control, item->last_access);
+}
+
+void
+sf_l1_touched_settle(struct sf_l1 *l1, const struct sf_l1_touched *item)
+{
+    uint64_t section = sf_l1_enter(l1);
+
+    touched_settle_in_section(l1, item);
+    sf_l1_leave(l1, section);
 }

@@ -7,6 +7,7 @@
     32u /* control entries looked at in one round: the sample that eviction chooses from */
 #define ROUNDS                                                                                     \
     16u /* for one class; a third of a millisecond at the very worst, when nearly all is dirty */
+#define WANTED_SHARE 16u
 #define VICTIMS 4u /* tries in one sample */
 
 struct candidate {
@@ -160,7 +161,9 @@ evict_one(struct sf_l1 *l1, struct sample *sample, struct candidate *gone_out)
 static bool
 is_of_class(const struct sf_l1 *l1, uint32_t slab, uint32_t class_index)
 {
-    return (sf_l1_load(&l1->table[slab]) & SF_L1_TABLE_CLASS) == class_index + 1;
+    uint64_t value = sf_l1_load(&l1->table[slab]);
+
+    return (value & (SF_L1_TABLE_CLASS | SF_L1_TABLE_STATE)) == class_index + 1;
 }
 
 /* The next slab of the class behind `slab`, round and round. */
@@ -183,22 +186,26 @@ advance(struct sf_l1 *l1, uint32_t class_index)
     unsigned shift = l1->plan.entry_shift;
     uint32_t block = atomic_load_explicit(&hand->next, memory_order_relaxed);
 
-    if (block == SF_L1_NO_BLOCK) { /* handles begin apart from each other */
+    /* Handles begin apart from each other; and a slab may have changed its class meanwhile. */
+    if (block == SF_L1_NO_BLOCK || !is_of_class(l1, block >> shift, class_index)) {
         uint32_t slab = next_slab(l1, l1->slot % l1->plan.slabs, class_index);
+        atomic_store_explicit(&hand->next, SF_L1_NO_BLOCK, memory_order_relaxed);
         if (slab == SF_L1_NO_BLOCK)
             return SF_L1_NO_BLOCK;
         block = (slab << shift) + l1->slot * 37 % l1->plan.classes[class_index].blocks;
     }
     uint32_t next = block + 1;
-    if ((next & ((1u << shift) - 1)) >= l1->plan.classes[class_index].blocks)
-        next = next_slab(l1, block >> shift, class_index) << shift;
+    if ((next & ((1u << shift) - 1)) >= l1->plan.classes[class_index].blocks) {
+        uint32_t slab = next_slab(l1, block >> shift, class_index);
+        next = slab == SF_L1_NO_BLOCK ? SF_L1_NO_BLOCK : slab << shift;
+    }
     atomic_store_explicit(&hand->next, next, memory_order_relaxed);
     return block;
 }
 
 /*
- * A slab never changes its class, so the last ones are kept for sizes that have none yet: otherwise
- * a cache that was filled with small sessions could never hold a larger one.
+ * The sweeper takes its time to move slabs from one class to another, so the last ones are kept for
+ * sizes that have none yet.
  */
 static uint32_t
 slabs_in_reserve(const struct sf_l1 *l1)
@@ -237,12 +244,12 @@ claim_slab(struct sf_l1 *l1, uint32_t class_index)
 /* ---- taking ---- */
 
 static bool
-take_if_free(struct sf_l1 *l1, uint32_t block, bool is_fill, struct sample *sample,
-             struct sf_l1_owned *owned_out)
+take_if_free(struct sf_l1 *l1, uint32_t class_index, uint32_t block, bool is_fill,
+             struct sample *sample, struct sf_l1_owned *owned_out)
 {
     struct sf_l1_place place;
 
-    if (!sf_l1_block_place(l1, block, &place))
+    if (!sf_l1_block_place(l1, block, &place) || place.class_index != class_index)
         return false;
     uint64_t control = sf_l1_load(&place.control->state);
     if (sf_l1_control_state(control) == SF_L1_FREE)
@@ -264,7 +271,7 @@ take_freed(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l1_ow
     uint32_t block =
         atomic_exchange_explicit(&hand->freed[at], SF_L1_NO_BLOCK, memory_order_relaxed);
 
-    return block != SF_L1_NO_BLOCK && take_if_free(l1, block, is_fill, NULL, owned_out);
+    return block != SF_L1_NO_BLOCK && take_if_free(l1, class_index, block, is_fill, NULL, owned_out);
 }
 
 static bool
@@ -277,7 +284,7 @@ probe(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sample *sampl
 
         if (block == SF_L1_NO_BLOCK)
             return false;
-        if (take_if_free(l1, block, is_fill, sample, owned_out))
+        if (take_if_free(l1, class_index, block, is_fill, sample, owned_out))
             return true;
     }
     return false;
@@ -289,7 +296,8 @@ take_evicted(struct sf_l1 *l1, const struct candidate *gone, bool is_fill,
              struct sf_l1_owned *owned_out)
 {
     return sf_l1_block_take(l1, gone->block, &gone->place, gone->control, is_fill, owned_out) ||
-           take_if_free(l1, gone->block, is_fill, NULL, owned_out);
+           take_if_free(l1, gone->place.class_index, gone->block, is_fill, NULL,
+                        owned_out);
 }
 
 /* What may stay for a while is not given up before all else has been looked for. */
@@ -301,6 +309,18 @@ loss_in_round(uint32_t round)
     if (round < 6)
         return SF_L1_LOSE_USERS;
     return round < 8 ? SF_L1_LOSE_TOMBSTONES : SF_L1_LOSE_TOUCHES;
+}
+
+/* Tells the sweeper where slabs are wanted; of evictions only some, or all would meet there. */
+static void
+want_room(struct sf_l1 *l1, uint32_t class_index, bool is_in_vain)
+{
+    uint32_t evictions = atomic_fetch_add_explicit(&l1->hands[class_index].evictions, 1,
+                                                   memory_order_relaxed);
+
+    if (is_in_vain || evictions % WANTED_SHARE == 0)
+        atomic_fetch_add_explicit(&l1->header->wanted[class_index], WANTED_SHARE,
+                                  memory_order_relaxed);
 }
 
 static bool
@@ -321,11 +341,18 @@ take_in_class(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l1
         if (atomic_load_explicit(&l1->hands[class_index].next, memory_order_relaxed) ==
             SF_L1_NO_BLOCK)
             return false;
-        if (evict_one(l1, &sample, &gone) &&
-            take_evicted(l1, &gone, is_fill, owned_out))
+        if (evict_one(l1, &sample, &gone) && take_evicted(l1, &gone, is_fill, owned_out)) {
+            want_room(l1, class_index, false);
             return true;
+        }
     }
     return false;
+}
+
+bool
+sf_l1_take_any(struct sf_l1 *l1, uint32_t class_index, struct sf_l1_owned *owned_out)
+{
+    return take_in_class(l1, class_index, false, owned_out);
 }
 
 enum sf_status
@@ -336,6 +363,7 @@ sf_l1_room_for(struct sf_l1 *l1, uint64_t bytes, bool is_fill, struct sf_l1_owne
     for (; class_index < l1->plan.class_count; class_index++) {
         if (take_in_class(l1, class_index, is_fill, owned_out))
             return SF_OK;
+        want_room(l1, class_index, true);
     }
     sf_count(l1->counters, l1_full);
     return SF_FULL;

@@ -22,6 +22,10 @@ enum sf_l1_loss {
 enum sf_status sf_l1_room_for(struct sf_l1 *l1, uint64_t bytes, bool is_fill,
                               struct sf_l1_owned *owned_out) SF_MUST_CHECK;
 
+/* The same in one size class. */
+bool sf_l1_take_any(struct sf_l1 *l1, uint32_t class_index, struct sf_l1_owned *owned_out)
+    SF_MUST_CHECK;
+
 /* Empties one word of the two buckets. false: nothing there may go. */
 bool sf_l1_evict_from(struct sf_l1 *l1, const struct sf_l1_home *home) SF_MUST_CHECK;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/cache/l1_evict.h"
 #include "common/cache/l1_worth.h"
+#include "common/cache/l1_section.h"
 
 /*
  * A record that was loaded before a change must never stand in for that change. Changes only ever
@@ -54,8 +55,8 @@ fill_new(struct sf_l1 *l1, const struct sf_l1_image *image, struct sf_span recor
     return status;
 }
 
-enum sf_status
-sf_l1_fill(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record, sf_time last_access,
+static enum sf_status
+fill_in_section(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record, sf_time last_access,
            const struct sf_l1_vacancy *vacancy)
 {
     struct sf_record_head head;
@@ -78,7 +79,18 @@ sf_l1_fill(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record, sf
 }
 
 enum sf_status
-sf_l1_drop(struct sf_l1 *l1, const struct sf_key *key)
+sf_l1_fill(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record, sf_time last_access,
+           const struct sf_l1_vacancy *vacancy)
+{
+    uint64_t section = sf_l1_enter(l1);
+    enum sf_status status = fill_in_section(l1, key, record, last_access, vacancy);
+
+    sf_l1_leave(l1, section);
+    return status;
+}
+
+static enum sf_status
+drop_in_section(struct sf_l1 *l1, const struct sf_key *key)
 {
     struct sf_l1_found found;
     enum sf_status status = l1->is_writable ? sf_l1_find(l1, key, NULL, &found) : SF_INVALID;
@@ -89,4 +101,14 @@ sf_l1_drop(struct sf_l1 *l1, const struct sf_key *key)
         return SF_CONFLICT;
     sf_l1_block_retire(l1, found.block, found.control);
     return SF_OK;
+}
+
+enum sf_status
+sf_l1_drop(struct sf_l1 *l1, const struct sf_key *key)
+{
+    uint64_t section = sf_l1_enter(l1);
+    enum sf_status status = drop_in_section(l1, key);
+
+    sf_l1_leave(l1, section);
+    return status;
 }

@@ -47,7 +47,7 @@ follow(const struct sf_l1 *l1, _Atomic uint64_t *word, uint64_t value, size_t by
     found_out->value = value;
     found_out->block = sf_l1_word_block(value);
     if (!sf_l1_block_place(l1, found_out->block, &found_out->place))
-        return SF_CORRUPT;
+        return sf_l1_load(word) == value ? SF_CORRUPT : SF_CONFLICT; /* the slab was emptied */
     fetch_ahead(&found_out->place, bytes_ahead);
     found_out->control = sf_l1_load(&found_out->place.control->state); /* O3 */
     if (sf_l1_peek(word) != value)

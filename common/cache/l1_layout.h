@@ -38,6 +38,13 @@
  *   O8  of one who attaches and one who gives the segment up, at least one sees the other
  *         claim of a slot, fence (seq_cst), load of retired in sf_l1_segment_join
  *         store of retired, fence (seq_cst), look at the slots in sf_l1_create
+ *   O10 of one who changes words of a block and one who changes the class of its slab, at least one
+ *       sees the other
+ *         busy add, fence (seq_cst), load of the slab table; busy sub (release)
+ *         CAS of the slab table, fence (seq_cst), loads of busy (acquire) in sf_l1_grace_is_over
+ *   O11 the controls of a slab before its class
+ *         control stores, CAS of the slab table (release) in sf_l1_move_step
+ *         slab table load (acquire) in sf_l1_block_place
  *   O9  a record is dirty before it is counted among the changes
  *         CAS that publishes, then add (release) to hint_head; repairs, then add to deaths
  *         sf_l1_changes (acquire), and the loads with which a scan begins; then the controls
@@ -49,7 +56,7 @@
 #include <stdint.h>
 
 #define SF_L1_MAGIC 0x314C20747361662Du /* "-fast L1" */
-#define SF_L1_LAYOUT_VERSION 4u
+#define SF_L1_LAYOUT_VERSION 5u
 #define SF_L1_BOOT_ID_BYTES 40
 
 #define SF_L1_SLOTS_SMALL 1024u
@@ -86,12 +93,15 @@ struct sf_l1_header { /* constant but for the atomics */
     _Atomic uint64_t slabs_taken; /* a hint: slabs below are probably taken; relaxed */
     _Atomic uint64_t leaders[2];  /* for people: process ids of flusher and sweeper; relaxed */
     _Atomic uint64_t ttl; /* ms: an entry that is older is asked for again; 0: never; relaxed */
+    _Alignas(64) _Atomic uint64_t sections; /* which of its two counts a section uses; relaxed */
+    /* By size class, hints: how much room has been wanted of late, by eviction or in vain; relaxed */
+    _Alignas(64) _Atomic uint64_t wanted[SF_L1_CLASSES_MAX];
 };
 static_assert(offsetof(struct sf_l1_header, layout_version) == 8 &&
                   offsetof(struct sf_l1_header, boot_id) == 72 &&
                   offsetof(struct sf_l1_header, retired) == 128,
               "in the same place in every layout");
-static_assert(sizeof(struct sf_l1_header) == 320, "header");
+static_assert(sizeof(struct sf_l1_header) == 896, "header");
 
 /* ---- process slots: one cache line each ---- */
 
@@ -100,6 +110,7 @@ struct sf_l1_slot {
     _Alignas(64) _Atomic uint64_t word;
     _Atomic uint64_t pid;   /* these two for people; relaxed */
     _Atomic uint64_t since; /* wall clock */
+    _Atomic uint64_t busy;  /* two counts of 32 bits: sections that the owner is in; O10 */
 };
 static_assert(sizeof(struct sf_l1_slot) == 64, "slot");
 
@@ -167,12 +178,64 @@ sf_l1_hint_make(uint32_t block, uint64_t gen, uint64_t place)
  *
  *   base : 48 | state : 8 | class + 1 : 8        0: never used
  *
+ *   OPEN,c --> DRAINING,c --> CLOSED,c --> OPENING,d --> OPEN,d      by the leading sweeper only
+ *
+ * CLOSED and OPENING have the class in the place of the state, and none in its own, so that who
+ * looks a block up finds none.
+ *
  * base: generations in this slab begin here; above all that were ever used in it, so that none comes
  * again under an old word when the slab has changed its class.
  */
 
 #define SF_L1_TABLE_CLASS 0xFFu
 #define SF_L1_TABLE_STATE 0xFF00u
+#define SF_L1_TABLE_DRAINING 0x4000u /* nobody takes blocks from it */
+#define SF_L1_TABLE_OPENING 0x8000u
+
+static inline uint64_t
+sf_l1_slab_open(uint64_t base, uint32_t class_index)
+{
+    return base << 16 | (class_index + 1);
+}
+
+/* All its blocks are FREE, and nobody finds them any more; the class is kept aside. */
+static inline uint64_t
+sf_l1_slab_closed(uint64_t base, uint32_t class_index)
+{
+    return base << 16 | (uint64_t)(class_index + 1) << 8;
+}
+
+/* Its controls are being set up. */
+static inline uint64_t
+sf_l1_slab_opening(uint64_t base, uint32_t class_index)
+{
+    return sf_l1_slab_closed(base, class_index) | SF_L1_TABLE_OPENING;
+}
+
+static inline bool
+sf_l1_slab_is_draining(uint64_t value)
+{
+    return (value & SF_L1_TABLE_CLASS) != 0 && (value & SF_L1_TABLE_STATE) != 0;
+}
+
+static inline bool
+sf_l1_slab_is_shut(uint64_t value)
+{
+    return (value & SF_L1_TABLE_CLASS) == 0 && (value & SF_L1_TABLE_STATE) != 0;
+}
+
+/* Of one that is shut. */
+static inline uint32_t
+sf_l1_slab_kept_class(uint64_t value)
+{
+    return ((uint32_t)(value >> 8) & 0x7Fu) - 1;
+}
+
+static inline uint64_t
+sf_l1_slab_base(uint64_t value)
+{
+    return value >> 16;
+}
 
 /* ---- blocks: one behind the other in the slab, each with its control first ---- */
 

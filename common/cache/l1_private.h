@@ -16,8 +16,24 @@
 struct sf_l1_hand {
     _Atomic uint32_t next; /* block to look at next; SF_L1_NO_BLOCK: no slab is known */
     _Atomic uint32_t freed_at;
+    _Atomic uint32_t evictions;
     _Atomic uint32_t freed[SF_L1_FREED]; /* blocks this handle gave back; the oldest is taken first,
                                             to spare slow readers */
+};
+
+/* The slab that is about to get another class; see l1_move.c. */
+struct sf_l1_move {
+    enum sf_l1_move_phase {
+        SF_L1_MOVE_UNKNOWN, /* a leader before this one may have left something */
+        SF_L1_MOVE_NONE,
+        SF_L1_MOVE_DRAINING, /* until nobody takes blocks from it */
+        SF_L1_MOVE_EMPTYING,
+        SF_L1_MOVE_CLOSED /* until nobody holds a place in it */
+    } phase;
+    uint32_t slab;
+    uint32_t class_index; /* that it is to have */
+    uint32_t steps;       /* in this phase; when it has rested: until the next */
+    uint32_t next;        /* slab to be looked at */
 };
 
 /*
@@ -36,11 +52,15 @@ struct sf_l1 {
     uint64_t index_seed, index_seed_high, sum_seed;
     struct sf_process_slots slots;
     uint32_t slot; /* of a writable handle */
+    _Atomic uint64_t *busy; /* of the slot; see l1_section.h */
+    _Atomic uint64_t own_busy; /* without a slot */
     bool leads[2]; /* enum sf_l1_duty; used by one thread each */
     struct sf_counters *counters;
     struct sf_counters own_counters;
     uint64_t
         *dead_words; /* one a slot: who was dead when this pass of the sweeper began; 0: nobody */
+    uint8_t *awaited; /* one a slot: see l1_section.c */
+    struct sf_l1_move move; /* of the leading sweeper */
     struct sf_l1_hand hands[SF_L1_CLASSES_MAX];
 };
 

@@ -9,6 +9,7 @@
  */
 #include "common/cache/l1_confirm.h"
 #include "common/cache/l1_copy.h"
+#include "common/cache/l1_section.h"
 
 #define FIELD_LOOKS 8
 
@@ -124,7 +125,9 @@ get_slowly(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_key 
     struct sf_l1_found found;
 
     *view_out = (struct sf_l1_view){.vacancy = {sf_l1_load(home->removals)}}; /* before: O4 */
+    uint64_t section = sf_l1_enter(l1); /* damage is taken out */
     enum sf_status status = sf_l1_find_at(l1, home, key, record_out, &found);
+    sf_l1_leave(l1, section);
     if (status == SF_OK) {
         view_out->last_access = sf_l1_image_latest(&found.image);
         view_out->is_clean = sf_l1_control_is_clean(found.control);
@@ -223,7 +226,9 @@ look_again_for_field(struct sf_l1 *l1, const struct sf_key *key, struct sf_span 
                      void *text_out, size_t room, struct sf_l1_field *field_out)
 {
     struct sf_l1_found found;
+    uint64_t section = sf_l1_enter(l1);
     enum sf_status status = sf_l1_find(l1, key, NULL, &found);
+    sf_l1_leave(l1, section);
 
     return status == SF_OK ? look_for_field(l1, key, name, text_out, room, field_out) : status;
 }

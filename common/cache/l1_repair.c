@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/cache/l1_hints.h"
 #include "common/cache/l1_index.h"
+#include "common/cache/l1_move.h"
+#include "common/cache/l1_section.h"
 #include "common/cache/l1_trim.h"
 
 /*
@@ -245,6 +247,7 @@ sf_l1_repair(struct sf_l1 *l1, sf_time now, uint32_t *cursor, uint32_t budget)
     sf_buffer_init(&part.record, SF_RECORD_BYTES_MAX);
     if (*cursor == 0)
         look_for_dead(l1);
+    uint64_t section = sf_l1_enter(l1);
     for (; budget > 0 && *cursor < end; budget--) {
         if (*cursor < blocks) {
             repairs += repair_block(&part, *cursor);
@@ -254,6 +257,8 @@ sf_l1_repair(struct sf_l1 *l1, sf_time now, uint32_t *cursor, uint32_t budget)
             ++*cursor;
         }
     }
+    sf_l1_leave(l1, section);
+    (void)sf_l1_move_step(l1, now);
     if (*cursor >= end) {
         bury_dead(l1);
         *cursor = 0;

@@ -110,9 +110,11 @@ sf_l1_segment_open(struct sf_l1 **l1_out, struct sf_mapping *mapping, bool is_wr
                             reason != NULL ? reason : "of a size that no cache has");
     struct sf_l1 *l1 = aligned_alloc(_Alignof(struct sf_l1), sizeof(*l1));
     uint64_t *dead_words = calloc(plan.slots, sizeof(*dead_words));
-    if (l1 == NULL || dead_words == NULL) {
+    uint8_t *awaited = calloc(plan.slots, sizeof(*awaited));
+    if (l1 == NULL || dead_words == NULL || awaited == NULL) {
         free(l1);
         free(dead_words);
+        free(awaited);
         return sf_error_set(error, SF_NO_MEMORY, "no memory");
     }
     memset(l1, 0, sizeof(*l1));
@@ -121,6 +123,8 @@ sf_l1_segment_open(struct sf_l1 **l1_out, struct sf_mapping *mapping, bool is_wr
     l1->process = getpid();
     l1->plan = plan;
     l1->dead_words = dead_words;
+    l1->awaited = awaited;
+    l1->busy = &l1->own_busy;
     l1->slot = plan.slots; /* none */
     set_pointers(l1);
     forget_hands(l1);
@@ -140,6 +144,7 @@ sf_l1_segment_close(struct sf_l1 *l1)
         sf_process_slot_release(&l1->slots, l1->slot);
     sf_shared_memory_unmap(&l1->mapping);
     free(l1->dead_words);
+    free(l1->awaited);
     free(l1);
 }
 
@@ -152,6 +157,7 @@ sf_l1_segment_join(struct sf_l1 *l1, struct sf_error *error)
         l1->slot = l1->plan.slots;
         return sf_error_set(error, status, "all %u process slots are taken", l1->plan.slots);
     }
+    l1->busy = &l1->slots.slots[l1->slot].busy;
     sf_l1_fence(); /* O8 */
     if (sf_l1_is_retired(l1))
         return sf_error_set(error, SF_UNAVAILABLE, "is being replaced");
@@ -165,11 +171,13 @@ enum sf_status
 sf_l1_segment_check(const struct sf_l1 *l1, struct sf_error *error)
 {
     for (uint32_t slab = 0; slab < l1->plan.slabs; slab++) {
-        uint64_t entry = sf_l1_load(&l1->table[slab]);
+        uint64_t value = sf_l1_load(&l1->table[slab]);
+        uint64_t class_index = sf_l1_slab_is_shut(value) ? sf_l1_slab_kept_class(value)
+                                                         : (value & SF_L1_TABLE_CLASS) - 1;
 
-        if (entry > l1->plan.class_count)
-            return sf_error_set(error, SF_CORRUPT, "slab %u: no such size class: %llu", slab,
-                                (unsigned long long)entry);
+        if (value != 0 && class_index >= l1->plan.class_count)
+            return sf_error_set(error, SF_CORRUPT, "slab %u: no such size class: %llx", slab,
+                                (unsigned long long)value);
     }
     return SF_OK;
 }

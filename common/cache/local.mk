@@ -21,4 +21,6 @@ libsession_la_SOURCES += \
 	%D%/l1_walk.c \
 	%D%/l1_trim.c %D%/l1_trim.h \
 	%D%/l1_repair.c \
+	%D%/l1_section.c %D%/l1_section.h \
+	%D%/l1_move.c %D%/l1_move.h \
 	%D%/l1_check.c

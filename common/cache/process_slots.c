@@ -27,6 +27,7 @@ take_slot(struct sf_l1_slot *slot)
         return false;
     atomic_store_explicit(&slot->pid, (uint64_t)getpid(), memory_order_relaxed);
     atomic_store_explicit(&slot->since, (uint64_t)sf_clock_wall(), memory_order_relaxed);
+    atomic_store_explicit(&slot->busy, 0, memory_order_relaxed); /* whatever the one before left */
     atomic_store_explicit(&slot->word, word + 3,
                           memory_order_release); /* O7: next incarnation, in use */
     return true;

@@ -7,6 +7,7 @@
 
 #include "common/cache/l1_commit.h"
 #include "common/cache/l1_evict.h"
+#include "common/cache/l1_move.h"
 
 void
 must(bool is_true, const char *what)
@@ -395,6 +396,64 @@ judge_trim(struct sf_l1 *l1, bool is_done)
                : "neither an image nor a tombstone";
 }
 
+/* ---- a slab that gets another class ---- */
+
+#define LONG 3000 /* so that few are in the slab that is emptied; copied by plain stores */
+#define MOVE_STEPS 60
+
+static const char *
+long_text(char letter)
+{
+    static char text[LONG + 1];
+
+    memset(text, letter, LONG);
+    return text;
+}
+
+/* One slab with a dirty and a clean record in it, and a size that wants one. */
+static void
+prepare_move(struct sf_l1 *l1)
+{
+    uint32_t needy = sf_l1_plan_class(&l1->plan, 4 * LONG);
+
+    must(sf_test_create(l1, 1, "value", long_text('d')) == SF_OK, "create");
+    must(sf_test_fill(l1, 2, 5, long_text('c')) == SF_OK, "fill");
+    atomic_store(&l1->header->wanted[needy], 1000);
+}
+
+static bool
+operate_move(struct sf_l1 *l1)
+{
+    const struct sf_counters *counters = sf_l1_counters(l1);
+    bool is_moved = false;
+
+    must(sf_l1_lead(l1, SF_L1_SWEEPER), "lead");
+    for (int i = 0; i < MOVE_STEPS && !is_moved; i++) {
+        (void)sf_l1_move_step(l1, SF_TEST_NOW);
+        is_moved = atomic_load(&counters->values[SF_COUNTER_l1_slabs_moved]) > 0;
+    }
+    return is_moved;
+}
+
+/* Both are there whenever somebody looks, and behind the next leader's first step. */
+static const char *
+judge_move(struct sf_l1 *l1, bool is_done)
+{
+    (void)is_done;
+    for (int i = 0; i < 2; i++) {
+        struct sf_test_seen dirty = sf_test_look(l1, 1, "value");
+        struct sf_test_seen clean = sf_test_look(l1, 2, "value");
+
+        if (dirty.status != SF_OK || dirty.version != 1 || dirty.is_clean || dirty.text[99] != 'd')
+            return "the dirty record is lost or damaged";
+        if (clean.status != SF_OK || clean.version != 5 || clean.text[99] != 'c')
+            return "the clean record is lost or damaged";
+        if (sf_l1_lead(l1, SF_L1_SWEEPER))
+            (void)sf_l1_move_step(l1, SF_TEST_NOW);
+    }
+    return NULL;
+}
+
 /* ---- slots ---- */
 
 static bool
@@ -427,6 +486,7 @@ const struct scenario scenarios[] = {
     {"claim of a slot", prepare_one_stored, operate_claim, judge_touch, NULL},
     {"repair", prepare_one, operate_repair, judge_repair, leave_half_changes},
     {"trim", prepare_rotated, operate_trim, judge_trim, NULL},
+    {"move of a slab", prepare_move, operate_move, judge_move, NULL},
 };
 
 const size_t scenario_count = sizeof(scenarios) / sizeof(scenarios[0]);

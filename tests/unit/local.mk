@@ -37,6 +37,8 @@ check_PROGRAMS += \
 	%D%/check_process_slots \
 	%D%/check_l1 \
 	%D%/check_l1_read \
+	%D%/check_l1_section \
+	%D%/check_l1_move \
 	%D%/check_l1_threads \
 	%D%/check_l1_model \
 	%D%/check_l1_check \
