@@ -81,7 +81,11 @@ prepare(struct sf_crowd_worker *worker)
 {
     const struct bench_part *part = worker->context;
 
-    signal(SIGINT, SIG_DFL); /* the parent stays and cleans up */
+    sigset_t interrupts;
+
+    sigemptyset(&interrupts);
+    sigaddset(&interrupts, SIGINT);
+    sigprocmask(SIG_UNBLOCK, &interrupts, NULL); /* the parent stays and cleans up */
     worker->state = part->door->open(part->stage, part->bytes);
     return worker->state != NULL;
 }
@@ -135,6 +139,15 @@ add_tally(struct bench_tally *into, const struct bench_tally *from)
     sf_histogram_merge(&into->change_times, &from->change_times);
 }
 
+/* Between two parts there are no processes that could end of it. */
+static bool
+is_interrupted(void)
+{
+    sigset_t pending;
+
+    return sigpending(&pending) == 0 && sigismember(&pending, SIGINT) == 1;
+}
+
 bool
 bench_play(const struct bench_part *part, struct bench_tally *tally_out)
 {
@@ -146,7 +159,7 @@ bench_play(const struct bench_part *part, struct bench_tally *tally_out)
     struct bench_tally *tallies = calloc(part->workers, sizeof *tallies);
 
     *tally_out = (struct bench_tally){.ns = 0};
-    if (tallies == NULL || sf_crowd_run(&crowd, tallies) != SF_OK) {
+    if (tallies == NULL || is_interrupted() || sf_crowd_run(&crowd, tallies) != SF_OK) {
         free(tallies);
         command_fail(EXIT_NO_ANSWER, "a process of the benchmark (%s) failed", part->door->name);
         return false;

@@ -127,6 +127,17 @@ play(const struct bench_arguments *arguments, struct bench_stage *stage, bool is
     return exit_code;
 }
 
+/* The processes of the benchmark end; this one sees it (bench_play) and cleans up. */
+static void
+hold_interrupts(void)
+{
+    sigset_t interrupts;
+
+    sigemptyset(&interrupts);
+    sigaddset(&interrupts, SIGINT);
+    sigprocmask(SIG_BLOCK, &interrupts, NULL);
+}
+
 int
 command_bench(struct command_context *context, int argc, char **argv)
 {
@@ -146,7 +157,7 @@ command_bench(struct command_context *context, int argc, char **argv)
     stage.needs_no_daemon = arguments.scenario->needs_no_daemon;
     stage.daemon = arguments.daemon != NULL ? arguments.daemon : SF_DAEMON_PATH;
     stage.lines = arguments.scenario->lines != NULL ? arguments.scenario->lines : "";
-    signal(SIGINT, SIG_IGN); /* the processes of the benchmark end; this one cleans up */
+    hold_interrupts();
     exit_code = bench_stage_open(&stage, context);
     if (exit_code == EXIT_DONE)
         exit_code = play(&arguments, &stage, context->is_json);
