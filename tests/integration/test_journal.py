@@ -8,6 +8,7 @@ import pytest
 
 from harness.alone import Alone
 from harness.ledger import Ledger
+from harness.site import change
 from harness.waiting import wait_until
 
 
@@ -158,3 +159,23 @@ def test_journal_that_cannot_be_written_is_told_and_comes_back(alone):
     with daemon.client() as client:
         found = client.pairs("SESSION.GET", key)
         assert (found["a"], found["b"]) == ("3", "4")
+
+
+# ---- behind httpd ----
+
+def test_application_raises_the_durability_of_one_response(servers):
+    server = servers.start("event")
+    browser = server.browser()
+    change(browser, "X-Session-Set: theme=light")
+    assert server.status()["journal_rows"] == 0
+    response = change(browser, ["X-Session-Set: theme=dark", "X-Session-Durability: journal"])
+    assert response.status == 200 and not response.all("X-Session-Durability")
+    assert server.status()["journal_rows"] == 1
+    change(browser, "X-Session-Increment: visits")
+    assert server.status()["journal_rows"] == 1
+    before = server.status()["writer_records"]
+    change(browser, ["X-Session-Set: theme=blue", "X-Session-Durability: store"])
+    assert server.status()["writer_records"] > before
+    assert change(browser, ["X-Session-Set: theme=red", "X-Session-Durability: disk"]).status == 500
+    assert server.log_lines("SF0519.*X-Session-Durability")
+    assert change(browser, ()).session["SESSION_FIELD_THEME"] == "blue"
