@@ -99,7 +99,7 @@ work(struct sf_crowd_worker *worker)
                             .tally = worker->result,
                             .index = worker->index,
                             .workers = worker->count};
-    uint64_t begin = sf_clock_ns();
+    uint64_t begin = worker->begin_ns;
 
     sf_draw_init(&player.draw, worker->index);
     player.place = sf_draw_u64(&player.draw) % part->audience->sequence_count;

@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
+
 #define STACK_BYTES (256u << 10)
 #define IS_READY '.'
 #define HAS_FAILED 'x'
@@ -32,7 +34,8 @@ struct gathering {
     const struct sf_crowd *crowd;
     int ready[2], go[2];
     unsigned char *results; /* shared */
-    size_t bytes;
+    uint64_t *begin_ns;     /* shared: behind the results; set before `go` is closed */
+    size_t bytes, mapped;
     struct member *members;
 };
 
@@ -69,7 +72,10 @@ take_part(struct member *member)
     /* Whoever dies before writing is missed: nobody else holds the pipe open for long. */
     if (!crowd->is_threads)
         close(gathering->ready[1]);
-    return wait_for_go(gathering) && is_well && crowd->work(&member->worker);
+    if (!wait_for_go(gathering) || !is_well)
+        return false;
+    member->worker.begin_ns = *gathering->begin_ns;
+    return crowd->work(&member->worker);
 }
 
 static void *
@@ -186,10 +192,14 @@ prepare_gathering(struct gathering *gathering)
     const struct sf_crowd *crowd = gathering->crowd;
 
     gathering->members = calloc(crowd->count, sizeof *gathering->members);
-    gathering->results = mmap(NULL, gathering->bytes, PROT_READ | PROT_WRITE,
+    gathering->mapped = (gathering->bytes + 7) / 8 * 8 + sizeof *gathering->begin_ns;
+    gathering->results = mmap(NULL, gathering->mapped, PROT_READ | PROT_WRITE,
                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (gathering->results == MAP_FAILED)
         gathering->results = NULL;
+    else
+        gathering->begin_ns =
+            (uint64_t *)(void *)(gathering->results + gathering->mapped - sizeof(uint64_t));
     return gathering->members != NULL && gathering->results != NULL && pipe(gathering->ready) == 0 &&
            pipe(gathering->go) == 0;
 }
@@ -202,7 +212,7 @@ end_gathering(struct gathering *gathering)
         close_one(&gathering->go[end]);
     }
     if (gathering->results != NULL)
-        munmap(gathering->results, gathering->bytes);
+        munmap(gathering->results, gathering->mapped);
     free(gathering->members);
 }
 
@@ -220,6 +230,7 @@ sf_crowd_run(const struct sf_crowd *crowd, void *results_out)
     }
     unsigned started = start_all(&gathering);
     bool is_well = wait_until_ready(&gathering, started);
+    *gathering.begin_ns = sf_clock_ns();
     close_one(&gathering.go[1]);
     is_well = wait_for_all(&gathering, started) && is_well;
     memcpy(results_out, gathering.results, gathering.bytes);

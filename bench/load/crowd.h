@@ -10,6 +10,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/base/status.h"
 
@@ -18,6 +19,7 @@ struct sf_crowd_worker {
     unsigned index, count;
     void *state;   /* prepare's, for work */
     void *result;  /* zeroed */
+    uint64_t begin_ns; /* for work: when all were ready, by sf_clock_ns; the same for all */
 };
 
 /* false: the run has failed. */

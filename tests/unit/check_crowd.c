@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
+
 #define WORKERS 12
 
 /* Shared with the processes. */
@@ -34,6 +36,7 @@ tear_down(void)
 
 struct result {
     unsigned index_and_one, prepared;
+    uint64_t begin_ns;
 };
 
 static bool
@@ -52,6 +55,7 @@ work(struct sf_crowd_worker *worker)
 
     result->index_and_one = worker->index + 1;
     result->prepared = atomic_load(&seen->prepared);
+    result->begin_ns = worker->begin_ns;
     return true;
 }
 
@@ -89,11 +93,14 @@ run(bool is_threads, sf_crowd_step_fn *how_to_prepare, sf_crowd_step_fn *how_to_
 START_TEST(test_nobody_begins_before_all_are_ready)
 {
     struct result results[WORKERS];
+    uint64_t before = sf_clock_ns();
 
     ck_assert_int_eq(run(_i == 1, prepare, work, results), SF_OK);
     for (unsigned i = 0; i < WORKERS; i++) {
         ck_assert_uint_eq(results[i].index_and_one, i + 1);
         ck_assert_uint_eq(results[i].prepared, WORKERS);
+        ck_assert_uint_gt(results[i].begin_ns, before);
+        ck_assert_uint_eq(results[i].begin_ns, results[0].begin_ns);
     }
 }
 END_TEST
