@@ -33,8 +33,9 @@ log_cache(const struct daemon *daemon, const struct sf_l1_made *made)
         sf_log_write(&daemon->log, SF_LOG_WARNING, "SF0108",
                      "the cache keeps its size of %" PRIu64 " bytes: it is in use; the new size counts once it is not",
                      made->bytes);
-    sf_log_write(&daemon->log, SF_LOG_INFO, "SF0110", "cache of %" PRIu64 " bytes %s", made->bytes,
-                 made->is_new ? "made" : "found and kept");
+    sf_log_write(&daemon->log, SF_LOG_INFO, "SF0110",
+                 "cache of %" PRIu64 " bytes %s: room for about %" PRIu64 " sessions of 1 KiB", made->bytes,
+                 made->is_new ? "made" : "found and kept", made->fits);
 }
 
 static enum sf_status

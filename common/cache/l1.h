@@ -18,6 +18,7 @@
 #include "common/session/ops.h"
 
 #define SF_L1_BYTES_MIN (1u << 20)
+#define SF_L1_BYTES_MAX (UINT64_C(64) << 30)
 #define SF_L1_WAIT_MAX 5 /* ms: nobody waits longer for a process that is dead or stopped */
 
 struct sf_l1;
@@ -30,6 +31,7 @@ struct sf_l1_made {
     bool set_aside;    /* the old file was damaged, of another layout, or without its lock file:
                           renamed to l1.cache.bad */
     uint64_t bytes;
+    uint64_t fits; /* sessions of 1 KiB, about */
     uint64_t inherited, lost; /* of set_aside: records that the store does not have, as far as they
                                  could be read: taken over, and not, for want of room */
 };

@@ -136,6 +136,29 @@ sf_l1_block_read(const struct sf_l1 *l1, const struct sf_l1_place *place, uint64
 
 /* ---- one block's life ---- */
 
+/*
+ * Under AddressSanitizer, what was there before is overwritten as soon as the generation is another:
+ * a reader who does not notice that he was overtaken then reads nonsense, and fails loudly.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+static void
+scribble(const struct sf_l1_owned *owned)
+{
+    size_t words = SF_L1_BLOCK_WORDS + owned->place.capacity / sizeof(uint64_t);
+
+    atomic_thread_fence(memory_order_release); /* O2 */
+    for (size_t i = 0; i < words; i++)
+        atomic_store_explicit(&owned->place.words[i], UINT64_C(0xDDDDDDDDDDDDDDDD),
+                              memory_order_relaxed);
+}
+#else
+static void
+scribble(const struct sf_l1_owned *owned)
+{
+    (void)owned;
+}
+#endif
+
 bool
 sf_l1_block_take(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place,
                  uint64_t control, bool is_fill, struct sf_l1_owned *owned_out)
@@ -149,6 +172,7 @@ sf_l1_block_take(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *pla
     if (!sf_l1_swap(&place->control->state, control, taken)) /* O2, O3 */
         return false;
     *owned_out = (struct sf_l1_owned){block, taken, *place};
+    scribble(owned_out);
     return true;
 }
 

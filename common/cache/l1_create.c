@@ -254,6 +254,24 @@ create_locked(struct creation *work)
     return status;
 }
 
+static uint64_t
+fits(uint64_t bytes)
+{
+    struct sf_l1_plan plan;
+
+    return sf_l1_plan_make(&plan, bytes) ? sf_l1_plan_fits(&plan, 1024) : 0;
+}
+
+static enum sf_status
+refuse_size(uint64_t bytes, struct sf_error *error)
+{
+    return sf_error_set(error, SF_INVALID,
+                        "a cache has between 1 MiB (about %llu sessions of 1 KiB) and 64 GiB (%llu), "
+                        "not %llu bytes",
+                        (unsigned long long)fits(SF_L1_BYTES_MIN),
+                        (unsigned long long)fits(SF_L1_BYTES_MAX), (unsigned long long)bytes);
+}
+
 enum sf_status
 sf_l1_create(const struct sf_instance *instance, uint64_t bytes, struct sf_l1_made *made_out,
              struct sf_error *error)
@@ -266,9 +284,7 @@ sf_l1_create(const struct sf_instance *instance, uint64_t bytes, struct sf_l1_ma
 
     *made_out = (struct sf_l1_made){.is_new = false};
     if (!sf_l1_plan_make(&plan, work.bytes))
-        return sf_error_set(error, SF_INVALID,
-                            "a cache has between 1 MiB and 64 GiB, not %llu bytes",
-                            (unsigned long long)bytes);
+        return refuse_size(bytes, error);
     enum sf_status status =
         sf_record_locks_open(&work.locks, instance->cache_lock_path, SF_RECORD_LOCKS_MAKE, error);
     if (status != SF_OK)
@@ -281,5 +297,6 @@ sf_l1_create(const struct sf_instance *instance, uint64_t bytes, struct sf_l1_ma
                               instance->cache_lock_path);
     }
     sf_record_locks_close(work.locks);
+    made_out->fits = fits(made_out->bytes);
     return status;
 }

@@ -204,20 +204,6 @@ advance(struct sf_l1 *l1, uint32_t class_index)
 }
 
 /*
- * The sweeper takes its time to move slabs from one class to another, so the last ones are kept for
- * sizes that have none yet.
- */
-static uint32_t
-slabs_in_reserve(const struct sf_l1 *l1)
-{
-    uint32_t reserve = l1->plan.slabs / 8;
-
-    if (reserve < 2)
-        return l1->plan.slabs < 4 ? 0 : 2;
-    return reserve < 16 ? reserve : 16;
-}
-
-/*
  * A slab that nobody uses becomes one of this class: one CAS, for zeros are free blocks. Points the
  * hand at it.
  */
@@ -228,7 +214,7 @@ claim_slab(struct sf_l1 *l1, uint32_t class_index)
     bool is_new_size =
         atomic_load_explicit(&l1->hands[class_index].next, memory_order_relaxed) == SF_L1_NO_BLOCK;
 
-    if (!is_new_size && slab + slabs_in_reserve(l1) >= l1->plan.slabs)
+    if (!is_new_size && slab + sf_l1_plan_reserve(&l1->plan) >= l1->plan.slabs)
         return false;
     for (; slab < l1->plan.slabs; slab++) {
         if (sf_l1_peek(&l1->table[slab]) == 0 && sf_l1_swap(&l1->table[slab], 0, class_index + 1)) {

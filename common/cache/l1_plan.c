@@ -13,12 +13,12 @@ static_assert(sizeof(struct sf_counters) <= SF_L1_COUNTERS_BYTES,
 #define PAGE_BYTES 4096u
 #define LARGE_CACHE (16u << 20)  /* from here on slabs of 1 MiB */
 #define MANY_PROCESSES (64u << 20)
-#define BYTES_MAX (UINT64_C(64) << 30)
 /*
  * One index word for so many bytes of the file: 1,000,000 records of 512 bytes in 640 MiB fill half
  * of the words, and the words cost 16 bytes a record.
  */
 #define BYTES_PER_WORD 336u
+#define INDEX_FULL 68u /* percent; as measured */
 
 static uint64_t
 round_up(uint64_t value, uint64_t to)
@@ -90,7 +90,7 @@ lay_out(struct sf_l1_plan *plan)
 bool
 sf_l1_plan_make(struct sf_l1_plan *plan_out, uint64_t bytes)
 {
-    if (bytes < SF_L1_BYTES_MIN || bytes > BYTES_MAX || bytes % PAGE_BYTES != 0)
+    if (bytes < SF_L1_BYTES_MIN || bytes > SF_L1_BYTES_MAX || bytes % PAGE_BYTES != 0)
         return false;
 
     struct sf_l1_plan plan = {.bytes = bytes};
@@ -126,6 +126,30 @@ sf_l1_plan_class(const struct sf_l1_plan *plan, uint64_t bytes)
             high = middle;
     }
     return low;
+}
+
+uint32_t
+sf_l1_plan_reserve(const struct sf_l1_plan *plan)
+{
+    uint32_t reserve = plan->slabs / 8;
+
+    if (reserve < 2)
+        return plan->slabs < 4 ? 0 : 2;
+    return reserve < 16 ? reserve : 16;
+}
+
+uint64_t
+sf_l1_plan_fits(const struct sf_l1_plan *plan, uint64_t bytes)
+{
+    uint32_t class_index = sf_l1_plan_class(plan, bytes);
+    uint64_t words = (uint64_t)plan->buckets * SF_L1_BUCKET_WORDS;
+
+    if (class_index >= plan->class_count)
+        return 0;
+    uint64_t blocks = (uint64_t)(plan->slabs - sf_l1_plan_reserve(plan)) *
+                      plan->classes[class_index].blocks;
+    uint64_t named = words / 100 * INDEX_FULL; /* then the first key finds all its words taken */
+    return blocks < named ? blocks : named;
 }
 
 uint64_t

@@ -31,5 +31,11 @@ bool sf_l1_plan_make(struct sf_l1_plan *plan_out, uint64_t bytes);
 /* The smallest class whose blocks hold a record of `bytes`; class_count: none. */
 uint32_t sf_l1_plan_class(const struct sf_l1_plan *plan, uint64_t bytes);
 
+/* Slabs that are kept for sizes that have none: the sweeper takes its time to move one there. */
+uint32_t sf_l1_plan_reserve(const struct sf_l1_plan *plan);
+
+/* How many records of `bytes` the cache holds, about, when all are of that size. */
+uint64_t sf_l1_plan_fits(const struct sf_l1_plan *plan, uint64_t bytes);
+
 /* Differs when this program would read the bytes of a segment in another way. */
 uint64_t sf_l1_signature(void);

@@ -37,6 +37,7 @@ map_descriptor(struct sf_mapping *mapping_out, int descriptor, uint64_t bytes, b
     if (base == MAP_FAILED)
         return SF_NO_MEMORY;
     (void)madvise(base, (size_t)bytes, MADV_DONTDUMP); /* sessions do not belong into core files */
+    (void)madvise(base, (size_t)bytes, MADV_HUGEPAGE); /* where the system offers it for a tmpfs */
     *mapping_out = (struct sf_mapping){base, bytes};
     return SF_OK;
 }

@@ -112,7 +112,13 @@ torture(struct sf_workload *work, struct sf_test_cache *cache, long seconds)
         kill(children[i], SIGCONT);
     while (wait(NULL) > 0)
         ;
+    uint64_t counted[SF_COUNTER_COUNT];
+    sf_l1_counters_sum(cache->l1, counted);
     judge(work, cache);
+    printf("%llu evictions, %llu slabs moved, %llu repairs, ",
+           (unsigned long long)counted[SF_COUNTER_l1_evictions],
+           (unsigned long long)counted[SF_COUNTER_l1_slabs_moved],
+           (unsigned long long)counted[SF_COUNTER_l1_repairs]);
     printf("%ld kills, %llu changes (longest %.1f ms), %llu reads, %llu flushed, %llu loaded, %llu "
            "others filled\n",
            kills, (unsigned long long)work->writes, (double)work->longest_ns / 1e6,

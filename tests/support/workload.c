@@ -40,22 +40,50 @@ next_random(unsigned *state)
 
 /* ---- the store ---- */
 
-static void
-build_record(struct sf_buffer *record_out, uint64_t version)
+/*
+ * A clock on which half a second is a minute, for ages; never so late that a session is over. And the
+ * sizes of the others shift from one of these "minutes" to the next, so that slabs have to move.
+ */
+static unsigned
+minute(void)
 {
-    struct sf_field field = {sf_span_text("n"),
-                             {.type = SF_VALUE_INTEGER, .integer = (int64_t)version}};
+    return (unsigned)(sf_clock_steady() / 500 % 25);
+}
+
+static size_t
+padding(void)
+{
+    static const size_t sizes[] = {0, 700, 6000};
+
+    return sizes[minute() % (sizeof(sizes) / sizeof(sizes[0]))];
+}
+
+static void
+build_padded(struct sf_buffer *record_out, uint64_t version, size_t padding_bytes)
+{
+    static const char zeros[8192];
+    struct sf_field fields[] = {
+        {sf_span_text("n"), {.type = SF_VALUE_INTEGER, .integer = (int64_t)version}},
+        {sf_span_text("pad"),
+         {.type = SF_VALUE_BYTES, .bytes = sf_span_of(zeros, padding_bytes)}},
+    };
     struct sf_record_head head = {
         .kind = SF_RECORD_SESSION,
         .version = version,
         .created = SF_TEST_NOW,
         .last_access = SF_TEST_NOW,
         .idle_timeout = 30 * SF_MINUTE,
-        .field_count = 1,
+        .field_count = padding_bytes > 0 ? 2 : 1,
     };
 
-    if (sf_record_encode(record_out, &head, &field, SF_RECORD_BYTES_MAX) != SF_OK)
+    if (sf_record_encode(record_out, &head, fields, SF_RECORD_BYTES_MAX) != SF_OK)
         abort();
+}
+
+static void
+build_record(struct sf_buffer *record_out, uint64_t version)
+{
+    build_padded(record_out, version, 0);
 }
 
 /* What the daemon does when somebody misses: look, ask the store, fill. */
@@ -234,7 +262,7 @@ sf_workload_keep(struct sf_workload *work, struct sf_l1 *l1, unsigned seed)
         if (sf_l1_lead(l1, SF_L1_FLUSHER))
             flush(work, l1, &cursor, items);
         if (sf_l1_lead(l1, SF_L1_SWEEPER))
-            (void)sf_l1_repair(l1, SF_TEST_NOW, &sweep, 512);
+            (void)sf_l1_repair(l1, SF_TEST_NOW + minute() * SF_MINUTE, &sweep, 512);
     }
     sf_l1_dirty_fini(items, TAKE);
 }
@@ -274,8 +302,8 @@ sf_workload_press(struct sf_workload *work, struct sf_l1 *l1, unsigned seed)
             ask_again(l1, &key, next_random(&seed) % 8, &record);
             continue;
         }
-        build_record(&record, OTHERS_VERSION);
-        (void)!sf_l1_fill(l1, &key, sf_buffer_span(&record), SF_TEST_NOW + SF_MINUTE,
+        build_padded(&record, OTHERS_VERSION, padding());
+        (void)!sf_l1_fill(l1, &key, sf_buffer_span(&record), SF_TEST_NOW + minute() * SF_MINUTE,
                           &view.vacancy);
         atomic_fetch_add(&work->fills, 1);
     }

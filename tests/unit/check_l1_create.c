@@ -390,6 +390,17 @@ START_TEST(test_many_creators_agree_on_one)
 }
 END_TEST
 
+START_TEST(test_size_that_no_cache_has_is_refused_with_what_fits)
+{
+    ck_assert_int_eq(sf_l1_create(&instance, 4096, &made, &error), SF_INVALID);
+    ck_assert_ptr_nonnull(strstr(error.text, "sessions of 1 KiB"));
+    ck_assert_int_eq(sf_l1_create(&instance, SF_L1_BYTES_MAX + 4096, &made, &error), SF_INVALID);
+    ck_assert_int_eq(sf_l1_create(&instance, SF_L1_BYTES_MIN, &made, &error), SF_OK);
+    ck_assert_uint_gt(made.fits, 300);
+    ck_assert_uint_lt(made.fits, 1024);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -417,6 +428,7 @@ main(void)
     tcase_add_test(tests, test_sizes_out_of_range_are_refused);
     tcase_add_test(tests, test_attaching_nothing_is_not_found);
     tcase_add_test(tests, test_many_creators_agree_on_one);
+    tcase_add_test(tests, test_size_that_no_cache_has_is_refused_with_what_fits);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

@@ -91,6 +91,21 @@ START_TEST(test_bookkeeping_is_at_most_96_bytes_a_session)
 }
 END_TEST
 
+START_TEST(test_what_fits_is_what_there_is_room_for)
+{
+    struct sf_l1_plan plan;
+
+    ck_assert(sf_l1_plan_make(&plan, 8 * MIB));
+    ck_assert_uint_ge(sf_l1_plan_fits(&plan, 512), 10000);
+    ck_assert_uint_lt(sf_l1_plan_fits(&plan, 512), 8 * MIB / 512);
+    ck_assert_uint_eq(sf_l1_plan_fits(&plan, MIB), 0);
+    ck_assert(sf_l1_plan_make(&plan, 640 * MIB));
+    ck_assert_uint_ge(sf_l1_plan_fits(&plan, 512), 1000000);
+    /* Of the smallest there are more blocks than words to name them. */
+    ck_assert_uint_lt(sf_l1_plan_fits(&plan, 1), 640 * MIB / SF_L1_BLOCK_MIN);
+}
+END_TEST
+
 START_TEST(test_words_and_controls_keep_what_they_are_made_of)
 {
     uint64_t word = sf_l1_word_make(SF_L1_BLOCK_LIMIT - 1, 0xABC, 0xFFFFFF);
@@ -120,6 +135,7 @@ main(void)
     tcase_add_test(tests, test_sizes_out_of_range_are_refused);
     tcase_add_test(tests, test_class_is_the_smallest_that_fits);
     tcase_add_test(tests, test_bookkeeping_is_at_most_96_bytes_a_session);
+    tcase_add_test(tests, test_what_fits_is_what_there_is_room_for);
     tcase_add_test(tests, test_words_and_controls_keep_what_they_are_made_of);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
