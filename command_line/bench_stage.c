@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +22,8 @@
 #define PATIENCE (10 * SF_SECOND) /* of a private instance's fronts: what is slow shows as slow, not as an error */
 #define LOOK_AGAIN_NS 5000000
 #define STATUS_VALUES 512
+#define MEMORY "/dev/shm"
+#define MEMORY_MIN (UINT64_C(256) << 20) /* of containers it is often too small for a cache */
 
 /* ---- folders ---- */
 
@@ -30,7 +33,8 @@ remove_one(const char *path, const struct stat *status, int kind, struct FTW *wh
     (void)status;
     (void)kind;
     (void)where;
-    return remove(path);
+    (void)remove(path); /* and go on with the others */
+    return 0;
 }
 
 static void
@@ -51,13 +55,23 @@ make_folder(const char *above, char path_out[BENCH_PATH_MAX])
 }
 
 static bool
+has_memory(void)
+{
+    struct statvfs system;
+
+    return statvfs(MEMORY, &system) == 0 &&
+           (uint64_t)system.f_bavail * system.f_frsize >= MEMORY_MIN;
+}
+
+static bool
 make_folders(struct bench_stage *stage)
 {
     const char *temporary = getenv("TMPDIR"); /* NOLINT(concurrency-mt-unsafe) */
 
     if (temporary == NULL || *temporary != '/')
         temporary = "/tmp";
-    return (make_folder("/dev/shm", stage->run) || make_folder(temporary, stage->run)) &&
+    return ((has_memory() && make_folder(MEMORY, stage->run)) ||
+            make_folder(temporary, stage->run)) &&
            make_folder(temporary, stage->state);
 }
 
