@@ -41,6 +41,15 @@ sf_l1_hash_key(const struct sf_l1 *l1, const struct sf_key *key)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+/* Never 0, so that no EMPTY word has it. */
+static inline uint32_t
+sf_l1_tag_of(uint64_t hash)
+{
+    uint32_t tag = (uint32_t)hash & 0xFFFu;
+
+    return tag + (tag == 0);
+}
+
 static inline struct sf_l1_home
 sf_l1_home_of(const struct sf_l1 *l1, const struct sf_key *key)
 {
@@ -53,7 +62,7 @@ sf_l1_home_of(const struct sf_l1 *l1, const struct sf_key *key)
         second = first + 1 < l1->plan.buckets ? first + 1 : 0;
     return (struct sf_l1_home){
         .buckets = {&l1->index[first], &l1->index[second]},
-        .tag = 1 + ((uint32_t)rest & 0xFFFFu) % 0xFFFu,
+        .tag = sf_l1_tag_of(rest),
         .removals = &l1->removals[(uint32_t)(rest >> 32) & (l1->plan.removals - 1)],
     };
 }

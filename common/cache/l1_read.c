@@ -10,6 +10,7 @@
 #include "common/cache/l1_confirm.h"
 #include "common/cache/l1_copy.h"
 #include "common/cache/l1_section.h"
+#include "common/session/record_layout.h"
 
 #define FIELD_LOOKS 8
 
@@ -57,7 +58,7 @@ open_block(const struct sf_l1 *l1, const _Atomic uint64_t *word, const struct sf
                : SF_CONFLICT;
 }
 
-static enum sf_status
+static inline __attribute__((always_inline)) enum sf_status
 open_record(const struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_key *key,
             struct look *look)
 {
@@ -111,7 +112,7 @@ copy_record(const struct look *look, struct sf_buffer *record_out)
 static void
 describe(const struct look *look, const struct sf_buffer *record, struct sf_l1_view *view_out)
 {
-    view_out->last_access = last_access(look, sf_record_brief(record->data).last_access);
+    view_out->last_access = last_access(look, sf_record_last_access(record->data));
     view_out->is_clean = sf_l1_control_is_clean(look->control);
     view_out->since = sf_l1_confirmed_at(look->control, look->touch, look->since);
     view_out->vacancy = (struct sf_l1_vacancy){0};
@@ -119,14 +120,15 @@ describe(const struct look *look, const struct sf_buffer *record, struct sf_l1_v
 
 /* The long way round: tries again, takes damage out of the index, and says what a miss has seen. */
 static enum sf_status
-get_slowly(struct sf_l1 *l1, const struct sf_l1_home *home, const struct sf_key *key,
-           struct sf_buffer *record_out, struct sf_l1_view *view_out)
+get_slowly(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_out,
+           struct sf_l1_view *view_out)
 {
+    struct sf_l1_home home = sf_l1_home_of(l1, key);
     struct sf_l1_found found;
 
-    *view_out = (struct sf_l1_view){.vacancy = {sf_l1_load(home->removals)}}; /* before: O4 */
+    *view_out = (struct sf_l1_view){.vacancy = {sf_l1_load(home.removals)}}; /* before: O4 */
     uint64_t section = sf_l1_enter(l1); /* damage is taken out */
-    enum sf_status status = sf_l1_find_at(l1, home, key, record_out, &found);
+    enum sf_status status = sf_l1_find_at(l1, &home, key, record_out, &found);
     sf_l1_leave(l1, section);
     if (status == SF_OK) {
         view_out->last_access = sf_l1_image_latest(&found.image);
@@ -152,7 +154,7 @@ sf_l1_get(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_o
     if (status == SF_OK)
         describe(&look, record_out, view_out);
     else
-        status = get_slowly(l1, &home, key, record_out, view_out);
+        status = get_slowly(l1, key, record_out, view_out);
     count(l1, status == SF_OK);
     return status;
 }

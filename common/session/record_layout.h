@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * record_layout.h - where everything stands in a record, for the two files that read it.
+ * record_layout.h - where everything stands in a record, for the few files that look.
  */
 #include "common/session/record.h"
 
@@ -56,6 +56,13 @@ struct sf_record_shape {
     uint32_t count;
     uint8_t user_size;
 };
+
+/* Of a record that has at least a head. */
+static inline sf_time
+sf_record_last_access(const unsigned char *bytes)
+{
+    return (sf_time)sf_load_u64(bytes + AT_LAST_ACCESS);
+}
 
 /* From the head alone; `bytes` need not have more. */
 static inline bool
