@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/cache/l1_commit.h"
+#include "common/cache/l1_mutants.h"
 #include "common/cache/l1_section.h"
 #include "common/cache/l1_confirm.h"
 #include "common/session/life.h"
@@ -190,11 +191,13 @@ commit_rotation(struct attempt *attempt, const struct sf_l1_draft *fresh,
                 const struct sf_l1_draft *former)
 {
     struct sf_l1_committed named;
+    bool is_replaced = SF_MUTANT(OLD_KEY_FIRST) &&
+                       sf_l1_draft_replace(attempt->l1, former, &attempt->found);
     enum sf_status status = sf_l1_draft_name(attempt->l1, fresh, &named);
 
     if (status != SF_OK)
         return status;
-    if (!sf_l1_draft_replace(attempt->l1, former, &attempt->found)) {
+    if (!is_replaced && !sf_l1_draft_replace(attempt->l1, former, &attempt->found)) {
         sf_l1_draft_withdraw(&named);
         return lose_race(attempt);
     }

@@ -233,9 +233,10 @@ sf_l1_block_retire(struct sf_l1 *l1, uint32_t block, uint64_t control)
      * Its owner may be about to publish it, or the flusher to clean it: same generation, another
      * state.
      */
-    while (sf_l1_control_gen(now) == gen && sf_l1_control_state(now) != SF_L1_FREE) {
+    while ((sf_l1_control_gen(now) == gen || SF_MUTANT(RETIRES_NEXT)) &&
+           sf_l1_control_state(now) != SF_L1_FREE) {
         if (sf_l1_swap(&place.control->state, now,
-                       sf_l1_control_make(SF_L1_FREE, 0, gen))) { /* O3 */
+                       sf_l1_control_make(SF_L1_FREE, 0, sf_l1_control_gen(now)))) { /* O3 */
             remember_freed(l1, place.class_index, block);
             return;
         }

@@ -74,7 +74,8 @@ sf_l1_block_is_unchanged(const struct sf_l1_place *place, uint64_t control)
     atomic_thread_fence(memory_order_acquire); /* O2 */
     uint64_t slab = sf_l1_peek(place->slab) ^ place->slab_value;
     uint64_t state = sf_l1_peek(&place->control->state) ^ control;
-    return (slab & ~(uint64_t)SF_L1_TABLE_STATE) == 0 && sf_l1_control_gen(state) == 0;
+    return SF_MUTANT(ONE_LOOK) ||
+           ((slab & ~(uint64_t)SF_L1_TABLE_STATE) == 0 && sf_l1_control_gen(state) == 0);
 }
 
 /*

@@ -3,6 +3,7 @@
 
 #include "common/cache/l1_evict.h"
 #include "common/cache/l1_hints.h"
+#include "common/cache/l1_mutants.h"
 #include "common/cache/l1_worth.h"
 
 struct sf_l1_legacy
@@ -80,7 +81,7 @@ sf_l1_draft_name(struct sf_l1 *l1, const struct sf_l1_draft *draft,
     if (status != SF_OK)
         return status;
     sf_l1_fence(); /* O5 */
-    if (!sf_l1_find_other(l1, &draft->key, committed_out->word))
+    if (SF_MUTANT(CREATES_TWICE) || !sf_l1_find_other(l1, &draft->key, committed_out->word))
         return SF_OK;
     sf_l1_draft_withdraw(committed_out);
     return SF_CONFLICT;

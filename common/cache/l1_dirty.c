@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/cache/l1_hints.h"
 #include "common/cache/l1_index.h"
+#include "common/cache/l1_mutants.h"
 #include "common/cache/l1_section.h"
 
 #define WAITS_MAX                                                                                  \
@@ -139,9 +140,13 @@ static void
 settle_in_section(struct sf_l1 *l1, const struct sf_l1_ticket *ticket)
 {
     struct sf_l1_place place;
+    uint64_t control = ticket->control;
 
-    if (sf_l1_block_place(l1, ticket->block, &place) &&
-        sf_l1_swap(&place.control->state, ticket->control, ticket->control | SF_L1_CLEAN))
+    if (!sf_l1_block_place(l1, ticket->block, &place))
+        return;
+    if (SF_MUTANT(SETTLES_NEXT))
+        control = sf_l1_load(&place.control->state);
+    if (sf_l1_swap(&place.control->state, control, control | SF_L1_CLEAN))
         sf_l1_block_renew(&place, ticket->control, sf_clock_steady());
 }
 

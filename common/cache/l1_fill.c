@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/cache/l1_evict.h"
+#include "common/cache/l1_mutants.h"
 #include "common/cache/l1_worth.h"
 #include "common/cache/l1_section.h"
 
@@ -15,8 +16,10 @@ is_overtaken(const struct sf_l1 *l1, const struct sf_key *key, const _Atomic uin
              const struct sf_l1_vacancy *vacancy)
 {
     sf_l1_fence(); /* O5 */
-    if (sf_l1_find_other(l1, key, word))
+    if (!SF_MUTANT(FILLS_TWICE) && sf_l1_find_other(l1, key, word))
         return true;
+    if (SF_MUTANT(FILLS_OLD))
+        return false;
     struct sf_l1_home home = sf_l1_home_of(l1, key);
     return sf_l1_load(home.removals) != vacancy->removals; /* O4: behind the look at the words */
 }
@@ -48,8 +51,11 @@ fill_new(struct sf_l1 *l1, const struct sf_l1_image *image, struct sf_span recor
 
     if (status != SF_OK)
         return status;
-    sf_l1_block_fill(l1, &owned, image, record);
+    if (!SF_MUTANT(NAMED_EMPTY))
+        sf_l1_block_fill(l1, &owned, image, record);
     status = publish_fill(l1, &image->key, &owned, vacancy);
+    if (SF_MUTANT(NAMED_EMPTY))
+        sf_l1_block_fill(l1, &owned, image, record);
     if (status != SF_OK)
         sf_l1_block_give_back(l1, &owned);
     return status;

@@ -2,6 +2,7 @@
 #include "common/cache/l1_index.h"
 
 #include "common/cache/l1_evict.h"
+#include "common/cache/l1_mutants.h"
 
 #define LOOKS 8
 #define PAUSES 8 /* instructions between two looks: less than a change takes */
@@ -285,7 +286,8 @@ sf_l1_unname(const struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *p
      * The same generation before and behind the look at the word: that is the one it names, as long
      * as it stays as it is.
      */
-    if (sf_l1_control_gen(sf_l1_load(&place->control->state)) != sf_l1_control_gen(control))
+    if (sf_l1_control_gen(sf_l1_load(&place->control->state)) != sf_l1_control_gen(control) &&
+        !SF_MUTANT(EVICTS_DIRTY))
         return false;
     return sf_l1_remove(&home, word, value);
 }

@@ -55,6 +55,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/cache/l1_mutants.h"
+
 #define SF_L1_MAGIC 0x314C20747361662Du /* "-fast L1" */
 #define SF_L1_LAYOUT_VERSION 5u
 #define SF_L1_BOOT_ID_BYTES 40
@@ -129,16 +131,22 @@ static_assert(sizeof(struct sf_l1_bucket) == 64, "bucket");
 #define SF_L1_BLOCK_LIMIT ((1u << 28) - 1) /* block numbers are below */
 
 static inline uint64_t
+sf_l1_word_counted(uint64_t before)
+{
+    return (before + !SF_MUTANT(NO_COUNT)) & 0xFFFFFFu;
+}
+
+static inline uint64_t
 sf_l1_word_make(uint32_t block, uint32_t tag, uint64_t before)
 {
     return (uint64_t)(tag & 0xFFFu) << 52 | (uint64_t)(block + 1) << 24 |
-           ((before + 1) & 0xFFFFFFu);
+           sf_l1_word_counted(before);
 }
 
 static inline uint64_t
 sf_l1_word_emptied(uint64_t before)
 {
-    return (before + 1) & 0xFFFFFFu;
+    return sf_l1_word_counted(before);
 }
 
 static inline bool

@@ -3,6 +3,7 @@
 
 #include "common/cache/l1_evict.h"
 #include "common/cache/l1_hints.h"
+#include "common/cache/l1_mutants.h"
 #include "common/cache/l1_section.h"
 
 /*
@@ -292,7 +293,7 @@ next_base(const struct sf_l1 *l1, uint32_t slab, uint32_t class_index, uint64_t 
         if (sf_l1_control_gen(control) > base)
             base = sf_l1_control_gen(control);
     }
-    return base + 1;
+    return SF_MUTANT(OLD_BASE) ? 0 : base + 1;
 }
 
 static void
@@ -399,7 +400,7 @@ step(struct sf_l1 *l1, sf_time now)
             close_slab(l1);
         break;
     case SF_L1_MOVE_CLOSED:
-        if (sf_l1_grace_is_over(l1)) {
+        if (sf_l1_grace_is_over(l1) || SF_MUTANT(NO_GRACE)) {
             give_slab(l1);
             rest(l1);
         }

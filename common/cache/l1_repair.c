@@ -2,6 +2,7 @@
 #include "common/cache/l1_hints.h"
 #include "common/cache/l1_index.h"
 #include "common/cache/l1_move.h"
+#include "common/cache/l1_mutants.h"
 #include "common/cache/l1_section.h"
 #include "common/cache/l1_trim.h"
 
@@ -42,7 +43,8 @@ bury_dead(struct sf_l1 *l1)
         is_any_dead |= l1->dead_words[slot] != 0;
     if (!is_any_dead)
         return;
-    atomic_fetch_add_explicit(&l1->header->deaths, 1, memory_order_release); /* O9 */
+    if (!SF_MUTANT(SILENT_DEATH))
+        atomic_fetch_add_explicit(&l1->header->deaths, 1, memory_order_release); /* O9 */
     for (uint32_t slot = 0; slot < l1->plan.slots; slot++) {
         if (l1->dead_words[slot] != 0)
             (void)sf_process_slot_bury(&l1->slots, slot, l1->dead_words[slot]);
@@ -63,7 +65,7 @@ is_owner_dead(const struct sf_l1 *l1, uint64_t control)
     if (owner >= l1->plan.slots)
         return true;
     uint64_t word = sf_l1_load(&l1->slots.slots[owner].word); /* O7 */
-    return (word & 1) == 0 || word == l1->dead_words[owner];
+    return (word & 1) == 0 || word == l1->dead_words[owner] || SF_MUTANT(ROBS_LIVING);
 }
 
 /* ---- blocks ---- */

@@ -3,7 +3,7 @@ libsession_la_SOURCES += \
 	%D%/shared_memory.c %D%/shared_memory.h \
 	%D%/record_locks.c %D%/record_locks.h \
 	%D%/process_slots.c %D%/process_slots.h \
-	%D%/l1_layout.h %D%/l1_private.h \
+	%D%/l1_layout.h %D%/l1_private.h %D%/l1_mutants.h \
 	%D%/l1_plan.c %D%/l1_plan.h \
 	%D%/l1_segment.c %D%/l1_segment.h \
 	%D%/l1_create.c %D%/l1_inherit.c \

@@ -5,3 +5,14 @@ check_PROGRAMS += \
 	%D%/check_l1_torture
 tests_crash_check_l1_steps_SOURCES = %D%/check_l1_steps.c \
 	%D%/scenarios.c %D%/scenarios.h %D%/stepper.c %D%/stepper.h
+
+# The cache with one rule broken at a time; each time a test must fail. Not in `make check`: it would be the same again
+# under sanitizers and in distcheck. ./check calls it once.
+check-mutants: libsession.la libtest_support.la
+	top_srcdir='$(srcdir)' MUTANTS='$(MUTANTS)' \
+		COMPILE='$(CC) -I$(srcdir) -I. -D_GNU_SOURCE $(DEPS_CPPFLAGS) $(CPPFLAGS) -std=gnu11 -pthread $(CFLAGS) $(SANITIZER_CFLAGS)' \
+		LINK='$(LIBTOOL) --silent --tag=CC --mode=link $(CC) -pthread $(CFLAGS) $(AM_LDFLAGS) $(LDFLAGS)' \
+		LIBRARIES='libtest_support.la libsession.la $(CHECK_LIBS) $(LIBS)' \
+		$(SHELL) '$(srcdir)/%D%/check_mutants.sh'
+
+EXTRA_DIST += %D%/check_mutants.sh

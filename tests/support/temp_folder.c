@@ -8,7 +8,10 @@
 void
 sf_temp_folder_init(struct sf_temp_folder *folder)
 {
-    *folder = (struct sf_temp_folder){.path = "/tmp/session-fast-test-XXXXXX"};
+    const char *parent = getenv("SF_TEST_FOLDER");
+
+    (void)snprintf(folder->path, sizeof(folder->path), "%s/session-fast-test-XXXXXX",
+                   parent != NULL ? parent : "/tmp");
     if (mkdtemp(folder->path) == NULL) {
         perror(folder->path);
         exit(EXIT_FAILURE);

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * temp_folder.h - a folder of its own for a test that needs files.
+ * temp_folder.h - a folder of its own for a test that needs files: in /tmp, or in SF_TEST_FOLDER,
+ * whose name is short.
  */
 struct sf_temp_folder {
     char path[64];

@@ -39,6 +39,7 @@ check_PROGRAMS += \
 	%D%/check_l1_read \
 	%D%/check_l1_section \
 	%D%/check_l1_move \
+	%D%/check_l1_late \
 	%D%/check_l1_threads \
 	%D%/check_l1_model \
 	%D%/check_l1_check \

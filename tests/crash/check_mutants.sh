@@ -1,0 +1,117 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# check_mutants.sh: the code of the cache with one rule broken at a time (common/cache/l1_mutants.h), and a test that
+# must fail then. `make check-mutants` calls it with COMPILE, LINK and LIBRARIES; MUTANTS='3 12' for some of them.
+
+top=${top_srcdir:-.}
+header=$top/common/cache/l1_mutants.h
+cache=$top/common/cache
+[ -r "$header" ] && [ -n "$COMPILE" ] && [ -n "$LINK" ] && [ -n "$LIBRARIES" ] ||
+    { echo "check_mutants: to be called by make check-mutants"; exit 1; }
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+status=0
+SECONDS_MAX=60 # for a program: who waits for ever is not caught, but broken
+
+fail ()
+{
+    echo "$*"
+    status=1
+}
+
+# The program that catches it, and its arguments.
+killer ()
+{
+    case $1 in
+        NAMED_EMPTY) echo crash/check_l1_steps 1 fill ;;
+        ONE_LOOK | NO_COUNT | EVICTS_DIRTY | RETIRES_NEXT | SETTLES_NEXT | CREATES_TWICE) echo unit/check_l1_late ;;
+        ROBS_LIVING | SILENT_DEATH | FILLS_TWICE) echo unit/check_l1_repair ;;
+        FILLS_OLD) echo unit/check_l1_fill ;;
+        OLD_KEY_FIRST) echo crash/check_l1_steps 1 rotate ;;
+        NO_GRACE | OLD_BASE) echo unit/check_l1_move ;;
+    esac
+}
+
+sources_of ()
+{
+    echo "$top/tests/$1.c"
+    [ "$1" != crash/check_l1_steps ] || echo "$top/tests/crash/scenarios.c $top/tests/crash/stepper.c"
+}
+
+# What the mutant changes: the files that name it, or all of them if it is one of a header.
+changed_by ()
+{
+    if grep -q "SF_MUTANT($1)" "$cache"/*.h; then echo "$cache"/*.c; else grep -l "SF_MUTANT($1)" "$cache"/*.c; fi
+}
+
+# build FOLDER PROGRAM [NUMBER FILES...]: with objects of its own before those of the library.
+build ()
+{
+    folder=$1
+    program=$2
+    define=${3:+-DMUTANT=$3}
+    shift $(($# < 3 ? 2 : 3))
+    mkdir -p "$folder" || return
+    for source in "$@" $(sources_of "$program"); do
+        $COMPILE $define -c -o "$folder/$(basename "$source" .c).o" "$source" || return
+    done
+    $LINK -o "$folder/program" "$folder"/*.o $LIBRARIES
+}
+
+# run FOLDER PROGRAM [ARGUMENTS]: who fails leaves files, which go with the rest.
+run ()
+{
+    folder=$1
+    shift 2
+    SF_TEST_FOLDER=$work timeout -k 5 $SECONDS_MAX "$folder/program" "$@" > "$folder/output" 2>&1
+}
+
+# The same program passes without any mutant: else a failure would mean nothing.
+check_sound ()
+{
+    sound=$work/sound/$(echo "$*" | tr -c 'a-z0-9_\n' -)
+    [ ! -d "$sound" ] || return 0
+    build "$sound" "$1" || { fail "$1: cannot be built"; return; }
+    run "$sound" "$@"
+    case $? in 0 | 77) ;; *) fail "$*: fails without any mutant" ;; esac
+}
+
+# say_why MUTANT OUTPUT PROGRAM [ARGUMENTS]: it counts only if a test has said what it found.
+say_why ()
+{
+    mutant=$1
+    why=$(sed -n 's|^.*\.c:[0-9]*:[FE]:[^:]*:\([^:]*\):.*|\1|p; s|^FAIL ||p' "$2" | head -n 1)
+    shift 2
+    if [ -n "$why" ]; then echo "$mutant: caught by $* ($why)"; else fail "$mutant: $* failed without a finding"; fi
+}
+
+check_mutant ()
+{
+    number=$1
+    name=$2
+    what=$3
+    set -- $(killer "$name")
+    [ $# -gt 0 ] || { fail "mutant $number ($what): no test is named for it"; return; }
+    files=$(changed_by "$name")
+    [ -n "$files" ] || { fail "mutant $number ($what): nothing in common/cache names it"; return; }
+    check_sound "$@"
+    build "$work/$number" "$1" "$number" $files || { fail "mutant $number ($what): cannot be built"; return; }
+    run "$work/$number" "$@"
+    case $? in
+        0) fail "mutant $number ($what): NOT CAUGHT by $*" ;;
+        77) echo "mutant $number ($what): not tried, $1 cannot run here" ;;
+        1) say_why "mutant $number ($what)" "$work/$number/output" "$@" ;;
+        *) fail "mutant $number ($what): $* does not end, or not in order" ;;
+    esac
+    rm -rf "${work:?}/$number"
+}
+
+sed -n 's|^    SF_MUTANT_\([A-Z_]*\) = \([0-9]*\), */\* \(.*\) \*/$|\2 \1 \3|p' "$header" > "$work/mutants"
+[ "$(wc -l < "$work/mutants")" = "$(grep -c '^    SF_MUTANT_' "$header")" ] && [ -s "$work/mutants" ] ||
+    fail "common/cache/l1_mutants.h: a mutant that this script cannot read"
+while read -r number name what; do
+    case " ${MUTANTS:-$number} " in *" $number "*) check_mutant "$number" "$name" "$what" ;; esac
+done < "$work/mutants"
+exit $status
