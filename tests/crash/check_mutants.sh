@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # check_mutants.sh: the code of the cache with one rule broken at a time (common/cache/l1_mutants.h), and a test that
-# must fail then. `make check-mutants` calls it with COMPILE, LINK and LIBRARIES; MUTANTS='3 12' for some of them.
+# must fail then. `make check-mutants` calls it with COMPILE, LINK,
+# LINK_CHECK_L1_READ and LIBRARIES; MUTANTS='3 12' for some of them.
 
 top=${top_srcdir:-.}
 header=$top/common/cache/l1_mutants.h
@@ -30,6 +31,7 @@ killer ()
         ROBS_LIVING | SILENT_DEATH | FILLS_TWICE) echo unit/check_l1_repair ;;
         FILLS_OLD) echo unit/check_l1_fill ;;
         OLD_KEY_FIRST) echo crash/check_l1_steps 1 rotate ;;
+        HIT_LOOKS_ONCE | FIELD_LOOKS_ONCE) echo unit/check_l1_read ;;
         NO_GRACE | OLD_BASE) echo unit/check_l1_move ;;
     esac
 }
@@ -38,6 +40,12 @@ sources_of ()
 {
     echo "$top/tests/$1.c"
     [ "$1" != crash/check_l1_steps ] || echo "$top/tests/crash/scenarios.c $top/tests/crash/stepper.c"
+}
+
+# How it is linked, as its line in tests/unit/local.mk says.
+flags_of ()
+{
+    [ "$1" != unit/check_l1_read ] || echo "$LINK_CHECK_L1_READ"
 }
 
 # What the mutant changes: the files that name it, or all of them if it is one of a header.
@@ -57,7 +65,7 @@ build ()
     for source in "$@" $(sources_of "$program"); do
         $COMPILE $define -c -o "$folder/$(basename "$source" .c).o" "$source" || return
     done
-    $LINK -o "$folder/program" "$folder"/*.o $LIBRARIES
+    $LINK $(flags_of "$program") -o "$folder/program" "$folder"/*.o $LIBRARIES
 }
 
 # run FOLDER PROGRAM [ARGUMENTS]: who fails leaves files, which go with the rest.

@@ -13,6 +13,7 @@ check-mutants: libsession.la libtest_support.la
 		COMPILE='$(CC) -I$(srcdir) -I. -D_GNU_SOURCE $(DEPS_CPPFLAGS) $(CPPFLAGS) -std=gnu11 -pthread $(CFLAGS) $(SANITIZER_CFLAGS)' \
 		LINK='$(LIBTOOL) --silent --tag=CC --mode=link $(CC) -pthread $(CFLAGS) $(AM_LDFLAGS) $(LDFLAGS)' \
 		LIBRARIES='libtest_support.la libsession.la $(CHECK_LIBS) $(LIBS)' \
+		LINK_CHECK_L1_READ='$(tests_unit_check_l1_read_LDFLAGS)' \
 		$(SHELL) '$(srcdir)/%D%/check_mutants.sh'
 
 EXTRA_DIST += %D%/check_mutants.sh

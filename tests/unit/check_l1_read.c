@@ -106,6 +106,104 @@ START_TEST(test_record_that_changes_under_each_look_is_a_conflict)
 }
 END_TEST
 
+/* ---- overtaken in the middle of a hit ---- */
+
+/* Armed: who next makes room for a record, or has found a field, is overtaken. */
+static struct {
+    struct sf_l1 *l1;
+    struct sf_l1_found before; /* what he has looked at */
+    bool is_armed;
+} turner;
+
+enum sf_status __real_sf_buffer_reserve(struct sf_buffer *buffer, size_t extra);
+enum sf_status __wrap_sf_buffer_reserve(struct sf_buffer *buffer, size_t extra);
+enum sf_status __real_sf_record_find_part(struct sf_record_part *part_out,
+                                          struct sf_record_brief *brief_out,
+                                          sf_record_read_fn *read, const void *context,
+                                          size_t size, struct sf_span name);
+enum sf_status __wrap_sf_record_find_part(struct sf_record_part *part_out,
+                                          struct sf_record_brief *brief_out,
+                                          sf_record_read_fn *read, const void *context,
+                                          size_t size, struct sf_span name);
+
+static struct sf_l1_found
+find_of_turner(void)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_found found;
+
+    ck_assert_int_eq(sf_l1_find(turner.l1, &key, NULL, &found), SF_OK);
+    return found;
+}
+
+static void
+arm(void)
+{
+    turner.l1 = sf_test_cache_attach(&cache);
+    turner.before = find_of_turner();
+    turner.is_armed = true;
+}
+
+static void
+disarm(void)
+{
+    ck_assert(!turner.is_armed);
+    sf_l1_close(turner.l1);
+    turner.l1 = NULL;
+}
+
+/* Until the session is in the same block again. */
+static void
+turn_round(void)
+{
+    bool is_round = false;
+
+    if (!turner.is_armed)
+        return;
+    turner.is_armed = false;
+    for (int i = 0; i < 1000 && !is_round; i++) {
+        ck_assert_int_eq(sf_test_set(turner.l1, 1, "color", i % 2 == 0 ? "a" : "turquoise"), SF_OK);
+        is_round = i % 2 != 0 && find_of_turner().block == turner.before.block;
+    }
+    ck_assert(is_round);
+}
+
+enum sf_status
+__wrap_sf_buffer_reserve(struct sf_buffer *buffer, size_t extra)
+{
+    turn_round();
+    return __real_sf_buffer_reserve(buffer, extra);
+}
+
+enum sf_status
+__wrap_sf_record_find_part(struct sf_record_part *part_out, struct sf_record_brief *brief_out,
+                           sf_record_read_fn *read, const void *context, size_t size,
+                           struct sf_span name)
+{
+    enum sf_status status =
+        __real_sf_record_find_part(part_out, brief_out, read, context, size, name);
+
+    turn_round();
+    return status;
+}
+
+START_TEST(test_hit_that_was_overtaken_is_what_is_there_now)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_view view;
+    struct sf_buffer record;
+
+    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
+    ck_assert_int_eq(sf_test_fill(cache.l1, 1, 3, "text"), SF_OK);
+    arm();
+    ck_assert_int_eq(sf_l1_get(cache.l1, &key, &record, &view), SF_OK);
+    disarm();
+    ck_assert(!view.is_clean);
+    ck_assert_int_eq(sf_record_check(sf_buffer_span(&record)), SF_OK);
+    sf_buffer_fini(&record);
+}
+END_TEST
+
 START_TEST(test_record_larger_than_the_buffer_is_full)
 {
     struct sf_key key = sf_test_cache_key(1);
@@ -219,6 +317,20 @@ START_TEST(test_field_behind_a_word_that_leads_nowhere_is_found)
 }
 END_TEST
 
+/* Found in one record, and copied from the next. */
+START_TEST(test_field_that_was_overtaken_is_what_is_there_now)
+{
+    struct sf_l1_field field;
+    char text[16];
+
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "color", "green"), SF_OK);
+    arm();
+    ck_assert_int_eq(get_field("color", text, sizeof(text), &field), SF_OK);
+    disarm();
+    ck_assert(sf_span_equal(sf_span_of(text, field.size), sf_span_text("turquoise")));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -232,6 +344,8 @@ main(void)
     tcase_add_test(tests, test_get_gives_what_was_created);
     tcase_add_test(tests, test_handles_see_each_others_changes);
     tcase_add_test(tests, test_record_that_changes_under_each_look_is_a_conflict);
+    tcase_add_test(tests, test_hit_that_was_overtaken_is_what_is_there_now);
+    tcase_add_test(tests, test_field_that_was_overtaken_is_what_is_there_now);
     tcase_add_test(tests, test_record_larger_than_the_buffer_is_full);
     tcase_add_test(tests, test_record_of_any_length_comes_out_as_it_went_in);
     tcase_add_test(tests, test_field_is_read_alone);

@@ -76,7 +76,8 @@ check_PROGRAMS += \
 	%D%/check_journaler \
 	%D%/check_usage
 
-tests_unit_check_l1_read_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_block_read
+tests_unit_check_l1_read_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_block_read \
+	-Wl,--wrap=sf_buffer_reserve -Wl,--wrap=sf_record_find_part
 tests_unit_check_front_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_get
 tests_unit_check_l1_confirm_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_clock_steady
 
