@@ -183,7 +183,8 @@ postpone_in_section(struct sf_l1 *l1, const struct sf_key *key, const struct sf_
     struct sf_l1_place place;
     sf_time since = sf_clock_steady() - ttl_of(l1, key) + POSTPONED;
 
-    if (l1->is_writable && question->is_here &&
+    /* Within a TTL of the boot nothing is stale; a time before it would be one far ahead. */
+    if (since > 0 && l1->is_writable && question->is_here &&
         sf_l1_block_place(l1, question->ticket.block, &place))
         sf_l1_block_renew(&place, question->ticket.control, since);
 }

@@ -9,6 +9,7 @@
     16u /* for one class; a third of a millisecond at the very worst, when nearly all is dirty */
 #define WANTED_SHARE 16u
 #define VICTIMS 4u /* tries in one sample */
+#define GLANCES 16u /* at other slabs, before one is claimed or anything evicted */
 
 struct candidate {
     uint32_t block;
@@ -195,7 +196,8 @@ advance(struct sf_l1 *l1, uint32_t class_index)
         block = (slab << shift) + l1->slot * 37 % l1->plan.classes[class_index].blocks;
     }
     uint32_t next = block + 1;
-    if ((next & ((1u << shift) - 1)) >= l1->plan.classes[class_index].blocks) {
+    uint32_t entry = next & ((1u << shift) - 1);
+    if (entry == 0 || entry >= l1->plan.classes[class_index].blocks) {
         uint32_t slab = next_slab(l1, block >> shift, class_index);
         next = slab == SF_L1_NO_BLOCK ? SF_L1_NO_BLOCK : slab << shift;
     }
@@ -276,6 +278,44 @@ probe(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sample *sampl
     return false;
 }
 
+/* Anywhere in the class; SF_L1_NO_BLOCK: that slab is of another. */
+static uint32_t
+block_by_chance(const struct sf_l1 *l1, uint32_t class_index, uint64_t dice)
+{
+    uint64_t used = sf_l1_peek(&l1->header->slabs_taken);
+    uint32_t slabs = used > 0 && used < l1->plan.slabs ? (uint32_t)used : l1->plan.slabs;
+    uint32_t slab = (uint32_t)(((dice >> 32) * slabs) >> 32);
+    uint32_t blocks = l1->plan.classes[class_index].blocks;
+
+    if (!is_of_class(l1, slab, class_index))
+        return SF_L1_NO_BLOCK;
+    return (slab << l1->plan.entry_shift) + (uint32_t)(((dice & UINT32_MAX) * blocks) >> 32);
+}
+
+/*
+ * What was filled at one time lies side by side, so a hand may stand among many that are taken while
+ * most of the class is free elsewhere. Then it goes there.
+ */
+static bool
+take_elsewhere(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l1_owned *owned_out)
+{
+    struct sf_l1_hand *hand = &l1->hands[class_index];
+    uint64_t dice = (uint64_t)atomic_load_explicit(&hand->next, memory_order_relaxed) << 32 |
+                    l1->slot;
+
+    for (uint32_t i = 0; i < GLANCES; i++) {
+        dice = (dice ^ dice >> 29) * UINT64_C(0xD6E8FEB86659FD93) + i;
+        uint32_t block = block_by_chance(l1, class_index, dice);
+
+        if (block != SF_L1_NO_BLOCK &&
+            take_if_free(l1, class_index, block, is_fill, NULL, owned_out)) {
+            atomic_store_explicit(&hand->next, block, memory_order_relaxed);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The sweeper may have come between and freed it. */
 static bool
 take_evicted(struct sf_l1 *l1, const struct candidate *gone, bool is_fill,
@@ -322,6 +362,8 @@ take_in_class(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l1
         sample.loss = loss_in_round(round);
         if (probe(l1, class_index, is_fill, &sample, owned_out))
             return true;
+        if (round == 0 && take_elsewhere(l1, class_index, is_fill, owned_out))
+            return true;
         if (round == 0 && claim_slab(l1, class_index))
             continue;
         if (atomic_load_explicit(&l1->hands[class_index].next, memory_order_relaxed) ==
@@ -346,10 +388,11 @@ sf_l1_room_for(struct sf_l1 *l1, uint64_t bytes, bool is_fill, struct sf_l1_owne
 {
     uint32_t class_index = sf_l1_plan_class(&l1->plan, bytes);
 
-    for (; class_index < l1->plan.class_count; class_index++) {
-        if (take_in_class(l1, class_index, is_fill, owned_out))
+    for (uint32_t i = class_index; i < l1->plan.class_count; i++) {
+        if (take_in_class(l1, i, is_fill, owned_out))
             return SF_OK;
-        want_room(l1, class_index, true);
+        if (i == class_index) /* the larger ones are only tried in its place */
+            want_room(l1, i, true);
     }
     sf_count(l1->counters, l1_full);
     return SF_FULL;

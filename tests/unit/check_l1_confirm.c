@@ -283,6 +283,21 @@ START_TEST(test_postponing_makes_nothing_older)
 }
 END_TEST
 
+/* A machine that has been up for less than the TTL. */
+START_TEST(test_postponing_within_a_ttl_of_the_boot_is_not_for_ever)
+{
+    struct sf_key key = sf_test_cache_key(1);
+
+    ck_assert_int_eq(sf_test_fill(cache.l1, 1, 3, "text"), SF_OK);
+    sf_l1_set_ttl(cache.l1, 2 * sf_clock_steady());
+    struct sf_l1_question question = ask(1);
+    sf_l1_postpone(cache.l1, &key, &question);
+    sf_l1_set_ttl(cache.l1, TTL);
+    later = 3 * TTL;
+    ck_assert(is_stale(1));
+}
+END_TEST
+
 START_TEST(test_late_answer_leaves_the_next_record_of_the_block_alone)
 {
     struct sf_key key = sf_test_cache_key(1);
@@ -330,6 +345,7 @@ main(void)
     tcase_add_test(tests, test_session_that_lives_by_its_touch_is_not_denied);
     tcase_add_test(tests, test_postponed_question_is_asked_again_after_a_second);
     tcase_add_test(tests, test_postponing_makes_nothing_older);
+    tcase_add_test(tests, test_postponing_within_a_ttl_of_the_boot_is_not_for_ever);
     tcase_add_test(tests, test_late_answer_leaves_the_next_record_of_the_block_alone);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);

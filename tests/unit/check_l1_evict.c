@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/cache/l1_index.h"
+#include "common/cache/l1_evict.h"
 #include "tests/support/test_cache.h"
 
 static struct sf_test_cache cache;
@@ -56,6 +56,65 @@ START_TEST(test_cache_full_of_small_records_still_takes_larger_ones)
             "as it has more than two hundred bytes of text in a single field, whatever it says, "
             "and needs a size of its own"),
         SF_OK);
+}
+END_TEST
+
+/* Filled at one time, what stays lies side by side: a hand that stands there looks further. */
+START_TEST(test_nobody_goes_while_most_of_a_size_is_free_elsewhere)
+{
+    uint64_t count = 0, stay;
+
+    for (uint64_t free_before = 1; free_before > 0; count++) {
+        ck_assert_int_eq(sf_test_fill(cache.l1, count, 3, "visitor"), SF_OK);
+        struct sf_l1_usage usage = usage_now();
+        free_before = usage.blocks_free + (usage.slabs - usage.slabs_used > 2);
+    }
+    stay = count / 4;
+    for (uint64_t number = stay; number < count; number++) {
+        struct sf_key key = sf_test_cache_key(number);
+        ck_assert_int_eq(sf_l1_drop(cache.l1, &key), SF_OK);
+    }
+    for (uint64_t number = 0; number < 100; number++)
+        ck_assert_int_eq(sf_test_create(cache.l1, 100000 + number, "a", "b"), SF_OK);
+    for (uint64_t number = 0; number < stay; number++)
+        ck_assert_int_eq(sf_test_look(cache.l1, number, NULL).status, SF_OK);
+}
+END_TEST
+
+/* Each try looks at as many blocks as a slab of the smallest size has. */
+START_TEST(test_hand_comes_to_every_slab_of_the_smallest_size)
+{
+    struct sf_l1 *other = sf_test_cache_attach(&cache);
+    struct sf_key key = sf_test_cache_key(300);
+    struct sf_l1_found found;
+    struct sf_l1_owned owned;
+    bool is_taken = false;
+    uint64_t created = 0;
+
+    while (sf_test_create(cache.l1, created, "a", "dirty") == SF_OK)
+        created++;
+    ck_assert_int_eq(sf_l1_find(other, &key, NULL, &found), SF_OK);
+    const struct sf_l1_ticket ticket = {found.block, found.control};
+    sf_l1_settle(other, &ticket);
+    ck_assert_int_eq(sf_l1_drop(other, &key), SF_OK);
+    for (int i = 0; i < 8 && !is_taken; i++)
+        is_taken = sf_l1_take_any(cache.l1, 0, &owned);
+    ck_assert(is_taken);
+    ck_assert_uint_eq(owned.block, found.block);
+    sf_l1_block_give_back(cache.l1, &owned);
+    sf_l1_close(other);
+}
+END_TEST
+
+START_TEST(test_only_the_size_that_lacks_room_is_said_to_want_it)
+{
+    uint64_t created = 0;
+
+    while (sf_test_create(cache.l1, created, "a", "dirty") == SF_OK)
+        created++;
+    ck_assert_uint_gt(sf_l1_peek(&cache.l1->header->wanted[0]), 0);
+    for (uint32_t i = 1; i < cache.l1->plan.class_count; i++)
+        ck_assert_uint_eq(sf_l1_peek(&cache.l1->header->wanted[i]), 0);
 }
 END_TEST
 
@@ -398,6 +457,9 @@ main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_new_records_always_find_room_among_clean_ones);
     tcase_add_test(tests, test_cache_full_of_small_records_still_takes_larger_ones);
+    tcase_add_test(tests, test_nobody_goes_while_most_of_a_size_is_free_elsewhere);
+    tcase_add_test(tests, test_hand_comes_to_every_slab_of_the_smallest_size);
+    tcase_add_test(tests, test_only_the_size_that_lacks_room_is_said_to_want_it);
     tcase_add_test(tests, test_dirty_records_are_never_evicted);
     tcase_add_test(tests, test_tombstones_stay_while_sessions_can_go);
     tcase_add_test(tests, test_cache_full_of_stored_tombstones_still_has_room);
