@@ -280,12 +280,22 @@ wait_until_durable(struct call *call, const struct request *request, const struc
         call_wait_for_store(call, marks, count, request->store_wait, stored);
 }
 
+/* Also for what is there already and may not be durable yet: somebody asks again. */
+static bool
+must_wait(const struct call *call, const struct request *request, const struct sf_l1_applied *applied)
+{
+    if (request->durability == SF_DURABILITY_MEMORY)
+        return false;
+    bool may_wait = !sf_ops_only_touch(&request->ops) && applied->version > 0;
+    return applied->changed || (may_wait && !sf_l1_is_stored(call->daemon->l1, &applied->key, applied->version));
+}
+
 static void
 reply_done(struct call *call, const struct request *request, const struct sf_l1_applied *applied)
 {
     if (request->is_end_command)
         writer_urge(&call->daemon->writer);
-    if (request->durability != SF_DURABILITY_MEMORY && applied->changed)
+    if (must_wait(call, request, applied))
         wait_until_durable(call, request, applied);
     else if (request->is_end_command)
         reply_integer(call, applied->ended);

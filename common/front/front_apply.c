@@ -321,6 +321,20 @@ durability_of(const struct sf_ops *ops, const struct sf_config *config)
     return (enum sf_durability)durability;
 }
 
+/*
+ * Also for what is there already: whoever asks again, after an answer that promised nothing, must not be told
+ * that all is well before it is.
+ */
+static bool
+must_wait(const struct change *change)
+{
+    const struct sf_saved *saved = change->saved;
+    if (change->durability == SF_DURABILITY_MEMORY || saved->is_durable)
+        return false;
+    struct sf_l1 *l1 = saved->changed || sf_ops_only_touch(change->ops) ? NULL : sf_front_l1(change->front);
+    return saved->changed || (l1 != NULL && !sf_l1_is_stored(l1, &change->where, saved->version));
+}
+
 static enum sf_status
 apply(struct change *change)
 {
@@ -332,8 +346,7 @@ apply(struct change *change)
             return SF_UNAVAILABLE;
     }
     enum sf_status status = apply_somewhere(change);
-    bool waits = change->durability != SF_DURABILITY_MEMORY;
-    if (status == SF_OK && waits && saved->changed && !saved->is_durable)
+    if (status == SF_OK && must_wait(change))
         status = wait_until_durable(change);
     if (!saved->is_new_id)
         saved->id = (struct sf_session_id){.text = ""};

@@ -126,3 +126,12 @@ sf_ops_wants_new_id(const struct sf_ops *ops)
 {
     return sf_ops_has(ops, SF_OP_LOGIN) || sf_ops_has(ops, SF_OP_ROTATE);
 }
+
+bool
+sf_ops_only_touch(const struct sf_ops *ops)
+{
+    for (size_t i = 0; i < ops->count; i++)
+        if (ops->items[i].kind != SF_OP_TOUCH)
+            return false;
+    return true;
+}

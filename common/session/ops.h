@@ -53,6 +53,7 @@ enum sf_status sf_ops_add_increment(struct sf_ops *ops, struct sf_span name,
 bool sf_ops_has(const struct sf_ops *ops, enum sf_op_kind kind);
 bool sf_ops_may_create(const struct sf_ops *ops);   /* has something that sets a field, or LOGIN */
 bool sf_ops_wants_new_id(const struct sf_ops *ops); /* has LOGIN or ROTATE */
+bool sf_ops_only_touch(const struct sf_ops *ops);   /* has nothing but TOUCH */
 
 struct sf_ops_outcome {
     bool changed;           /* something differs from before (TOUCH alone does not count) */

@@ -87,6 +87,15 @@ START_TEST(test_only_what_sets_something_may_create)
 }
 END_TEST
 
+START_TEST(test_touch_alone_is_told_from_what_is_more)
+{
+    ck_assert_int_eq(add(SF_OP_TOUCH, ""), SF_OK);
+    ck_assert(sf_ops_only_touch(&ops));
+    ck_assert_int_eq(add(SF_OP_UNSET, "a"), SF_OK);
+    ck_assert(!sf_ops_only_touch(&ops));
+}
+END_TEST
+
 START_TEST(test_login_creates_and_wants_a_new_id)
 {
     ck_assert(!sf_ops_wants_new_id(&ops));
@@ -110,6 +119,7 @@ main(void)
     tcase_add_test(tests, test_nothing_follows_end);
     tcase_add_test(tests, test_list_has_an_upper_bound);
     tcase_add_test(tests, test_only_what_sets_something_may_create);
+    tcase_add_test(tests, test_touch_alone_is_told_from_what_is_more);
     tcase_add_test(tests, test_login_creates_and_wants_a_new_id);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
