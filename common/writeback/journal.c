@@ -11,6 +11,8 @@
 
 #include "common/writeback/journal_private.h"
 
+#define FILE_AGE SF_MINUTE
+
 /* ---- life ---- */
 
 enum sf_status
@@ -164,11 +166,39 @@ take_needless(struct sf_journal *journal)
     return file;
 }
 
+bool
+sf_journal_is_old(const struct sf_journal *journal, const struct sf_journal_file *file)
+{
+    sf_time age = journal->options.file_age == 0 ? FILE_AGE : journal->options.file_age;
+    return sf_clock_steady() - file->made >= age;
+}
+
+/*
+ * A row that is not needed any more must not stay for long: who finds it after a crash takes it for a change
+ * that the store lacks, and by then the store may have forgotten that the session was ended.
+ */
+static void
+leave_old_file(struct sf_journal *journal)
+{
+    if (pthread_mutex_trylock(&journal->committing) != 0)
+        return; /* whoever commits looks at the age, too */
+    const struct sf_journal_file *active = journal->active;
+    if (active != NULL && sf_journal_is_old(journal, active)) {
+        pthread_mutex_lock(&journal->lock);
+        bool is_needed = active->live > 0;
+        pthread_mutex_unlock(&journal->lock);
+        if (!is_needed)
+            sf_journal_leave_file(journal);
+    }
+    pthread_mutex_unlock(&journal->committing);
+}
+
 /* Without a lock: to unlink a large file takes 20 ms. */
 void
 sf_journal_trim(struct sf_journal *journal)
 {
     struct sf_journal_file *file;
+    leave_old_file(journal);
     while ((file = take_needless(journal)) != NULL) {
         if (file->is_damaged)
             sf_journal_file_set_aside(file);
@@ -354,6 +384,7 @@ sf_journal_orphans_take(struct sf_journal *journal, struct sf_journal_orphan *it
 {
     struct sf_error error;
     uint64_t drained;
+    enum sf_status unread = SF_OK;
     struct taking taking = {.journal = journal, .items = items, .limit = limit};
     pthread_mutex_lock(&journal->reading);
     for (uint32_t number = 0; taking.status == SF_OK && taking.count < limit; number = taking.file->number) {
@@ -362,13 +393,15 @@ sf_journal_orphans_take(struct sf_journal *journal, struct sf_journal_orphan *it
             break;
         taking.seen = drained;
         enum sf_status status = sf_journal_file_each(taking.file, drained, take_orphan, &taking, &error);
-        if (taking.status == SF_OK && status != SF_CORRUPT)
-            taking.status = status; /* what is damaged was counted when it was found */
+        if (status != SF_CORRUPT && status != SF_OK)
+            unread = status; /* the others are written all the same; what is damaged was counted when it was found */
         note_drained(&taking, drained);
     }
     pthread_mutex_unlock(&journal->reading);
     *count_out = taking.count;
-    return taking.status;
+    if (taking.count > 0)
+        return SF_OK; /* they are handed out once: to be written now */
+    return taking.status != SF_OK ? taking.status : unread;
 }
 
 void

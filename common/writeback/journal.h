@@ -24,6 +24,7 @@ struct sf_journal_options {
     const char *folder;  /* the state folder of the instance */
     uint64_t bytes_max;  /* of all files; beyond it nothing more is taken */
     uint64_t file_bytes; /* after which a new file is begun; 0: 64 MiB */
+    sf_time file_age;    /* the same; 0: a minute */
 };
 
 /*

@@ -96,15 +96,18 @@ is_journalled(struct sf_journal *journal, const struct sf_journal_mark *mark, ui
 
 /* ---- rows that move to the active file ---- */
 
+/* What L1 has is as good, if it is later: then entry->version is, too. The file may be gone. */
 static enum sf_status
-read_moving(struct sf_journal *journal, const struct sf_journal_entry *entry)
+read_moving(struct sf_journal *journal, struct sf_journal_entry *entry)
 {
     struct sf_key key;
     uint64_t version;
     struct look look;
     enum sf_status status = look_at_cache(journal, &entry->key, &look);
-    if (status == SF_OK && look.version == entry->version)
+    if (status == SF_OK && look.version >= entry->version) {
+        entry->version = look.version;
         return SF_OK;
+    }
     pthread_mutex_lock(&journal->reading);
     status = sf_journal_file_read(entry->file, entry->number, &key, &version, &journal->record);
     pthread_mutex_unlock(&journal->reading);
@@ -169,8 +172,8 @@ begin_file(struct sf_journal *journal, struct sf_error *error)
     return SF_OK;
 }
 
-static void
-leave_file(struct sf_journal *journal)
+void
+sf_journal_leave_file(struct sf_journal *journal)
 {
     sf_journal_file_give_up(journal->active);
     pthread_mutex_lock(&journal->lock);
@@ -178,14 +181,16 @@ leave_file(struct sf_journal *journal)
     pthread_mutex_unlock(&journal->lock);
 }
 
-/* The oldest one, if most of its rows are superseded: what is left of it is worth writing again. 0: none. */
+/* The oldest one most of whose rows are superseded: what is left of it is worth writing again. 0: none. */
 static uint32_t
 find_sparse(struct sf_journal *journal)
 {
     pthread_mutex_lock(&journal->lock);
-    const struct sf_journal_file *file = TAILQ_FIRST(&journal->files);
-    bool is_sparse = file != NULL && file != journal->active && !file->is_inherited && file->live < file->rows / 2;
-    uint32_t number = is_sparse ? file->number : 0;
+    const struct sf_journal_file *file;
+    TAILQ_FOREACH(file, &journal->files, link)
+        if (file != journal->active && !file->is_inherited && file->live < file->rows / 2)
+            break;
+    uint32_t number = file == NULL ? 0 : file->number;
     pthread_mutex_unlock(&journal->lock);
     return number;
 }
@@ -220,8 +225,9 @@ sf_journal_begin(struct sf_journal *journal, struct sf_error *error)
     journal->pending_count = 0;
     if (journal->active != NULL && !sf_journal_file_is_there(journal->active))
         return sf_error_set(error, SF_UNAVAILABLE, "%s: removed or replaced while in use", journal->active->path);
-    if (journal->active != NULL && bytes_of(journal->active) >= file_bytes)
-        leave_file(journal);
+    const struct sf_journal_file *active = journal->active;
+    if (active != NULL && (bytes_of(active) >= file_bytes || sf_journal_is_old(journal, active)))
+        sf_journal_leave_file(journal);
     return journal->failed != 0 ? sf_journal_have_file(journal, error) : SF_OK;
 }
 
@@ -324,7 +330,7 @@ give_up_file(struct sf_journal *journal, const struct sf_error *error)
         return;
     const struct sf_journal_file *file = journal->active;
     sf_log_write(journal->log, SF_LOG_WARNING, "SF0211", "a file of the journal is given up: %s", error->text);
-    leave_file(journal);
+    sf_journal_leave_file(journal);
     if (journal->failed == 0)
         journal->failed = file->number;
     pthread_mutex_lock(&journal->lock);

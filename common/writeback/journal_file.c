@@ -18,6 +18,7 @@
 #define APPLICATION_ID 0x73666a6c /* "sfjl" */
 #define NAME_BEFORE "journal-"
 #define NAME_BEHIND ".db"
+#define DIGITS 8 /* at least: another spelling of a number would be a second file of that number */
 #define FRAME_BYTES (SF_JOURNAL_PAGE_BYTES + 24u)
 #define BUSY_TIMEOUT 250 /* ms: somebody who looks into the file may be opening it */
 
@@ -91,7 +92,8 @@ sf_journal_file_number(const char *name, const char **rest_out)
 {
     size_t before = strlen(NAME_BEFORE), digits = strspn(name + strnlen(name, before), "0123456789");
     int64_t number;
-    if (strncmp(name, NAME_BEFORE, before) != 0 || digits == 0
+    bool is_as_made = digits == DIGITS || (digits > DIGITS && name[before] != '0');
+    if (strncmp(name, NAME_BEFORE, before) != 0 || !is_as_made
         || sf_int64_parse(sf_span_of(name + before, digits), &number) != SF_OK || number > INT32_MAX)
         return 0;
     const char *behind = name + before + digits;
@@ -108,7 +110,7 @@ file_new(const char *folder, uint32_t number)
     if (file == NULL)
         return NULL;
     file->number = number;
-    snprintf(file->path, sizeof file->path, "%s/" NAME_BEFORE "%08u" NAME_BEHIND, folder, number);
+    snprintf(file->path, sizeof file->path, "%s/" NAME_BEFORE "%0*u" NAME_BEHIND, folder, DIGITS, number);
     return file;
 }
 
@@ -151,7 +153,10 @@ static int
 connect_to(const struct sf_journal_file *file, struct sf_journal_connection *connection)
 {
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE
-                      | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW;
+                      | SQLITE_OPEN_EXRESCODE;
+    struct stat found;
+    if (lstat(file->path, &found) != 0 || !S_ISREG(found.st_mode))
+        return SQLITE_CANTOPEN; /* NOFOLLOW would refuse a link in the folder's path as well */
     int code = sqlite3_open_v2(file->path, &connection->db, flags, NULL);
     return code == SQLITE_OK ? set_up(connection->db) : code;
 }
@@ -265,6 +270,7 @@ sf_journal_file_create(struct sf_journal_file **file_out, const char *folder, ui
     struct sf_journal_file *file = file_new(folder, number);
     if (file == NULL)
         return sf_error_set(error, SF_NO_MEMORY, "no memory");
+    file->made = sf_clock_steady();
     enum sf_status status = make(file, folder, error);
     if (status != SF_OK) {
         sf_journal_file_remove(file);

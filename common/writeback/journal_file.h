@@ -44,6 +44,7 @@ struct sf_journal_file {
     bool is_damaged;        /* kept under another name when it is not needed any more */
     size_t live;            /* entries of the map that name it */
     uint64_t rows;          /* added by this process */
+    sf_time made;           /* steady; by this process */
     _Atomic uint64_t bytes; /* about; of the log */
     uint64_t drained;       /* rows up to this number need not be looked at by the drain */
     uint64_t identities[2]; /* inodes of database and log, as they were made */

@@ -55,6 +55,7 @@ void sf_journal_forget(struct sf_journal *journal, struct sf_journal_entry *entr
 /* Room in the map was reserved. */
 void sf_journal_remember(struct sf_journal *journal, struct sf_journal_file *file,
                          const struct sf_journal_pending *row);
+bool sf_journal_is_old(const struct sf_journal *journal, const struct sf_journal_file *file);
 struct sf_journal_file *sf_journal_first_file(struct sf_journal *journal, uint32_t number);
 
 /*
@@ -64,6 +65,7 @@ struct sf_journal_file *sf_journal_first_file(struct sf_journal *journal, uint32
  */
 enum sf_status sf_journal_begin(struct sf_journal *journal, struct sf_error *error) SF_MUST_CHECK;
 enum sf_status sf_journal_have_file(struct sf_journal *journal, struct sf_error *error) SF_MUST_CHECK;
+void sf_journal_leave_file(struct sf_journal *journal); /* there is an active one; the next is made when it is needed */
 enum sf_status sf_journal_add(struct sf_journal *journal, const struct sf_key *key, uint64_t version,
                               bool is_orphan, struct sf_error *error) SF_MUST_CHECK;
 enum sf_status sf_journal_finish(struct sf_journal *journal, struct sf_error *error) SF_MUST_CHECK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/writeback/journal_salvage.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,9 +32,9 @@ read_image(const char *path, struct image *image_out)
 {
     struct stat found;
     *image_out = (struct image){.size = 0};
-    int opened = open(path, O_RDONLY | O_CLOEXEC);
+    int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (opened < 0)
-        return SF_OK; /* there is none */
+        return errno == ENOENT ? SF_OK : SF_UNAVAILABLE; /* what may not be read is not empty */
     bool is_good = fstat(opened, &found) == 0 && found.st_size >= 0 && (size_t)found.st_size <= IMAGE_MAX;
     image_out->bytes = is_good ? malloc((size_t)found.st_size + 1) : NULL;
     while (image_out->bytes != NULL && image_out->size < (size_t)found.st_size) {

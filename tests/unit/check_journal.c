@@ -19,6 +19,7 @@ static struct sf_journal *journal;
 static struct sf_journal_state state;
 static struct sf_store *store;
 static uint64_t bytes_max, file_bytes;
+static sf_time file_age;
 static char lines[16][300];
 static int line_count;
 
@@ -47,7 +48,7 @@ open_journal(void)
 {
     struct sf_error error;
     const struct sf_journal_options options = {
-        .folder = folder.path, .bytes_max = bytes_max, .file_bytes = file_bytes};
+        .folder = folder.path, .bytes_max = bytes_max, .file_bytes = file_bytes, .file_age = file_age};
     ck_assert_msg(sf_journal_open(&journal, cache.l1, &options, &log_to_lines, &error) == SF_OK, "%s",
                   error.text);
 }
@@ -61,6 +62,7 @@ set_up(void)
     sf_temp_folder_init(&folder);
     bytes_max = UINT64_MAX;
     file_bytes = 0;
+    file_age = 0;
     line_count = 0;
     ck_assert_int_eq(sf_store_open(&store, "memory:test", "/nowhere", &error), SF_OK);
     open_journal();
@@ -415,6 +417,57 @@ START_TEST(test_limit_is_kept_by_writing_what_is_left_of_a_sparse_file_again)
 }
 END_TEST
 
+START_TEST(test_limit_is_kept_behind_a_file_of_an_earlier_process)
+{
+    change(2);
+    ck_assert_int_eq(commit(2), SF_OK);
+    file_bytes = 65536;
+    bytes_max = 4 * 65536;
+    restart();
+    for (uint64_t i = 0; i < 400; i++) {
+        uint64_t number = i % 20 == 0 ? 10 + i : 1; /* so that each file is needed */
+        change(number);
+        ck_assert_int_eq(commit(number), SF_OK);
+    }
+    ck_assert_uint_eq(journalled(1), 380);
+    ck_assert_uint_eq(journalled(2), 1);
+    ck_assert_uint_eq(journalled(10), 1);
+}
+END_TEST
+
+/* By then the store may have forgotten that the session was ended: a row of it would bring it back. */
+START_TEST(test_row_that_the_store_has_is_not_found_by_a_later_process)
+{
+    sf_journal_close(journal);
+    file_age = 1;
+    open_journal();
+    change(1);
+    ck_assert_int_eq(commit(1), SF_OK);
+    for (sf_time until = sf_clock_steady() + 2; sf_clock_steady() < until;)
+        sf_journal_trim(journal);
+    ck_assert_uint_eq(journalled(1), 1); /* it is old, and needed */
+    note_stored(1, 1);
+    ck_assert_uint_eq(state.files, 0);
+    change(2);
+    ck_assert_int_eq(commit(2), SF_OK);
+    ck_assert_uint_eq(journalled(2), 1);
+}
+END_TEST
+
+START_TEST(test_file_that_cannot_be_read_is_kept)
+{
+    const char *log_name = "journal-00000001.db-wal";
+    change(1);
+    ck_assert_int_eq(commit(1), SF_OK);
+    sf_journal_close(journal);
+    ck_assert_int_eq(unlink(sf_temp_folder_path(&folder, log_name)), 0);
+    ck_assert_int_eq(symlink(log_name, sf_temp_folder_path(&folder, log_name)), 0); /* ELOOP, for root too */
+    open_journal();
+    ck_assert(was_logged("SF0215"));
+    ck_assert_int_eq(access(sf_temp_folder_path(&folder, "journal-00000001.db.bad"), F_OK), 0);
+}
+END_TEST
+
 START_TEST(test_beyond_the_limit_nothing_is_confirmed_until_there_is_room)
 {
     sf_journal_close(journal);
@@ -452,6 +505,22 @@ START_TEST(test_removed_file_is_noticed_before_anything_is_lost)
     restart();
     ck_assert_uint_eq(journalled(1), 1);
     ck_assert_uint_eq(journalled(2), 1);
+}
+END_TEST
+
+/* L1 has a later version by then, which nobody has asked the journal for. */
+START_TEST(test_removed_file_whose_session_has_changed_since_loses_nothing)
+{
+    change(1);
+    change(2);
+    ck_assert_int_eq(commit(1), SF_OK);
+    change(1);
+    ck_assert_int_eq(unlink(sf_temp_folder_path(&folder, "journal-00000001.db")), 0);
+    ck_assert_int_eq(unlink(sf_temp_folder_path(&folder, "journal-00000001.db-wal")), 0);
+    ck_assert_int_eq(commit(2), SF_OK);
+    lose_cache();
+    restart();
+    ck_assert_uint_eq(journalled(1), 2);
 }
 END_TEST
 
@@ -576,6 +645,27 @@ START_TEST(test_orphans_are_handed_out_once_in_their_newest_version)
 }
 END_TEST
 
+START_TEST(test_file_that_has_gone_does_not_keep_the_orphans_of_others)
+{
+    struct sf_journal_orphan items[4] = {{.version = 0}};
+    size_t count;
+    sf_journal_close(journal);
+    file_bytes = 1;
+    open_journal();
+    for (uint64_t i = 1; i <= 3; i++) {
+        change(i);
+        ck_assert_int_eq(commit_as(i, 1, true), SF_OK);
+    }
+    ck_assert_uint_eq(state.files, 3);
+    ck_assert_int_eq(unlink(sf_temp_folder_path(&folder, "journal-00000002.db")), 0);
+    ck_assert_uint_eq(take(items, 4), 2);
+    ck_assert_int_eq(sf_journal_orphans_take(journal, items, 4, &count), SF_UNAVAILABLE);
+    ck_assert_uint_eq(count, 0);
+    for (int i = 0; i < 4; i++)
+        sf_buffer_fini(&items[i].record);
+}
+END_TEST
+
 START_TEST(test_row_that_becomes_an_orphan_later_is_handed_out_too)
 {
     struct sf_journal_orphan items[4] = {{.version = 0}};
@@ -666,12 +756,17 @@ add_cases(Suite *suite)
     tcase_set_timeout(files, 120);
     tcase_add_test(files, test_large_file_is_followed_by_a_new_one_and_goes_when_it_is_empty);
     tcase_add_test(files, test_limit_is_kept_by_writing_what_is_left_of_a_sparse_file_again);
+    tcase_add_test(files, test_limit_is_kept_behind_a_file_of_an_earlier_process);
+    tcase_add_test(files, test_row_that_the_store_has_is_not_found_by_a_later_process);
+    tcase_add_test(files, test_file_that_cannot_be_read_is_kept);
     tcase_add_test(files, test_beyond_the_limit_nothing_is_confirmed_until_there_is_room);
     tcase_add_test(files, test_removed_file_is_noticed_before_anything_is_lost);
+    tcase_add_test(files, test_removed_file_whose_session_has_changed_since_loses_nothing);
     tcase_add_loop_test(files, test_one_failure_anywhere_loses_nothing, 0, 4);
     tcase_add_test(files, test_failed_file_is_not_written_again);
     tcase_add_test(files, test_lasting_failure_is_told_once_and_recovers_by_itself);
     tcase_add_test(files, test_orphans_are_handed_out_once_in_their_newest_version);
+    tcase_add_test(files, test_file_that_has_gone_does_not_keep_the_orphans_of_others);
     tcase_add_test(files, test_row_that_becomes_an_orphan_later_is_handed_out_too);
     tcase_add_test(files, test_threads_commit_read_and_trim_at_once);
     suite_add_tcase(suite, files);

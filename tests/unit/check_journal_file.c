@@ -83,6 +83,18 @@ START_TEST(test_files_are_for_the_owner_only)
 }
 END_TEST
 
+/* As when /var/lib is one. */
+START_TEST(test_folder_may_be_behind_a_link)
+{
+    struct sf_journal_file *other;
+    const char *name = "link";
+    ck_assert_int_eq(symlink(folder.path, sf_temp_folder_path(&folder, name)), 0);
+    enum sf_status status = sf_journal_file_create(&other, sf_temp_folder_path(&folder, name), 2, &error);
+    ck_assert_msg(status == SF_OK, "%s", error.text);
+    sf_journal_file_remove(other);
+}
+END_TEST
+
 START_TEST(test_row_that_was_changed_by_hand_is_corrupt)
 {
     sqlite3 *db;
@@ -164,6 +176,7 @@ START_TEST(test_names_have_numbers)
         {"journal-.db", 0, NULL},               {"journal-1", 0, NULL},
         {"journal-99999999999.db", 0, NULL},    {"sessions.db", 0, NULL},
         {"jour", 0, NULL},                      {"journal--1.db", 0, NULL},
+        {"journal-1.db", 0, NULL},              {"journal-000000001.db", 0, NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *rest = NULL;
@@ -237,6 +250,7 @@ main(void)
     tcase_add_checked_fixture(files, set_up, tear_down);
     tcase_add_test(files, test_row_that_was_committed_is_read);
     tcase_add_test(files, test_files_are_for_the_owner_only);
+    tcase_add_test(files, test_folder_may_be_behind_a_link);
     tcase_add_test(files, test_row_that_was_changed_by_hand_is_corrupt);
     tcase_add_test(files, test_removed_file_leaves_nothing);
     tcase_add_test(files, test_file_that_is_set_aside_keeps_its_rows);
