@@ -185,6 +185,47 @@ START_TEST(test_writer_wakes_for_the_end_of_the_delay)
 }
 END_TEST
 
+#define AGED_CHANGES 400
+
+/* A change at a time, not in step with the writer; each flush takes `flush_ms`. Returns the oldest that any became. */
+static sf_time
+oldest_age(sf_time flush_ms)
+{
+    sf_time changed_at[AGED_CHANGES], oldest = 0, next = now;
+    unsigned made = 0, stored = 0;
+    while (stored < AGED_CHANGES) {
+        sf_time change_at = made == 0 ? now + 7 : changed_at[made - 1] + 7 + made * 131 % 1500;
+        if (made < AGED_CHANGES && change_at <= next) {
+            now = changed_at[made] = change_at;
+            change(made++);
+            continue;
+        }
+        now = next;
+        uint64_t batches = state.batches;
+        next = sf_batch_writer_step(writer, now);
+        sf_batch_writer_state(writer, &state);
+        if (state.batches == batches)
+            continue;
+        next = next < now + flush_ms ? now + flush_ms : next;
+        for (; stored < made && stored_version(stored) > 0; stored++)
+            if (now + flush_ms - changed_at[stored] > oldest)
+                oldest = now + flush_ms - changed_at[stored];
+    }
+    return oldest;
+}
+
+/* 50 ms are for the look that notices it. */
+START_TEST(test_no_change_waits_for_longer_than_the_delay_and_one_flush)
+{
+    static const sf_time flushes[] = {0, 30, 400, 3000};
+    sf_time flush = flushes[_i];
+    open_quiet_writer("memory:");
+    sf_time oldest = oldest_age(flush);
+    ck_assert_int_le(oldest, DELAY + 50 + flush + flush);
+    ck_assert_int_ge(oldest, DELAY / 4);
+}
+END_TEST
+
 START_TEST(test_urge_does_not_wait)
 {
     open_quiet_writer("memory:");
@@ -602,6 +643,7 @@ make_suite(void)
     tcase_add_test(due, test_enough_changes_are_a_batch_at_once);
     tcase_add_test(due, test_a_few_changes_wait_for_the_delay);
     tcase_add_test(due, test_writer_wakes_for_the_end_of_the_delay);
+    tcase_add_loop_test(due, test_no_change_waits_for_longer_than_the_delay_and_one_flush, 0, 4);
     tcase_add_test(due, test_urge_does_not_wait);
     tcase_add_test(due, test_who_urges_does_not_wait_for_a_hint_that_does_not_come);
     tcase_add_test(due, test_change_of_the_dead_without_a_hint_is_written);
