@@ -199,7 +199,7 @@ copy_field(const struct look *look, struct sf_span name, void *text_out, size_t 
            struct sf_l1_field *field_out)
 {
     struct sf_record_part part = {.size = 0};
-    struct sf_record_brief brief;
+    struct sf_record_brief brief = {.version = 0};
     enum sf_status status =
         sf_record_find_part(&part, &brief, read_part, look, look->length, name);
 
@@ -209,7 +209,8 @@ copy_field(const struct look *look, struct sf_span name, void *text_out, size_t 
         read_part(look, text_out, part.at, part.size);
     if (!sf_l1_block_is_unchanged(&look->place, look->control) && !SF_MUTANT(FIELD_LOOKS_ONCE))
         return SF_CONFLICT;
-    describe_field(look, &brief, &part, field_out);
+    if (status != SF_CORRUPT)
+        describe_field(look, &brief, &part, field_out);
     return status;
 }
 
