@@ -108,6 +108,16 @@ follow_hints(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *
     return true;
 }
 
+static bool
+is_somebody_buried(const struct sf_l1 *l1, const struct sf_l1_cursor *cursor)
+{
+    return cursor->deaths != sf_l1_load(&l1->header->deaths);
+}
+
+/*
+ * Burials are looked for behind the hints, too. A hint that was left after a burial, and followed
+ * before the burial was seen, would stand in for it in sf_l1_cursor_changes.
+ */
 size_t
 sf_l1_dirty_take(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dirty *items,
                  size_t limit)
@@ -115,12 +125,12 @@ sf_l1_dirty_take(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf_l1_dir
     size_t taken = 0;
 
     cursor->is_stuck = false;
-    if (!cursor->is_following || cursor->deaths != sf_l1_load(&l1->header->deaths))
+    if (!cursor->is_following || is_somebody_buried(l1, cursor))
         begin_scan(l1, cursor);
     taken = scan(l1, cursor, items, limit);
     if (cursor->is_stuck)
         return taken;
-    if (!follow_hints(l1, cursor, items, limit, &taken)) {
+    if (!follow_hints(l1, cursor, items, limit, &taken) || is_somebody_buried(l1, cursor)) {
         begin_scan(l1, cursor);
         taken += scan(l1, cursor, items + taken, limit - taken);
     }

@@ -8,14 +8,16 @@
  *   - when nothing is left to look for, nothing dirty is left.
  *
  * mutants: BUG_BURIAL_NOT_COUNTED BUG_COUNTED_BEFORE_DIRTY BUG_GAP_SKIPPED
+ *          BUG_BURIAL_SEEN_FIRST_ONLY
  */
 #define WRITERS 2
 #define RING 1
+#define CALLS 2
 
 /* Each writer has a block of his own: 1 owned and named, 2 live and dirty, 3 clean. */
-byte state[WRITERS], hint_head, deaths, over;
+byte state[WRITERS], hint_head, deaths, stored_changes;
 byte ring_place[RING], ring_block[RING];
-bool dead[WRITERS], acknowledged[WRITERS], is_done;
+bool dead[WRITERS], acknowledged[WRITERS], is_buried;
 
 /* sf_l1_draft_confirm: sf_l1_block_publish, sf_l1_hint_leave. */
 proctype writer(byte me)
@@ -34,32 +36,22 @@ proctype writer(byte me)
         d_step { ring_place[(at - 1) % RING] = at; ring_block[(at - 1) % RING] = me }; /* O6 */
 #endif
         acknowledged[me] = true
-    } unless { dead[me] };
-    over++
+    } unless { dead[me] }
 }
 
-/* finish_publication (its hint may come too late as well), bury_dead. */
+/* A pass beside the living: finish_publication (its hint may come too late as well), bury_dead. */
 proctype sweeper()
 {
-    byte i;
-
-    over == WRITERS;
-    do
-    :: i < WRITERS ->
-        if
-        :: dead[i] && state[i] == 1 -> state[i] = 2
-        :: else
-        fi;
-        i++
-    :: else -> break
-    od;
-#ifndef BUG_BURIAL_NOT_COUNTED
+end:
+    dead[0]; /* the killer spares the other one */
     if
-    :: dead[0] || dead[1] -> deaths++ /* O9 */
+    :: state[0] == 1 -> state[0] = 2
     :: else
     fi;
+#ifndef BUG_BURIAL_NOT_COUNTED
+    deaths++; /* O9 */
 #endif
-    is_done = true
+    is_buried = true
 }
 
 #define STORE(b) \
@@ -102,46 +94,51 @@ inline follow()
     fi
 }
 
-/*
- * sf_l1_dirty_take and the batch; what it has seen is told by sf_l1_cursor_changes. Somebody who waits has
- * asked sf_l1_changes before that.
- */
+#define SCAN_IF_SOMEBODY_DIED \
+    if \
+    :: known_deaths != deaths -> begin_scan() \
+    :: else \
+    fi
+
+/* sf_l1_dirty_take and the batch; what it has seen is told by sf_l1_cursor_changes. */
 proctype flusher()
 {
-    byte hint, known_deaths, b, place, wanted, calls;
-    bool was_done, first, second;
+    byte hint, known_deaths, b, place, calls;
 
     do
-    :: calls < 3 ->
+    :: calls < CALLS ->
         calls++;
-        was_done = is_done;
-        d_step { first = acknowledged[0]; second = acknowledged[1] };
-        wanted = hint_head; /* sf_l1_changes: two loads */
-        wanted = wanted + deaths;
-        if
-        :: known_deaths != deaths -> begin_scan()
-        :: else
-        fi;
-        follow();
-        if
-        :: hint + known_deaths >= wanted ->
-            assert(!first || state[0] == 3);
-            assert(!second || state[1] == 3);
-            assert(!was_done || (state[0] != 2 && state[1] != 2))
-        :: else
-        fi
+        SCAN_IF_SOMEBODY_DIED;
+        do
+        :: follow()
+        :: break
+        od;
+#ifndef BUG_BURIAL_SEEN_FIRST_ONLY
+        SCAN_IF_SOMEBODY_DIED;
+#endif
+        stored_changes = hint + known_deaths
     :: else -> break
     od
 }
 
+/* Waits until all that was acknowledged before, or published by somebody who is buried, is stored. */
+proctype waiter()
+{
+    byte wanted;
+    bool first, second;
+
+    d_step { first = acknowledged[0] || is_buried; second = acknowledged[1] };
+    wanted = hint_head; /* sf_l1_changes: two loads */
+    wanted = wanted + deaths;
+end:
+    stored_changes >= wanted;
+    assert(!first || state[0] != 2);
+    assert(!second || state[1] != 2)
+}
+
 proctype killer()
 {
-    if
-    :: dead[0] = true
-    :: dead[1] = true
-    :: dead[0] = true; dead[1] = true
-    :: skip
-    fi
+    dead[0] = true
 }
 
 init {
@@ -150,6 +147,7 @@ init {
         run writer(1);
         run sweeper();
         run flusher();
+        run waiter();
         run killer()
     }
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/cache/l1_commit.h"
+#include "common/cache/l1_hints.h"
 #include "tests/support/test_cache.h"
 
 #define ITEMS 4
@@ -202,6 +203,77 @@ START_TEST(test_death_without_a_hint_is_followed_by_a_scan)
 }
 END_TEST
 
+/* ---- a burial while hints are followed ---- */
+
+enum sf_l1_hint_answer __real_sf_l1_hint_read(const struct sf_l1 *l1, uint64_t at,
+                                              struct sf_l1_hint *hint_out);
+enum sf_l1_hint_answer __wrap_sf_l1_hint_read(const struct sf_l1 *l1, uint64_t at,
+                                              struct sf_l1_hint *hint_out);
+static void (*before_the_next_hint)(void);
+
+enum sf_l1_hint_answer
+__wrap_sf_l1_hint_read(const struct sf_l1 *l1, uint64_t at, struct sf_l1_hint *hint_out)
+{
+    void (*act)(void) = before_the_next_hint;
+
+    before_the_next_hint = NULL;
+    if (act != NULL)
+        act();
+    return __real_sf_l1_hint_read(l1, at, hint_out);
+}
+
+/* What somebody who waits for the store would ask for behind the burial. */
+static uint64_t changes_at_burial;
+
+static void
+bury_and_change(void)
+{
+    ck_assert_uint_gt(sf_test_repair_all(cache.l1, SF_TEST_NOW), 0);
+    changes_at_burial = sf_l1_changes(cache.l1);
+    ck_assert_int_eq(sf_test_create(cache.l1, 2, "a", "b"), SF_OK);
+}
+
+/* Killed behind sf_l1_block_publish, before its hint. */
+static void
+die_without_a_hint(void)
+{
+    struct sf_l1 *own = sf_test_cache_attach(&cache);
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_found found;
+    struct sf_l1_draft draft;
+    struct sf_buffer record;
+
+    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
+    if (sf_l1_find(own, &key, &record, &found) != SF_OK ||
+        sf_l1_draft_make(&draft, own, &key, sf_buffer_span(&record), NULL) != SF_OK ||
+        !sf_l1_replace(found.word, found.value, draft.owned.block))
+        _exit(EXIT_FAILURE);
+    sf_l1_block_publish(&draft.owned);
+    _exit(EXIT_SUCCESS);
+}
+
+START_TEST(test_burial_while_hints_are_followed_is_not_counted_before_it_is_seen)
+{
+    int status = 0;
+
+    ck_assert_int_eq(sf_test_fill(cache.l1, 1, 3, "old"), SF_OK);
+    ck_assert_uint_eq(take(), 0);
+    pid_t child = fork();
+    if (child == 0)
+        die_without_a_hint();
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    before_the_next_hint = bury_and_change;
+    size_t taken = take();
+    ck_assert_uint_ge(sf_l1_cursor_changes(&cursor), changes_at_burial);
+    bool is_buried_change_taken = false;
+    struct sf_key key = sf_test_cache_key(1);
+    for (size_t i = 0; i < taken; i++)
+        is_buried_change_taken |= sf_key_equal(&items[i].key, &key);
+    ck_assert(is_buried_change_taken);
+}
+END_TEST
+
 /* ---- touches ---- */
 
 static size_t
@@ -278,6 +350,7 @@ main(void)
     tcase_add_test(tests, test_hint_that_never_comes_is_made_up_for_by_a_scan);
     tcase_add_test(tests, test_record_that_cannot_be_copied_is_not_passed_over);
     tcase_add_test(tests, test_death_without_a_hint_is_followed_by_a_scan);
+    tcase_add_test(tests, test_burial_while_hints_are_followed_is_not_counted_before_it_is_seen);
     tcase_add_test(tests, test_touch_is_for_the_store_after_a_minute);
     tcase_add_test(tests, test_touch_of_a_dirty_record_goes_with_the_record);
     tcase_add_test(tests, test_settling_a_touch_of_a_block_taken_again_changes_nothing);
