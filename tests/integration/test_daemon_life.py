@@ -59,8 +59,7 @@ def theme(browser):
     return browser.get("/app/probe").session.get("SESSION_FIELD_THEME")
 
 
-def wait_for_other_daemon(server, old, seconds=1.5):
-    """Hundredths of a second as a rule; httpd's parent looks once a second if its child died just before it went to sleep."""
+def wait_for_other_daemon(server, old, seconds=1.0):
     return wait_until(lambda: server.daemon_pid() not in (None, old) and server.daemon_pid(), "another daemon", seconds)
 
 
