@@ -92,7 +92,7 @@ def test_store_down_and_up_under_load(alone):
             wait_until(lambda: ledger.acknowledged > before + 100, "the journal to go on alone", 20)
             other.execute("ROLLBACK")
             other.close()
-            time.sleep(0.1)
+            wait_until(lambda: daemon.status()["store_state"] == "up", "the store to be used again", 20)
     with daemon.client() as client:
         assert client.call("SESSION.FLUSH", "WAIT", 20000) == "OK"
         ledger.check(client)
