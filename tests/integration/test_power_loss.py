@@ -3,7 +3,10 @@
 Power loss for real: a file system of its own is cut off under load, so that nothing that was not synced is left.
 
 ext4 on a loop device; EXT4_IOC_SHUTDOWN without a flush of its log does what pulling the plug does to a disk without a
-cache of its own.
+cache of its own. One thing differs: the machine runs on after the cut, and the kernel (6.18) then answers 0 to some of the
+fdatasync calls that the cut met on their way, for data that is gone. A bare loop of pwrite and fdatasync in four files
+saw that in 10 of 60 cuts, 0.7 to 1.3 ms after the cut each time, never before it. A machine without power sends no
+answer: what counts here is what was acknowledged before.
 """
 import fcntl
 import os
@@ -86,6 +89,7 @@ def test_what_was_acknowledged_survives(disk, daemon, durability):
         with Ledger(daemon.socket, durability) as ledger:
             wait_until(lambda: ledger.acknowledged > 50, "the writers to begin", 20)
             time.sleep(moments.uniform(0.0, 0.8))
+            ledger.close()
             disk.cut_power()
             daemon.kill()
         disk.unmount()
