@@ -56,6 +56,8 @@ check_PROGRAMS += \
 	%D%/check_resp \
 	%D%/check_ask_daemon \
 	%D%/check_front \
+	%D%/check_front_apply \
+	%D%/check_front_attach \
 	%D%/check_front_stale \
 	%D%/check_store \
 	%D%/check_store_contract \
@@ -85,6 +87,13 @@ tests_unit_check_l1_confirm_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_clock_steady
 tests_unit_check_journal_LDADD = $(LDADD) $(SQLITE_LIBS)
 tests_unit_check_journal_salvage_LDADD = $(LDADD) $(SQLITE_LIBS)
 tests_unit_check_journal_file_LDADD = $(LDADD) $(SQLITE_LIBS)
+
+# What the programs of one subject share.
+front_case = %D%/front_case.c %D%/front_case.h
+tests_unit_check_front_SOURCES = %D%/check_front.c $(front_case)
+tests_unit_check_front_apply_SOURCES = %D%/check_front_apply.c $(front_case)
+tests_unit_check_front_attach_SOURCES = %D%/check_front_attach.c $(front_case)
+tests_unit_check_front_stale_SOURCES = %D%/check_front_stale.c $(front_case)
 
 # Parts of the daemon, which is no library.
 tests_unit_check_clock_watch_SOURCES = %D%/check_clock_watch.c session_daemon/clock_watch.c
