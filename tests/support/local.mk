@@ -4,6 +4,7 @@ check_LTLIBRARIES += libtest_support.la
 libtest_support_la_SOURCES = \
 	%D%/temp_folder.c %D%/temp_folder.h \
 	%D%/test_cache.c %D%/test_cache.h \
+	%D%/kept_lines.c %D%/kept_lines.h \
 	%D%/run_suite.c %D%/run_suite.h \
 	%D%/failing_vfs.c %D%/failing_vfs.h \
 	%D%/workload.c %D%/workload.h \

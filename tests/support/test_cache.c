@@ -137,6 +137,15 @@ sf_test_increment(struct sf_l1 *l1, uint64_t number, const char *name, uint64_t 
     return apply_one(l1, &key, &op, NULL, version_out);
 }
 
+void
+sf_test_count_up(struct sf_l1 *l1, uint64_t number)
+{
+    if (sf_test_look(l1, number, "count").status == SF_NOT_FOUND)
+        must(sf_test_create(l1, number, "count", "0"), "create", NULL);
+    else
+        must(sf_test_increment(l1, number, "count", NULL), "increment", NULL);
+}
+
 enum sf_status
 sf_test_end(struct sf_l1 *l1, uint64_t number)
 {

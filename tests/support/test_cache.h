@@ -34,6 +34,8 @@ enum sf_status sf_test_create(struct sf_l1 *l1, uint64_t number, const char *nam
 enum sf_status sf_test_set(struct sf_l1 *l1, uint64_t number, const char *name, const char *text);
 enum sf_status sf_test_increment(struct sf_l1 *l1, uint64_t number, const char *name,
                                  uint64_t *version_out);
+/* One more in "count"; the session is made, with 0, when it is not there. */
+void sf_test_count_up(struct sf_l1 *l1, uint64_t number);
 enum sf_status sf_test_end(struct sf_l1 *l1, uint64_t number);
 /* ROTATE, or LOGIN when `user` is not NULL. */
 enum sf_status sf_test_rotate(struct sf_l1 *l1, uint64_t number, uint64_t new_number,

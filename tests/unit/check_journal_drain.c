@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/kept_lines.h"
 #include "tests/support/test_cache.h"
 
 static struct sf_test_cache cache;
@@ -15,19 +16,7 @@ static struct sf_journal_state state;
 static struct sf_journal_drain *drain;
 static struct sf_store *store;
 static sf_time now;
-static char lines[8][300];
-static int line_count;
-
-static void
-keep_line(void *context, enum sf_log_level level, const char *line)
-{
-    (void)context;
-    (void)level;
-    if (line_count < 8)
-        snprintf(lines[line_count++], sizeof lines[0], "%s", line);
-}
-
-static const struct sf_log log_to_lines = {.write = keep_line, .level = SF_LOG_DEBUG};
+static struct sf_kept_lines kept;
 
 static void
 open_journal(void)
@@ -41,7 +30,7 @@ static void
 set_up(void)
 {
     now = 1000000;
-    line_count = 0;
+    sf_kept_lines_init(&kept);
     sf_test_cache_init(&cache, 4 * SF_L1_BYTES_MIN);
     sf_temp_folder_init(&folder);
     open_journal();
@@ -70,7 +59,7 @@ begin(unsigned sessions, const char *url)
     sf_journal_close(journal);
     open_journal();
     ck_assert_int_eq(sf_store_open(&store, url, "/nowhere", &error), SF_OK);
-    ck_assert_int_eq(sf_journal_drain_new(&drain, journal, store, sf_l1_counters(cache.l1), &log_to_lines), SF_OK);
+    ck_assert_int_eq(sf_journal_drain_new(&drain, journal, store, sf_l1_counters(cache.l1), &kept.log), SF_OK);
 }
 
 static void
@@ -102,8 +91,8 @@ START_TEST(test_all_of_an_earlier_process_goes_to_the_store)
     for (unsigned i = 1; i <= 20; i++)
         ck_assert_int_eq(load(i), SF_OK);
     step(true);
-    ck_assert_int_eq(line_count, 1);
-    ck_assert_ptr_nonnull(strstr(lines[0], "SF0216: 20 changed sessions"));
+    ck_assert_int_eq(kept.count, 1);
+    ck_assert_ptr_nonnull(strstr(kept.lines[0], "SF0216: 20 changed sessions"));
 }
 END_TEST
 
@@ -141,17 +130,17 @@ START_TEST(test_refused_one_does_not_hold_up_the_others)
     step(true);
     ck_assert_uint_eq(state.orphans, 1);
     step(true);
-    ck_assert_ptr_nonnull(strstr(lines[line_count - 1], "SF0217"));
+    ck_assert_ptr_nonnull(strstr(kept.lines[kept.count - 1], "SF0217"));
     ck_assert_uint_eq(state.refused, 1);
     ck_assert(!sf_journal_owes(journal, NULL) && sf_journal_owes(journal, &key)); /* nobody waits for it */
-    int told = line_count;
+    int told = kept.count;
     for (int i = 0; i < 50; i++)
         step(true);
-    ck_assert_int_eq(line_count, told);
+    ck_assert_int_eq(kept.count, told);
     now += 10 * SF_MINUTE;
     for (int i = 0; i < 5; i++)
         step(true);
-    ck_assert_int_eq(line_count, told + 1);
+    ck_assert_int_eq(kept.count, told + 1);
     ck_assert_uint_eq(state.orphans, 1);
 }
 END_TEST

@@ -69,6 +69,8 @@ check_PROGRAMS += \
 	%D%/check_journal_map \
 	%D%/check_journal_file \
 	%D%/check_journal \
+	%D%/check_journal_limits \
+	%D%/check_journal_failures \
 	%D%/check_journal_salvage \
 	%D%/check_journal_drain \
 	%D%/check_spill \
@@ -84,7 +86,7 @@ tests_unit_check_l1_dirty_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_hint_read
 tests_unit_check_front_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_get
 tests_unit_check_l1_confirm_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_clock_steady
 
-tests_unit_check_journal_LDADD = $(LDADD) $(SQLITE_LIBS)
+tests_unit_check_journal_failures_LDADD = $(LDADD) $(SQLITE_LIBS)
 tests_unit_check_journal_salvage_LDADD = $(LDADD) $(SQLITE_LIBS)
 tests_unit_check_journal_file_LDADD = $(LDADD) $(SQLITE_LIBS)
 
@@ -94,6 +96,10 @@ tests_unit_check_front_SOURCES = %D%/check_front.c $(front_case)
 tests_unit_check_front_apply_SOURCES = %D%/check_front_apply.c $(front_case)
 tests_unit_check_front_attach_SOURCES = %D%/check_front_attach.c $(front_case)
 tests_unit_check_front_stale_SOURCES = %D%/check_front_stale.c $(front_case)
+journal_case = %D%/journal_case.c %D%/journal_case.h
+tests_unit_check_journal_SOURCES = %D%/check_journal.c $(journal_case)
+tests_unit_check_journal_limits_SOURCES = %D%/check_journal_limits.c $(journal_case)
+tests_unit_check_journal_failures_SOURCES = %D%/check_journal_failures.c $(journal_case)
 
 # Parts of the daemon, which is no library.
 tests_unit_check_clock_watch_SOURCES = %D%/check_clock_watch.c session_daemon/clock_watch.c

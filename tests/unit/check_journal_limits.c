@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* When a file of the journal is followed by another, when it goes, and what happens at SessionFastJournalLimit. */
+#include "common/writeback/journal.h"
+
+#include <check.h>
+#include <string.h>
+
+#include "tests/support/run_suite.h"
+#include "tests/unit/journal_case.h"
+
+START_TEST(test_large_file_is_followed_by_a_new_one_and_goes_when_it_is_empty)
+{
+    sf_journal_close(journal);
+    options.file_bytes = 65536;
+    open_journal();
+    for (int i = 0; i < 40; i++) {
+        change(1);
+        ck_assert_int_eq(commit(1), SF_OK);
+    }
+    ck_assert_uint_eq(state.files, 1); /* each row supersedes the one before */
+    change(2);
+    ck_assert_int_eq(commit(2), SF_OK);
+    for (int i = 0; i < 40; i++) {
+        change(1);
+        ck_assert_int_eq(commit(1), SF_OK);
+    }
+    ck_assert_uint_ge(state.files, 2); /* one for 2 */
+    ck_assert_uint_eq(journalled(1), 80);
+    ck_assert_uint_eq(journalled(2), 1);
+    note_stored(2, 1);
+    ck_assert_uint_eq(state.files, 1);
+}
+END_TEST
+
+START_TEST(test_limit_is_kept_by_writing_what_is_left_of_a_sparse_file_again)
+{
+    sf_journal_close(journal);
+    options.file_bytes = 65536;
+    options.bytes_max = 4 * 65536;
+    open_journal();
+    change(2);
+    ck_assert_int_eq(commit(2), SF_OK);
+    for (int i = 0; i < 300; i++) {
+        change(1);
+        ck_assert_int_eq(commit(1), SF_OK);
+        ck_assert_uint_le(state.bytes, options.bytes_max + 2 * options.file_bytes);
+    }
+    ck_assert_uint_eq(journalled(1), 300);
+    ck_assert_uint_eq(journalled(2), 1);
+}
+END_TEST
+
+START_TEST(test_limit_is_kept_behind_a_file_of_an_earlier_process)
+{
+    change(2);
+    ck_assert_int_eq(commit(2), SF_OK);
+    options.file_bytes = 65536;
+    options.bytes_max = 4 * 65536;
+    restart();
+    for (uint64_t i = 0; i < 400; i++) {
+        uint64_t number = i % 20 == 0 ? 10 + i : 1; /* so that each file is needed */
+        change(number);
+        ck_assert_int_eq(commit(number), SF_OK);
+    }
+    ck_assert_uint_eq(journalled(1), 380);
+    ck_assert_uint_eq(journalled(2), 1);
+    ck_assert_uint_eq(journalled(10), 1);
+}
+END_TEST
+
+START_TEST(test_beyond_the_limit_nothing_is_confirmed_until_there_is_room)
+{
+    sf_journal_close(journal);
+    options.file_bytes = 65536;
+    options.bytes_max = 2 * 65536;
+    open_journal();
+    uint64_t number = 0;
+    enum sf_status status = SF_OK;
+    while (status == SF_OK) {
+        ck_assert_uint_lt(++number, 1000);
+        change(number);
+        status = commit(number);
+    }
+    ck_assert_int_eq(status, SF_UNCERTAIN);
+    ck_assert(!state.is_up && sf_kept_lines_with(&kept, "SF0212") > 0);
+    ck_assert_ptr_nonnull(strstr(state.error, "SessionFastJournalLimit"));
+    for (uint64_t i = 1; i < number; i++)
+        note_stored(i, 1);
+    sf_time began = sf_clock_steady();
+    while ((status = commit(number)) != SF_OK)
+        ck_assert_int_lt(sf_clock_steady() - began, 10 * SF_SECOND);
+    ck_assert(state.is_up && sf_kept_lines_with(&kept, "SF0213") > 0);
+}
+END_TEST
+
+/* By then the store may have forgotten that the session was ended: a row of it would bring it back. */
+START_TEST(test_row_that_the_store_has_is_not_found_by_a_later_process)
+{
+    sf_journal_close(journal);
+    options.file_age = 1;
+    open_journal();
+    change(1);
+    ck_assert_int_eq(commit(1), SF_OK);
+    for (sf_time until = sf_clock_steady() + 2; sf_clock_steady() < until;)
+        sf_journal_trim(journal);
+    ck_assert_uint_eq(journalled(1), 1); /* it is old, and needed */
+    note_stored(1, 1);
+    ck_assert_uint_eq(state.files, 0);
+    change(2);
+    ck_assert_int_eq(commit(2), SF_OK);
+    ck_assert_uint_eq(journalled(2), 1);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("journal_limits");
+    TCase *tests = tcase_create("journal_limits");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, test_large_file_is_followed_by_a_new_one_and_goes_when_it_is_empty);
+    tcase_add_test(tests, test_limit_is_kept_by_writing_what_is_left_of_a_sparse_file_again);
+    tcase_add_test(tests, test_limit_is_kept_behind_a_file_of_an_earlier_process);
+    tcase_add_test(tests, test_beyond_the_limit_nothing_is_confirmed_until_there_is_room);
+    tcase_add_test(tests, test_row_that_the_store_has_is_not_found_by_a_later_process);
+    suite_add_tcase(suite, tests);
+    return sf_run_suite(suite);
+}
