@@ -63,6 +63,8 @@ check_PROGRAMS += \
 	%D%/check_store_contract \
 	%D%/check_store_fail \
 	%D%/check_store_sqlite \
+	%D%/check_store_sqlite_outages \
+	%D%/check_store_sqlite_damage \
 	%D%/check_batch_writer \
 	%D%/check_refused \
 	%D%/check_row_checksum \
@@ -100,6 +102,10 @@ journal_case = %D%/journal_case.c %D%/journal_case.h
 tests_unit_check_journal_SOURCES = %D%/check_journal.c $(journal_case)
 tests_unit_check_journal_limits_SOURCES = %D%/check_journal_limits.c $(journal_case)
 tests_unit_check_journal_failures_SOURCES = %D%/check_journal_failures.c $(journal_case)
+sqlite_case = %D%/sqlite_case.c %D%/sqlite_case.h
+tests_unit_check_store_sqlite_SOURCES = %D%/check_store_sqlite.c $(sqlite_case)
+tests_unit_check_store_sqlite_outages_SOURCES = %D%/check_store_sqlite_outages.c $(sqlite_case)
+tests_unit_check_store_sqlite_damage_SOURCES = %D%/check_store_sqlite_damage.c $(sqlite_case)
 
 # Parts of the daemon, which is no library.
 tests_unit_check_clock_watch_SOURCES = %D%/check_clock_watch.c session_daemon/clock_watch.c
