@@ -66,6 +66,8 @@ check_PROGRAMS += \
 	%D%/check_store_sqlite_outages \
 	%D%/check_store_sqlite_damage \
 	%D%/check_batch_writer \
+	%D%/check_batch_writer_outages \
+	%D%/check_touches \
 	%D%/check_refused \
 	%D%/check_row_checksum \
 	%D%/check_journal_map \
@@ -106,6 +108,10 @@ sqlite_case = %D%/sqlite_case.c %D%/sqlite_case.h
 tests_unit_check_store_sqlite_SOURCES = %D%/check_store_sqlite.c $(sqlite_case)
 tests_unit_check_store_sqlite_outages_SOURCES = %D%/check_store_sqlite_outages.c $(sqlite_case)
 tests_unit_check_store_sqlite_damage_SOURCES = %D%/check_store_sqlite_damage.c $(sqlite_case)
+writer_case = %D%/writer_case.c %D%/writer_case.h
+tests_unit_check_batch_writer_SOURCES = %D%/check_batch_writer.c $(writer_case)
+tests_unit_check_batch_writer_outages_SOURCES = %D%/check_batch_writer_outages.c $(writer_case)
+tests_unit_check_touches_SOURCES = %D%/check_touches.c $(writer_case)
 
 # Parts of the daemon, which is no library.
 tests_unit_check_clock_watch_SOURCES = %D%/check_clock_watch.c session_daemon/clock_watch.c

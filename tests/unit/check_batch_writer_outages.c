@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the batch writer does when the store takes nothing, or not everything. */
+#include "common/writeback/batch_writer.h"
+
+#include <check.h>
+#include <string.h>
+
+#include "tests/support/run_suite.h"
+#include "tests/unit/writer_case.h"
+
+START_TEST(test_outage_is_logged_once_and_so_is_its_end)
+{
+    open_quiet_writer("fail:write=UNAVAILABLE*5+OK");
+    change(1);
+    sf_batch_writer_urge(writer);
+    step();
+    for (int i = 0; i < 5; i++) {
+        ck_assert(!state.is_up);
+        now = state.retry_at;
+        step();
+    }
+    ck_assert(state.is_up);
+    ck_assert_uint_eq(state.failures, 5);
+    ck_assert_uint_eq(stored_version(1), 1);
+    ck_assert_int_eq(kept.count, 2);
+    ck_assert_ptr_nonnull(strstr(kept.lines[0], "SF0201: "));
+    ck_assert_ptr_nonnull(strstr(kept.lines[0], "write answers UNAVAILABLE"));
+    ck_assert_ptr_nonnull(strstr(kept.lines[1], "SF0202: "));
+    ck_assert_ptr_nonnull(strstr(kept.lines[1], " 1 changed session"));
+}
+END_TEST
+
+START_TEST(test_store_that_is_down_is_left_in_peace)
+{
+    open_quiet_writer("fail:write=UNAVAILABLE");
+    change(1);
+    sf_batch_writer_urge(writer);
+    step();
+    sf_time retry_at = state.retry_at;
+    for (; now < retry_at; now++) {
+        sf_batch_writer_urge(writer);
+        ck_assert_int_eq(sf_batch_writer_step(writer, now), retry_at);
+    }
+    sf_batch_writer_state(writer, &state);
+    ck_assert_uint_eq(state.failures, 1);
+}
+END_TEST
+
+START_TEST(test_pauses_grow_to_ten_seconds)
+{
+    open_quiet_writer("fail:write=UNAVAILABLE");
+    change(1);
+    sf_batch_writer_urge(writer);
+    sf_time expected = 250;
+    for (int i = 0; i < 12; i++) {
+        step();
+        sf_time pause = state.retry_at - now;
+        ck_assert_int_ge(pause, expected * 3 / 4);
+        ck_assert_int_le(pause, expected * 5 / 4);
+        expected = expected >= 5000 ? 10000 : 2 * expected;
+        now = state.retry_at;
+    }
+}
+END_TEST
+
+START_TEST(test_nothing_is_called_stored_in_an_outage)
+{
+    open_quiet_writer("fail:write=UNAVAILABLE*2+OK");
+    uint64_t before = sf_l1_changes(cache.l1);
+    change(1);
+    sf_batch_writer_urge(writer);
+    step();
+    struct sf_key key = sf_test_cache_key(1);
+    ck_assert(!sf_l1_is_stored(cache.l1, &key, 1));
+    ck_assert_uint_eq(state.stored_changes, before);
+    change(1);
+    now = state.retry_at;
+    step();
+    now = state.retry_at;
+    step();
+    ck_assert_uint_eq(stored_version(1), 2);
+    ck_assert(sf_l1_is_stored(cache.l1, &key, 2));
+    ck_assert_uint_eq(state.stored_changes, sf_l1_changes(cache.l1));
+}
+END_TEST
+
+START_TEST(test_uncertain_batch_is_repeated)
+{
+    open_quiet_writer("fail:write=UNCERTAIN+OK");
+    change(1);
+    sf_batch_writer_urge(writer);
+    step();
+    ck_assert_uint_eq(stored_version(1), 1);
+    ck_assert(!state.is_up);
+    now = state.retry_at;
+    step();
+    ck_assert(state.is_up);
+    ck_assert_uint_eq(stored_version(1), 1);
+}
+END_TEST
+
+START_TEST(test_refused_record_does_not_hold_up_the_others)
+{
+    open_writer_refusing(2);
+    for (unsigned i = 0; i < 5; i++)
+        change(i);
+    sf_batch_writer_urge(writer);
+    step();
+    ck_assert(state.is_up);
+    ck_assert_uint_eq(state.records, 4);
+    ck_assert_uint_eq(state.refused, 1);
+    ck_assert_int_eq(kept.count, 1);
+    ck_assert_ptr_nonnull(strstr(kept.lines[0], "SF0203: the store refuses session "));
+    change(7);
+    sf_batch_writer_urge(writer);
+    step();
+    ck_assert_uint_eq(state.records, 5);
+    ck_assert_uint_eq(state.batches, 2);
+}
+END_TEST
+
+START_TEST(test_refused_record_comes_back_after_its_pause_without_a_word)
+{
+    open_writer_refusing(2);
+    change(2);
+    sf_batch_writer_urge(writer);
+    step();
+    ck_assert_uint_eq(state.batches, 1);
+    step_after(9 * SF_SECOND);
+    ck_assert_uint_eq(state.batches, 1);
+    step_after(SF_SECOND);
+    ck_assert_uint_eq(state.batches, 2);
+    step_after(19 * SF_SECOND);
+    ck_assert_uint_eq(state.batches, 2);
+    step_after(SF_SECOND);
+    ck_assert_uint_eq(state.batches, 3);
+    ck_assert_int_eq(kept.count, 1);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("batch_writer_outages");
+    TCase *tests = tcase_create("batch_writer_outages");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, test_outage_is_logged_once_and_so_is_its_end);
+    tcase_add_test(tests, test_store_that_is_down_is_left_in_peace);
+    tcase_add_test(tests, test_pauses_grow_to_ten_seconds);
+    tcase_add_test(tests, test_nothing_is_called_stored_in_an_outage);
+    tcase_add_test(tests, test_uncertain_batch_is_repeated);
+    tcase_add_test(tests, test_refused_record_does_not_hold_up_the_others);
+    tcase_add_test(tests, test_refused_record_comes_back_after_its_pause_without_a_word);
+    suite_add_tcase(suite, tests);
+    return sf_run_suite(suite);
+}
