@@ -3,11 +3,13 @@
 
 #include <ap_mpm.h>
 #include <apr_strings.h>
+#include <errno.h>
 #include <http_core.h>
 #include <http_log.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mod_session_fast/daemon_holder.h"
@@ -18,6 +20,7 @@ APLOG_USE_MODULE(session_fast);
 #define RETAINED_KEY "mod_session_fast.daemon.2" /* another layout: another number */
 #define START_TIME (10 * SF_SECOND)
 #define STOP_MARGIN (1 * SF_SECOND)
+#define WAKE_PAUSE 20000000 /* ns */
 #define QUICK_DEATH (10 * SF_SECOND)
 #define QUICK_DEATHS_MAX 5
 
@@ -36,13 +39,23 @@ sf_keeper_is_needed(const struct sf_process *process)
 /* ---- hearing of the end of a child ---- */
 
 /*
- * The main loop of every MPM looks for ended children once a second and sleeps in between. A
- * handler, even an empty one, ends that sleep: a dead daemon is replaced at once.
+ * The main loop of every MPM looks for ended children once a second and sleeps in between. A signal
+ * that has a handler ends that sleep, but not one that has not begun: so it comes again until the
+ * child has been fetched. Timers are not inherited: only the parent has this one.
  */
+static timer_t again;
+static bool has_timer;
+
 static void
 wake_up(int number)
 {
+    static const struct itimerspec soon = {.it_value = {.tv_nsec = WAKE_PAUSE}};
+    siginfo_t ended = {.si_pid = 0};
+    int before = errno;
     (void)number;
+    if (has_timer && waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid != 0)
+        timer_settime(again, 0, &soon, NULL);
+    errno = before;
 }
 
 static void
@@ -54,6 +67,24 @@ handle_child_signal(void (*handler)(int))
         return;
     if (current.sa_handler == SIG_DFL || current.sa_handler == wake_up)
         sigaction(SIGCHLD, &wanted, NULL);
+}
+
+static void
+begin_to_hear(void)
+{
+    struct sigevent signal = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGCHLD};
+    if (!has_timer)
+        has_timer = timer_create(CLOCK_MONOTONIC, &signal, &again) == 0;
+    handle_child_signal(wake_up);
+}
+
+static void
+end_hearing(void)
+{
+    handle_child_signal(SIG_DFL);
+    if (has_timer)
+        timer_delete(again);
+    has_timer = false;
 }
 
 void
@@ -70,7 +101,7 @@ listen_to(struct sf_kept_child *child, pid_t pid, on_event_fn *on_event)
 {
     child->proc = (apr_proc_t){.pid = pid};
     apr_proc_other_child_register(&child->proc, on_event, child, NULL, child->keeper->pconf);
-    handle_child_signal(wake_up);
+    begin_to_hear();
 }
 
 void
@@ -312,7 +343,7 @@ forget(void *context)
 {
     struct sf_keeper *keeper = context;
     if (getpid() == keeper->parent) {
-        handle_child_signal(SIG_DFL);
+        end_hearing();
         dismiss_guard(keeper);
     }
     apr_pool_cleanup_kill(keeper->s->process->pool, keeper, end_with_httpd);

@@ -12,6 +12,7 @@ check-integration: all
 		$(PYTHON3) -m pytest -p no:cacheprovider -q --durations=5 $(PYTEST_FLAGS) '$(srcdir)/tests/integration'
 
 EXTRA_DIST += \
+	%D%/applications/late_sleep.c \
 	%D%/applications/probe.c %D%/applications/probe.php %D%/applications/probe.pl %D%/applications/probe.sh \
 	%D%/browser/demo.mjs %D%/browser/package-lock.json %D%/browser/package.json \
 	%D%/conftest.py \

@@ -104,6 +104,22 @@ def test_stopped_daemon_ends_with_httpd(server):
     assert theme(browser) == "dark"
 
 
+def test_daemon_that_dies_as_the_parent_falls_asleep(servers, mpm):
+    """Its signal comes when nothing can be interrupted by it any more."""
+    server = servers.make(mpm)
+    preloaded = server.folder / "bin/late_sleep.so"
+    victim = server.folder / "run/victim"
+    build.compile_c(build.APPLICATIONS / "late_sleep.c", preloaded, "-shared", "-fPIC", "-ldl")
+    server.environment = {"LD_PRELOAD": str(preloaded), "SF_VICTIM": str(victim)}
+    server.start()
+    for _ in range(3):
+        daemon = server.daemon_pid()
+        (server.folder / "run/next").write_text(str(daemon))
+        (server.folder / "run/next").rename(victim)
+        wait_until(lambda: not victim.exists(), "the parent to fall asleep")
+        wait_for_other_daemon(server, daemon, 10)
+
+
 DEAF = """#!/usr/bin/python3
 import fcntl, os, signal, socket, sys
 if "--check-config" in sys.argv:

@@ -35,6 +35,6 @@ def php_fpm():
     return found[-1] if found else None
 
 
-def compile_c(source, target):
-    subprocess.run([os.environ.get("CC", "cc"), "-O1", "-Wall", "-Wextra", "-Werror", "-o", target, source],
+def compile_c(source, target, *options):
+    subprocess.run([os.environ.get("CC", "cc"), "-O1", "-Wall", "-Wextra", "-Werror", *options, "-o", target, source],
                    check=True, timeout=60)

@@ -41,6 +41,7 @@ class Httpd:
         self.parent = None
         self.php = None
         self.browsers = []
+        self.environment = {}  # of httpd, beside that of the test
         self.log = folder / "error.log"
         self.cores = folder / "cores"
         self.instance = folder / "instance"
@@ -96,7 +97,8 @@ SessionFastDaemon "{self.folder}/bin/session-fastd"
         with open(self.folder / "console.log", "ab") as console:
             self.parent = subprocess.Popen(
                 cores.allowed([build.HTTPD, "-f", str(self.folder / "httpd.conf"), "-DFOREGROUND"]),
-                stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True)
+                stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
+                env={**os.environ, **self.environment})
         wait_until(lambda: self.parent.poll() is not None
                    or self.count_in_log("resuming normal operations") > seen, "httpd to start", 20)
         assert self.parent.poll() is None, f"httpd did not start:\n{self.report()}"
