@@ -9,6 +9,10 @@
 #include <unistd.h>
 
 #define PAGE_BYTES 4096
+#define LARGE_PAGE_BYTES ((size_t)2 << 20) /* on x86-64, and on others with pages of 4 KiB */
+#if !defined(MADV_COLLAPSE)
+#define MADV_COLLAPSE 25 /* Linux 6.1; the C library of Debian 12 does not know it */
+#endif
 
 static const char *
 why_refused(const struct stat *status, bool is_writable)
@@ -28,14 +32,35 @@ why_refused(const struct stat *status, bool is_writable)
     return NULL;
 }
 
+/* Addresses that begin on a large page, as the file does: else none of its pages can be mapped as one. */
+static void *
+reserve_addresses(size_t bytes)
+{
+    unsigned char *first = mmap(NULL, bytes + LARGE_PAGE_BYTES, PROT_NONE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (first == MAP_FAILED)
+        return MAP_FAILED;
+    size_t before = -(uintptr_t)first % LARGE_PAGE_BYTES;
+    if (before > 0)
+        (void)munmap(first, before);
+    (void)munmap(first + before + bytes, LARGE_PAGE_BYTES - before);
+    return first + before;
+}
+
 static enum sf_status
 map_descriptor(struct sf_mapping *mapping_out, int descriptor, uint64_t bytes, bool is_writable)
 {
     int access = is_writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    void *base = mmap(NULL, (size_t)bytes, access, MAP_SHARED, descriptor, 0);
+    void *place = reserve_addresses((size_t)bytes);
 
-    if (base == MAP_FAILED)
+    if (place == MAP_FAILED)
         return SF_NO_MEMORY;
+    void *base = mmap(place, (size_t)bytes, access, MAP_SHARED | MAP_FIXED, descriptor, 0);
+    if (base == MAP_FAILED) {
+        (void)munmap(place, (size_t)bytes);
+        return SF_NO_MEMORY;
+    }
     (void)madvise(base, (size_t)bytes, MADV_DONTDUMP); /* sessions do not belong into core files */
     (void)madvise(base, (size_t)bytes, MADV_HUGEPAGE); /* where the system offers it for a tmpfs */
     *mapping_out = (struct sf_mapping){base, bytes};
@@ -99,6 +124,8 @@ fill_and_map(struct sf_mapping *mapping_out, int descriptor, const char *path, u
     if (map_descriptor(mapping_out, descriptor, bytes, true) != SF_OK)
         return sf_error_set(error, SF_NO_MEMORY, "%s: cannot map %llu bytes: %s", path,
                             (unsigned long long)bytes, strerror(errno));
+    /* Large pages, as far as the kernel has them: docs/decisions/0015-large-pages.md. */
+    (void)madvise(mapping_out->base, (size_t)bytes, MADV_COLLAPSE);
     return SF_OK;
 }
 

@@ -12,6 +12,8 @@
 #include "tests/support/temp_folder.h"
 
 #define BYTES 65536u
+#define LARGE_PAGE ((size_t)2 << 20)
+#define LARGE_BYTES (2 * LARGE_PAGE + BYTES)
 
 static struct sf_temp_folder folder;
 static struct sf_error error;
@@ -39,6 +41,17 @@ make(void)
     sf_shared_memory_unmap(&mapping);
 }
 
+static bool
+is_zero(const struct sf_mapping *mapping)
+{
+    const uint64_t *words = mapping->base;
+    uint64_t all = 0;
+
+    for (size_t i = 0; i < mapping->bytes / sizeof(*words); i++)
+        all |= words[i];
+    return all == 0;
+}
+
 static void
 assert_refused(const char *why)
 {
@@ -55,12 +68,32 @@ START_TEST(test_new_file_is_zero_private_and_allocated)
     struct stat status;
 
     ck_assert_int_eq(sf_shared_memory_make(&mapping, path, BYTES, &error), SF_OK);
-    for (size_t i = 0; i < BYTES; i++)
-        ck_assert_uint_eq(((unsigned char *)mapping.base)[i], 0);
+    ck_assert(is_zero(&mapping));
     sf_shared_memory_unmap(&mapping);
     ck_assert_int_eq(stat(path, &status), 0);
     ck_assert_uint_eq(status.st_mode & 07777, 0600);
     ck_assert_int_ge(status.st_blocks * 512, BYTES);
+}
+END_TEST
+
+/* Whether the kernel has any is its business: here, that nothing else changes, and that it could. */
+START_TEST(test_mapping_begins_where_a_large_page_may)
+{
+    struct sf_mapping one, two;
+    struct stat status;
+
+    ck_assert_int_eq(sf_shared_memory_make(&one, path, LARGE_BYTES, &error), SF_OK);
+    ck_assert_int_eq(sf_shared_memory_map(&two, path, false, &error), SF_OK);
+    ck_assert_uint_eq((uintptr_t)one.base % LARGE_PAGE, 0);
+    ck_assert_uint_eq((uintptr_t)two.base % LARGE_PAGE, 0);
+    ck_assert(is_zero(&one));
+    ((unsigned char *)one.base)[LARGE_BYTES - 1] = 42;
+    ck_assert_uint_eq(((unsigned char *)two.base)[LARGE_BYTES - 1], 42);
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_int_eq(status.st_size, LARGE_BYTES);
+    ck_assert_int_ge(status.st_blocks * 512, LARGE_BYTES);
+    sf_shared_memory_unmap(&one);
+    sf_shared_memory_unmap(&two);
 }
 END_TEST
 
@@ -153,6 +186,7 @@ main(void)
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, test_new_file_is_zero_private_and_allocated);
+    tcase_add_test(tests, test_mapping_begins_where_a_large_page_may);
     tcase_add_test(tests, test_mappings_share_their_bytes);
     tcase_add_test(tests, test_missing_file_is_not_found);
     tcase_add_test(tests, test_symbolic_link_is_refused);
