@@ -5,6 +5,7 @@ import os
 import pytest
 
 from harness import build
+from harness.alone import Alone
 from harness.demo import Demo
 from harness.servers import MPMS, Servers
 
@@ -42,6 +43,26 @@ def browser(server):
     yield browser
     server.browsers.remove(browser)
     browser.close()
+
+
+@pytest.fixture
+def alone():
+    """Makes daemons without httpd, for the test to start."""
+    made = []
+
+    def make(*arguments, **options):
+        made.append(Alone(*arguments, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        print(one.log_text())
+        one.clean_up()
+
+
+@pytest.fixture
+def daemon(alone):
+    return alone().start()
 
 
 @pytest.fixture

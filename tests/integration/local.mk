@@ -42,7 +42,10 @@ EXTRA_DIST += \
 	%D%/test_crashes.py \
 	%D%/test_daemon.py \
 	%D%/test_daemon_alone.py \
+	%D%/test_daemon_changes.py \
 	%D%/test_daemon_life.py \
+	%D%/test_daemon_protocol.py \
+	%D%/test_daemon_stores.py \
 	%D%/test_demo.py \
 	%D%/test_identities.py \
 	%D%/test_joined_headers.py \

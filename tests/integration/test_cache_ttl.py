@@ -10,7 +10,6 @@ import time
 
 import pytest
 
-from harness.alone import Alone
 from harness.processes import send
 from harness.site import change, log_in
 from harness.waiting import wait_until
@@ -21,17 +20,9 @@ IN_TIME = 1.0
 
 
 @pytest.fixture
-def other(as_root):
+def other(as_root, alone):
     """Another daemon on the store of `database`."""
-    made = []
-
-    def start(database):
-        made.append(Alone(store=f"sqlite:{database}").start())
-        return made[-1].client()
-
-    yield start
-    for one in made:
-        one.clean_up()
+    return lambda database: alone(store=f"sqlite:{database}").start().client()
 
 
 def theme(browser):

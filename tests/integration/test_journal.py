@@ -6,23 +6,9 @@ import time
 
 import pytest
 
-from harness.alone import Alone
 from harness.ledger import Ledger
 from harness.site import change
 from harness.waiting import wait_until
-
-
-@pytest.fixture
-def alone():
-    daemons = []
-
-    def make(*arguments, **options):
-        daemons.append(Alone(*arguments, **options))
-        return daemons[-1]
-
-    yield make
-    for one in daemons:
-        one.clean_up()
 
 
 def journal_files(daemon):

@@ -3,6 +3,14 @@
 import socket
 
 
+def key(number):
+    return f"{number:032x}"
+
+
+def create(client, number, *ops, options=()):
+    return client.call("SESSION.APPLY", "-", "NEWKEY", key(number), *options, "CREATE", "OPS", *ops)
+
+
 class DaemonError(Exception):
     """An error reply; its text begins with the name of a status."""
 
