@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/cache/l1_index.h"
 
+#include <unistd.h>
+
+#include <unistd.h>
+
 #include "common/cache/l1_evict.h"
 #include "common/cache/l1_mutants.h"
 
@@ -63,6 +67,17 @@ sf_l1_follow(const struct sf_l1 *l1, _Atomic uint64_t *word, uint64_t value,
     return follow(l1, word, value, LINE_BYTES, found_out);
 }
 
+/* What mutants do: nobody else waits for anybody. */
+static void
+wait_for_owner(const struct sf_l1_found *found)
+{
+    while (sf_l1_control_state(found->control) == SF_L1_OWNED &&
+           sf_l1_load(&found->place.control->state) == found->control) {
+        if (SF_MUTANT(WAITS_ASLEEP))
+            (void)usleep(1000);
+    }
+}
+
 static enum sf_status
 look_at_word(const struct sf_l1 *l1, _Atomic uint64_t *word, uint64_t value,
              const struct sf_key *key, struct sf_buffer *record_out, struct sf_l1_found *found)
@@ -74,6 +89,8 @@ look_at_word(const struct sf_l1 *l1, _Atomic uint64_t *word, uint64_t value,
         return status;
     if (sf_l1_is_unconfirmed(found->control))
         return SF_NOT_FOUND;
+    if (SF_MUTANT(WAITS_BUSY) || SF_MUTANT(WAITS_ASLEEP))
+        wait_for_owner(found);
     return sf_l1_block_read(l1, &found->place, found->control, key, record_out, &found->image);
 }
 

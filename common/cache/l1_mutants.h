@@ -31,4 +31,6 @@ enum sf_l1_mutant {
     SF_MUTANT_OLD_BASE = 14,          /* a slab begins again with generations that it has used */
     SF_MUTANT_HIT_LOOKS_ONCE = 15,    /* a hit does not look again behind its copy of the record */
     SF_MUTANT_FIELD_LOOKS_ONCE = 16,  /* a field is copied without another look behind it */
+    SF_MUTANT_WAITS_BUSY = 17,        /* whoever finds a record that is not confirmed spins until it is */
+    SF_MUTANT_WAITS_ASLEEP = 18,      /* the same, sleeping */
 };

@@ -3,7 +3,7 @@
 #
 # check_mutants.sh: the code of the cache with one rule broken at a time (common/cache/l1_mutants.h), and a test that
 # must fail then. `make check-mutants` calls it with COMPILE, LINK,
-# LINK_CHECK_L1_READ and LIBRARIES; MUTANTS='3 12' for some of them.
+# LINK_CHECK_L1_READ, LINK_CHECK_L1_TORTURE and LIBRARIES; MUTANTS='3 12' for some of them.
 
 top=${top_srcdir:-.}
 header=$top/common/cache/l1_mutants.h
@@ -33,19 +33,26 @@ killer ()
         OLD_KEY_FIRST) echo crash/check_l1_steps 1 rotate ;;
         HIT_LOOKS_ONCE | FIELD_LOOKS_ONCE) echo unit/check_l1_read ;;
         NO_GRACE | OLD_BASE) echo unit/check_l1_move ;;
+        WAITS_BUSY | WAITS_ASLEEP) echo crash/check_l1_torture 20 1 ;;
     esac
 }
 
 sources_of ()
 {
     echo "$top/tests/$1.c"
-    [ "$1" != crash/check_l1_steps ] || echo "$top/tests/crash/scenarios.c $top/tests/crash/stepper.c"
+    case $1 in
+        crash/check_l1_steps) echo "$top/tests/crash/scenarios.c $top/tests/crash/stepper.c" ;;
+        crash/check_l1_torture) echo "$top/tests/crash/waits.c" ;;
+    esac
 }
 
 # How it is linked, as its line in tests/unit/local.mk says.
 flags_of ()
 {
-    [ "$1" != unit/check_l1_read ] || echo "$LINK_CHECK_L1_READ"
+    case $1 in
+        unit/check_l1_read) echo "$LINK_CHECK_L1_READ" ;;
+        crash/check_l1_torture) echo "$LINK_CHECK_L1_TORTURE" ;;
+    esac
 }
 
 # What the mutant changes: the files that name it, or all of them if it is one of a header.

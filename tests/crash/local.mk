@@ -6,6 +6,12 @@ check_PROGRAMS += \
 tests_crash_check_l1_steps_SOURCES = %D%/check_l1_steps.c \
 	%D%/scenarios.c %D%/scenarios.h %D%/stepper.c %D%/stepper.h
 
+# Calls of the cache are watched: waits.c stands in front of them.
+crash_watched = -Wl,--wrap=sf_l1_get -Wl,--wrap=sf_l1_get_field -Wl,--wrap=sf_l1_apply \
+	-Wl,--wrap=sf_l1_fill -Wl,--wrap=sf_l1_touch
+tests_crash_check_l1_torture_SOURCES = %D%/check_l1_torture.c %D%/waits.c %D%/waits.h
+tests_crash_check_l1_torture_LDFLAGS = $(AM_LDFLAGS) $(crash_watched)
+
 # The cache with one rule broken at a time; each time a test must fail. Not in `make check`: it would be the same again
 # under sanitizers and in distcheck. ./check calls it once.
 check-mutants: libsession.la libtest_support.la
@@ -14,6 +20,7 @@ check-mutants: libsession.la libtest_support.la
 		LINK='$(LIBTOOL) --silent --tag=CC --mode=link $(CC) -pthread $(CFLAGS) $(AM_LDFLAGS) $(LDFLAGS)' \
 		LIBRARIES='libtest_support.la libsession.la $(CHECK_LIBS) $(LIBS)' \
 		LINK_CHECK_L1_READ='$(tests_unit_check_l1_read_LDFLAGS)' \
+		LINK_CHECK_L1_TORTURE='$(tests_crash_check_l1_torture_LDFLAGS)' \
 		$(SHELL) '$(srcdir)/%D%/check_mutants.sh'
 
 EXTRA_DIST += %D%/check_mutants.sh

@@ -2,8 +2,22 @@
 #include "tests/support/temp_folder.h"
 
 #include <ftw.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define MEMORY "/dev/shm"
+
+bool
+sf_temp_folder_want_memory(void)
+{
+    struct statfs found;
+
+    return statfs(MEMORY, &found) == 0 && found.f_type == TMPFS_MAGIC &&
+           access(MEMORY, W_OK | X_OK) == 0 && setenv("SF_TEST_FOLDER", MEMORY, 1) == 0;
+}
 
 void
 sf_temp_folder_init(struct sf_temp_folder *folder)

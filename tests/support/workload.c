@@ -131,12 +131,10 @@ write_one(struct sf_workload *work, struct sf_l1 *l1, unsigned session,
 {
     struct sf_key key = sf_test_cache_key(session);
     struct sf_l1_applied applied;
-    uint64_t begin = sf_clock_ns();
     enum sf_status status = sf_l1_apply(l1, &key, change, NULL, &applied);
 
     if (status == SF_OK) {
         raise_to(&work->acknowledged[session], applied.version);
-        raise_to(&work->longest_ns, sf_clock_ns() - begin);
         atomic_fetch_add(&work->writes, 1);
     } else if (status == SF_NOT_FOUND && applied.missed) {
         load(work, l1, session, record);

@@ -17,7 +17,7 @@
 struct sf_workload {
     _Atomic uint64_t acknowledged[SF_WORKLOAD_SESSIONS];
     _Atomic uint64_t stored[SF_WORKLOAD_SESSIONS];
-    _Atomic uint64_t writes, reads, loads, flushes, fills, longest_ns;
+    _Atomic uint64_t writes, reads, loads, flushes, fills;
     _Atomic bool must_stop;
     _Atomic unsigned findings;
     char finding[160]; /* the first */

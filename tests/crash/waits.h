@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * waits.h - has a call of the cache waited for another process?
+ *
+ * Linked in front of the calls that a request makes (--wrap: waits.c names them). The clock on the
+ * wall says nothing on a busy machine, where everybody stands in line for a processor. But whoever
+ * waits for somebody else either spins, which is processor time of his own, or sleeps, which the
+ * kernel counts as leaving the processor of one's own accord. Being preempted is neither.
+ */
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* In memory that all share. */
+struct sf_waits {
+    _Atomic uint64_t calls, slow; /* slow: longer than the limit by the clock on the wall */
+    _Atomic uint64_t longest_ns;  /* by that clock: not judged */
+    _Atomic uint64_t busiest_ns;  /* processor time of a slow one */
+    _Atomic unsigned findings;
+    char finding[120]; /* the first */
+};
+
+/*
+ * This process is watched from now on. `stops` is odd while it may be stopped itself, and changes
+ * whenever it was: what such a call takes is not its doing. The cache must lie in a tmpfs: elsewhere
+ * whoever stores a byte may wait for the disk.
+ */
+void sf_waits_watch(struct sf_waits *waits, const _Atomic unsigned *stops);
+
+void sf_waits_print(const struct sf_waits *waits);
