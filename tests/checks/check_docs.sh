@@ -26,7 +26,7 @@ for page in $pages; do
     for link in $(grep -o '](\([^)]*\))' "$page" | sed 's/^](//; s/)$//; s/#.*//' | grep -v '^[a-z]*:'); do
         [ -e "$(dirname "$page")/$link" ] || fail "$page: link to $link, which does not exist"
     done
-    for path in $(grep -Eo '`(\./|common/|session_daemon/|mod_session_fast/|command_line/|tests/|bench/|packaging/|docs/|m4/)[A-Za-z0-9_./-]+`' "$page" | tr -d '`'); do
+    for path in $(grep -Eo '`(\./|common/|session_daemon/|mod_session_fast/|fcgi_gateway/|command_line/|tests/|bench/|packaging/|docs/|m4/)[A-Za-z0-9_./-]+`' "$page" | tr -d '`'); do
         [ -e "$path" ] || [ "$path" = ./configure ] || fail "$page: names $path, which does not exist"
     done
 done
@@ -37,7 +37,7 @@ for test in $(grep -hoE '`test_[a-z0-9_]+`' docs/security.md | tr -d '`' | sort 
     echo "$tests" | grep -qx "$test" || fail "docs/security.md: names $test, which does not exist"
 done
 
-used=$(grep -Eoh '"SF[0-9]{4}' $(find common session_daemon mod_session_fast command_line -name '*.[ch]') | tr -d '"' | sort -u)
+used=$(grep -Eoh '"SF[0-9]{4}' $(find common session_daemon mod_session_fast fcgi_gateway command_line -name '*.[ch]') | tr -d '"' | sort -u)
 [ -n "$used" ] || fail "no log ids found in the sources"
 listed=$(grep -Eo '^\| *`?SF[0-9]{4}' docs/log-messages.md | grep -Eo 'SF[0-9]{4}')
 [ -n "$listed" ] || fail "docs/log-messages.md: no table of log ids"

@@ -7,7 +7,7 @@
 cd "${top_srcdir:-.}" || exit 1
 [ -r common/base/status.h ] || { echo "check_layers: no sources here: $PWD"; exit 1; }
 
-find common session_daemon mod_session_fast command_line docs bench tests -name '*.[ch]' -o -name '*.def' | sort |
+find common session_daemon mod_session_fast fcgi_gateway command_line docs bench tests -name '*.[ch]' -o -name '*.def' | sort |
     xargs awk '
 BEGIN {
     rank["common/base"] = 0
@@ -17,7 +17,7 @@ BEGIN {
     rank["common/cache"] = rank["common/store"] = 4
     rank["common/writeback"] = rank["common/front"] = 5
     rank["bench/load"] = 5
-    rank["session_daemon"] = rank["mod_session_fast"] = rank["command_line"] = rank["docs"] = 6
+    rank["session_daemon"] = rank["mod_session_fast"] = rank["fcgi_gateway"] = rank["command_line"] = rank["docs"] = 6
     rank["bench"] = rank["tests"] = 7
 
     # Library headers and the one place for each; tests may look into what they test.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # No test is written and then forgotten, no source file is left without one: every START_TEST is added to a test case,
-# every program of tests/unit is built, every file of common/ is built and has tests/unit/check_<file>.c or a reason why
+# every program of tests/unit is built, every file of common/ and fcgi_gateway/ is built and has tests/unit/check_<file>.c or a reason why
 # not in tests/checks/untested.txt.
 
 cd "${top_srcdir:-.}" || exit 1
@@ -28,7 +28,7 @@ for test in $tests; do
     done
 done
 
-for source in $(find common -name '*.c' | sort); do
+for source in $(find common fcgi_gateway -name '*.c' | sort); do
     folder=$(dirname "$source")
     stem=$(basename "$source" .c)
     grep -q "/$stem\.c\b" "$folder/local.mk" || fail "$source: not in $folder/local.mk"

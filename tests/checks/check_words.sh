@@ -7,7 +7,7 @@
 cd "${top_srcdir:-.}" || exit 1
 [ -r common/base/clock.c ] || { echo "check_words: no sources here: $PWD"; exit 1; }
 
-folders="common session_daemon mod_session_fast command_line docs bench tests packaging"
+folders="common session_daemon mod_session_fast fcgi_gateway command_line docs bench tests packaging"
 sources=$(find $folders -name '*.[ch]' | sort)
 [ "$(echo "$sources" | wc -l)" -gt 20 ] || { echo "check_words: hardly any sources found"; exit 1; }
 status=0

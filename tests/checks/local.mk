@@ -10,8 +10,8 @@ EXTRA_DIST += %D%/untested.txt
 # What other programs have to say about the code; nothing of it is a gate.
 .PHONY: lint
 lint:
-	-cd $(top_srcdir) && clang-tidy --quiet $$(find common session_daemon command_line mod_session_fast -name '*.c' | sort) \
+	-cd $(top_srcdir) && clang-tidy --quiet $$(find common session_daemon command_line fcgi_gateway mod_session_fast -name '*.c' | sort) \
 		-- -I. $(APACHE_CPPFLAGS) $(DEPS_CPPFLAGS) -D_GNU_SOURCE -DSF_VERSION='""' -DSF_DAEMON_PATH='""' -std=gnu11 \
 		2> /dev/null
 	cd $(top_srcdir) && cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr -I. \
-		common session_daemon command_line
+		common session_daemon command_line fcgi_gateway

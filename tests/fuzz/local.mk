@@ -4,9 +4,11 @@
 # corpus/fuzz_<name>; with --enable-fuzzing they are libFuzzer programs. README.md says how to use and add one.
 
 fuzz_targets = \
+	%D%/fuzz_cgi_header \
 	%D%/fuzz_config \
 	%D%/fuzz_cookie \
 	%D%/fuzz_exchange \
+	%D%/fuzz_fcgi \
 	%D%/fuzz_ops_words \
 	%D%/fuzz_record \
 	%D%/fuzz_resp
@@ -22,9 +24,11 @@ fuzz_main = libfuzz_replay.la
 endif
 fuzz_ldadd = $(fuzz_main) libsession.la
 
+tests_fuzz_fuzz_cgi_header_LDADD = $(fuzz_main) libgateway.la
 tests_fuzz_fuzz_config_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_cookie_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_exchange_LDADD = $(fuzz_ldadd)
+tests_fuzz_fuzz_fcgi_LDADD = $(fuzz_main) libgateway.la
 tests_fuzz_fuzz_ops_words_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_record_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_resp_LDADD = $(fuzz_ldadd)

@@ -82,7 +82,10 @@ check_PROGRAMS += \
 	%D%/check_clock_watch \
 	%D%/check_loader \
 	%D%/check_journaler \
-	%D%/check_usage
+	%D%/check_usage \
+	%D%/check_fcgi_record \
+	%D%/check_params \
+	%D%/check_cgi_header
 
 tests_unit_check_l1_read_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_block_read \
 	-Wl,--wrap=sf_buffer_reserve -Wl,--wrap=sf_record_find_part
@@ -118,6 +121,11 @@ tests_unit_check_clock_watch_SOURCES = %D%/check_clock_watch.c session_daemon/cl
 tests_unit_check_loader_SOURCES = %D%/check_loader.c session_daemon/loader.c session_daemon/task_queue.c
 tests_unit_check_journaler_SOURCES = %D%/check_journaler.c session_daemon/journaler.c session_daemon/task_queue.c
 tests_unit_check_usage_SOURCES = %D%/check_usage.c session_daemon/usage.c
+
+# The gateway.
+tests_unit_check_fcgi_record_LDADD = libgateway.la $(LDADD)
+tests_unit_check_params_LDADD = libgateway.la $(LDADD)
+tests_unit_check_cgi_header_LDADD = libgateway.la $(LDADD)
 
 # The load generator, which only programs link.
 tests_unit_check_draw_LDADD = libload.la $(LDADD)
