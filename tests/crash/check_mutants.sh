@@ -43,6 +43,7 @@ sources_of ()
     case $1 in
         crash/check_l1_steps) echo "$top/tests/crash/scenarios.c $top/tests/crash/stepper.c" ;;
         crash/check_l1_torture) echo "$top/tests/crash/waits.c" ;;
+        unit/*) echo "$top/tests/unit/cache_case.c" ;;
     esac
 }
 

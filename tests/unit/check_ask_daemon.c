@@ -4,13 +4,13 @@
 #include <check.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/support/fake_daemon.h"
+#include "tests/support/run_suite.h"
 #include "tests/support/temp_folder.h"
 
 #define SOON 60        /* ms: a deadline that is to pass */
@@ -426,9 +426,5 @@ main(void)
     suite_add_tcase(suite, question_tests());
     suite_add_tcase(suite, breaker_tests());
     suite_add_tcase(suite, thread_tests());
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

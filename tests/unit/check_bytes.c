@@ -2,8 +2,9 @@
 #include "common/base/bytes.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "tests/support/run_suite.h"
 
 static struct sf_span
 text(const char *characters)
@@ -313,9 +314,5 @@ main(void)
     Suite *suite = suite_create("bytes");
     suite_add_tcase(suite, buffer_tests());
     suite_add_tcase(suite, text_form_tests());
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

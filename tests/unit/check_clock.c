@@ -2,8 +2,9 @@
 #include "common/base/clock.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <time.h>
+
+#include "tests/support/run_suite.h"
 
 START_TEST(test_wall_clock_is_the_time_of_day_in_milliseconds)
 {
@@ -56,9 +57,5 @@ main(void)
     tcase_add_test(tests, test_steady_clocks_never_go_back);
     tcase_add_test(tests, test_nanoseconds_and_milliseconds_pass_together);
     tcase_add_test(tests, test_units_are_milliseconds);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

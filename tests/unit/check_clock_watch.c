@@ -2,8 +2,9 @@
 #include "session_daemon/clock_watch.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "tests/support/run_suite.h"
 
 static struct clock_watch watch;
 static sf_time steady, wall; /* moved by hand */
@@ -107,9 +108,5 @@ main(void)
     tcase_add_test(tests, test_clock_that_was_set_is_not_trusted_for_ten_minutes);
     tcase_add_test(tests, test_clock_that_is_set_right_again_begins_anew);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -1,28 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/config/config.h"
 
-#include <apr_general.h>
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-static apr_pool_t *pool;
-static struct sf_config config;
-static struct sf_error error;
-
-static void
-make_defaults(void)
-{
-    ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
-    sf_config_init(&config);
-}
-
-static void
-drop_pool(void)
-{
-    apr_pool_destroy(pool);
-}
+#include "tests/support/run_suite.h"
+#include "tests/unit/config_case.h"
 
 static enum sf_status
 set(const char *directive, const char *text)
@@ -391,15 +375,8 @@ value_tests(void)
 int
 main(void)
 {
-    if (apr_initialize() != APR_SUCCESS)
-        return EXIT_FAILURE;
     Suite *suite = suite_create("config");
     suite_add_tcase(suite, table_tests());
     suite_add_tcase(suite, value_tests());
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    apr_terminate();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -3,7 +3,8 @@
 #include "common/config/config.h"
 
 #include <check.h>
-#include <stdlib.h>
+
+#include "tests/support/run_suite.h"
 
 static struct sf_config config;
 
@@ -304,9 +305,5 @@ main(void)
     tcase_add_test(tests, test_options_without_a_rule_are_known);
     tcase_add_test(tests, test_http_prefixes_need_http_only);
     tcase_add_test(tests, test_cookie_lives_for_a_second_at_least);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

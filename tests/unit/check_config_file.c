@@ -1,37 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/config/config_file.h"
 
-#include <apr_general.h>
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/support/run_suite.h"
 #include "tests/support/temp_folder.h"
+#include "tests/unit/config_case.h"
 
-static apr_pool_t *pool;
 static struct sf_temp_folder folder;
 static char path[128];
-static struct sf_config config;
-static struct sf_error error;
 
 static void
 make_folder(void)
 {
-    ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
+    make_defaults();
     umask(022); /* a test before may have changed it */
     sf_temp_folder_init(&folder);
     snprintf(path, sizeof path, "%s/instance.conf", folder.path);
-    sf_config_init(&config);
 }
 
 static void
 remove_folder(void)
 {
     sf_temp_folder_fini(&folder);
-    apr_pool_destroy(pool);
+    drop_pool();
 }
 
 static void
@@ -423,15 +419,8 @@ file_tests(void)
 int
 main(void)
 {
-    if (apr_initialize() != APR_SUCCESS)
-        return EXIT_FAILURE;
     Suite *suite = suite_create("config_file");
     suite_add_tcase(suite, line_tests());
     suite_add_tcase(suite, file_tests());
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    apr_terminate();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

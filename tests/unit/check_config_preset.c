@@ -1,26 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/config/config.h"
 
-#include <apr_general.h>
 #include <check.h>
-#include <stdlib.h>
 
-static apr_pool_t *pool;
-static struct sf_config config;
-static struct sf_error error;
-
-static void
-make_defaults(void)
-{
-    ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
-    sf_config_init(&config);
-}
-
-static void
-drop_pool(void)
-{
-    apr_pool_destroy(pool);
-}
+#include "tests/support/run_suite.h"
+#include "tests/unit/config_case.h"
 
 static void
 set(const char *directive, const char *text)
@@ -90,17 +74,11 @@ main(void)
 {
     Suite *suite = suite_create("config_preset");
     TCase *tests = tcase_create("config_preset");
-    apr_initialize();
     tcase_add_checked_fixture(tests, make_defaults, drop_pool);
     tcase_add_test(tests, test_preset_changes_the_default_and_sets_nothing_else);
     tcase_add_test(tests, test_what_is_set_itself_stays_in_any_order);
     tcase_add_test(tests, test_what_is_set_on_another_level_stays);
     tcase_add_test(tests, test_unknown_preset_is_refused);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    apr_terminate();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/run_suite.h"
+
 static struct sf_buffer text;
 
 static void
@@ -332,9 +334,5 @@ main(void)
     tcase_add_test(tests, test_options_cannot_smuggle_attributes_or_headers);
     tcase_add_test(tests, test_configuration_becomes_options);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

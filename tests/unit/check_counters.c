@@ -3,8 +3,9 @@
 
 #include <check.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "tests/support/run_suite.h"
 
 #define ROUNDS 20000
 
@@ -61,9 +62,5 @@ main(void)
     tcase_add_test(tests, test_every_counter_has_a_name_of_its_own_and_a_sentence);
     tcase_add_test(tests, test_counting_changes_one_counter_only);
     tcase_add_test(tests, test_threads_lose_no_count);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -4,11 +4,11 @@
 #include <check.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "tests/support/run_suite.h"
 
 #define WORKERS 12
 
@@ -148,9 +148,5 @@ main(void)
     tcase_add_loop_test(tests, test_a_worker_that_fails_is_told, 0, 2);
     tcase_add_test(tests, test_a_killed_process_is_told_and_holds_nobody);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

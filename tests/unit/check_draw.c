@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "tests/support/run_suite.h"
+
 #define DRAWS 400000u
 
 START_TEST(test_a_seed_repeats_its_numbers_and_another_has_others)
@@ -141,9 +143,5 @@ main(void)
     tcase_add_test(tests, test_ranks_and_sessions_are_one_to_one);
     tcase_add_test(tests, test_popularity_of_nothing_is_refused);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

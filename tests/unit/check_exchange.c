@@ -3,8 +3,9 @@
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "tests/support/run_suite.h"
 
 static struct sf_exchange *exchange;
 static struct sf_ops ops;
@@ -400,9 +401,5 @@ main(void)
     tcase_add_test(tests, test_control_headers_are_known_in_any_spelling);
     tcase_add_test(tests, test_spoofed_request_headers_are_known_in_any_spelling);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -3,8 +3,9 @@
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "tests/support/run_suite.h"
 
 static struct sf_session session;
 static struct sf_export_options options;
@@ -301,9 +302,5 @@ main(void)
     tcase_add_test(tests, test_lists_of_fields_match_whole_names);
     tcase_add_test(tests, test_realms_are_what_stands_before_the_suffixes);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

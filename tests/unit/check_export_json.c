@@ -2,8 +2,9 @@
 #include "common/session/export.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "tests/support/run_suite.h"
 
 static struct sf_session session;
 static struct sf_buffer json;
@@ -155,9 +156,5 @@ main(void)
     tcase_add_test(tests, test_only_exported_fields_are_shown);
     tcase_add_test(tests, test_json_that_does_not_fit_leaves_the_buffer);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -3,8 +3,9 @@
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "tests/support/run_suite.h"
 
 static struct sf_buffer scratch, seen;
 
@@ -204,9 +205,5 @@ main(void)
     tcase_add_test(tests, test_append_encodes_what_parse_decodes);
     tcase_add_test(tests, test_append_that_does_not_fit_leaves_the_text);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

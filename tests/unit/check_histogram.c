@@ -2,7 +2,8 @@
 #include "common/base/histogram.h"
 
 #include <check.h>
-#include <stdlib.h>
+
+#include "tests/support/run_suite.h"
 
 static struct sf_histogram histogram, other; /* too large for the stack of a test */
 
@@ -95,9 +96,5 @@ main(void)
     tcase_add_test(tests, test_what_is_above_the_range_counts_as_the_largest);
     tcase_add_test(tests, test_a_merge_is_as_if_one_had_seen_all);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

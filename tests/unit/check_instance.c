@@ -3,11 +3,11 @@
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/support/run_suite.h"
 #include "tests/support/temp_folder.h"
 
 #define SOMEBODY 65534
@@ -338,9 +338,5 @@ main(void)
     Suite *suite = suite_create("instance");
     suite_add_tcase(suite, path_tests());
     suite_add_tcase(suite, folder_tests());
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -3,10 +3,10 @@
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/support/kept_lines.h"
+#include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
 
 static struct sf_test_cache cache;
@@ -188,9 +188,5 @@ main(void)
     tcase_add_test(steps, test_drain_of_all_ends_with_nothing_left_or_says_so);
     tcase_add_test(steps, test_it_repeats_without_harm_what_the_store_has);
     suite_add_tcase(suite, steps);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -3,12 +3,12 @@
 
 #include <check.h>
 #include <sqlite3.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/session/record.h"
 #include "tests/support/failing_vfs.h"
+#include "tests/support/run_suite.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/test_records.h"
 
@@ -264,9 +264,5 @@ main(void)
     tcase_add_test(files, test_failed_sync_is_told);
     tcase_add_test(files, test_rows_stay_readable_when_what_writes_was_given_up);
     suite_add_tcase(suite, files);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -2,8 +2,8 @@
 #include "common/writeback/journal_map.h"
 
 #include <check.h>
-#include <stdlib.h>
 
+#include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
 
 static struct sf_journal_map map;
@@ -110,9 +110,5 @@ main(void)
     tcase_add_test(entries, test_a_walk_meets_each_once);
     tcase_add_test(entries, test_more_than_it_can_hold_is_refused);
     suite_add_tcase(suite, entries);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

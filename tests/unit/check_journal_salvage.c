@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/writeback/journal.h"
+#include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
 
 #define ROWS 5 /* the last one has a record that fills several pages */
@@ -329,9 +330,5 @@ main(void)
     tcase_add_test(damage, test_rows_in_the_database_itself_are_found_when_it_is_damaged);
     tcase_add_test(damage, test_end_tells_a_crash_from_damage);
     suite_add_tcase(suite, damage);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -3,9 +3,9 @@
 
 #include <check.h>
 #include <poll.h>
-#include <stdlib.h>
 
 #include "session_daemon/daemon.h"
+#include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
 
 #define CLIENTS 40
@@ -198,9 +198,5 @@ main(void)
     tcase_add_test(waits, test_who_finds_no_room_gets_it_from_the_journal);
     tcase_add_test(waits, test_what_has_arrived_is_committed_before_it_ends);
     suite_add_tcase(suite, waits);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -2,30 +2,13 @@
 #include "common/cache/l1.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cache/l1_index.h"
-#include "tests/support/test_cache.h"
-
-static struct sf_test_cache cache;
-static struct sf_error error;
-
-static void
-set_up(void)
-{
-    sf_test_cache_init(&cache, SF_L1_BYTES_MIN);
-    error = (struct sf_error){.status = SF_OK};
-}
-
-static void
-tear_down(void)
-{
-    ck_assert_msg(sf_l1_check(cache.l1, true, &error) == SF_OK, "%s", error.text);
-    sf_test_cache_fini(&cache);
-}
+#include "tests/support/run_suite.h"
+#include "tests/unit/cache_case.h"
 
 static sf_time
 last_access(uint64_t number)
@@ -231,7 +214,6 @@ main(void)
 {
     Suite *suite = suite_create("l1");
     TCase *tests = tcase_create("l1");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);
@@ -246,8 +228,5 @@ main(void)
     tcase_add_test(tests, test_counters_are_summed_over_handles);
     tcase_add_test(tests, test_closing_an_inherited_handle_leaves_the_parents_slot);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

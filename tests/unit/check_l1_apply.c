@@ -1,28 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/support/test_cache.h"
-
-static struct sf_test_cache cache;
-static struct sf_error error;
-
-static void
-set_up(void)
-{
-    sf_test_cache_init(&cache, SF_L1_BYTES_MIN);
-    error = (struct sf_error){.status = SF_OK};
-}
-
-static void
-tear_down(void)
-{
-    ck_assert_msg(sf_l1_check(cache.l1, true, &error) == SF_OK, "%s", error.text);
-    sf_test_cache_fini(&cache);
-}
+#include "tests/support/run_suite.h"
+#include "tests/unit/cache_case.h"
 
 static struct sf_l1_applied applied;
 
@@ -306,7 +289,6 @@ main(void)
 {
     Suite *suite = suite_create("l1_apply");
     TCase *tests = tcase_create("l1_apply");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);
@@ -327,8 +309,5 @@ main(void)
     tcase_add_test(tests, test_failed_compare_changes_nothing);
     tcase_add_test(tests, test_processes_that_add_at_once_all_succeed);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/cache/l1_index.h"
+#include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
 
 static struct sf_test_cache cache;
@@ -185,7 +185,6 @@ main(void)
 {
     Suite *suite = suite_create("l1_check");
     TCase *tests = tcase_create("l1_check");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);
@@ -202,8 +201,5 @@ main(void)
     tcase_add_test(tests, test_size_class_that_does_not_exist_is_found);
     tcase_add_test(tests, test_random_bytes_are_survived);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/cache/l1_index.h"
-#include "tests/support/test_cache.h"
+#include "tests/support/run_suite.h"
+#include "tests/unit/cache_case.h"
 
 #define TTL (5 * SF_MINUTE)
 
-static struct sf_test_cache cache;
-static struct sf_error error;
 static sf_time later; /* how far the steady clock is ahead */
 
 sf_time __real_sf_clock_steady(void);
@@ -23,19 +21,11 @@ __wrap_sf_clock_steady(void)
 }
 
 static void
-set_up(void)
+set_up_with_ttl(void)
 {
     later = 0;
-    sf_test_cache_init(&cache, SF_L1_BYTES_MIN);
+    set_up();
     sf_l1_set_ttl(cache.l1, TTL);
-    error = (struct sf_error){.status = SF_OK};
-}
-
-static void
-tear_down(void)
-{
-    ck_assert_msg(sf_l1_check(cache.l1, true, &error) == SF_OK, "%s", error.text);
-    sf_test_cache_fini(&cache);
 }
 
 static bool
@@ -327,9 +317,8 @@ main(void)
 {
     Suite *suite = suite_create("l1_confirm");
     TCase *tests = tcase_create("l1_confirm");
-    SRunner *runner = srunner_create(suite);
 
-    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_checked_fixture(tests, set_up_with_ttl, tear_down);
     tcase_add_test(tests, test_entry_becomes_stale_within_the_last_quarter_of_the_ttl);
     tcase_add_test(tests, test_without_a_ttl_nothing_becomes_stale);
     tcase_add_test(tests, test_dirty_ones_and_tombstones_never_become_stale);
@@ -348,8 +337,5 @@ main(void)
     tcase_add_test(tests, test_postponing_within_a_ttl_of_the_boot_is_not_for_ever);
     tcase_add_test(tests, test_late_answer_leaves_the_next_record_of_the_block_alone);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -4,13 +4,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cache/l1_layout.h"
+#include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
 
 static struct sf_temp_folder folder;
@@ -406,7 +406,6 @@ main(void)
 {
     Suite *suite = suite_create("l1_create");
     TCase *tests = tcase_create("l1_create");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, test_new_cache_is_empty_and_sound);
@@ -430,8 +429,5 @@ main(void)
     tcase_add_test(tests, test_many_creators_agree_on_one);
     tcase_add_test(tests, test_size_that_no_cache_has_is_refused_with_what_fits);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -7,26 +7,10 @@
 
 #include "common/cache/l1_commit.h"
 #include "common/cache/l1_hints.h"
-#include "tests/support/test_cache.h"
+#include "tests/support/run_suite.h"
+#include "tests/unit/cache_case.h"
 
 #define ITEMS 4
-
-static struct sf_test_cache cache;
-static struct sf_error error;
-
-static void
-set_up(void)
-{
-    sf_test_cache_init(&cache, SF_L1_BYTES_MIN);
-    error = (struct sf_error){.status = SF_OK};
-}
-
-static void
-tear_down(void)
-{
-    ck_assert_msg(sf_l1_check(cache.l1, true, &error) == SF_OK, "%s", error.text);
-    sf_test_cache_fini(&cache);
-}
 
 static struct sf_l1_cursor cursor;
 static struct sf_l1_dirty items[ITEMS];
@@ -336,7 +320,6 @@ main(void)
 {
     Suite *suite = suite_create("l1_dirty");
     TCase *tests = tcase_create("l1_dirty");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tests, begin, end);
     tcase_set_timeout(tests, 60);
@@ -355,8 +338,5 @@ main(void)
     tcase_add_test(tests, test_touch_of_a_dirty_record_goes_with_the_record);
     tcase_add_test(tests, test_settling_a_touch_of_a_block_taken_again_changes_nothing);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

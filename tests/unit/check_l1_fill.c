@@ -1,26 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "tests/support/test_cache.h"
-
-static struct sf_test_cache cache;
-static struct sf_error error;
-
-static void
-set_up(void)
-{
-    sf_test_cache_init(&cache, SF_L1_BYTES_MIN);
-    error = (struct sf_error){.status = SF_OK};
-}
-
-static void
-tear_down(void)
-{
-    ck_assert_msg(sf_l1_check(cache.l1, true, &error) == SF_OK, "%s", error.text);
-    sf_test_cache_fini(&cache);
-}
+#include "tests/support/run_suite.h"
+#include "tests/unit/cache_case.h"
 
 static enum sf_status
 fill_with(uint64_t number, const struct sf_l1_vacancy *vacancy, struct sf_span record)
@@ -140,7 +123,6 @@ main(void)
 {
     Suite *suite = suite_create("l1_fill");
     TCase *tests = tcase_create("l1_fill");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);
@@ -151,8 +133,5 @@ main(void)
     tcase_add_test(tests, test_fill_refuses_what_is_no_record);
     tcase_add_test(tests, test_drop_takes_only_what_is_stored);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

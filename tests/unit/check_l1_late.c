@@ -6,9 +6,9 @@
  * torture would have to be lucky.
  */
 #include <check.h>
-#include <stdlib.h>
 
 #include "common/cache/l1_commit.h"
+#include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
 
 #define CHANGES_MAX 1000
@@ -171,7 +171,6 @@ main(void)
 {
     Suite *suite = suite_create("l1_late");
     TCase *tests = tcase_create("l1_late");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);
@@ -183,8 +182,5 @@ main(void)
     tcase_add_test(tests, test_late_reader_learns_that_he_was_overtaken);
     tcase_add_test(tests, test_key_that_is_there_is_not_named_again);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
 
 #define SESSIONS 60u
@@ -254,14 +255,10 @@ main(void)
 {
     Suite *suite = suite_create("l1_model");
     TCase *tests = tcase_create("l1_model");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_cache_agrees_with_a_plain_array);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -2,9 +2,9 @@
 #include "common/cache/l1_move.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 #include "common/cache/l1_section.h"
+#include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
 
 #define BYTES (2u << 20)
@@ -290,7 +290,6 @@ main(void)
 {
     Suite *suite = suite_create("l1_move");
     TCase *tests = tcase_create("l1_move");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 120);
@@ -307,8 +306,5 @@ main(void)
     tcase_add_test(tests, test_reader_of_a_slab_that_has_moved_is_overtaken);
     tcase_add_test(tests, test_only_the_leader_moves);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -2,9 +2,9 @@
 #include "common/cache/l1_plan.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 #include "common/cache/l1.h"
+#include "tests/support/run_suite.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -129,7 +129,6 @@ main(void)
 {
     Suite *suite = suite_create("l1_plan");
     TCase *tests = tcase_create("l1_plan");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_test(tests, test_every_size_is_sound);
     tcase_add_test(tests, test_sizes_out_of_range_are_refused);
@@ -138,8 +137,5 @@ main(void)
     tcase_add_test(tests, test_what_fits_is_what_there_is_room_for);
     tcase_add_test(tests, test_words_and_controls_keep_what_they_are_made_of);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -1,25 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
-#include <stdlib.h>
 
 #include "common/cache/l1_index.h"
-#include "tests/support/test_cache.h"
-
-static struct sf_test_cache cache;
-static struct sf_error error;
-
-static void
-set_up(void)
-{
-    sf_test_cache_init(&cache, SF_L1_BYTES_MIN);
-}
-
-static void
-tear_down(void)
-{
-    ck_assert_msg(sf_l1_check(cache.l1, true, &error) == SF_OK, "%s", error.text);
-    sf_test_cache_fini(&cache);
-}
+#include "tests/support/run_suite.h"
+#include "tests/unit/cache_case.h"
 
 START_TEST(test_get_of_an_unknown_key_is_not_found)
 {
@@ -336,7 +320,6 @@ main(void)
 {
     Suite *suite = suite_create("l1_read");
     TCase *tests = tcase_create("l1_read");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);
@@ -354,8 +337,5 @@ main(void)
     tcase_add_test(tests, test_field_shows_a_touch);
     tcase_add_test(tests, test_field_behind_a_word_that_leads_nowhere_is_found);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -7,24 +7,8 @@
 
 #include "common/cache/l1_commit.h"
 #include "common/cache/l1_evict.h"
-#include "tests/support/test_cache.h"
-
-static struct sf_test_cache cache;
-static struct sf_error error;
-
-static void
-set_up(void)
-{
-    sf_test_cache_init(&cache, SF_L1_BYTES_MIN);
-    error = (struct sf_error){.status = SF_OK};
-}
-
-static void
-tear_down(void)
-{
-    ck_assert_msg(sf_l1_check(cache.l1, true, &error) == SF_OK, "%s", error.text);
-    sf_test_cache_fini(&cache);
-}
+#include "tests/support/run_suite.h"
+#include "tests/unit/cache_case.h"
 
 /* Runs in a process that then dies without leaving. */
 static void
@@ -344,7 +328,6 @@ main(void)
 {
     Suite *suite = suite_create("l1_repair");
     TCase *tests = tcase_create("l1_repair");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);
@@ -365,8 +348,5 @@ main(void)
     tcase_add_test(tests, test_image_whose_grace_is_over_becomes_an_empty_tombstone);
     tcase_add_test(tests, test_word_that_names_a_free_block_is_emptied);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -2,10 +2,10 @@
 #include "common/cache/l1_section.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
 
 static struct sf_test_cache cache;
@@ -120,7 +120,6 @@ main(void)
 {
     Suite *suite = suite_create("l1_section");
     TCase *tests = tcase_create("l1_section");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, test_nobody_is_waited_for_when_nobody_is_in_a_section);
@@ -130,8 +129,5 @@ main(void)
     tcase_add_test(tests, test_section_of_a_dead_process_is_not_waited_for);
     tcase_add_test(tests, test_calls_leave_their_sections);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

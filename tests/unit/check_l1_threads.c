@@ -6,10 +6,10 @@
 #include <check.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/cache/l1_index.h"
+#include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
 #include "tests/support/workload.h"
 
@@ -108,14 +108,10 @@ main(void)
 {
     Suite *suite = suite_create("l1_threads");
     TCase *tests = tcase_create("l1_threads");
-    SRunner *runner = srunner_create(suite);
 
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_virtual_processes_agree);
     tcase_add_test(tests, test_threads_share_a_handle);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -2,7 +2,8 @@
 #include "common/cache/l1_worth.h"
 
 #include <check.h>
-#include <stdlib.h>
+
+#include "tests/support/run_suite.h"
 
 START_TEST(test_worth_rises_from_bots_to_pinned_ones)
 {
@@ -117,7 +118,6 @@ main(void)
 {
     Suite *suite = suite_create("l1_worth");
     TCase *tests = tcase_create("l1_worth");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_test(tests, test_worth_rises_from_bots_to_pinned_ones);
     tcase_add_test(tests, test_frequency_tells_how_often_a_session_comes);
@@ -129,8 +129,5 @@ main(void)
     tcase_add_test(tests, test_frequent_once_is_worth_less_than_frequent_now);
     tcase_add_test(tests, test_access_in_the_future_is_one_of_now);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -2,7 +2,8 @@
 #include "common/session/life.h"
 
 #include <check.h>
-#include <stdlib.h>
+
+#include "tests/support/run_suite.h"
 
 #define NOW ((sf_time)1700000000000)
 
@@ -153,9 +154,5 @@ main(void)
     tcase_add_test(tests, test_replaced_id_is_remembered_at_least_through_its_grace);
     tcase_add_test(tests, test_replaced_session_can_be_encoded);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

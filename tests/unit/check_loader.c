@@ -2,9 +2,9 @@
 #include "session_daemon/loader.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 #include "session_daemon/daemon.h"
+#include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
 #include "tests/support/test_records.h"
 
@@ -220,9 +220,5 @@ main(void)
     tcase_add_test(tests, test_store_without_an_answer_takes_nothing_from_the_cache);
     tcase_add_test(tests, test_store_that_hangs_is_not_asked_about_what_is_there);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

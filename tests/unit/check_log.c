@@ -3,9 +3,10 @@
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "tests/support/run_suite.h"
 
 struct capture {
     int count;
@@ -148,9 +149,5 @@ main(void)
     tcase_add_test(tests, test_first_up_is_silent);
     tcase_add_test(tests, test_first_down_is_told_once);
     tcase_add_test(tests, test_each_change_is_told_once);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

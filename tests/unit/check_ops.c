@@ -2,7 +2,8 @@
 #include "common/session/ops.h"
 
 #include <check.h>
-#include <stdlib.h>
+
+#include "tests/support/run_suite.h"
 
 static struct sf_ops ops;
 
@@ -122,9 +123,5 @@ main(void)
     tcase_add_test(tests, test_touch_alone_is_told_from_what_is_more);
     tcase_add_test(tests, test_login_creates_and_wants_a_new_id);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -3,8 +3,9 @@
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "tests/support/run_suite.h"
 
 #define NOW ((sf_time)5000)
 
@@ -491,9 +492,5 @@ main(void)
     tcase_add_test(tests, test_too_many_fields_are_full);
     tcase_add_test(tests, test_applied_session_encodes);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

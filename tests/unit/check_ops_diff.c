@@ -2,7 +2,8 @@
 #include "common/session/ops.h"
 
 #include <check.h>
-#include <stdlib.h>
+
+#include "tests/support/run_suite.h"
 
 #define FIELDS_MAX 8
 
@@ -175,9 +176,5 @@ main(void)
     tcase_add_test(tests, test_bytes_stay_bytes);
     tcase_add_test(tests, test_digits_in_a_text_field_stay_text);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -2,8 +2,9 @@
 #include "common/session/ops.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "tests/support/run_suite.h"
 
 #define WORDS_MAX 64
 
@@ -178,9 +179,5 @@ main(void)
     tcase_add_test(tests, test_nothing_follows_end);
     tcase_add_test(tests, test_status_of_the_callback_ends_the_walk);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

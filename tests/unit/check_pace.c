@@ -2,9 +2,9 @@
 #include "bench/load/pace.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 #include "common/base/clock.h"
+#include "tests/support/run_suite.h"
 
 #define SECOND UINT64_C(1000000000)
 
@@ -77,9 +77,5 @@ main(void)
     tcase_add_test(tests, test_waits_until_it_is_due);
     tcase_add_test(tests, test_does_not_wait_when_late_and_leaves_nothing_out);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

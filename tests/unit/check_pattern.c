@@ -2,8 +2,9 @@
 #include "bench/load/pattern.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "tests/support/run_suite.h"
 
 #define BYTES_MAX 1100
 
@@ -83,9 +84,5 @@ main(void)
     tcase_add_test(tests, test_every_damaged_byte_is_seen_by_the_whole_check);
     tcase_add_test(tests, test_a_restamped_value_is_as_one_made_anew);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

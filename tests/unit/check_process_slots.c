@@ -2,11 +2,11 @@
 #include "common/cache/process_slots.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/run_suite.h"
 #include "tests/support/temp_folder.h"
 
 #define SLOTS 4
@@ -134,7 +134,6 @@ main(void)
 {
     Suite *suite = suite_create("process_slots");
     TCase *tests = tcase_create("process_slots");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, test_each_claim_gets_its_own_slot);
@@ -143,8 +142,5 @@ main(void)
     tcase_add_test(tests, test_nobody_dead_is_seen_while_owners_live);
     tcase_add_test(tests, test_owner_in_another_process_is_alive_until_it_ends);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/run_suite.h"
+
 START_TEST(test_two_draws_differ)
 {
     unsigned char a[32] = {0}, b[32] = {0};
@@ -65,9 +67,5 @@ main(void)
     tcase_add_test(tests, test_long_draws_are_filled_to_the_end);
     tcase_add_test(tests, test_nothing_is_written_behind_the_end);
     tcase_add_test(tests, test_forked_processes_draw_different_bytes);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/run_suite.h"
+
 #define HEAD_BYTES 88
 #define ENTRY_BYTES 16
 
@@ -515,9 +517,5 @@ main(void)
     tcase_add_test(tests, test_far_last_access_does_not_overflow);
     tcase_add_test(tests, test_ended_record_is_forgotten_at_its_deadline);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

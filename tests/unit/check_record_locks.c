@@ -4,12 +4,12 @@
 #include <check.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/run_suite.h"
 #include "tests/support/temp_folder.h"
 
 static struct sf_temp_folder folder;
@@ -172,7 +172,6 @@ main(void)
 {
     Suite *suite = suite_create("record_locks");
     TCase *tests = tcase_create("record_locks");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, test_lock_excludes_other_processes);
@@ -182,8 +181,5 @@ main(void)
     tcase_add_test(tests, test_handle_of_the_parent_is_inert_in_the_child);
     tcase_add_test(tests, test_missing_link_and_writable_files_are_refused);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
-#include <stdlib.h>
 
 #include "common/session/record.h"
+#include "tests/support/run_suite.h"
 
 #define FIELDS 9
 
@@ -137,7 +137,6 @@ main(void)
 {
     Suite *suite = suite_create("record_part");
     TCase *tests = tcase_create("record_part");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, test_part_is_what_find_gives);
@@ -145,8 +144,5 @@ main(void)
     tcase_add_test(tests, test_changed_bytes_never_lead_outside);
     tcase_add_test(tests, test_size_that_is_not_the_records_is_corrupt);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -2,8 +2,8 @@
 #include "common/writeback/refused.h"
 
 #include <check.h>
-#include <stdlib.h>
 
+#include "tests/support/run_suite.h"
 #include "tests/support/test_records.h"
 
 static struct sf_refused refused;
@@ -106,9 +106,5 @@ main(void)
     tcase_add_test(list, test_due_ones_that_were_not_seen_again_are_forgotten);
     tcase_add_test(list, test_when_full_the_next_to_return_makes_room);
     suite_add_tcase(suite, list);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

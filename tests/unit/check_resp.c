@@ -3,8 +3,9 @@
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "tests/support/run_suite.h"
 
 #define MAX 16
 
@@ -293,9 +294,5 @@ main(void)
     suite_add_tcase(suite, request_tests());
     suite_add_tcase(suite, reply_tests());
     suite_add_tcase(suite, writing_tests());
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -2,8 +2,8 @@
 #include "common/store/row_checksum.h"
 
 #include <check.h>
-#include <stdlib.h>
 
+#include "tests/support/run_suite.h"
 #include "tests/support/test_records.h"
 
 START_TEST(test_every_part_of_a_row_counts)
@@ -35,9 +35,5 @@ main(void)
     tcase_add_test(rows, test_every_part_of_a_row_counts);
     tcase_add_test(rows, test_it_stays_the_same);
     suite_add_tcase(suite, rows);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/run_suite.h"
 #include "tests/support/temp_folder.h"
 
 #define SOMEBODY 65534
@@ -325,9 +326,5 @@ main(void)
     Suite *suite = suite_create("secret");
     suite_add_tcase(suite, reading_tests());
     suite_add_tcase(suite, making_tests());
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

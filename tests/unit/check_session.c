@@ -3,8 +3,9 @@
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "tests/support/run_suite.h"
 
 static struct sf_value
 text_value(const char *text)
@@ -183,9 +184,5 @@ main(void)
     tcase_add_test(tests, test_numbers_become_text);
     tcase_add_test(tests, test_values_are_equal_by_type_and_content);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

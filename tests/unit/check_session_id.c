@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/run_suite.h"
+
 #define MANY 100000
 
 static struct sf_secrets
@@ -214,9 +216,5 @@ main(void)
     tcase_add_test(tests, test_key_and_id_have_no_bytes_in_common);
     tcase_add_test(tests, test_key_as_text_parses_back);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

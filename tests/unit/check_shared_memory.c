@@ -3,12 +3,12 @@
 
 #include <check.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/support/run_suite.h"
 #include "tests/support/temp_folder.h"
 
 #define BYTES 65536u
@@ -182,7 +182,6 @@ main(void)
 {
     Suite *suite = suite_create("shared_memory");
     TCase *tests = tcase_create("shared_memory");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, test_new_file_is_zero_private_and_allocated);
@@ -196,8 +195,5 @@ main(void)
     tcase_add_test(tests, test_truncated_file_is_refused);
     tcase_add_test(tests, test_no_room_is_full_and_leaves_nothing);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -2,8 +2,8 @@
 #include "common/writeback/spill.h"
 
 #include <check.h>
-#include <stdlib.h>
 
+#include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
 
 static struct sf_test_cache cache;
@@ -154,9 +154,5 @@ main(void)
     tcase_add_test(steps, test_change_behind_the_spill_is_dirty_again);
     tcase_add_test(steps, test_journal_that_takes_nothing_leaves_everything_in_the_cache);
     suite_add_tcase(suite, steps);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -3,8 +3,9 @@
 
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "tests/support/run_suite.h"
 
 START_TEST(test_every_status_has_its_name_and_a_text)
 {
@@ -90,9 +91,5 @@ main(void)
     tcase_add_test(tests, test_error_text_is_one_line_without_control_characters);
     tcase_add_test(tests, test_error_from_errno_says_what_cannot_be_done_and_why);
     tcase_add_test(tests, test_long_error_text_is_cut);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

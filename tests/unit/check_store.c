@@ -2,8 +2,9 @@
 #include "common/store/store.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "tests/support/run_suite.h"
 
 static struct sf_error error;
 
@@ -105,9 +106,5 @@ main(void)
     tcase_add_test(registry, test_only_sqlite_may_hold_the_truth);
     tcase_add_test(registry, test_worst_of_a_batch);
     suite_add_tcase(suite, registry);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

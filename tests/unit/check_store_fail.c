@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/run_suite.h"
 #include "tests/support/test_records.h"
 
 static struct sf_store *store;
@@ -165,9 +165,5 @@ main(void)
     tcase_add_test(scripts, test_failure_is_explained);
     tcase_add_test(scripts, test_malformed_scripts_are_refused);
     suite_add_tcase(suite, scripts);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -2,9 +2,9 @@
 #include "common/writeback/sweep.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
 #include "tests/support/test_records.h"
 
@@ -216,9 +216,5 @@ main(void)
     tcase_add_test(steps, test_outage_is_logged_once_and_the_sweep_comes_back_sooner);
     tcase_add_test(steps, test_store_that_expires_by_itself_is_left_alone);
     suite_add_tcase(suite, steps);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

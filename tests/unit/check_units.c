@@ -2,7 +2,8 @@
 #include "common/config/units.h"
 
 #include <check.h>
-#include <stdlib.h>
+
+#include "tests/support/run_suite.h"
 
 static void
 assert_duration(const char *text, sf_time expected)
@@ -146,9 +147,5 @@ main(void)
     tcase_add_test(tests, test_sizes_count_in_units_of_1024);
     tcase_add_test(tests, test_anything_else_is_no_size);
     tcase_add_test(tests, test_size_is_written_in_its_largest_unit);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

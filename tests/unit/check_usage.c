@@ -2,8 +2,8 @@
 #include "session_daemon/usage.h"
 
 #include <check.h>
-#include <stdlib.h>
 
+#include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
 
 static struct sf_test_cache cache;
@@ -58,9 +58,5 @@ main(void)
     tcase_add_test(tests, test_small_cache_is_counted_each_time);
     tcase_add_test(tests, test_large_cache_is_not_counted_again_at_once);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

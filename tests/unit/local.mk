@@ -98,6 +98,19 @@ tests_unit_check_journal_salvage_LDADD = $(LDADD) $(SQLITE_LIBS)
 tests_unit_check_journal_file_LDADD = $(LDADD) $(SQLITE_LIBS)
 
 # What the programs of one subject share.
+config_case = %D%/config_case.c %D%/config_case.h
+tests_unit_check_config_SOURCES = %D%/check_config.c $(config_case)
+tests_unit_check_config_preset_SOURCES = %D%/check_config_preset.c $(config_case)
+tests_unit_check_config_file_SOURCES = %D%/check_config_file.c $(config_case)
+cache_case = %D%/cache_case.c %D%/cache_case.h
+tests_unit_check_l1_SOURCES = %D%/check_l1.c $(cache_case)
+tests_unit_check_l1_read_SOURCES = %D%/check_l1_read.c $(cache_case)
+tests_unit_check_l1_repair_SOURCES = %D%/check_l1_repair.c $(cache_case)
+tests_unit_check_l1_dirty_SOURCES = %D%/check_l1_dirty.c $(cache_case)
+tests_unit_check_l1_evict_SOURCES = %D%/check_l1_evict.c $(cache_case)
+tests_unit_check_l1_fill_SOURCES = %D%/check_l1_fill.c $(cache_case)
+tests_unit_check_l1_confirm_SOURCES = %D%/check_l1_confirm.c $(cache_case)
+tests_unit_check_l1_apply_SOURCES = %D%/check_l1_apply.c $(cache_case)
 front_case = %D%/front_case.c %D%/front_case.h
 tests_unit_check_front_SOURCES = %D%/check_front.c $(front_case)
 tests_unit_check_front_apply_SOURCES = %D%/check_front_apply.c $(front_case)
