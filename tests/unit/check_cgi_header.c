@@ -2,7 +2,8 @@
 #include "fcgi_gateway/cgi_header.h"
 
 #include <check.h>
-#include <stdlib.h>
+
+#include "tests/support/run_suite.h"
 
 #define LIMIT 200
 
@@ -208,9 +209,5 @@ main(void)
     tcase_add_test(all, test_block_above_the_limit_is_refused_however_it_is_split);
     tcase_add_test(all, test_last_status_counts);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -4,6 +4,8 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "tests/support/run_suite.h"
+
 static struct sf_buffer bytes;
 
 static void
@@ -273,9 +275,5 @@ main(void)
     suite_add_tcase(suite, fixed);
     suite_add_tcase(suite, pairs);
     suite_add_tcase(suite, records);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -3,9 +3,9 @@
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "fcgi_gateway/fcgi_record.h"
+#include "tests/support/run_suite.h"
 
 #define BYTES 4096
 #define COUNT 10
@@ -249,9 +249,5 @@ main(void)
     tcase_add_test(all, test_remove_and_filter_leave_the_others);
     tcase_add_test(all, test_encoding_gives_what_was_decoded);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }
