@@ -180,16 +180,33 @@ sf_journal_is_old(const struct sf_journal *journal, const struct sf_journal_file
 static void
 leave_old_file(struct sf_journal *journal)
 {
-    if (pthread_mutex_trylock(&journal->committing) != 0)
-        return; /* whoever commits looks at the age, too */
     const struct sf_journal_file *active = journal->active;
-    if (active != NULL && sf_journal_is_old(journal, active)) {
-        pthread_mutex_lock(&journal->lock);
-        bool is_needed = active->live > 0;
-        pthread_mutex_unlock(&journal->lock);
-        if (!is_needed)
-            sf_journal_leave_file(journal);
-    }
+    if (active == NULL || !sf_journal_is_old(journal, active))
+        return;
+    pthread_mutex_lock(&journal->lock);
+    bool is_needed = active->live > 0;
+    pthread_mutex_unlock(&journal->lock);
+    if (!is_needed)
+        sf_journal_leave_file(journal);
+}
+
+/* Nobody walks through it: that is done while committing. */
+static void
+shrink_map(struct sf_journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+    sf_journal_map_shrink(&journal->map);
+    pthread_mutex_unlock(&journal->lock);
+}
+
+/* Who commits just now looks at a file's age as well. */
+static void
+tidy_unless_committing(struct sf_journal *journal)
+{
+    if (pthread_mutex_trylock(&journal->committing) != 0)
+        return;
+    leave_old_file(journal);
+    shrink_map(journal);
     pthread_mutex_unlock(&journal->committing);
 }
 
@@ -198,7 +215,7 @@ void
 sf_journal_trim(struct sf_journal *journal)
 {
     struct sf_journal_file *file;
-    leave_old_file(journal);
+    tidy_unless_committing(journal);
     while ((file = take_needless(journal)) != NULL) {
         if (file->is_damaged)
             sf_journal_file_set_aside(file);

@@ -8,6 +8,7 @@
 
 #define NONE UINT32_MAX
 #define CAPACITY_MIN 64u
+#define CAPACITY_KEPT 16384u /* a megabyte: not worth giving back */
 #define CAPACITY_MAX (1u << 28)
 
 void
@@ -50,17 +51,24 @@ link_all(struct sf_journal_map *map)
             link_entry(map, i);
 }
 
+/* Either may fail and leave what was there, which is as large or larger. */
+static bool
+resize(struct sf_journal_map *map, uint32_t capacity)
+{
+    struct sf_journal_entry *entries = realloc(map->entries, capacity * sizeof *entries);
+    uint32_t *buckets = realloc(map->buckets, capacity * sizeof *buckets);
+    if (entries != NULL)
+        map->entries = entries;
+    if (buckets != NULL)
+        map->buckets = buckets;
+    return entries != NULL && buckets != NULL;
+}
+
 static enum sf_status
 grow(struct sf_journal_map *map, uint32_t capacity)
 {
-    struct sf_journal_entry *entries = realloc(map->entries, capacity * sizeof *entries);
-    if (entries == NULL)
+    if (!resize(map, capacity))
         return SF_NO_MEMORY;
-    map->entries = entries;
-    uint32_t *buckets = realloc(map->buckets, capacity * sizeof *buckets);
-    if (buckets == NULL)
-        return SF_NO_MEMORY;
-    map->buckets = buckets;
     map->capacity = capacity;
     link_all(map);
     return SF_OK;
@@ -76,6 +84,32 @@ sf_journal_map_reserve(struct sf_journal_map *map, size_t more)
     while (capacity < needed)
         capacity *= 2;
     return capacity == map->capacity ? SF_OK : grow(map, capacity);
+}
+
+/* Into the first places; `next` is made anew. */
+static void
+close_gaps(struct sf_journal_map *map)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < map->used; i++)
+        if (map->entries[i].file != NULL)
+            map->entries[kept++] = map->entries[i];
+    map->used = kept;
+    map->free = NONE;
+}
+
+void
+sf_journal_map_shrink(struct sf_journal_map *map)
+{
+    uint32_t capacity = map->capacity;
+    while (capacity > CAPACITY_KEPT && map->count < capacity / 8)
+        capacity /= 2;
+    if (capacity == map->capacity)
+        return;
+    close_gaps(map);
+    map->capacity = capacity;
+    (void)resize(map, capacity);
+    link_all(map);
 }
 
 struct sf_journal_entry *

@@ -23,7 +23,7 @@ struct sf_journal_entry {
     bool is_refused; /* an orphan that the store does not take */
 };
 
-/* Entries stay where they are between two calls of sf_journal_map_reserve, no longer. */
+/* Entries stay where they are until the next call of sf_journal_map_reserve or sf_journal_map_shrink. */
 struct sf_journal_map {
     struct sf_journal_entry *entries;
     uint32_t *buckets; /* as many as entries: a power of two, or none */
@@ -36,6 +36,9 @@ void sf_journal_map_fini(struct sf_journal_map *map);
 
 /* So many may be added; moves entries. */
 enum sf_status sf_journal_map_reserve(struct sf_journal_map *map, size_t more) SF_MUST_CHECK;
+
+/* Gives room back if most of it is unused; moves entries, and a walk under way must begin again. */
+void sf_journal_map_shrink(struct sf_journal_map *map);
 
 struct sf_journal_entry *sf_journal_map_find(const struct sf_journal_map *map,
                                              const struct sf_key *key); /* NULL: none */

@@ -90,6 +90,31 @@ START_TEST(test_a_walk_meets_each_once)
 }
 END_TEST
 
+START_TEST(test_room_that_is_not_used_is_given_back)
+{
+    const uint64_t many = 200000;
+    for (uint64_t i = 1; i <= many; i++)
+        add(i);
+    uint32_t capacity = map.capacity, cursor = 0;
+    sf_journal_map_shrink(&map);
+    ck_assert_uint_eq(map.capacity, capacity);
+    for (uint64_t i = 1; i <= many; i++)
+        if (i % 100 != 0)
+            sf_journal_map_remove(&map, find(i));
+    sf_journal_map_shrink(&map);
+    ck_assert_uint_eq(map.capacity, 16384);
+    for (uint64_t i = 1; i <= many; i++)
+        ck_assert_int_eq(find(i) != NULL && find(i)->version == i, i % 100 == 0);
+    uint64_t met = 0;
+    while (sf_journal_map_next(&map, &cursor) != NULL)
+        met++;
+    ck_assert_uint_eq(met, many / 100);
+    for (uint64_t i = 1; i < many; i += 100)
+        add(i);
+    ck_assert_uint_eq(map.count, 2 * many / 100);
+}
+END_TEST
+
 START_TEST(test_more_than_it_can_hold_is_refused)
 {
     ck_assert_int_eq(sf_journal_map_reserve(&map, (size_t)1 << 29), SF_NO_MEMORY);
@@ -108,6 +133,7 @@ main(void)
     tcase_add_test(entries, test_it_grows_and_finds_all);
     tcase_add_test(entries, test_removed_ones_are_gone_and_their_room_is_used_again);
     tcase_add_test(entries, test_a_walk_meets_each_once);
+    tcase_add_test(entries, test_room_that_is_not_used_is_given_back);
     tcase_add_test(entries, test_more_than_it_can_hold_is_refused);
     suite_add_tcase(suite, entries);
     return sf_run_suite(suite);
