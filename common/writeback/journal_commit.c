@@ -157,11 +157,30 @@ bytes_of_all(struct sf_journal *journal)
     return bytes;
 }
 
+/* They rise for as long as there are files. */
+static enum sf_status
+have_number(struct sf_journal *journal, struct sf_error *error)
+{
+    if (journal->next_number <= SF_JOURNAL_NUMBER_MAX)
+        return SF_OK;
+    pthread_mutex_lock(&journal->lock);
+    bool is_empty = TAILQ_EMPTY(&journal->files);
+    pthread_mutex_unlock(&journal->lock);
+    if (is_empty)
+        journal->next_number = 1;
+    return is_empty ? SF_OK
+                    : sf_error_set(error, SF_FULL, "%s has a journal file with the highest number: none can follow",
+                                   journal->folder);
+}
+
 static enum sf_status
 begin_file(struct sf_journal *journal, struct sf_error *error)
 {
     struct sf_journal_file *file;
-    enum sf_status status = sf_journal_file_create(&file, journal->folder, journal->next_number, error);
+    enum sf_status status = have_number(journal, error);
+    if (status != SF_OK)
+        return status;
+    status = sf_journal_file_create(&file, journal->folder, journal->next_number, error);
     journal->next_number++;
     if (status != SF_OK)
         return status;

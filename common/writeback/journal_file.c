@@ -18,7 +18,7 @@
 #define APPLICATION_ID 0x73666a6c /* "sfjl" */
 #define NAME_BEFORE "journal-"
 #define NAME_BEHIND ".db"
-#define DIGITS 8 /* at least: another spelling of a number would be a second file of that number */
+#define DIGITS 8 /* another spelling of a number would be a second file of that number */
 #define FRAME_BYTES (SF_JOURNAL_PAGE_BYTES + 24u)
 #define BUSY_TIMEOUT 250 /* ms: somebody who looks into the file may be opening it */
 
@@ -92,9 +92,8 @@ sf_journal_file_number(const char *name, const char **rest_out)
 {
     size_t before = strlen(NAME_BEFORE), digits = strspn(name + strnlen(name, before), "0123456789");
     int64_t number;
-    bool is_as_made = digits == DIGITS || (digits > DIGITS && name[before] != '0');
-    if (strncmp(name, NAME_BEFORE, before) != 0 || !is_as_made
-        || sf_int64_parse(sf_span_of(name + before, digits), &number) != SF_OK || number > INT32_MAX)
+    if (strncmp(name, NAME_BEFORE, before) != 0 || digits != DIGITS
+        || sf_int64_parse(sf_span_of(name + before, digits), &number) != SF_OK)
         return 0;
     const char *behind = name + before + digits;
     if (strncmp(behind, NAME_BEHIND, strlen(NAME_BEHIND)) != 0)

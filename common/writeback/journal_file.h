@@ -20,6 +20,7 @@ struct sqlite3;
 struct sqlite3_stmt;
 
 #define SF_JOURNAL_PATH_MAX 160
+#define SF_JOURNAL_NUMBER_MAX 99999999u /* a file a minute, for 190 years */
 #define SF_JOURNAL_STATEMENTS 3
 #define SF_JOURNAL_PAGE_BYTES 4096u /* of the database; a frame of the log has a header beside */
 

@@ -5,6 +5,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -91,6 +92,8 @@ salvage(struct recovery *recovery, struct sf_error *error)
         status = sf_journal_finish(journal, error);
     if (status == SF_OK)
         journal->state.salvaged += journal->pending_count;
+    else if (journal->active != NULL)
+        sf_journal_leave_file(journal); /* with what was begun; the next one gets a file of its own */
     sf_journal_map_fini(&recovery->salvaged);
     return status;
 }
@@ -160,6 +163,9 @@ look_at_name(struct sf_journal *journal, const char *name)
         return add_file(journal, number);
     if (number > 0 && *rest == '-')
         sf_journal_file_sweep(journal->folder, number);
+    if (number == 0 && fnmatch("journal-*.db", name, 0) == 0)
+        sf_log_write(journal->log, SF_LOG_WARNING, "SF0219", "%s/%s has no name of the journal's files: it is ignored",
+                     journal->folder, name);
     return SF_OK;
 }
 

@@ -3,7 +3,11 @@
 #include "common/writeback/journal.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/support/failing_vfs.h"
@@ -59,6 +63,102 @@ START_TEST(test_removed_file_whose_session_has_changed_since_loses_nothing)
     lose_cache();
     restart();
     ck_assert_uint_eq(journalled(1), 2);
+}
+END_TEST
+
+/* SQLite stops at the log's first frame; the rows behind it are intact. */
+static void
+damage_log(const char *name)
+{
+    unsigned char byte;
+    int opened = open(sf_temp_folder_path(&folder, name), O_RDWR);
+    ck_assert_int_ge(opened, 0);
+    ck_assert_int_eq(pread(opened, &byte, 1, 32 + 8), 1);
+    byte ^= 1;
+    ck_assert_int_eq(pwrite(opened, &byte, 1, 32 + 8), 1);
+    close(opened);
+}
+
+/* Two damaged files; while their rows are written anew a call fails, the n-th for each n: that file is given up. */
+START_TEST(test_salvage_that_fails_does_not_spoil_the_next)
+{
+    bool was_hit = true;
+    for (long n = 1; was_hit; n++) {
+        ck_assert_int_lt(n, 100);
+        tear_down();
+        set_up_with_disk();
+        options.file_bytes = 1;
+        restart();
+        change(1);
+        change(2);
+        ck_assert_int_eq(commit(1), SF_OK);
+        ck_assert_int_eq(commit(2), SF_OK);
+        sf_journal_close(journal);
+        damage_log("journal-00000001.db-wal");
+        damage_log("journal-00000002.db-wal");
+        sf_failing_disk = (struct sf_failing_disk){
+            .calls = SF_FAILING_WRITE | SF_FAILING_SYNC, .fail_at = n, .code = SQLITE_IOERR};
+        sf_kept_lines_init(&kept);
+        options.file_bytes = 0;
+        open_journal();
+        was_hit = sf_failing_disk.failed > 0;
+        sf_failing_disk.fail_at = 0;
+        ck_assert_uint_eq(journalled(1) + journalled(2), was_hit ? 1 : 2);
+        ck_assert_int_eq(sf_kept_lines_with(&kept, "SF0215"), 2);
+        change(3);
+        ck_assert_int_eq(commit(3), SF_OK);
+        ck_assert_int_eq(access(sf_temp_folder_path(&folder, "journal-00000004.db"), F_OK) == 0, was_hit);
+    }
+}
+END_TEST
+
+/* ---- names ---- */
+
+START_TEST(test_names_with_other_numbers_are_ignored_and_told)
+{
+    static const char *const names[] = {"journal-2147483647.db", "journal-4294967296.db", "journal-1.db",
+                                        "journal-00000000.db"};
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_int_eq(mkdir(sf_temp_folder_path(&folder, names[i]), 0700), 0);
+    restart();
+    ck_assert_int_eq(sf_kept_lines_with(&kept, "SF0219"), 4);
+    change(1);
+    ck_assert_int_eq(commit(1), SF_OK);
+    ck_assert_int_eq(access(sf_temp_folder_path(&folder, "journal-00000001.db"), F_OK), 0);
+    restart();
+    ck_assert_uint_eq(journalled(1), 1);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_int_eq(rmdir(sf_temp_folder_path(&folder, names[i])), 0);
+}
+END_TEST
+
+static void
+rename_part(const char *part, const char *from, const char *to)
+{
+    char old_path[SF_INSTANCE_PATH_MAX];
+    snprintf(old_path, sizeof old_path, "%s/%s%s", folder.path, from, part);
+    char new_path[SF_INSTANCE_PATH_MAX];
+    snprintf(new_path, sizeof new_path, "%s/%s%s", folder.path, to, part);
+    ck_assert_int_eq(rename(old_path, new_path), 0);
+}
+
+START_TEST(test_behind_the_highest_number_nothing_is_written_until_it_is_free)
+{
+    change(1);
+    change(2);
+    ck_assert_int_eq(commit(1), SF_OK);
+    sf_journal_close(journal);
+    rename_part("", "journal-00000001.db", "journal-99999999.db");
+    rename_part("-wal", "journal-00000001.db", "journal-99999999.db");
+    open_journal();
+    ck_assert_uint_eq(journalled(1), 1);
+    ck_assert_int_eq(commit(2), SF_UNCERTAIN);
+    ck_assert(sf_kept_lines_with(&kept, "SF0212") == 1 && strstr(state.error, "highest number") != NULL);
+    note_stored(1, 1);
+    sf_time began = sf_clock_steady();
+    while (commit(2) != SF_OK)
+        ck_assert_int_lt(sf_clock_steady() - began, 10 * SF_SECOND);
+    ck_assert_int_eq(access(sf_temp_folder_path(&folder, "journal-00000001.db"), F_OK), 0);
 }
 END_TEST
 
@@ -156,6 +256,9 @@ main(void)
     tcase_add_test(tests, test_file_that_cannot_be_read_is_kept);
     tcase_add_test(tests, test_removed_file_is_noticed_before_anything_is_lost);
     tcase_add_test(tests, test_removed_file_whose_session_has_changed_since_loses_nothing);
+    tcase_add_test(tests, test_names_with_other_numbers_are_ignored_and_told);
+    tcase_add_test(tests, test_behind_the_highest_number_nothing_is_written_until_it_is_free);
+    tcase_add_test(tests, test_salvage_that_fails_does_not_spoil_the_next);
     tcase_add_loop_test(tests, test_one_failure_anywhere_loses_nothing, 0, 4);
     tcase_add_test(tests, test_failed_file_is_not_written_again);
     tcase_add_test(tests, test_lasting_failure_is_told_once_and_recovers_by_itself);

@@ -172,9 +172,9 @@ START_TEST(test_names_have_numbers)
         const char *rest;
     } cases[] = {
         {"journal-00000001.db", 1, ""},         {"journal-00000012.db-wal", 12, "-wal"},
-        {"journal-123456789.db", 123456789, ""}, {"journal-00000001.db.bad", 1, ".bad"},
+        {"journal-99999999.db", SF_JOURNAL_NUMBER_MAX, ""}, {"journal-00000001.db.bad", 1, ".bad"},
         {"journal-.db", 0, NULL},               {"journal-1", 0, NULL},
-        {"journal-99999999999.db", 0, NULL},    {"sessions.db", 0, NULL},
+        {"journal-123456789.db", 0, NULL},    {"sessions.db", 0, NULL},
         {"jour", 0, NULL},                      {"journal--1.db", 0, NULL},
         {"journal-1.db", 0, NULL},              {"journal-000000001.db", 0, NULL},
     };
