@@ -3,8 +3,7 @@
 import os
 import signal
 import subprocess
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -105,15 +104,11 @@ class Missing(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module", params=["prefork", "event"])
 def server(request, probe):
     with Servers(probe) as servers:
-        missing = ThreadingHTTPServer(("127.0.0.1", 0), Missing)
-        threading.Thread(target=missing.serve_forever, daemon=True).start()
-        with Backend() as backend:
-            ports = {"backend": backend.port, "missing": missing.server_address[1]}
+        with Backend() as backend, Backend(Missing) as missing:
+            ports = {"backend": backend.port, "missing": missing.port}
             server = servers.make(request.param, extra=MODULES + SITE % ports, php=build.php_fpm() is not None)
             write_pages(server.folder / "site")
             yield server.start()
-    missing.shutdown()
-    missing.server_close()
 
 
 def write_pages(site):

@@ -12,3 +12,6 @@ extern struct sf_error error;
 
 void set_up(void);
 void tear_down(void);
+
+/* What a reader sees of the session, who must get this answer. */
+struct sf_l1_view view_of(uint64_t number, enum sf_status expected);

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "tests/support/run_suite.h"

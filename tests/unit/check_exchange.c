@@ -2,7 +2,6 @@
 #include "common/session/exchange.h"
 
 #include <check.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "tests/support/run_suite.h"

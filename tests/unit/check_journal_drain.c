@@ -2,7 +2,6 @@
 #include "common/writeback/journal_drain.h"
 
 #include <check.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "tests/support/kept_lines.h"

@@ -2,7 +2,6 @@
 #include "common/cache/l1.h"
 
 #include <check.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,14 +12,7 @@
 static sf_time
 last_access(uint64_t number)
 {
-    struct sf_key key = sf_test_cache_key(number);
-    struct sf_l1_view view;
-    struct sf_buffer record;
-
-    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
-    ck_assert_int_eq(sf_l1_get(cache.l1, &key, &record, &view), SF_OK);
-    sf_buffer_fini(&record);
-    return view.last_access;
+    return view_of(number, SF_OK).last_access;
 }
 
 START_TEST(test_touch_moves_the_last_access_forward_only)

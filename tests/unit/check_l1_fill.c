@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
-#include <string.h>
 
 #include "tests/support/run_suite.h"
 #include "tests/unit/cache_case.h"
@@ -16,14 +15,7 @@ fill_with(uint64_t number, const struct sf_l1_vacancy *vacancy, struct sf_span r
 static struct sf_l1_vacancy
 look_for_vacancy(uint64_t number)
 {
-    struct sf_key key = sf_test_cache_key(number);
-    struct sf_buffer record;
-    struct sf_l1_view view;
-
-    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
-    ck_assert_int_eq(sf_l1_get(cache.l1, &key, &record, &view), SF_NOT_FOUND);
-    sf_buffer_fini(&record);
-    return view.vacancy;
+    return view_of(number, SF_NOT_FOUND).vacancy;
 }
 
 static struct sf_buffer
@@ -51,14 +43,11 @@ END_TEST
 
 START_TEST(test_fill_knows_a_later_access_than_the_record)
 {
-    struct sf_key key = sf_test_cache_key(1);
     struct sf_l1_vacancy vacancy = look_for_vacancy(1);
     struct sf_buffer record = record_of(3);
-    struct sf_l1_view view;
 
     ck_assert_int_eq(fill_with(1, &vacancy, sf_buffer_span(&record)), SF_OK);
-    ck_assert_int_eq(sf_l1_get(cache.l1, &key, &record, &view), SF_OK);
-    ck_assert_int_eq(view.last_access, SF_TEST_NOW);
+    ck_assert_int_eq(view_of(1, SF_OK).last_access, SF_TEST_NOW);
     sf_buffer_fini(&record);
 }
 END_TEST

@@ -6,7 +6,6 @@
 #include <check.h>
 #include <pthread.h>
 #include <sched.h>
-#include <string.h>
 
 #include "common/cache/l1_index.h"
 #include "tests/support/run_suite.h"

@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "tests/support/run_suite.h"
 #include "tests/support/temp_folder.h"

@@ -24,8 +24,11 @@ class Application(BaseHTTPRequestHandler):
 
 
 class Backend:
+    def __init__(self, application=Application):
+        self.application = application
+
     def __enter__(self):
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Application)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self.application)
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
