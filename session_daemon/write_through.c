@@ -53,8 +53,12 @@ run_write(struct task *task, struct daemon *daemon)
     self->status = store->ops->write(store, self->writes, self->count, deadline);
     if (self->status == SF_UNCERTAIN && store->ops->write(store, self->writes, self->count, deadline) == SF_OK)
         self->status = SF_OK;
-    for (size_t i = 0; self->status == SF_OK && i < self->count; i++)
-        sf_journal_stored(daemon->journaler.journal, &self->writes[i].key, self->writes[i].version);
+    for (size_t i = 0; i < self->count; i++) {
+        if (self->status == SF_OK)
+            sf_journal_stored(daemon->journaler.journal, &self->writes[i].key, self->writes[i].version);
+        else if (self->status == SF_UNCERTAIN)
+            sf_journal_doubt(daemon->journaler.journal, &self->writes[i].key);
+    }
 }
 
 /* ---- in the main thread ---- */

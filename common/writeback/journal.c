@@ -110,6 +110,7 @@ sf_journal_remember(struct sf_journal *journal, struct sf_journal_file *file,
     entry->number = row->number;
     entry->file = file;
     entry->is_orphan = row->is_orphan;
+    entry->is_behind = row->is_behind;
     file->live++;
     journal->state.orphans += row->is_orphan;
 }
@@ -133,6 +134,16 @@ sf_journal_refused(struct sf_journal *journal, const struct sf_key *key, uint64_
         entry->is_refused = true;
         journal->state.refused++;
     }
+    pthread_mutex_unlock(&journal->lock);
+}
+
+void
+sf_journal_doubt(struct sf_journal *journal, const struct sf_key *key)
+{
+    pthread_mutex_lock(&journal->lock);
+    struct sf_journal_entry *entry = sf_journal_map_find(&journal->map, key);
+    if (entry != NULL)
+        entry->is_behind = true;
     pthread_mutex_unlock(&journal->lock);
 }
 
@@ -265,7 +276,7 @@ sf_journal_load(struct sf_journal *journal, const struct sf_key *key, struct sf_
     pthread_mutex_lock(&journal->reading);
     enum sf_status status = find_row(journal, key, &entry);
     if (status == SF_OK) {
-        *is_final_out = !entry.file->is_inherited;
+        *is_final_out = !entry.is_behind;
         status = read_row(journal, &entry, &stored_out->record);
     }
     pthread_mutex_unlock(&journal->reading);

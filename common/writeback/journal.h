@@ -56,6 +56,9 @@ enum sf_status sf_journal_commit(struct sf_journal *journal, struct sf_journal_m
 /* The store has this version or a later one. After sf_l1_settle, never before: see journal.c. */
 void sf_journal_stored(struct sf_journal *journal, const struct sf_key *key, uint64_t version);
 
+/* Something later may have reached the store, past L1 and journal: from now on it is asked as well. */
+void sf_journal_doubt(struct sf_journal *journal, const struct sf_key *key);
+
 /* The store refuses this orphan for itself: it stays, but nobody waits for it any more. */
 void sf_journal_refused(struct sf_journal *journal, const struct sf_key *key, uint64_t version);
 

@@ -58,22 +58,24 @@ reserve_pending(struct sf_journal *journal)
 }
 
 enum sf_status
-sf_journal_add(struct sf_journal *journal, const struct sf_key *key, uint64_t version, bool is_orphan,
-               struct sf_error *error)
+sf_journal_add(struct sf_journal *journal, const struct sf_journal_pending *wanted, struct sf_error *error)
 {
     enum sf_status status = reserve_pending(journal);
     if (status != SF_OK)
         return sf_error_set(error, status, "no memory");
     if (journal->pending_count == 0)
         status = sf_journal_file_begin(journal->active, error);
-    struct sf_journal_row row = {
-        .key = *key, .version = version, .time = sf_clock_wall(), .record = sf_buffer_span(&journal->record)};
+    struct sf_journal_row row = {.key = wanted->key,
+                                 .version = wanted->version,
+                                 .time = sf_clock_wall(),
+                                 .record = sf_buffer_span(&journal->record)};
     if (status == SF_OK)
         status = sf_journal_file_add(journal->active, &row, error);
     if (status != SF_OK)
         return status;
-    journal->pending[journal->pending_count++] = (struct sf_journal_pending){
-        .key = *key, .version = version, .number = row.number, .is_orphan = is_orphan};
+    struct sf_journal_pending *added = &journal->pending[journal->pending_count++];
+    *added = *wanted;
+    added->number = row.number;
     return SF_OK;
 }
 
@@ -132,7 +134,12 @@ move_rows(struct sf_journal *journal, uint32_t from, struct sf_error *error)
         if (copy.file == NULL)
             break;
         if (read_moving(journal, &copy) == SF_OK)
-            status = sf_journal_add(journal, &copy.key, copy.version, copy.is_orphan, error);
+            status = sf_journal_add(journal,
+                                    &(struct sf_journal_pending){.key = copy.key,
+                                                                 .version = copy.version,
+                                                                 .is_orphan = copy.is_orphan,
+                                                                 .is_behind = copy.is_behind},
+                                    error);
     }
     return status;
 }
@@ -281,7 +288,8 @@ add_mark(struct sf_journal *journal, struct sf_journal_mark *mark, struct sf_err
             return status;
         needs = needs_row(journal, mark, &version); /* rows may have moved through journal->record */
     }
-    return needs ? sf_journal_add(journal, &mark->key, version, mark->is_orphan, error) : SF_OK;
+    const struct sf_journal_pending row = {.key = mark->key, .version = version, .is_orphan = mark->is_orphan};
+    return needs ? sf_journal_add(journal, &row, error) : SF_OK;
 }
 
 /* Those whose batch has gone to the store meanwhile: nobody would tell us again. */

@@ -21,6 +21,7 @@ struct sf_journal_entry {
     uint32_t next;   /* in its bucket, or among the free ones */
     bool is_orphan;  /* L1 may not have it: the journal writes it to the store */
     bool is_refused; /* an orphan that the store does not take */
+    bool is_behind;  /* perhaps: the store may have a later version */
 };
 
 /* Entries stay where they are until the next call of sf_journal_map_reserve or sf_journal_map_shrink. */

@@ -16,7 +16,7 @@ TAILQ_HEAD(sf_journal_files, sf_journal_file);
 struct sf_journal_pending {
     struct sf_key key;
     uint64_t version, number;
-    bool is_orphan;
+    bool is_orphan, is_behind; /* as in the map */
 };
 
 /*
@@ -66,8 +66,8 @@ struct sf_journal_file *sf_journal_first_file(struct sf_journal *journal, uint32
 enum sf_status sf_journal_begin(struct sf_journal *journal, struct sf_error *error) SF_MUST_CHECK;
 enum sf_status sf_journal_have_file(struct sf_journal *journal, struct sf_error *error) SF_MUST_CHECK;
 void sf_journal_leave_file(struct sf_journal *journal); /* there is an active one; the next is made when it is needed */
-enum sf_status sf_journal_add(struct sf_journal *journal, const struct sf_key *key, uint64_t version,
-                              bool is_orphan, struct sf_error *error) SF_MUST_CHECK;
+enum sf_status sf_journal_add(struct sf_journal *journal, const struct sf_journal_pending *row,
+                              struct sf_error *error) SF_MUST_CHECK; /* gives it a number */
 enum sf_status sf_journal_finish(struct sf_journal *journal, struct sf_error *error) SF_MUST_CHECK;
 
 /* Of an earlier process, at the start; nobody else knows the journal yet. */

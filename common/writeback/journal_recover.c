@@ -42,7 +42,7 @@ visit_row(void *context, const struct sf_journal_row *row, bool is_intact)
     if (recovery->status != SF_OK)
         return false;
     const struct sf_journal_pending entry = {
-        .key = row->key, .version = row->version, .number = row->number, .is_orphan = true};
+        .key = row->key, .version = row->version, .number = row->number, .is_orphan = true, .is_behind = true};
     sf_journal_remember(journal, recovery->file, &entry);
     return true;
 }
@@ -77,7 +77,9 @@ visit_salvaged(void *context, const struct sf_journal_row *row)
     sf_buffer_clear(&journal->record);
     if (status == SF_OK)
         status = sf_buffer_append_span(&journal->record, row->record);
-    return status == SF_OK ? sf_journal_add(journal, &row->key, row->version, true, &error) : status;
+    const struct sf_journal_pending wanted = {
+        .key = row->key, .version = row->version, .is_orphan = true, .is_behind = true};
+    return status == SF_OK ? sf_journal_add(journal, &wanted, &error) : status;
 }
 
 static enum sf_status

@@ -226,6 +226,27 @@ START_TEST(test_own_orphan_is_loaded_without_the_store)
 }
 END_TEST
 
+START_TEST(test_own_orphan_is_not_the_last_word_once_it_is_doubted)
+{
+    uint64_t version;
+    bool asked;
+    struct sf_key key = sf_test_cache_key(1);
+    change(1);
+    ck_assert_int_eq(commit_as(1, 1, true), SF_OK);
+    put_into_store(1, 2);
+    sf_journal_doubt(journal, &key);
+    ck_assert_int_eq(load_both(1, &version, &asked), SF_OK);
+    ck_assert(asked);
+    ck_assert_uint_eq(version, 2);
+    change(1);
+    change(1);
+    ck_assert_int_eq(commit_as(1, 3, true), SF_OK); /* L1 had the session meanwhile */
+    ck_assert_int_eq(load_both(1, &version, &asked), SF_OK);
+    ck_assert(!asked);
+    ck_assert_uint_eq(version, 3);
+}
+END_TEST
+
 START_TEST(test_inherited_row_is_not_the_last_word_while_the_store_is_away)
 {
     uint64_t version;
@@ -380,6 +401,7 @@ main(void)
     tcase_add_test(tests, test_what_an_earlier_process_left_is_written_again_for_who_waits);
     tcase_add_test(tests, test_load_takes_the_later_of_journal_and_store);
     tcase_add_test(tests, test_own_orphan_is_loaded_without_the_store);
+    tcase_add_test(tests, test_own_orphan_is_not_the_last_word_once_it_is_doubted);
     tcase_add_test(tests, test_inherited_row_is_not_the_last_word_while_the_store_is_away);
     tcase_add_test(tests, test_orphans_are_handed_out_once_in_their_newest_version);
     tcase_add_test(tests, test_file_that_has_gone_does_not_keep_the_orphans_of_others);
