@@ -89,6 +89,13 @@ is_among(struct sf_span text, const apr_array_header_t *words, int first)
     return words->nelts <= first;
 }
 
+static bool
+is_certain(struct sf_request_session *session, request_rec *r)
+{
+    const struct sf_visit_call call = sf_request_session_call(session, r);
+    return sf_visit_is_certain(&session->visit, &call);
+}
+
 /*
  * Where a login can change the answer, httpd asks for one first; elsewhere it is a plain no. Where
  * a no would open the door and nobody knows the session it is an error, which httpd leaves as it is.
@@ -99,7 +106,7 @@ deny(request_rec *r, const struct requirement *requirement)
     const char *type = ap_auth_type(r);
     bool can_log_in = type != NULL && strcasecmp(type, "none") != 0;
     struct sf_request_session *session = sf_request_session(r);
-    if (requirement->is_negated && session != NULL && !sf_request_session_is_certain(session, r)) {
+    if (requirement->is_negated && session != NULL && !is_certain(session, r)) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       "SF0524: \"Require not\" of a session that nobody knows now: refused");
         return AUTHZ_GENERAL_ERROR;

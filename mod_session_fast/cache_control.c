@@ -5,8 +5,9 @@
 #include "mod_session_fast/module.h"
 
 #include <apr_strings.h>
-#include <http_protocol.h>
 #include <string.h>
+
+#include "common/identity/cookie.h"
 
 static const char *
 joined(request_rec *r, apr_table_t *headers, const char *name)
@@ -14,7 +15,7 @@ joined(request_rec *r, apr_table_t *headers, const char *name)
     return apr_table_get(headers, name) != NULL ? apr_table_getm(r->pool, headers, name) : NULL;
 }
 
-/* All lines of one header in both tables as one list, and none left in either. */
+/* All lines of one header in both tables as one list, and none left in either. NULL: there are none. */
 static const char *
 take_header(request_rec *r, const char *name)
 {
@@ -27,96 +28,55 @@ take_header(request_rec *r, const char *name)
     return apr_pstrcat(r->pool, always, ", ", sent, NULL);
 }
 
-static bool
-is_directive(const char *token, const char *name)
+static char *
+room_for_rules(request_rec *r, const char *value)
 {
-    size_t length = strlen(name);
-    return strncasecmp(token, name, length) == 0 && (token[length] == '\0' || token[length] == '=');
-}
-
-static bool
-is_for_shared_caches(const char *token)
-{
-    return is_directive(token, "public") || is_directive(token, "s-maxage") ||
-           is_directive(token, "private");
-}
-
-/* What else the application said stays: max-age, no-cache, must-revalidate, ... */
-static const char *
-add_directives(apr_pool_t *pool, const char *ours, const char *theirs)
-{
-    const char *rest = theirs == NULL ? "" : theirs;
-    for (const char *token = ap_get_list_item(pool, &rest); token != NULL;
-         token = ap_get_list_item(pool, &rest)) {
-        if (!is_for_shared_caches(token) && !ap_find_token(pool, ours, token))
-            ours = apr_pstrcat(pool, ours, ", ", token, NULL);
-    }
-    return ours;
+    return apr_palloc(r->pool, SF_CACHE_RULES_BYTES(value == NULL ? 0 : strlen(value)));
 }
 
 static void
 vary_by_cookie(request_rec *r)
 {
-    const char *vary = take_header(r, "Vary");
-    if (vary == NULL) {
-        vary = "Cookie";
-    } else if (strchr(vary, '*') == NULL && !ap_find_token(r->pool, vary, "Cookie")) {
-        vary = apr_pstrcat(r->pool, vary, ", Cookie", NULL);
-    }
-    apr_table_setn(r->headers_out, "Vary", vary);
+    const char *said = take_header(r, "Vary");
+    char *value = room_for_rules(r, said);
+    sf_cache_rules_vary(said, value);
+    apr_table_setn(r->headers_out, "Vary", value);
 }
 
-/*
- * A response with a cookie is for one browser, once; one that was made without knowing the session
- * is for nobody else, and not for long. The flag is for mod_cache, which can be told to store in
- * spite of the header.
- */
 static void
-forbid_storing(request_rec *r)
+control_caches(request_rec *r, enum sf_cache_rule rule)
 {
-    apr_table_setn(r->headers_out, "Cache-Control",
-                   add_directives(r->pool, "private, no-store", take_header(r, "Cache-Control")));
-    r->no_cache = 1;
+    const char *said = take_header(r, "Cache-Control");
+    char *value = room_for_rules(r, said);
+    sf_cache_rules_control(rule, said, value);
+    apr_table_setn(r->headers_out, "Cache-Control", value);
 }
 
+/* The flag is for mod_cache, which can be told to store in spite of the header. */
 void
-sf_cache_control_enforce(request_rec *r, const struct sf_request_session *session)
+sf_cache_control_enforce(request_rec *r, enum sf_cache_rule rule)
 {
     vary_by_cookie(r);
-    if (session->cookie != SF_COOKIE_NOTHING || session->state == SF_SESSION_UNKNOWN) {
-        forbid_storing(r);
-    } else if (session->state == SF_SESSION_ACTIVE) {
-        apr_table_setn(r->headers_out, "Cache-Control",
-                       add_directives(r->pool, "private", take_header(r, "Cache-Control")));
-    }
+    if (rule != SF_CACHE_BY_COOKIE)
+        control_caches(r, rule);
+    if (rule == SF_CACHE_NO_STORE)
+        r->no_cache = 1;
 }
 
 /* ---- cookies of ours that somebody else has set ---- */
 
 struct kept_cookies {
     const char *name;
-    size_t length;
     apr_array_header_t *values;
     bool found;
 };
-
-/* As browsers read it: blanks around the name do not count. */
-static bool
-sets(const char *value, const char *name, size_t length)
-{
-    value += strspn(value, " \t");
-    if (strncmp(value, name, length) != 0)
-        return false;
-    value += length;
-    return value[strspn(value, " \t")] == '=';
-}
 
 static int
 sort_out(void *context, const char *header, const char *value)
 {
     struct kept_cookies *kept = context;
     (void)header;
-    if (sets(value, kept->name, kept->length))
+    if (sf_cookie_is_set_by(value, kept->name))
         kept->found = true;
     else
         APR_ARRAY_PUSH(kept->values, const char *) = value;
@@ -128,7 +88,6 @@ sf_cookies_remove(apr_table_t *headers, const char *cookie_name, apr_pool_t *poo
 {
     struct kept_cookies kept = {
         .name = cookie_name,
-        .length = strlen(cookie_name),
         .values = apr_array_make(pool, 2, sizeof(const char *)),
     };
     apr_table_do(sort_out, &kept, headers, "Set-Cookie", NULL);

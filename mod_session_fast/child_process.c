@@ -9,31 +9,6 @@
 
 APLOG_USE_MODULE(session_fast);
 
-static int
-httpd_level(enum sf_log_level level)
-{
-    switch (level) {
-    case SF_LOG_ERROR:
-        return APLOG_ERR;
-    case SF_LOG_WARNING:
-        return APLOG_WARNING;
-    case SF_LOG_NOTICE:
-        return APLOG_NOTICE;
-    case SF_LOG_INFO:
-        return APLOG_INFO;
-    case SF_LOG_DEBUG:
-        break;
-    }
-    return APLOG_DEBUG;
-}
-
-static void
-write_line(void *context, enum sf_log_level level, const char *line)
-{
-    const server_rec *s = context;
-    ap_log_error(APLOG_MARK, httpd_level(level), 0, s, "%s", line);
-}
-
 /*
  * Nothing closes the front again: prefork's children run their cleanups inside a signal handler,
  * and the kernel takes memory, sockets and the process slot back in any case.
@@ -47,7 +22,7 @@ sf_child_process_init(apr_pool_t *pchild, server_rec *s)
     sf_daemon_process_child_init();
     if (!process->is_used)
         return;
-    process->log = (struct sf_log){.write = write_line, .context = s, .level = SF_LOG_DEBUG};
+    process->log = sf_log_lines_of_server(s);
     if (sf_front_open(&process->front, &process->instance, &process->log, &error) != SF_OK) {
         process->front = NULL;
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "SF0503: no sessions in this process: %s",

@@ -9,11 +9,7 @@
  */
 #include "mod_session_fast/module.h"
 
-#include <http_log.h>
-
 #include "common/session/exchange.h"
-
-APLOG_USE_MODULE(session_fast);
 
 static int
 add_row(void *context, const char *name, const char *value)
@@ -32,57 +28,6 @@ take_controls(apr_table_t *headers, apr_table_t *controls)
     const apr_table_entry_t *row = (const void *)array->elts;
     for (int i = 0; i < array->nelts; i++)
         apr_table_unset(headers, row[i].key);
-}
-
-static void
-fail_application(struct sf_request_session *session, request_rec *r, const struct sf_error *error)
-{
-    session->failure = HTTP_INTERNAL_SERVER_ERROR;
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                  "SF0519: the application's session headers were refused, answered %d: %s",
-                  session->failure, error->text);
-}
-
-/*
- * All of them, refused ones too: the exchange remembers those, and a logout behind one still
- * counts.
- */
-static void
-parse_controls(struct sf_exchange *exchange, const apr_table_t *controls)
-{
-    const apr_array_header_t *array = apr_table_elts(controls);
-    const apr_table_entry_t *row = (const void *)array->elts;
-    for (int i = 0; i < array->nelts; i++)
-        (void)!sf_exchange_add(exchange, row[i].key, row[i].val, NULL);
-}
-
-static enum sf_status
-ops_from_controls(struct sf_exchange *exchange, const apr_table_t *controls,
-                  const struct sf_session *fields, struct sf_ops *ops, struct sf_error *error)
-{
-    if (exchange == NULL)
-        return sf_error_set(error, SF_NO_MEMORY, "no memory");
-    parse_controls(exchange, controls);
-    return sf_exchange_ops(exchange, fields, ops, error);
-}
-
-static void
-apply_controls(struct sf_request_session *session, request_rec *r, const apr_table_t *controls)
-{
-    struct sf_error error = {.status = SF_OK};
-    struct sf_ops ops;
-    struct sf_exchange *exchange = sf_exchange_new();
-    sf_ops_init(&ops);
-    enum sf_status status =
-        ops_from_controls(exchange, controls, sf_request_session_fields(session, r), &ops, &error);
-    if (status == SF_OK) {
-        session->durability = sf_exchange_durability(exchange);
-        (void)!sf_request_session_apply(session, r, &ops);
-    } else {
-        fail_application(session, r, &error);
-    }
-    sf_ops_fini(&ops);
-    sf_exchange_free(exchange);
 }
 
 /* ---- who said it ---- */
@@ -137,6 +82,13 @@ sf_controls_keep(request_rec *r)
 
 /* ---- commit ---- */
 
+static int
+add_header(void *context, const char *name, const char *value)
+{
+    sf_visit_add_header(context, name, value);
+    return 1;
+}
+
 static void
 commit(request_rec *r, bool is_last)
 {
@@ -147,8 +99,11 @@ commit(request_rec *r, bool is_last)
     take_controls(r->headers_out, controls);
     if (is_last)
         take_controls(r->err_headers_out, controls);
-    if (is_heard(r) && session->failure == 0 && !apr_is_empty_table(controls))
-        apply_controls(session, r, controls);
+    if (is_heard(r) && !apr_is_empty_table(controls)) {
+        const struct sf_visit_call call = sf_request_session_call(session, r);
+        apr_table_do(add_header, &session->visit, controls, NULL);
+        sf_visit_commit(&session->visit, &call);
+    }
 }
 
 void

@@ -46,43 +46,20 @@ set_variable(void *context, const char *name, const char *value)
 static void
 export_session(struct sf_request_session *session, request_rec *r)
 {
-    const struct sf_config *config = &sf_place_of(r)->config;
-    const struct sf_export_options options = {.fields = config->export,
-                                              .data_format = config->data_format};
-    const struct sf_session *fields = sf_request_session_fields(session, r);
+    const struct sf_visit_call call = sf_request_session_call(session, r);
     remove_ours(r);
-    enum sf_status status = sf_export_environment(fields, &session->key, session->is_new,
-                                                  session->loaded.expires, &options, set_variable, r);
-    if (status != SF_OK) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "SF0520: the environment lacks parts of the session: %s",
-                      sf_status_text(status));
-    }
-}
-
-static const char *
-cache_word(const struct sf_request_session *session)
-{
-    switch (session->state) {
-    case SF_SESSION_ACTIVE:
-        return session->is_new ? "new" : session->loaded.source == SF_FROM_CACHE ? "L1" : "store";
-    case SF_SESSION_UNKNOWN:
-        return "unknown";
-    case SF_SESSION_NONE:
-    case SF_SESSION_UNREAD:
-        break;
-    }
-    return "none";
+    sf_visit_export(&session->visit, &call, &sf_place_of(r)->config, set_variable, r);
 }
 
 /* %{session-id}n and %{session-cache}n of the access log. */
 void
 sf_environment_note(struct sf_request_session *session, request_rec *r)
 {
-    apr_table_setn(r->notes, "session-cache", cache_word(session));
-    if (session->state == SF_SESSION_ACTIVE) {
+    const struct sf_visit *visit = &session->visit;
+    apr_table_setn(r->notes, "session-cache", sf_visit_source_word(visit));
+    if (visit->state == SF_VISIT_ACTIVE) {
         char label[SF_KEY_LABEL + 1];
-        sf_key_label(&session->key, label);
+        sf_key_label(&visit->key, label);
         apr_table_set(r->notes, "session-id", label);
     }
 }

@@ -65,9 +65,9 @@ state_value(ap_expr_eval_ctx_t *ctx, const void *data)
 {
     (void)data;
     struct sf_request_session *session = session_for(ctx);
-    if (session == NULL || sf_request_session_read(session, ctx->r) != SF_SESSION_ACTIVE)
+    if (session == NULL || sf_request_session_read(session, ctx->r) != SF_VISIT_ACTIVE)
         return "none";
-    return session->is_new ? "new" : "active";
+    return session->visit.is_new ? "new" : "active";
 }
 
 static const char *
@@ -75,10 +75,10 @@ key_value(ap_expr_eval_ctx_t *ctx, const void *data)
 {
     (void)data;
     struct sf_request_session *session = session_for(ctx);
-    if (session == NULL || sf_request_session_read(session, ctx->r) != SF_SESSION_ACTIVE)
+    if (session == NULL || sf_request_session_read(session, ctx->r) != SF_VISIT_ACTIVE)
         return "";
     char label[SF_KEY_LABEL + 1];
-    sf_key_label(&session->key, label);
+    sf_key_label(&session->visit.key, label);
     return apr_pstrdup(ctx->p, label);
 }
 

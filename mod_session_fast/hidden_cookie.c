@@ -58,10 +58,10 @@ cookie_variables(request_rec *r)
 static void
 hide(const struct sf_request_session *session, request_rec *r, const apr_array_header_t *variables)
 {
-    remove_from(r->headers_in, "Cookie", session->cookie_name, r->pool);
+    remove_from(r->headers_in, "Cookie", session->visit.cookie_name, r->pool);
     for (int i = 0; i < variables->nelts; i++) {
         remove_from(r->subprocess_env, APR_ARRAY_IDX(variables, i, const char *),
-                    session->cookie_name, r->pool);
+                    session->visit.cookie_name, r->pool);
     }
 }
 

@@ -7,8 +7,7 @@ mod_session_fast_la_SOURCES = \
 	%D%/check_config.c \
 	%D%/check_places.c \
 	%D%/child_process.c \
-	%D%/choose_id.c \
-	%D%/commit.c %D%/controls.c \
+	%D%/controls.c \
 	%D%/daemon_holder.c %D%/daemon_holder.h \
 	%D%/daemon_keeper.c %D%/daemon_keeper.h \
 	%D%/daemon_process.c \
@@ -17,13 +16,13 @@ mod_session_fast_la_SOURCES = \
 	%D%/environment.c \
 	%D%/expressions.c \
 	%D%/hidden_cookie.c \
+	%D%/log_lines.c \
 	%D%/mod_session_fast.c %D%/module.h \
 	%D%/mod_session_view.c \
 	%D%/provider.c \
 	%D%/request_headers.c \
 	%D%/request_session.c \
-	%D%/response_headers.c \
-	%D%/seldom.c
+	%D%/response_headers.c
 mod_session_fast_la_CPPFLAGS = $(AM_CPPFLAGS) $(APACHE_CPPFLAGS) -DSF_DAEMON_PATH='"$(sbindir)/session-fastd"'
 # httpd's macros cast away const and narrow integers.
 mod_session_fast_la_CFLAGS = $(AM_CFLAGS) -Wno-conversion -Wno-cast-qual

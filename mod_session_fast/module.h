@@ -21,6 +21,7 @@
 #include "common/config/config.h"
 #include "common/config/instance.h"
 #include "common/front/front.h"
+#include "common/front/visit.h"
 
 /* Hidden visibility is the rule for the whole project; httpd must find this one symbol. */
 extern __attribute__((visibility("default"))) module session_fast_module;
@@ -39,14 +40,6 @@ struct sf_place {
 
 struct sf_keeper;
 
-/* A message that clients or applications can cause with each request. Zero to begin with. */
-struct sf_seldom {
-    _Atomic sf_time next;
-    _Atomic unsigned times;
-};
-/* seldom.c: true once a minute, and how often it was asked since. Thread safe. */
-bool sf_seldom(struct sf_seldom *seldom, unsigned *times_out);
-
 /* One for the whole configuration; each child process fills in its own front. */
 struct sf_process {
     struct sf_config config;         /* INSTANCE options */
@@ -57,7 +50,7 @@ struct sf_process {
     const ap_directive_t *directives[SF_OPTION_COUNT]; /* INSTANCE options, for messages */
     const char *refusal;             /* what is wrong with them, at a restart; NULL: nothing */
     struct sf_keeper *keeper;        /* httpd's parent only */
-    struct sf_seldom ambiguous_ids, raw_answers; /* a child's */
+    struct sf_log_seldom raw_answers; /* a child's */
     bool is_used;                    /* a directive of ours stands somewhere */
 };
 
@@ -113,51 +106,27 @@ void sf_daemon_process_child_init(void); /* in a child: leaves the parent's sign
 /* child_process.c: httpd's children. */
 void sf_child_process_init(apr_pool_t *pchild, server_rec *s);
 
+/* log_lines.c: httpd's error log, by the LogLevel of the server or of the place of a request. */
+struct sf_log sf_log_lines_of_server(const server_rec *s);
+struct sf_log sf_log_lines_of_request(const request_rec *r);
+
 /* ---- the session of one client request (request_session.c) ---- */
-
-enum sf_session_state {
-    SF_SESSION_UNREAD,
-    SF_SESSION_NONE,    /* no cookie, or a cookie whose session is over, for certain */
-    SF_SESSION_ACTIVE,
-    SF_SESSION_UNKNOWN  /* nobody could tell: not "none" */
-};
-
-enum sf_cookie_answer { SF_COOKIE_NOTHING, SF_COOKIE_SEND, SF_COOKIE_CLEAR };
-
-#define SF_IDS_MAX 4 /* of one cookie name in one request */
 
 /*
  * One for each client request and cookie name, shared by its internal redirects and subrequests;
  * lives in the pool of the first request of the chain.
  *
- * 1. key is valid while state is ACTIVE; loaded shows what was read, is_stale says that it was
- *    changed since.
- * 2. rec.entries is what mod_session and the modules above it work on; shown is what they were
- *    given, so that only the difference is written. Both are NULL until mod_session asks.
+ * rec.entries is what mod_session and the modules above it work on; shown is what they were given, so
+ * that only the difference is written. Both are NULL until mod_session asks.
  */
 struct sf_request_session {
     session_rec rec; /* first: mod_session holds pointers to it */
+    struct sf_visit visit; /* its config: that of the place that asked last */
     struct sf_request_session *next;
     request_rec *top;
-    const struct sf_config *config; /* of the place that asked last; lives as long as top */
     struct sf_process *process;
-    const char *cookie_name;
-    struct sf_key ids[SF_IDS_MAX];  /* well-formed ones of ours that came in, all different */
-    unsigned id_count;
-    bool is_ambiguous;              /* several of them are alive: none is used */
     const char *cookie_header;      /* as the client sent it; NULL: ours was not taken out */
-    enum sf_session_state state;
-    struct sf_key key;
-    struct sf_loaded loaded;
-    bool is_new;                    /* made by this request */
-    bool is_stale;
-    bool is_over;                   /* ended by another request while this one was at work */
-    enum sf_durability durability;  /* that this response wants at least */
     apr_table_t *shown;
-    struct sf_session_id new_id;    /* for SF_COOKIE_SEND */
-    enum sf_cookie_answer cookie;
-    int failure;                    /* HTTP status: a change was not committed; 0: none */
-    bool refused;                   /* that status was answered: an error page is on its way */
     bool has_filter;                /* our filter will see the headers of the response */
     bool is_sent;                   /* they are gone: no cookie any more */
 };
@@ -174,13 +143,14 @@ struct sf_request_session *sf_request_session_seen(request_rec *r);
 /* All of this client request, whatever the place says now; NULL: none yet. */
 struct sf_request_session *sf_request_sessions_all(request_rec *r);
 
-/* Reads the session unless that was done. Never asks cache or daemon without an id. */
-enum sf_session_state sf_request_session_read(struct sf_request_session *session, request_rec *r);
+/* Who asks: the place and the log of `r`. For the calls that change something too. */
+struct sf_visit_call sf_request_session_call(const struct sf_request_session *session,
+                                             const request_rec *r);
 
-/* Reads it too. false: nobody knows whether there is one, or which. */
-bool sf_request_session_is_certain(struct sf_request_session *session, request_rec *r);
+/* Reads the session unless that was done. */
+enum sf_visit_state sf_request_session_read(struct sf_request_session *session, request_rec *r);
 
-/* What was read; NULL unless the state is ACTIVE. Reads again what this request has changed. */
+/* What was read, with what this request has changed; NULL: there is none, or nobody knows. */
 const struct sf_session *sf_request_session_fields(struct sf_request_session *session,
                                                    request_rec *r);
 
@@ -190,33 +160,6 @@ const char *sf_request_session_text(const struct sf_value *value, apr_pool_t *po
 /* The text of one field from r->pool; NULL: no such field, or no text. */
 const char *sf_request_session_field(struct sf_request_session *session, request_rec *r,
                                      const char *name);
-
-/*
- * Says so to the client when nobody knows and SessionFastOnError wants 503: DECLINED, or the status
- * to return from a hook.
- */
-int sf_request_session_refuse(struct sf_request_session *session, request_rec *r);
-
-/*
- * Commits the list at once. What the client and the rest of the request must see of it is in the
- * session afterwards: id, cookie, failure. Logs what went wrong.
- */
-enum sf_status sf_request_session_apply(struct sf_request_session *session, request_rec *r,
-                                        const struct sf_ops *ops);
-
-/*
- * Ends the session because it is over at this place. Loading touched it: without this the next
- * request would find it alive.
- */
-void sf_request_session_end(struct sf_request_session *session, request_rec *r);
-
-/* ---- which id (choose_id.c) ---- */
-
-/* Looks at the cookies, not at L1. */
-void sf_choose_id_collect(struct sf_request_session *session, const char *cookie_header);
-
-/* For several ids. true: key is that of the one session; false: state says what is the matter. */
-bool sf_choose_id(struct sf_request_session *session, request_rec *r);
 
 /* ---- the cookie in the request (hidden_cookie.c) ---- */
 
@@ -284,7 +227,7 @@ void sf_response_headers_insert_filter(request_rec *r);
 void sf_response_headers_insert_error_filter(request_rec *r);
 
 /* cache_control.c */
-void sf_cache_control_enforce(request_rec *r, const struct sf_request_session *session);
+void sf_cache_control_enforce(request_rec *r, enum sf_cache_rule rule);
 void sf_cookies_remove(apr_table_t *headers, const char *cookie_name, apr_pool_t *pool);
 
 /* access.c, expressions.c */

@@ -257,9 +257,10 @@ save(struct sf_request_session *session, request_rec *r)
     sf_ops_init(&ops);
     enum sf_status status = add_ops(&saving);
     if (status == SF_OK) {
-        (void)!sf_request_session_apply(session, r, &ops);
+        const struct sf_visit_call call = sf_request_session_call(session, r);
+        (void)!sf_visit_apply(&session->visit, &call, &ops);
     } else {
-        session->failure = HTTP_INTERNAL_SERVER_ERROR;
+        session->visit.failure = SF_HTTP_FAILED;
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       "SF0517: a module put something into the session that it cannot hold: %s",
                       sf_status_text(status));

@@ -47,6 +47,17 @@ sf_request_headers_post_read(request_rec *r)
     return DECLINED;
 }
 
+static int
+refuse(struct sf_request_session *session, request_rec *r)
+{
+    const struct sf_visit_call call = sf_request_session_call(session, r);
+    int status = sf_visit_refuse(&session->visit, &call);
+    if (status == 0)
+        return DECLINED;
+    apr_table_setn(r->err_headers_out, "Retry-After", "1");
+    return status;
+}
+
 /* The place is known, nothing has run that uses the session. Not called for subrequests. */
 int
 sf_request_headers_parse(request_rec *r)
@@ -56,7 +67,7 @@ sf_request_headers_parse(request_rec *r)
         return DECLINED;
     if (!sf_server_of(r->server)->is_enabled)
         remove_spoofs(r); /* switched on by a .htaccess file */
-    return sf_request_session_refuse(session, r);
+    return refuse(session, r);
 }
 
 /* The same for subrequests, whose place may have sessions where that of the request has none. */
@@ -64,7 +75,7 @@ int
 sf_request_headers_fixups(request_rec *r)
 {
     struct sf_request_session *session = r->main != NULL ? sf_request_session(r) : NULL;
-    return session != NULL ? sf_request_session_refuse(session, r) : DECLINED;
+    return session != NULL ? refuse(session, r) : DECLINED;
 }
 
 /* mod_cgi and mod_cgid hand the answer of such a program to the client as it is. */
@@ -80,7 +91,7 @@ static void
 warn_of_raw_answer(request_rec *r)
 {
     unsigned times;
-    if (answers_raw(r) && sf_seldom(&sf_server_of(r->server)->process->raw_answers, &times)) {
+    if (answers_raw(r) && sf_log_seldom(&sf_server_of(r->server)->process->raw_answers, &times)) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
                       "SF0525: an nph- program writes its own headers: its X-Session-* headers are "
                       "not obeyed and reach the client, and no cookie is sent (%u times in this "

@@ -2,10 +2,7 @@
 #include "mod_session_fast/module.h"
 
 #include <apr_strings.h>
-#include <http_log.h>
 #include <string.h>
-
-APLOG_USE_MODULE(session_fast);
 
 /* ---- one for each client request ---- */
 
@@ -31,23 +28,8 @@ static apr_status_t
 forget(void *context)
 {
     struct sf_request_session *session = context;
-    sf_loaded_fini(&session->loaded);
+    sf_visit_fini(&session->visit);
     return APR_SUCCESS;
-}
-
-static struct sf_request_session *
-make_session(request_rec *top, struct sf_process *process, const char *cookie_name)
-{
-    struct sf_request_session *session = apr_pcalloc(top->pool, sizeof *session);
-    session->rec.pool = top->pool;
-    session->top = top;
-    session->process = process;
-    session->cookie_name = apr_pstrdup(top->pool, cookie_name);
-    sf_loaded_init(&session->loaded);
-    apr_pool_cleanup_register(top->pool, session, forget, apr_pool_cleanup_null);
-    session->next = ap_get_module_config(top->request_config, &session_fast_module);
-    ap_set_module_config(top->request_config, &session_fast_module, session);
-    return session;
 }
 
 /* A subrequest's configuration dies with it, the session does not. */
@@ -66,6 +48,22 @@ keep_config(const struct sf_config *config, const request_rec *r, apr_pool_t *po
     return kept;
 }
 
+static struct sf_request_session *
+make_session(request_rec *top, struct sf_process *process, const struct sf_config *config,
+             const char *cookie_header)
+{
+    struct sf_request_session *session = apr_pcalloc(top->pool, sizeof *session);
+    session->rec.pool = top->pool;
+    session->top = top;
+    session->process = process;
+    sf_visit_init(&session->visit, process->front, &process->config, config,
+                  sf_span_text(cookie_header));
+    apr_pool_cleanup_register(top->pool, session, forget, apr_pool_cleanup_null);
+    session->next = ap_get_module_config(top->request_config, &session_fast_module);
+    ap_set_module_config(top->request_config, &session_fast_module, session);
+    return session;
+}
+
 /* ---- the cookie ---- */
 
 static bool
@@ -77,7 +75,7 @@ header_mentions(const char *header, const char *cookie_name)
 static struct sf_request_session *
 find_session(struct sf_request_session *session, const char *cookie_name)
 {
-    while (session != NULL && strcmp(session->cookie_name, cookie_name) != 0)
+    while (session != NULL && strcmp(session->visit.cookie_name, cookie_name) != 0)
         session = session->next;
     return session;
 }
@@ -111,14 +109,10 @@ sf_request_session(request_rec *r)
     bool mentioned = header_mentions(header, config->cookie_name);
     struct sf_request_session *session = find_session(
         ap_get_module_config(top->request_config, &session_fast_module), config->cookie_name);
-    if (session == NULL) {
-        session = make_session(top, process, config->cookie_name);
-        session->config = keep_config(config, r, top->pool);
-        if (mentioned)
-            sf_choose_id_collect(session, header);
-    } else if (r->main == NULL) {
-        session->config = config;
-    }
+    if (session == NULL)
+        session = make_session(top, process, keep_config(config, r, top->pool), header);
+    else if (r->main == NULL)
+        session->visit.config = config;
     /*
      * Redirected requests and subrequests may see another copy of the header: taken out there too.
      */
@@ -132,79 +126,33 @@ sf_request_session(request_rec *r)
 
 /* ---- reading ---- */
 
-static enum sf_session_state
-state_of(enum sf_status status)
-{
-    switch (status) {
-    case SF_OK:
-        return SF_SESSION_ACTIVE;
-    case SF_NOT_FOUND:
-    case SF_CORRUPT:
-        return SF_SESSION_NONE;
-    case SF_CONFLICT:
-    case SF_FULL:
-    case SF_UNAVAILABLE:
-    case SF_UNCERTAIN:
-    case SF_INVALID:
-    case SF_NO_MEMORY:
-        break;
-    }
-    return SF_SESSION_UNKNOWN;
-}
-
 /*
- * A session that was made where SessionMaxAge did not hold may have a longer idle time than this
- * place allows.
+ * BrowserMatch and SetEnvIf say who is a bot. The headers of a subrequest go nowhere: a cookie for it
+ * leaves with those of the main request.
  */
-static bool
-is_too_old_here(const struct sf_request_session *session, const request_rec *r, sf_time now)
+struct sf_visit_call
+sf_request_session_call(const struct sf_request_session *session, const request_rec *r)
 {
-    long max_age = sf_mod_session_max_age(session->process, r);
-    return max_age > 0 && !session->loaded.is_former &&
-           session->loaded.last_access + max_age * SF_SECOND <= now;
+    return (struct sf_visit_call){
+        .log = sf_log_lines_of_request(r),
+        .idle_limit = sf_mod_session_max_age(session->process, r) * SF_SECOND,
+        .is_bot = apr_table_get(r->subprocess_env, "session-fast-bot") != NULL,
+        .is_too_late = session->is_sent || (r->main != NULL && !session->has_filter),
+    };
 }
 
-static void
-read_now(struct sf_request_session *session, request_rec *r)
-{
-    sf_time now = sf_clock_wall();
-    enum sf_status status = sf_front_load(session->process->front, &session->key, session->config,
-                                          now, &session->loaded);
-    session->state = state_of(status);
-    session->is_stale = false;
-    if (session->state == SF_SESSION_ACTIVE && !session->is_new &&
-        is_too_old_here(session, r, now)) {
-        sf_request_session_end(session, r);
-    }
-}
-
-enum sf_session_state
+enum sf_visit_state
 sf_request_session_read(struct sf_request_session *session, request_rec *r)
 {
-    if (session->state != SF_SESSION_UNREAD)
-        return session->state;
-    bool has_one = session->id_count == 1;
-    if (session->id_count > 1)
-        has_one = sf_choose_id(session, r);
-    if (has_one)
-        read_now(session, r);
-    else if (session->state == SF_SESSION_UNREAD)
-        session->state = SF_SESSION_NONE;
-    return session->state;
-}
-
-bool
-sf_request_session_is_certain(struct sf_request_session *session, request_rec *r)
-{
-    return sf_request_session_read(session, r) != SF_SESSION_UNKNOWN && !session->is_ambiguous;
+    const struct sf_visit_call call = sf_request_session_call(session, r);
+    return sf_visit_read(&session->visit, &call);
 }
 
 const struct sf_session *
 sf_request_session_fields(struct sf_request_session *session, request_rec *r)
 {
-    if (sf_request_session_read(session, r) == SF_SESSION_ACTIVE && session->is_stale)
-        read_now(session, r);
-    return session->state == SF_SESSION_ACTIVE ? &session->loaded.session : NULL;
+    const struct sf_visit_call call = sf_request_session_call(session, r);
+    return sf_visit_fields(&session->visit, &call);
 }
 
 const char *
@@ -224,18 +172,4 @@ sf_request_session_field(struct sf_request_session *session, request_rec *r, con
     const struct sf_field *field =
         fields == NULL ? NULL : sf_session_find(fields, sf_span_text(name));
     return field == NULL ? NULL : sf_request_session_text(&field->value, r->pool);
-}
-
-int
-sf_request_session_refuse(struct sf_request_session *session, request_rec *r)
-{
-    if (sf_request_session_read(session, r) != SF_SESSION_UNKNOWN ||
-        session->config->on_error == SF_ON_ERROR_ANONYMOUS || session->refused) {
-        return DECLINED;
-    }
-    session->refused = true;
-    apr_table_setn(r->err_headers_out, "Retry-After", "1");
-    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
-                  "SF0511: nobody knows this session now: answered 503");
-    return HTTP_SERVICE_UNAVAILABLE;
 }

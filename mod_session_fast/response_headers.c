@@ -7,18 +7,12 @@
 #include "mod_session_fast/module.h"
 
 #include <apr_strings.h>
-#include <http_log.h>
 #include <http_protocol.h>
 #include <util_filter.h>
-
-#include "common/identity/cookie.h"
-
-APLOG_USE_MODULE(session_fast);
 
 #define FILTER_NAME "SESSION_FAST_OUT"
 #define PART_NAME "SESSION_FAST_PART"
 #define DISCARD_NAME "SESSION_FAST_DISCARD"
-#define COOKIE_BYTES_MAX 4096
 
 static void
 commit(request_rec *r)
@@ -38,19 +32,15 @@ commit(request_rec *r)
 static void
 set_cookie(struct sf_request_session *session, request_rec *r)
 {
-    struct sf_cookie_options options;
-    struct sf_buffer header;
-    const char *value = session->cookie == SF_COOKIE_SEND ? session->new_id.text : NULL;
-    sf_cookie_options_from(&options, session->config);
-    sf_buffer_init(&header, COOKIE_BYTES_MAX);
-    if (sf_cookie_format(&header, &options, value, sf_clock_wall()) == SF_OK) {
+    const struct sf_visit_call call = sf_request_session_call(session, r);
+    struct sf_buffer value;
+    sf_buffer_init(&value, SF_VISIT_COOKIE_BYTES);
+    if (sf_visit_set_cookie(&session->visit, &call, &value) == SF_OK) {
         /* Survives error responses, and is the only table that does. */
         apr_table_addn(r->err_headers_out, "Set-Cookie",
-                       apr_pstrmemdup(r->pool, (const char *)header.data, header.size));
-    } else {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "SF0523: the cookie could not be written");
+                       apr_pstrmemdup(r->pool, (const char *)value.data, value.size));
     }
-    sf_buffer_fini(&header);
+    sf_buffer_fini(&value);
 }
 
 static void
@@ -58,12 +48,12 @@ finish_headers(request_rec *r)
 {
     for (struct sf_request_session *session = sf_request_sessions_all(r); session != NULL;
          session = session->next) {
-        sf_cookies_remove(r->headers_out, session->cookie_name, r->pool);
-        sf_cookies_remove(r->err_headers_out, session->cookie_name, r->pool);
-        if (session->cookie != SF_COOKIE_NOTHING)
-            set_cookie(session, r);
-        if (session->config->cache_control)
-            sf_cache_control_enforce(r, session);
+        const struct sf_visit *visit = &session->visit;
+        sf_cookies_remove(r->headers_out, visit->cookie_name, r->pool);
+        sf_cookies_remove(r->err_headers_out, visit->cookie_name, r->pool);
+        set_cookie(session, r);
+        if (visit->config->cache_control)
+            sf_cache_control_enforce(r, sf_visit_cache_rule(visit));
         session->is_sent = true;
     }
 }
@@ -74,7 +64,7 @@ finish_part(request_rec *r)
 {
     const struct sf_request_session *session = sf_request_session_seen(r);
     if (session != NULL && sf_place_of(r)->config.cache_control)
-        sf_cache_control_enforce(r, session);
+        sf_cache_control_enforce(r, sf_visit_cache_rule(&session->visit));
 }
 
 /* ---- the filter ---- */
@@ -85,10 +75,8 @@ take_failure(request_rec *r)
     int failure = 0;
     for (struct sf_request_session *session = sf_request_sessions_all(r); session != NULL;
          session = session->next) {
-        if (session->failure != 0 && !session->refused) {
-            failure = session->failure;
-            session->refused = true;
-        }
+        int its_failure = sf_visit_take_failure(&session->visit);
+        failure = its_failure != 0 ? its_failure : failure;
     }
     return failure;
 }
@@ -113,7 +101,7 @@ answer_failure(ap_filter_t *filter, apr_bucket_brigade *brigade, int failure)
     request_rec *r = filter->r;
     apr_bucket_alloc_t *memory = r->connection->bucket_alloc;
     filter->ctx = filter;
-    if (failure == HTTP_SERVICE_UNAVAILABLE)
+    if (failure == SF_HTTP_UNAVAILABLE)
         apr_table_setn(r->err_headers_out, "Retry-After", "1");
     apr_brigade_cleanup(brigade);
     APR_BRIGADE_INSERT_TAIL(brigade, ap_bucket_error_create(failure, NULL, r->pool, memory));

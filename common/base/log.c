@@ -60,3 +60,15 @@ sf_log_state_changed(struct sf_log_state *state, bool is_up)
     int before = atomic_exchange_explicit(&state->state, now, memory_order_relaxed);
     return before != now && !(before == STATE_UNKNOWN && is_up);
 }
+
+bool
+sf_log_seldom(struct sf_log_seldom *seldom, unsigned *times_out)
+{
+    sf_time now = sf_clock_steady();
+    sf_time next = atomic_load(&seldom->next);
+    atomic_fetch_add(&seldom->times, 1);
+    if (now < next || !atomic_compare_exchange_strong(&seldom->next, &next, now + SF_MINUTE))
+        return false;
+    *times_out = atomic_exchange(&seldom->times, 0);
+    return true;
+}

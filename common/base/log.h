@@ -39,3 +39,13 @@ struct sf_log_state {
     _Atomic int state;
 };
 bool sf_log_state_changed(struct sf_log_state *state, bool is_up);
+
+/*
+ * For what clients or applications can cause with each request: true once a minute, and how often it was asked since.
+ * Keep one for each thing, zero to begin with. Thread safe.
+ */
+struct sf_log_seldom {
+    _Atomic sf_time next;
+    _Atomic unsigned times;
+};
+bool sf_log_seldom(struct sf_log_seldom *seldom, unsigned *times_out);

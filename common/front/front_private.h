@@ -31,6 +31,7 @@ struct sf_front {
     struct sf_daemon_link *link;
     struct sf_counters counters;     /* while no L1 is attached */
     struct sf_log_state cache_state, daemon_state;
+    struct sf_log_seldom ambiguous_ids;
     _Atomic(struct sf_l1 *) l1;
     _Atomic int64_t attach_at;       /* steady clock: not before */
     _Atomic int64_t check_at;        /* steady clock: what is stale is not asked for before */

@@ -2,4 +2,5 @@
 libsession_la_SOURCES += \
 	%D%/resp.c %D%/resp.h \
 	%D%/ask_daemon.c %D%/ask_daemon.h \
-	%D%/front.c %D%/front_apply.c %D%/front.h %D%/front_private.h
+	%D%/front.c %D%/front_apply.c %D%/front.h %D%/front_private.h \
+	%D%/visit.c %D%/visit_choose.c %D%/visit_commit.c %D%/visit.h %D%/visit_private.h

@@ -182,6 +182,19 @@ sf_cookie_remove(struct sf_span header, const char *name, char *header_out)
     return removed;
 }
 
+/* Blanks around the name do not count. */
+bool
+sf_cookie_is_set_by(const char *set_cookie, const char *name)
+{
+    size_t length = strlen(name);
+
+    set_cookie += strspn(set_cookie, " \t");
+    if (strncmp(set_cookie, name, length) != 0)
+        return false;
+    set_cookie += length;
+    return set_cookie[strspn(set_cookie, " \t")] == '=';
+}
+
 void
 sf_cookie_options_from(struct sf_cookie_options *options_out, const struct sf_config *config)
 {

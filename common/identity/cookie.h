@@ -40,6 +40,9 @@ struct sf_cookie_options {
     sf_time max_age; /* 0: a session cookie */
 };
 
+/* Does this value of a Set-Cookie header set a cookie of that name? As browsers read it. */
+bool sf_cookie_is_set_by(const char *set_cookie, const char *name);
+
 void sf_cookie_options_from(struct sf_cookie_options *options_out, const struct sf_config *config);
 
 /*

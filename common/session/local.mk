@@ -6,4 +6,5 @@ libsession_la_SOURCES += \
 	%D%/ops.c %D%/ops_apply.c %D%/ops_diff.c %D%/ops_words.c %D%/ops.h \
 	%D%/form.c %D%/form.h \
 	%D%/export.c %D%/export_json.c %D%/export.h \
-	%D%/exchange.c %D%/exchange.h
+	%D%/exchange.c %D%/exchange.h \
+	%D%/cache_rules.c %D%/cache_rules.h

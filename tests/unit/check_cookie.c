@@ -295,6 +295,18 @@ START_TEST(test_options_cannot_smuggle_attributes_or_headers)
 }
 END_TEST
 
+START_TEST(test_cookies_that_others_set_are_known_by_their_name)
+{
+    ck_assert(sf_cookie_is_set_by("id=abc; Path=/", "id"));
+    ck_assert(sf_cookie_is_set_by(" \tid \t=", "id"));
+    ck_assert(!sf_cookie_is_set_by("idea=abc", "id"));
+    ck_assert(!sf_cookie_is_set_by("id", "id"));
+    ck_assert(!sf_cookie_is_set_by("i", "id"));
+    ck_assert(!sf_cookie_is_set_by("a=b; id=abc", "id"));
+    ck_assert(!sf_cookie_is_set_by("ID=abc", "id"));
+}
+END_TEST
+
 START_TEST(test_configuration_becomes_options)
 {
     struct sf_config config;
@@ -332,6 +344,7 @@ main(void)
     tcase_add_test(tests, test_taking_the_cookie_away_uses_the_same_attributes);
     tcase_add_test(tests, test_values_outside_base64url_are_refused);
     tcase_add_test(tests, test_options_cannot_smuggle_attributes_or_headers);
+    tcase_add_test(tests, test_cookies_that_others_set_are_known_by_their_name);
     tcase_add_test(tests, test_configuration_becomes_options);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);

@@ -133,6 +133,20 @@ START_TEST(test_each_change_is_told_once)
 }
 END_TEST
 
+START_TEST(test_what_happens_often_is_told_seldom)
+{
+    struct sf_log_seldom seldom = {.times = 0};
+    unsigned times = 99;
+    ck_assert(sf_log_seldom(&seldom, &times));
+    ck_assert_uint_eq(times, 1);
+    ck_assert(!sf_log_seldom(&seldom, &times));
+    ck_assert(!sf_log_seldom(&seldom, &times));
+    seldom.next = 0; /* a minute later */
+    ck_assert(sf_log_seldom(&seldom, &times));
+    ck_assert_uint_eq(times, 3);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -149,5 +163,6 @@ main(void)
     tcase_add_test(tests, test_first_up_is_silent);
     tcase_add_test(tests, test_first_down_is_told_once);
     tcase_add_test(tests, test_each_change_is_told_once);
+    tcase_add_test(tests, test_what_happens_often_is_told_seldom);
     return sf_run_suite(suite);
 }

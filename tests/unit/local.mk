@@ -33,6 +33,7 @@ check_PROGRAMS += \
 	%D%/check_export \
 	%D%/check_export_json \
 	%D%/check_exchange \
+	%D%/check_cache_rules \
 	%D%/check_shared_memory \
 	%D%/check_process_slots \
 	%D%/check_l1 \
@@ -59,6 +60,9 @@ check_PROGRAMS += \
 	%D%/check_front_apply \
 	%D%/check_front_attach \
 	%D%/check_front_stale \
+	%D%/check_visit \
+	%D%/check_visit_choose \
+	%D%/check_visit_commit \
 	%D%/check_store \
 	%D%/check_store_contract \
 	%D%/check_store_fail \
@@ -116,6 +120,10 @@ tests_unit_check_front_SOURCES = %D%/check_front.c $(front_case)
 tests_unit_check_front_apply_SOURCES = %D%/check_front_apply.c $(front_case)
 tests_unit_check_front_attach_SOURCES = %D%/check_front_attach.c $(front_case)
 tests_unit_check_front_stale_SOURCES = %D%/check_front_stale.c $(front_case)
+visit_case = %D%/visit_case.c %D%/visit_case.h
+tests_unit_check_visit_SOURCES = %D%/check_visit.c $(visit_case)
+tests_unit_check_visit_choose_SOURCES = %D%/check_visit_choose.c $(visit_case)
+tests_unit_check_visit_commit_SOURCES = %D%/check_visit_commit.c $(visit_case)
 journal_case = %D%/journal_case.c %D%/journal_case.h
 tests_unit_check_journal_SOURCES = %D%/check_journal.c $(journal_case)
 tests_unit_check_journal_limits_SOURCES = %D%/check_journal_limits.c $(journal_case)
