@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The protocol of the shared cache, in all its states: a minute or two. Not in `make check`, where sanitizers and distcheck
 # would repeat it; ./check calls it once.
-MODELS = slots repair publish flush_evict fill create end hints rotate retire
+MODELS = move slots repair publish flush_evict fill create end hints rotate retire
 check-models: $(MODELS:%=check-model-%)
 $(MODELS:%=check-model-%):
 	top_srcdir='$(srcdir)' CC='$(CC)' $(SHELL) '$(srcdir)/%D%/check_models.sh' $(@:check-model-%=%) || test $$? = 77
@@ -15,6 +15,7 @@ EXTRA_DIST += \
 	%D%/hints.pml \
 	%D%/keep.pml \
 	%D%/l1.pml \
+	%D%/move.pml \
 	%D%/publish.pml \
 	%D%/repair.pml \
 	%D%/retire.pml \
