@@ -22,12 +22,13 @@ struct attempt {
     struct sf_l1_applied *applied;
     struct sf_key key;
     struct sf_l1_found found;
-    struct sf_buffer record;   /* as found: the session's spans point into it */
+    struct sf_buffer record;   /* as found: the session's spans point into it; or changed in place */
     struct sf_session session;
     struct sf_ops_outcome outcome;
     struct sf_buffer scratch;
     struct sf_buffer own;      /* the new record when the caller does not want it */
     struct sf_buffer *encoded;
+    const struct sf_buffer *fresh; /* the new record: `encoded` or, changed in place, `record` */
     struct sf_buffer former;   /* what the old key holds after a rotation */
     bool lost_race;            /* with SF_CONFLICT: another attempt may succeed */
 };
@@ -70,6 +71,7 @@ encode(struct attempt *attempt, size_t max_bytes)
     sf_buffer_clear(attempt->encoded);
     enum sf_status status = sf_session_encode(&attempt->session, max_bytes, attempt->encoded);
 
+    attempt->fresh = attempt->encoded;
     if (status == SF_FULL)
         attempt->applied->version = attempt->session.head.version;
     return status;
@@ -104,7 +106,7 @@ replace(struct attempt *attempt)
     struct sf_l1_draft draft;
     const struct sf_l1_legacy legacy = sf_l1_legacy_of(&attempt->found);
     enum sf_status status = sf_l1_draft_make(&draft, attempt->l1, &attempt->key,
-                                             sf_buffer_span(attempt->encoded), &legacy);
+                                             sf_buffer_span(attempt->fresh), &legacy);
 
     if (status != SF_OK)
         return status;
@@ -116,10 +118,27 @@ replace(struct attempt *attempt)
     return SF_OK;
 }
 
+static bool
+is_patched(const struct attempt *attempt)
+{
+    return attempt->fresh == &attempt->record;
+}
+
+/* For the caller, when he wants it. */
+static enum sf_status
+copy_record(struct attempt *attempt)
+{
+    sf_buffer_clear(attempt->encoded);
+    return attempt->encoded == &attempt->own
+               ? SF_OK
+               : sf_buffer_append_span(attempt->encoded, sf_buffer_span(&attempt->record));
+}
+
 static enum sf_status
 update(struct attempt *attempt)
 {
-    enum sf_status status = encode(attempt, attempt->change->max_bytes);
+    enum sf_status status = is_patched(attempt) ? copy_record(attempt)
+                                                : encode(attempt, attempt->change->max_bytes);
 
     return status == SF_OK ? replace(attempt) : status;
 }
@@ -145,9 +164,8 @@ end(struct attempt *attempt)
 static enum sf_status
 keep(struct attempt *attempt)
 {
-    sf_buffer_clear(attempt->encoded);
     report(attempt, &attempt->key);
-    return sf_buffer_append_span(attempt->encoded, sf_buffer_span(&attempt->record));
+    return copy_record(attempt);
 }
 
 /* ---- rotation ---- */
@@ -259,19 +277,52 @@ has_successor(const struct sf_record_head *head, sf_time now)
            !sf_key_equal(&head->successor, &none);
 }
 
+/* L1 may know of a later access than the record. */
+static void
+raise_last_access(struct attempt *attempt)
+{
+    if (attempt->session.head.last_access < attempt->found.image.last_access)
+        attempt->session.head.last_access = attempt->found.image.last_access;
+}
+
+/*
+ * The short way: most lists give fields that are there other values of the same size, and the record
+ * need not be taken to pieces and put together again.
+ */
+static bool
+patch(struct attempt *attempt)
+{
+    const struct sf_l1_change *change = attempt->change;
+    struct sf_ops_outcome outcome = {.changed = false};
+
+    if (attempt->record.size > change->max_bytes ||
+        !sf_ops_patch(&attempt->record, &attempt->session.head, change->ops, change->now,
+                      &outcome.changed))
+        return false;
+    attempt->outcome = outcome;
+    attempt->fresh = &attempt->record;
+    return true;
+}
+
 /* SF_OK: go on. A session that is over says NOT_FOUND for certain. */
 static enum sf_status
 load_session(struct attempt *attempt)
 {
     struct sf_record_head *head = &attempt->session.head;
-    enum sf_status status = sf_session_decode(&attempt->session, sf_buffer_span(&attempt->record));
+    enum sf_status status = sf_record_head(head, sf_buffer_span(&attempt->record));
 
+    attempt->fresh = NULL;
     if (status != SF_OK || head->kind == SF_RECORD_ENDED)
         return status;
-    if (head->last_access < attempt->found.image.last_access)
-        head->last_access = attempt->found.image.last_access;
+    raise_last_access(attempt);
     sf_time expires = sf_record_expires(head, head->last_access);
-    return expires != 0 && expires <= attempt->change->now ? SF_NOT_FOUND : SF_OK;
+    if (expires != 0 && expires <= attempt->change->now)
+        return SF_NOT_FOUND;
+    if (patch(attempt))
+        return SF_OK;
+    status = sf_session_decode(&attempt->session, sf_buffer_span(&attempt->record));
+    raise_last_access(attempt);
+    return status;
 }
 
 /*
@@ -312,7 +363,7 @@ change_existing(struct attempt *attempt)
 {
     enum sf_status status = find_session(attempt);
 
-    if (status == SF_OK)
+    if (status == SF_OK && !is_patched(attempt))
         status = apply_ops(attempt);
     if (status != SF_OK)
         return status;

@@ -75,6 +75,15 @@ enum sf_status sf_ops_apply(struct sf_session *session, const struct sf_ops *ops
                             struct sf_ops_outcome *outcome_out) SF_MUST_CHECK;
 
 /*
+ * The same for the commonest lists, in the record itself, without taking it to pieces: fields that
+ * are there get values of the type and size that they have. `head` is that of the record, perhaps
+ * with a later access; it and the record get the new version. false: not such a list, and nothing has
+ * been done; sf_ops_apply knows what to do.
+ */
+bool sf_ops_patch(struct sf_buffer *record, struct sf_record_head *head, const struct sf_ops *ops,
+                  sf_time now, bool *changed_out) SF_MUST_CHECK;
+
+/*
  * The ops that lead from `before` (NULL: nothing) to the names and values in `after` (sorted,
  * unique): for writers of whole blobs. Blobs carry text only, so a field keeps its type as far as its
  * new text allows: "6" for an INTEGER 5 sets the INTEGER 6. Fields of `before` that the writer could

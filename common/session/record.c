@@ -214,30 +214,52 @@ sf_record_field(struct sf_field *field_out, struct sf_span record, uint32_t inde
  * A table in a hostile order gives a wrong answer, never a longer search: the distance shrinks with
  * every step.
  */
-enum sf_status
-sf_record_find(struct sf_value *value_out, struct sf_span record, struct sf_span name)
+static enum sf_status
+find_entry(const unsigned char **entry_out, const struct sf_record_shape *shape, struct sf_span name)
 {
-    struct sf_record_shape shape;
-
-    if (!read_shape(&shape, record))
-        return SF_CORRUPT;
-    for (uint32_t low = 0, high = shape.count; low < high;) {
+    for (uint32_t low = 0, high = shape->count; low < high;) {
         uint32_t middle = low + (high - low) / 2;
-        const unsigned char *entry = entry_at(&shape, middle);
         struct sf_span found;
-        int order;
 
-        if (!read_name(&found, &shape, entry))
+        *entry_out = entry_at(shape, middle);
+        if (!read_name(&found, shape, *entry_out))
             return SF_CORRUPT;
-        order = sf_span_compare(name, found);
+        int order = sf_span_compare(name, found);
         if (order == 0)
-            return read_value(value_out, &shape, entry) ? SF_OK : SF_CORRUPT;
+            return SF_OK;
         if (order < 0)
             high = middle;
         else
             low = middle + 1;
     }
     return SF_NOT_FOUND;
+}
+
+enum sf_status
+sf_record_place(struct sf_value *value_out, size_t *at_out, struct sf_span record,
+                struct sf_span name)
+{
+    struct sf_record_shape shape;
+    const unsigned char *entry;
+    enum sf_status status = read_shape(&shape, record) ? SF_OK : SF_CORRUPT;
+
+    if (status == SF_OK)
+        status = find_entry(&entry, &shape, name);
+    if (status != SF_OK)
+        return status;
+    if (!read_value(value_out, &shape, entry))
+        return SF_CORRUPT;
+    *at_out = value_out->type == SF_VALUE_INTEGER ? (size_t)(entry + ENTRY_INTEGER - shape.bytes)
+                                                  : (size_t)(value_out->bytes.data - shape.bytes);
+    return SF_OK;
+}
+
+enum sf_status
+sf_record_find(struct sf_value *value_out, struct sf_span record, struct sf_span name)
+{
+    size_t at;
+
+    return sf_record_place(value_out, &at, record, name);
 }
 
 static size_t

@@ -113,6 +113,9 @@ enum sf_status sf_record_field(struct sf_field *field_out, struct sf_span record
                                uint32_t index) SF_MUST_CHECK;
 enum sf_status sf_record_find(struct sf_value *value_out, struct sf_span record,
                               struct sf_span name) SF_MUST_CHECK;
+/* The same; and where the value stands: 8 bytes of an INTEGER (sf_store_u64), or those of its text. */
+enum sf_status sf_record_place(struct sf_value *value_out, size_t *at_out, struct sf_span record,
+                               struct sf_span name) SF_MUST_CHECK;
 
 /*
  * The same search in a record that lies where it cannot be pointed into. `read` copies so many bytes

@@ -235,6 +235,23 @@ START_TEST(test_too_large_is_told_from_no_room)
 }
 END_TEST
 
+/* The limit may have been turned down since. A value of the same size does not get round it. */
+START_TEST(test_record_above_the_limit_takes_no_change)
+{
+    struct sf_ops ops;
+
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    sf_ops_init(&ops);
+    ck_assert_int_eq(sf_ops_add_set(&ops, sf_span_text("a"), sf_span_text("c")), SF_OK);
+    struct sf_l1_change change = sf_test_change(&ops, SF_TEST_NOW);
+    change.max_bytes = 90;
+    ck_assert_int_eq(apply(1, &change), SF_FULL);
+    ck_assert_uint_gt(applied.version, 0);
+    ck_assert_str_eq(sf_test_look(cache.l1, 1, "a").text, "b");
+    sf_ops_fini(&ops);
+}
+END_TEST
+
 START_TEST(test_failed_compare_changes_nothing)
 {
     struct sf_op op = {
@@ -305,6 +322,7 @@ main(void)
     tcase_add_test(tests, test_nothing_leads_from_the_old_id_to_a_login);
     tcase_add_test(tests, test_successor_that_is_not_here_is_what_is_missed);
     tcase_add_test(tests, test_too_large_is_told_from_no_room);
+    tcase_add_test(tests, test_record_above_the_limit_takes_no_change);
     tcase_add_test(tests, test_failed_compare_changes_nothing);
     tcase_add_test(tests, test_processes_that_add_at_once_all_succeed);
     suite_add_tcase(suite, tests);

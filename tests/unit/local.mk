@@ -27,6 +27,7 @@ check_PROGRAMS += \
 	%D%/check_life \
 	%D%/check_ops \
 	%D%/check_ops_apply \
+	%D%/check_ops_patch \
 	%D%/check_ops_diff \
 	%D%/check_ops_words \
 	%D%/check_form \
