@@ -18,8 +18,9 @@ print_configuration_head(void)
          "<!-- Printed by docs/gen_reference from common/config/options.def: change that file, then run\n"
          "     `make docs-update`. -->\n"
          "\n"
-         "The same directives stand in httpd's configuration and in the file that `session-fastd --config` reads\n"
-         "(one `Directive value` a line). Directives, `On`, `Off` and other words may be written in any case.\n"
+         "The same directives stand in httpd's configuration, in the gateway's file and in the file that\n"
+         "`session-fastd --config` reads (one `Directive value` a line). Directives, `On`, `Off` and other\n"
+         "words may be written in any case.\n"
          "\n"
          "* **Durations** are a whole number with a unit: `ms`, `s`, `min` (or `m`), `h`, `d`, `w`; seconds without\n"
          "  one.\n"
@@ -68,24 +69,39 @@ print_configuration(void)
     puts("\n"
          "## Of the whole server\n"
          "\n"
-         "One value for the web server and the daemon; in httpd outside of any `<VirtualHost>`.");
+         "One value for the web server and the daemon; in httpd outside of any `<VirtualHost>`, in the\n"
+         "gateway's file outside of any `<Route>`.");
     print_options(SF_SCOPE_INSTANCE);
     puts("\n"
          "## Of a place\n"
          "\n"
-         "In httpd for the server, a `<VirtualHost>`, a `<Directory>` or a `<Location>`. What is not written in an\n"
-         "inner section is taken from the outer one.");
+         "In httpd for the server, a `<VirtualHost>`, a `<Directory>` or a `<Location>`; in the gateway's\n"
+         "file for all routes or in a `<Route>`. What is not written in an inner section is taken from the outer\n"
+         "one.");
     print_options(SF_SCOPE_LOCATION);
+    puts("\n"
+         "## Of the gateway\n"
+         "\n"
+         "In the gateway's file only, outside of any `<Route>`.");
+    print_options(SF_SCOPE_GATEWAY);
+    puts("\n"
+         "## Of a route of the gateway\n"
+         "\n"
+         "In the gateway's file only: in a `<Route>`, or in front of or behind them for all routes. Exactly one of\n"
+         "`GatewayCgiDirectory`, `GatewayCgiProgram`, `GatewayUpstream`, `GatewayAuthorizer` and `GatewayApi`\n"
+         "stands in each `<Route>`.");
+    print_options(SF_SCOPE_ROUTE);
     puts("\n"
          "## What must go together\n"
          "\n"
-         "Checked at the start and by `apachectl -t`; a violation is an error.\n"
+         "Checked at the start, by `apachectl -t` and by `session-fast config check`; a violation is an error.\n"
          "\n"
          "* A cookie whose name begins with `__Host-` needs `SessionFastCookieSecure On`, `SessionFastCookiePath /`\n"
          "  and no `SessionFastCookieDomain`; one that begins with `__Secure-` needs `SessionFastCookieSecure On`.\n"
          "  Browsers look at these prefixes in any case, and drop a cookie that breaks their rules.\n"
          "* `SessionFastCookieSameSite None` needs `SessionFastCookieSecure On`.\n"
-         "* `SessionFastCookieName` consists of letters, digits and ``!#$%&'*+-.^_`|~``; `SessionFastCookieDomain` is\n"
+         "* `SessionFastCookieName` consists of letters, digits and ``!#$%&'*+-.^_`|~``;\n"
+         "`SessionFastCookieDomain` is\n"
          "  a domain name; `SessionFastCookiePath` begins with `/` and is printable ASCII without blanks, `;` and\n"
          "  `,`.\n"
          "* `SessionFastAbsoluteTimeout` is 0 or at least `SessionFastIdleTimeout`.\n"

@@ -48,7 +48,8 @@ static bool
 is_token(struct sf_span name)
 {
     for (size_t i = 0; i < name.size; i++) {
-        if (name.data[i] >= 0x7f || (!isalnum(name.data[i]) && memchr("!#$%&'*+-.^_`|~", name.data[i], 15) == NULL))
+        if (name.data[i] >= 0x7f ||
+            (!isalnum(name.data[i]) && memchr("!#$%&'*+-.^_`|~", name.data[i], 15) == NULL))
             return false;
     }
     return name.size > 0;
@@ -92,7 +93,8 @@ split(struct sf_span line, struct sf_cgi_field *field_out)
 bool
 sf_cgi_field_is(const struct sf_cgi_field *field, const char *name)
 {
-    return field->name.size == strlen(name) && strncasecmp((const char *)field->name.data, name, field->name.size) == 0;
+    return field->name.size == strlen(name) &&
+           strncasecmp((const char *)field->name.data, name, field->name.size) == 0;
 }
 
 /* "404 Not Found", "404" */
@@ -100,7 +102,8 @@ static enum sf_status
 parse_status(struct sf_cgi_header *header, struct sf_span text)
 {
     unsigned number = 0;
-    if (text.size < STATUS_DIGITS || (text.size > STATUS_DIGITS && !is_blank(text.data[STATUS_DIGITS])))
+    if (text.size < STATUS_DIGITS ||
+        (text.size > STATUS_DIGITS && !is_blank(text.data[STATUS_DIGITS])))
         return SF_INVALID;
     for (size_t i = 0; i < STATUS_DIGITS; i++) {
         if (text.data[i] < '0' || text.data[i] > '9')
@@ -119,8 +122,8 @@ parse_status(struct sf_cgi_header *header, struct sf_span text)
 static bool
 is_status_line(struct sf_span line)
 {
-    return line.size > 9 && memcmp(line.data, "HTTP/", 5) == 0 && isdigit(line.data[5]) && line.data[6] == '.' &&
-           isdigit(line.data[7]) && line.data[8] == ' ';
+    return line.size > 9 && memcmp(line.data, "HTTP/", 5) == 0 && isdigit(line.data[5]) &&
+           line.data[6] == '.' && isdigit(line.data[7]) && line.data[8] == ' ';
 }
 
 static enum sf_status

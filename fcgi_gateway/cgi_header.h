@@ -2,11 +2,13 @@
 #pragma once
 
 /*
- * cgi_header.h - the header block in front of an application's answer, CGI or FastCGI, as it arrives.
+ * cgi_header.h - the header block in front of an application's answer, CGI or FastCGI, as it
+ * arrives.
  *
- * Lines end with "\n" or "\r\n", mixed as they may be; the block ends with an empty line. A first line "HTTP/1.1 200
- * OK", as nph- programs write it, counts as Status. Strict where a mistake would let an application's text
- * become headers of its own: names are tokens, values have no control characters but tabs, no line is continued.
+ * Lines end with "\n" or "\r\n", mixed as they may be; the block ends with an empty line. A first
+ * line "HTTP/1.1 200 OK", as nph- programs write it, counts as Status. Strict where a mistake would
+ * let an application's text become headers of its own: names are tokens, values have no control
+ * characters but tabs, no line is continued.
  */
 #include "common/base/bytes.h"
 
@@ -28,13 +30,19 @@ void sf_cgi_header_fini(struct sf_cgi_header *header);
 void sf_cgi_header_clear(struct sf_cgi_header *header); /* for the next answer; keeps the memory */
 
 /*
- * Takes from the front of *input what belongs to the block. SF_OK: it is complete, *input is the body; SF_NOT_FOUND:
- * all was taken, more is needed. SF_FULL: longer than the limit; SF_INVALID: malformed, or empty.
+ * Takes from the front of *input what belongs to the block. SF_OK: it is complete, *input is the
+ * body; SF_NOT_FOUND: all was taken, more is needed. SF_FULL: longer than the limit; SF_INVALID:
+ * malformed, or empty.
  */
-enum sf_status sf_cgi_header_feed(struct sf_cgi_header *header, struct sf_span *input) SF_MUST_CHECK;
+enum sf_status sf_cgi_header_feed(struct sf_cgi_header *header,
+                                  struct sf_span *input) SF_MUST_CHECK;
 
-/* The fields of a complete block, Status left out: *at is 0 before the first. false: there are no more. */
-bool sf_cgi_header_next(const struct sf_cgi_header *header, size_t *at, struct sf_cgi_field *field_out);
+/*
+ * The fields of a complete block, Status left out: *at is 0 before the first. false: there are no
+ * more.
+ */
+bool sf_cgi_header_next(const struct sf_cgi_header *header, size_t *at,
+                        struct sf_cgi_field *field_out);
 
 /* The first of that name, in any case; an empty span for none. */
 struct sf_span sf_cgi_header_find(const struct sf_cgi_header *header, const char *name);

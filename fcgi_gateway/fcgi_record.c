@@ -34,7 +34,8 @@ store_u32(unsigned char *to, uint32_t value)
 }
 
 enum sf_status
-sf_fcgi_header_decode(const unsigned char bytes[SF_FCGI_HEADER_BYTES], struct sf_fcgi_header *header_out)
+sf_fcgi_header_decode(const unsigned char bytes[SF_FCGI_HEADER_BYTES],
+                      struct sf_fcgi_header *header_out)
 {
     if (bytes[0] != PROTOCOL_VERSION)
         return SF_INVALID;
@@ -48,7 +49,8 @@ sf_fcgi_header_decode(const unsigned char bytes[SF_FCGI_HEADER_BYTES], struct sf
 }
 
 void
-sf_fcgi_header_encode(const struct sf_fcgi_header *header, unsigned char bytes_out[SF_FCGI_HEADER_BYTES])
+sf_fcgi_header_encode(const struct sf_fcgi_header *header,
+                      unsigned char bytes_out[SF_FCGI_HEADER_BYTES])
 {
     bytes_out[0] = PROTOCOL_VERSION;
     bytes_out[1] = header->type;
@@ -167,7 +169,8 @@ append_one(struct sf_buffer *bytes, enum sf_fcgi_type type, uint16_t id, struct 
 }
 
 enum sf_status
-sf_fcgi_record_append(struct sf_buffer *bytes, enum sf_fcgi_type type, uint16_t id, struct sf_span content)
+sf_fcgi_record_append(struct sf_buffer *bytes, enum sf_fcgi_type type, uint16_t id,
+                      struct sf_span content)
 {
     size_t size_before = bytes->size;
     enum sf_status status;
@@ -182,10 +185,12 @@ sf_fcgi_record_append(struct sf_buffer *bytes, enum sf_fcgi_type type, uint16_t 
 }
 
 enum sf_status
-sf_fcgi_stream_append(struct sf_buffer *bytes, enum sf_fcgi_type type, uint16_t id, struct sf_span content)
+sf_fcgi_stream_append(struct sf_buffer *bytes, enum sf_fcgi_type type, uint16_t id,
+                      struct sf_span content)
 {
     size_t size_before = bytes->size;
-    enum sf_status status = content.size > 0 ? sf_fcgi_record_append(bytes, type, id, content) : SF_OK;
+    enum sf_status status =
+        content.size > 0 ? sf_fcgi_record_append(bytes, type, id, content) : SF_OK;
     if (status == SF_OK)
         status = sf_fcgi_record_append(bytes, type, id, sf_span_of(NULL, 0));
     if (status != SF_OK)
@@ -228,7 +233,8 @@ finish_content(struct sf_fcgi_reader *reader)
 }
 
 enum sf_status
-sf_fcgi_reader_take(struct sf_fcgi_reader *reader, struct sf_span *input, struct sf_fcgi_piece *piece_out)
+sf_fcgi_reader_take(struct sf_fcgi_reader *reader, struct sf_span *input,
+                    struct sf_fcgi_piece *piece_out)
 {
     bool is_begun = reader->head_size == SF_FCGI_HEADER_BYTES;
     reader->padding_left -= skip(input, reader->padding_left);

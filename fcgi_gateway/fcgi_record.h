@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * fcgi_record.h - the bytes of FastCGI, for both ends of a connection: pure functions, no input or output.
+ * fcgi_record.h - the bytes of FastCGI, for both ends of a connection: pure functions, no input or
+ * output.
  *
- * A record is a header of 8 bytes, up to 65535 bytes of content, up to 255 bytes of padding. Streams (PARAMS,
- * STDIN, STDOUT, STDERR) end with a record without content.
+ * A record is a header of 8 bytes, up to 65535 bytes of content, up to 255 bytes of padding.
+ * Streams (PARAMS, STDIN, STDOUT, STDERR) end with a record without content.
  */
 #include "common/base/bytes.h"
 
@@ -47,14 +48,17 @@ struct sf_fcgi_header {
 /* SF_INVALID: not version 1. */
 enum sf_status sf_fcgi_header_decode(const unsigned char bytes[SF_FCGI_HEADER_BYTES],
                                      struct sf_fcgi_header *header_out) SF_MUST_CHECK;
-void sf_fcgi_header_encode(const struct sf_fcgi_header *header, unsigned char bytes_out[SF_FCGI_HEADER_BYTES]);
+void sf_fcgi_header_encode(const struct sf_fcgi_header *header,
+                           unsigned char bytes_out[SF_FCGI_HEADER_BYTES]);
 
 struct sf_fcgi_begin {
     uint16_t role; /* enum sf_fcgi_role, or whatever the peer sent */
     bool is_kept;  /* the connection stays open behind this request */
 };
-void sf_fcgi_begin_decode(const unsigned char body[SF_FCGI_BODY_BYTES], struct sf_fcgi_begin *begin_out);
-void sf_fcgi_begin_encode(const struct sf_fcgi_begin *begin, unsigned char body_out[SF_FCGI_BODY_BYTES]);
+void sf_fcgi_begin_decode(const unsigned char body[SF_FCGI_BODY_BYTES],
+                          struct sf_fcgi_begin *begin_out);
+void sf_fcgi_begin_encode(const struct sf_fcgi_begin *begin,
+                          unsigned char body_out[SF_FCGI_BODY_BYTES]);
 
 struct sf_fcgi_end {
     uint32_t application_status; /* an exit status */
@@ -64,18 +68,18 @@ void sf_fcgi_end_decode(const unsigned char body[SF_FCGI_BODY_BYTES], struct sf_
 void sf_fcgi_end_encode(const struct sf_fcgi_end *end, unsigned char body_out[SF_FCGI_BODY_BYTES]);
 
 /*
- * Takes one name-value pair off the front of *rest; the spans lie in it. SF_NOT_FOUND: its end is not there (*rest
- * as it was): more of the stream is needed, or the pair was cut off.
+ * Takes one name-value pair off the front of *rest; the spans lie in it. SF_NOT_FOUND: its end is
+ * not there (*rest as it was): more of the stream is needed, or the pair was cut off.
  */
-enum sf_status sf_fcgi_pair_take(struct sf_span *rest, struct sf_span *name_out, struct sf_span *value_out)
-    SF_MUST_CHECK;
+enum sf_status sf_fcgi_pair_take(struct sf_span *rest, struct sf_span *name_out,
+                                 struct sf_span *value_out) SF_MUST_CHECK;
 /* SF_INVALID: longer than 2^31 - 1 bytes. On failure `pairs` is as it was. */
-enum sf_status sf_fcgi_pair_append(struct sf_buffer *pairs, struct sf_span name, struct sf_span value)
-    SF_MUST_CHECK;
+enum sf_status sf_fcgi_pair_append(struct sf_buffer *pairs, struct sf_span name,
+                                   struct sf_span value) SF_MUST_CHECK;
 
 /*
- * `content` as records of one type behind what `bytes` holds, split and padded; no content is one record without
- * (the end of a stream). On failure `bytes` is as it was.
+ * `content` as records of one type behind what `bytes` holds, split and padded; no content is one
+ * record without (the end of a stream). On failure `bytes` is as it was.
  */
 enum sf_status sf_fcgi_record_append(struct sf_buffer *bytes, enum sf_fcgi_type type, uint16_t id,
                                      struct sf_span content) SF_MUST_CHECK;
@@ -83,7 +87,10 @@ enum sf_status sf_fcgi_record_append(struct sf_buffer *bytes, enum sf_fcgi_type 
 enum sf_status sf_fcgi_stream_append(struct sf_buffer *bytes, enum sf_fcgi_type type, uint16_t id,
                                      struct sf_span content) SF_MUST_CHECK;
 
-/* Takes records apart in pieces as they arrive, however they were split on the way. All zeros to begin with. */
+/*
+ * Takes records apart in pieces as they arrive, however they were split on the way. All zeros to
+ * begin with.
+ */
 struct sf_fcgi_reader {
     unsigned char head[SF_FCGI_HEADER_BYTES];
     size_t head_size;
@@ -100,8 +107,8 @@ struct sf_fcgi_piece {
 };
 
 /*
- * Takes one piece off the front of *input. SF_NOT_FOUND: there is none, all input was taken. SF_INVALID: not FastCGI;
- * the connection has no further use.
+ * Takes one piece off the front of *input. SF_NOT_FOUND: there is none, all input was taken.
+ * SF_INVALID: not FastCGI; the connection has no further use.
  */
 enum sf_status sf_fcgi_reader_take(struct sf_fcgi_reader *reader, struct sf_span *input,
                                    struct sf_fcgi_piece *piece_out) SF_MUST_CHECK;

@@ -43,7 +43,8 @@ find(const struct sf_params *params, const void *name, size_t name_size)
 {
     for (size_t i = 0; i < params->count; i++) {
         struct sf_param *item = &params->items[i];
-        if (item->name_size == name_size && memcmp(params->text.data + item->at, name, name_size) == 0)
+        if (item->name_size == name_size &&
+            memcmp(params->text.data + item->at, name, name_size) == 0)
             return item;
     }
     return NULL;
@@ -82,13 +83,14 @@ add(struct sf_params *params, struct sf_param item, size_t limit)
 static bool
 is_clean(struct sf_span name, struct sf_span value)
 {
-    return name.size > 0 && memchr(name.data, '=', name.size) == NULL && memchr(name.data, 0, name.size) == NULL &&
+    return name.size > 0 && memchr(name.data, '=', name.size) == NULL &&
+           memchr(name.data, 0, name.size) == NULL &&
            (value.size == 0 || memchr(value.data, 0, value.size) == NULL);
 }
 
 /*
- * A pair is two lengths of at least one byte each, name, value; "name=value" and its NUL need two bytes, too. So what
- * is written never overtakes what is still to be read.
+ * A pair is two lengths of at least one byte each, name, value; "name=value" and its NUL need two
+ * bytes, too. So what is written never overtakes what is still to be read.
  */
 static struct sf_param
 settle(struct sf_params *params, size_t at, struct sf_span name, struct sf_span value)
@@ -157,7 +159,8 @@ lies_in(const struct sf_buffer *buffer, struct sf_span span)
 static enum sf_status
 append_text(struct sf_params *params, struct sf_span name, struct sf_span value)
 {
-    size_t offset = lies_in(&params->text, value) ? (size_t)(value.data - params->text.data) : SIZE_MAX;
+    size_t offset =
+        lies_in(&params->text, value) ? (size_t)(value.data - params->text.data) : SIZE_MAX;
     enum sf_status status = sf_buffer_reserve(&params->text, name.size + value.size + 2);
     if (status != SF_OK)
         return status;
@@ -173,12 +176,16 @@ append_text(struct sf_params *params, struct sf_span name, struct sf_span value)
     return SF_OK;
 }
 
-/* The text of a value that was replaced stays until the next request: the buffer's limit bounds that, too. */
+/*
+ * The text of a value that was replaced stays until the next request: the buffer's limit bounds
+ * that, too.
+ */
 enum sf_status
 sf_params_set(struct sf_params *params, const char *name, struct sf_span value)
 {
     struct sf_span name_span = sf_span_text(name);
-    struct sf_param item = {.at = params->text.size, .name_size = name_span.size, .value_size = value.size};
+    struct sf_param item = {
+        .at = params->text.size, .name_size = name_span.size, .value_size = value.size};
     if (!is_clean(name_span, value))
         return SF_INVALID;
     enum sf_status status = append_text(params, name_span, value);

@@ -2,16 +2,18 @@
 #pragma once
 
 /*
- * params.h - the variables of one request, as the web server sent them and as the application gets them.
+ * params.h - the variables of one request, as the web server sent them and as the application gets
+ * them.
  *
- * Collected from the PARAMS stream up to a limit of bytes, then taken apart in place: each is kept as
- * "NAME=value" with a NUL behind it, as an environment wants it. A name is there once: the last one sent
- * counts, as in php-fpm.
+ * Collected from the PARAMS stream up to a limit of bytes, then taken apart in place: each is kept
+ * as "NAME=value" with a NUL behind it, as an environment wants it. A name is there once: the last
+ * one sent counts, as in php-fpm.
  */
 #include "common/base/bytes.h"
 
-#define SF_PARAMS_OWN_BYTES 131072 /* room for what sf_params_set adds, above the limit of what is collected */
-#define SF_PARAMS_OWN_COUNT 4352   /* the same: each field of a session may become one */
+#define SF_PARAMS_OWN_BYTES                                                                        \
+    131072 /* room for what sf_params_set adds, above the limit of what is collected */
+#define SF_PARAMS_OWN_COUNT 4352 /* the same: each field of a session may become one */
 
 struct sf_param {
     size_t at; /* of "NAME=value" in the text */
@@ -33,8 +35,8 @@ void sf_params_clear(struct sf_params *params); /* for the next request; keeps t
 enum sf_status sf_params_collect(struct sf_params *params, struct sf_span piece) SF_MUST_CHECK;
 
 /*
- * After the last piece. SF_INVALID: a pair that is cut off, a name that is empty or has '=', a NUL; SF_FULL: too many.
- * On failure there are none.
+ * After the last piece. SF_INVALID: a pair that is cut off, a name that is empty or has '=', a NUL;
+ * SF_FULL: too many. On failure there are none.
  */
 enum sf_status sf_params_decode(struct sf_params *params) SF_MUST_CHECK;
 
@@ -46,8 +48,10 @@ struct sf_span sf_params_span(const struct sf_params *params, const char *name);
 const char *sf_params_text(const struct sf_params *params, size_t index);
 
 /* Replaces or adds; `value` may be one of ours. SF_FULL. SF_INVALID: as sf_params_decode. */
-enum sf_status sf_params_set(struct sf_params *params, const char *name, struct sf_span value) SF_MUST_CHECK;
-enum sf_status sf_params_set_text(struct sf_params *params, const char *name, const char *value) SF_MUST_CHECK;
+enum sf_status sf_params_set(struct sf_params *params, const char *name,
+                             struct sf_span value) SF_MUST_CHECK;
+enum sf_status sf_params_set_text(struct sf_params *params, const char *name,
+                                  const char *value) SF_MUST_CHECK;
 void sf_params_remove(struct sf_params *params, const char *name);
 
 typedef bool sf_params_filter_fn(const char *name);
@@ -55,4 +59,5 @@ typedef bool sf_params_filter_fn(const char *name);
 void sf_params_filter(struct sf_params *params, sf_params_filter_fn *is_unwanted);
 
 /* As the content of a PARAMS stream, behind what `pairs` holds. */
-enum sf_status sf_params_encode(const struct sf_params *params, struct sf_buffer *pairs) SF_MUST_CHECK;
+enum sf_status sf_params_encode(const struct sf_params *params,
+                                struct sf_buffer *pairs) SF_MUST_CHECK;

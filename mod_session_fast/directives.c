@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every row of options.def is a directive; one function takes them all.
+ * Every row of options.def is a directive, but for those of the gateway; one function takes them all.
  */
 #include "mod_session_fast/module.h"
 
@@ -154,8 +154,6 @@ set_list(cmd_parms *cmd, void *place_config, const char *words)
     return set_option(cmd, place_config, text);
 }
 
-#define WHERE_INSTANCE RSRC_CONF
-#define WHERE_LOCATION (RSRC_CONF | ACCESS_CONF | OR_AUTHCFG)
 #define TAKES_DURATION AP_INIT_TAKE1
 #define TAKES_SIZE AP_INIT_TAKE1
 #define TAKES_INTEGER AP_INIT_TAKE1
@@ -171,10 +169,17 @@ set_list(cmd_parms *cmd, void *place_config, const char *words)
 #define WITH_ENUM set_option
 #define WITH_LIST set_list
 
+#define ROW(type, field, directive, where, help) \
+    TAKES_##type(directive, WITH_##type, (void *)&sf_options[SF_OPTION_AT_##field], where, help),
+#define ROW_INSTANCE(type, field, directive, help) ROW(type, field, directive, RSRC_CONF, help)
+#define ROW_LOCATION(type, field, directive, help) \
+    ROW(type, field, directive, RSRC_CONF | ACCESS_CONF | OR_AUTHCFG, help)
+#define ROW_GATEWAY(type, field, directive, help)
+#define ROW_ROUTE(type, field, directive, help)
+
 const command_rec sf_directives[] = {
-#define OPTION(type, field, directive, default_text, min, max, scope, help)                        \
-    TAKES_##type(directive, WITH_##type, (void *)&sf_options[SF_OPTION_AT_##field], WHERE_##scope, \
-                 help),
+#define OPTION(type, field, directive, default_text, min, max, scope, help) \
+    ROW_##scope(type, field, directive, help)
 #include "common/config/options.def"
 #undef OPTION
     {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL},

@@ -24,7 +24,8 @@ enum sf_option_type {
     SF_OPTION_LIST
 };
 
-enum sf_option_scope { SF_SCOPE_INSTANCE, SF_SCOPE_LOCATION };
+/* GATEWAY and ROUTE: the gateway's file only (routes.h); httpd does not know them. */
+enum sf_option_scope { SF_SCOPE_INSTANCE, SF_SCOPE_LOCATION, SF_SCOPE_GATEWAY, SF_SCOPE_ROUTE };
 
 enum sf_same_site { SF_SAME_SITE_STRICT, SF_SAME_SITE_LAX, SF_SAME_SITE_NONE };
 enum sf_durability { SF_DURABILITY_MEMORY, SF_DURABILITY_JOURNAL, SF_DURABILITY_STORE }; /* rising */
@@ -83,7 +84,7 @@ void sf_config_preset(struct sf_config *config);
 enum sf_status sf_config_check(const struct sf_config *config, struct sf_error *error) SF_MUST_CHECK;
 
 /* The same, and which options are at odds: bits of *options_out. 0: none. */
-#define SF_OPTION_BIT(index) (UINT64_C(1) << (index))
+#define SF_OPTION_BIT(index) ((index) < 64 ? UINT64_C(1) << (index) : 0) /* no rule looks at those behind */
 enum sf_status sf_config_judge(const struct sf_config *config, uint64_t *options_out,
                                struct sf_error *error) SF_MUST_CHECK;
 /* Does any rule look at it? What sets none of these cannot break one. */

@@ -250,7 +250,7 @@ struct rule {
     uint64_t options; /* that it looks at */
 };
 
-static_assert(SF_OPTION_COUNT <= 64, "options as bits need more than one word");
+static_assert(SF_OPTION_AT_gateway_listen <= 64, "options that rules look at have no bit in one word");
 
 #define BIT(field) SF_OPTION_BIT(SF_OPTION_AT_##field)
 

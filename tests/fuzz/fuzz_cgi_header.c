@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An answer of any bytes: the same header however it is split, and what is taken from it can be written out as lines
- * without becoming other lines.
+ * An answer of any bytes: the same header however it is split, and what is taken from it can be
+ * written out as lines without becoming other lines.
  */
 #include "fcgi_gateway/cgi_header.h"
 #include "tests/fuzz/fuzz.h"
@@ -28,8 +28,9 @@ feed_in_steps(struct sf_cgi_header *header, struct sf_span input, size_t step, s
 static void
 must_be_one_line(struct sf_span text)
 {
-    must(text.size == 0 || (memchr(text.data, '\n', text.size) == NULL && memchr(text.data, '\r', text.size) == NULL &&
-                            memchr(text.data, 0, text.size) == NULL));
+    must(text.size == 0 ||
+         (memchr(text.data, '\n', text.size) == NULL &&
+          memchr(text.data, '\r', text.size) == NULL && memchr(text.data, 0, text.size) == NULL));
 }
 
 static void
@@ -44,7 +45,8 @@ check_fields(const struct sf_cgi_header *header)
         must(field.name.size > 0 && ++count <= LIMIT / 3);
         must_be_one_line(field.name);
         must_be_one_line(field.value);
-        must(memchr(field.name.data, ':', field.name.size) == NULL && !sf_cgi_field_is(&field, "Status"));
+        must(memchr(field.name.data, ':', field.name.size) == NULL &&
+             !sf_cgi_field_is(&field, "Status"));
     }
 }
 
@@ -60,7 +62,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum sf_status status = feed_in_steps(&whole, input, size, &whole_used);
     must(feed_in_steps(&split, input, 1 + data[size - 1] % 16, &split_used) == status);
     if (status == SF_OK) {
-        must(whole_used == split_used && whole.status == split.status && whole.is_nph == split.is_nph);
+        must(whole_used == split_used && whole.status == split.status &&
+             whole.is_nph == split.is_nph);
         must(sf_span_equal(sf_buffer_span(&whole.text), sf_buffer_span(&split.text)));
         check_fields(&whole);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes of a FastCGI connection: the same records however they are split; content lies in the input; PARAMS of any
- * bytes are an environment or refused, and encode to what decodes to the same.
+ * Bytes of a FastCGI connection: the same records however they are split; content lies in the
+ * input; PARAMS of any bytes are an environment or refused, and encode to what decodes to the same.
  */
 #include "fcgi_gateway/fcgi_record.h"
 #include "fcgi_gateway/params.h"
@@ -22,12 +22,14 @@ static void
 note(struct seen *seen, const struct sf_fcgi_piece *piece, struct sf_span input)
 {
     must(piece->content.size == 0 ||
-         (piece->content.data >= input.data && piece->content.data + piece->content.size <= input.data + input.size));
-    must(piece->content.size <= piece->record_size && (piece->content.size > 0 || piece->record_size == 0));
+         (piece->content.data >= input.data &&
+          piece->content.data + piece->content.size <= input.data + input.size));
+    must(piece->content.size <= piece->record_size &&
+         (piece->content.size > 0 || piece->record_size == 0));
     must(sf_buffer_append_span(&seen->contents, piece->content) == SF_OK);
     if (piece->is_last)
-        must(sf_buffer_append_format(&seen->contents, "|%u:%u:%u|", piece->type, piece->id, piece->record_size) ==
-             SF_OK);
+        must(sf_buffer_append_format(&seen->contents, "|%u:%u:%u|", piece->type, piece->id,
+                                     piece->record_size) == SF_OK);
     if (piece->type == SF_FCGI_PARAMS && seen->is_collected)
         seen->is_collected = sf_params_collect(&seen->params, piece->content) == SF_OK;
 }
@@ -42,7 +44,8 @@ read_in_steps(struct seen *seen, struct sf_span input, size_t step)
     sf_buffer_init(&seen->contents, SIZE_MAX);
     sf_params_init(&seen->params, PARAMS_BYTES, PARAMS_COUNT);
     for (size_t at = 0; at < input.size && seen->status == SF_NOT_FOUND; at += step) {
-        struct sf_span part = sf_span_of(input.data + at, step < input.size - at ? step : input.size - at);
+        struct sf_span part =
+            sf_span_of(input.data + at, step < input.size - at ? step : input.size - at);
         while ((seen->status = sf_fcgi_reader_take(&reader, &part, &piece)) == SF_OK)
             note(seen, &piece, input);
         must(seen->status == SF_INVALID || part.size == 0);

@@ -21,7 +21,8 @@ finish(void)
     sf_cgi_header_fini(&header);
 }
 
-/* Gives `text` in parts of `step` bytes; *body_out: what is left of the part in which the block ended. */
+/* Gives `text` in parts of `step` bytes; *body_out: what is left of the part in which the block
+ * ended. */
 static enum sf_status
 feed(const char *text, size_t step, size_t *body_at_out)
 {
@@ -29,7 +30,8 @@ feed(const char *text, size_t step, size_t *body_at_out)
     enum sf_status status = SF_NOT_FOUND;
     sf_cgi_header_clear(&header);
     for (size_t at = 0; at < all.size && status == SF_NOT_FOUND; at += step) {
-        struct sf_span part = sf_span_of(all.data + at, step < all.size - at ? step : all.size - at);
+        struct sf_span part =
+            sf_span_of(all.data + at, step < all.size - at ? step : all.size - at);
         status = sf_cgi_header_feed(&header, &part);
         *body_at_out = (size_t)(part.data - all.data);
         ck_assert(status != SF_NOT_FOUND || part.size == 0);
@@ -52,7 +54,8 @@ is(struct sf_span span, const char *text)
 
 START_TEST(test_block_is_the_same_however_it_is_split)
 {
-    static const char text[] = "Content-Type: text/plain\r\nStatus: 404 Not Here\nX-A:\t1 \r\nX-A:2\n\r\nbody\n\n";
+    static const char text[] =
+        "Content-Type: text/plain\r\nStatus: 404 Not Here\nX-A:\t1 \r\nX-A:2\n\r\nbody\n\n";
     for (size_t step = 1; step < sizeof text; step++) {
         struct sf_cgi_field field;
         size_t at = 0, body_at = 0;
@@ -73,7 +76,8 @@ END_TEST
 
 START_TEST(test_empty_line_ends_it_in_every_spelling)
 {
-    static const char *const texts[] = {"A: 1\n\nbody", "A: 1\r\n\r\nbody", "A: 1\n\r\nbody", "A: 1\r\n\nbody"};
+    static const char *const texts[] = {"A: 1\n\nbody", "A: 1\r\n\r\nbody", "A: 1\n\r\nbody",
+                                        "A: 1\r\n\nbody"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         size_t body_at = 0;
         ck_assert_int_eq(feed(texts[i], 100, &body_at), SF_OK);

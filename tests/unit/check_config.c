@@ -78,7 +78,10 @@ START_TEST(test_every_row_is_complete)
 {
     for (size_t i = 0; i < SF_OPTION_COUNT; i++) {
         const struct sf_option *option = &sf_options[i];
-        ck_assert_int_eq(strncmp(option->directive, "SessionFast", 11), 0);
+        bool is_gateways = option->scope == SF_SCOPE_GATEWAY || option->scope == SF_SCOPE_ROUTE;
+        const char *prefix = is_gateways ? "Gateway" : "SessionFast";
+        ck_assert_int_eq(strncmp(option->directive, prefix, strlen(prefix)), 0);
+        ck_assert_int_eq(is_gateways, i >= SF_OPTION_AT_gateway_listen);
         ck_assert_uint_le(option->min, option->max);
         ck_assert_int_eq(option->words != NULL, option->type == SF_OPTION_ENUM);
         ck_assert_msg(option->help[strlen(option->help) - 1] == '.', "%s: help is no sentence",

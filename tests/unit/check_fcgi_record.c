@@ -89,7 +89,8 @@ START_TEST(test_pairs_of_all_lengths_come_back)
         char *wanted_name = text_of(sizes[i % COUNT]), *wanted_value = text_of(sizes[i / COUNT]);
         sf_buffer_clear(&bytes);
         ck_assert_int_eq(
-            sf_fcgi_pair_append(&bytes, sf_span_text(wanted_name), sf_span_text(wanted_value)), SF_OK);
+            sf_fcgi_pair_append(&bytes, sf_span_text(wanted_name), sf_span_text(wanted_value)),
+            SF_OK);
         struct sf_span rest = sf_buffer_span(&bytes);
         ck_assert_int_eq(sf_fcgi_pair_take(&rest, &name, &value), SF_OK);
         ck_assert(sf_span_equal(name, sf_span_text(wanted_name)));
@@ -104,7 +105,8 @@ END_TEST
 START_TEST(test_pair_that_is_cut_off_is_not_taken)
 {
     char *long_name = text_of(200);
-    ck_assert_int_eq(sf_fcgi_pair_append(&bytes, sf_span_text(long_name), sf_span_text("value")), SF_OK);
+    ck_assert_int_eq(sf_fcgi_pair_append(&bytes, sf_span_text(long_name), sf_span_text("value")),
+                     SF_OK);
     for (size_t size = 0; size < bytes.size; size++) {
         struct sf_span name, value, rest = sf_span_of(bytes.data, size);
         ck_assert_int_eq(sf_fcgi_pair_take(&rest, &name, &value), SF_NOT_FOUND);
@@ -116,7 +118,8 @@ END_TEST
 
 START_TEST(test_hostile_lengths_are_not_added_up)
 {
-    static const unsigned char hostile[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 'a', 'b'};
+    static const unsigned char hostile[] = {0xff, 0xff, 0xff, 0xff, 0xff,
+                                            0xff, 0xff, 0xff, 'a',  'b'};
     static const unsigned char beyond[] = {0x80, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 'a', 'b'};
     struct sf_span name, value, rest = sf_span_of(hostile, sizeof hostile);
     ck_assert_int_eq(sf_fcgi_pair_take(&rest, &name, &value), SF_NOT_FOUND);
@@ -138,7 +141,8 @@ END_TEST
 
 /* ---- records ---- */
 
-/* All pieces of `input`, given `step` bytes at a time: "type:id:content;" with '!' at the end of each record. */
+/* All pieces of `input`, given `step` bytes at a time: "type:id:content;" with '!' at the end of
+ * each record. */
 static enum sf_status
 read_all(struct sf_span input, size_t step, struct sf_buffer *seen, bool *is_idle_out)
 {
@@ -147,10 +151,12 @@ read_all(struct sf_span input, size_t step, struct sf_buffer *seen, bool *is_idl
     enum sf_status status = SF_NOT_FOUND;
     bool is_inside = false;
     for (size_t at = 0; at < input.size && status == SF_NOT_FOUND; at += step) {
-        struct sf_span part = sf_span_of(input.data + at, step < input.size - at ? step : input.size - at);
+        struct sf_span part =
+            sf_span_of(input.data + at, step < input.size - at ? step : input.size - at);
         while ((status = sf_fcgi_reader_take(&reader, &part, &piece)) == SF_OK) {
             if (!is_inside)
-                ck_assert_int_eq(sf_buffer_append_format(seen, "%u:%u:%u:", piece.type, piece.id, piece.record_size),
+                ck_assert_int_eq(sf_buffer_append_format(seen, "%u:%u:%u:", piece.type, piece.id,
+                                                         piece.record_size),
                                  SF_OK);
             ck_assert_int_eq(sf_buffer_append_span(seen, piece.content), SF_OK);
             ck_assert_int_eq(sf_buffer_append_text(seen, piece.is_last ? "!" : ""), SF_OK);
@@ -186,7 +192,8 @@ START_TEST(test_records_are_the_same_however_they_are_split)
         sf_buffer_init(&seen, 1000);
         ck_assert_int_eq(read_all(sf_buffer_span(&bytes), step, &seen, &is_idle), SF_NOT_FOUND);
         ck_assert(is_idle);
-        ck_assert(sf_span_equal(sf_buffer_span(&seen), sf_span_text("4:1:5:first!4:1:0:!5:7:0:!200:65535:7:unknown!")));
+        ck_assert(sf_span_equal(sf_buffer_span(&seen),
+                                sf_span_text("4:1:5:first!4:1:0:!5:7:0:!200:65535:7:unknown!")));
         sf_buffer_fini(&seen);
     }
 }
@@ -208,7 +215,8 @@ START_TEST(test_reader_is_not_idle_inside_a_record)
     sf_buffer_init(&seen, 1000);
     add_record(SF_FCGI_STDIN, 1, "abc", 5);
     for (size_t size = 1; size < SF_FCGI_HEADER_BYTES + 3; size++) {
-        ck_assert_int_eq(read_all(sf_span_of(bytes.data, size), size, &seen, &is_idle), SF_NOT_FOUND);
+        ck_assert_int_eq(read_all(sf_span_of(bytes.data, size), size, &seen, &is_idle),
+                         SF_NOT_FOUND);
         ck_assert(!is_idle);
     }
     sf_buffer_fini(&seen);
@@ -219,10 +227,12 @@ START_TEST(test_long_content_is_split_and_padded)
 {
     char *content = text_of(2 * SF_FCGI_CHUNK + 3);
     struct sf_fcgi_header header;
-    ck_assert_int_eq(sf_fcgi_record_append(&bytes, SF_FCGI_STDOUT, 1, sf_span_text(content)), SF_OK);
+    ck_assert_int_eq(sf_fcgi_record_append(&bytes, SF_FCGI_STDOUT, 1, sf_span_text(content)),
+                     SF_OK);
     ck_assert_uint_eq(bytes.size, 3 * SF_FCGI_HEADER_BYTES + 2 * SF_FCGI_CHUNK + 8);
     ck_assert_int_eq(
-        sf_fcgi_header_decode(bytes.data + 2 * (SF_FCGI_HEADER_BYTES + SF_FCGI_CHUNK), &header), SF_OK);
+        sf_fcgi_header_decode(bytes.data + 2 * (SF_FCGI_HEADER_BYTES + SF_FCGI_CHUNK), &header),
+        SF_OK);
     ck_assert_uint_eq(header.content_size, 3);
     ck_assert_uint_eq(header.padding_size, 5);
     free(content);
@@ -246,7 +256,8 @@ START_TEST(test_stream_without_room_leaves_the_buffer)
 {
     struct sf_buffer small;
     sf_buffer_init(&small, 2 * SF_FCGI_HEADER_BYTES);
-    ck_assert_int_eq(sf_fcgi_stream_append(&small, SF_FCGI_STDIN, 1, sf_span_text("12345678")), SF_FULL);
+    ck_assert_int_eq(sf_fcgi_stream_append(&small, SF_FCGI_STDIN, 1, sf_span_text("12345678")),
+                     SF_FULL);
     ck_assert_uint_eq(small.size, 0);
     sf_buffer_fini(&small);
 }
@@ -256,7 +267,8 @@ int
 main(void)
 {
     Suite *suite = suite_create("fcgi_record");
-    TCase *fixed = tcase_create("fixed"), *pairs = tcase_create("pairs"), *records = tcase_create("records");
+    TCase *fixed = tcase_create("fixed"), *pairs = tcase_create("pairs"),
+          *records = tcase_create("records");
     tcase_add_test(fixed, test_header_is_as_the_specification_says);
     tcase_add_test(fixed, test_begin_has_role_and_keep);
     tcase_add_test(fixed, test_end_has_both_statuses);

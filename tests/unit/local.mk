@@ -18,6 +18,9 @@ check_PROGRAMS += \
 	%D%/check_config_check \
 	%D%/check_config_preset \
 	%D%/check_config_file \
+	%D%/check_config_lines \
+	%D%/check_endpoint \
+	%D%/check_routes \
 	%D%/check_instance \
 	%D%/check_session_id \
 	%D%/check_cookie \

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/config/routes.h"
+
+#include <apr_general.h>
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static apr_pool_t *pool;
+static struct sf_routes routes;
+static struct sf_error error;
+
+static void
+make_pool(void)
+{
+    ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
+}
+
+static void
+drop_pool(void)
+{
+    apr_pool_destroy(pool);
+}
+
+static void
+read_text(const char *text)
+{
+    enum sf_status status =
+        sf_routes_read_text(&routes, sf_span_text(text), "g.conf", pool, &error);
+    ck_assert_msg(status == SF_OK, "%s", error.text);
+}
+
+static void
+assert_refused(const char *text, const char *why)
+{
+    ck_assert_msg(sf_routes_read_text(&routes, sf_span_text(text), "g.conf", pool, &error) ==
+                      SF_INVALID,
+                  "accepted: %s", text);
+    ck_assert_str_eq(error.text, why);
+}
+
+#define API "GatewayApi On\n</Route>\n"
+
+START_TEST(test_routes_take_what_they_do_not_say_from_the_top)
+{
+    read_text(
+        "GatewayTimeout 5s\n"
+        "<Route /a/>\nGatewayUpstream 127.0.0.1:9000\nGatewayTimeout 7s\nSessionFast On\n</Route>\n"
+        "<Route /b/>\n" API "GatewayHeaderSize 2K\nGatewayThreads 3\n");
+    ck_assert_uint_eq(routes.count, 2);
+    ck_assert_str_eq(routes.items[0].pattern, "/a/");
+    ck_assert_str_eq(routes.items[0].config.upstream, "127.0.0.1:9000");
+    ck_assert_int_eq(routes.items[0].config.gateway_timeout, 7 * SF_SECOND);
+    ck_assert(routes.items[0].config.enabled && !routes.items[1].config.enabled);
+    ck_assert_int_eq(routes.items[1].config.gateway_timeout, 5 * SF_SECOND);
+    ck_assert_uint_eq(routes.items[0].config.gateway_header_size, 2048);
+    ck_assert_int_eq(routes.top.gateway_threads, 3);
+    ck_assert_str_eq(routes.items[1].config.upstream, "");
+}
+END_TEST
+
+START_TEST(test_brackets_may_have_blanks_and_any_case)
+{
+    read_text("  < ROUTE\t/a >  \n"
+              "GatewayApi On\n"
+              "< /route >\n");
+    ck_assert_uint_eq(routes.count, 1);
+    ck_assert_str_eq(routes.items[0].pattern, "/a");
+}
+END_TEST
+
+static const char *
+found(const char *path)
+{
+    const struct sf_route *route = sf_routes_find(&routes, path);
+    return route == NULL ? "none" : route->pattern;
+}
+
+START_TEST(test_first_route_that_matches_counts)
+{
+    read_text("<Route /cgi/admin/>\n" API "<Route /cgi/>\n" API "<Route *.php>\n" API
+              "<Route /one>\n" API);
+    ck_assert_str_eq(found("/cgi/admin/x"), "/cgi/admin/");
+    ck_assert_str_eq(found("/cgi/admin"), "/cgi/");
+    ck_assert_str_eq(found("/cgi/x.php"), "/cgi/");
+    ck_assert_str_eq(found("/cgi"), "none");
+    ck_assert_str_eq(found("/a/x.php"), "*.php");
+    ck_assert_str_eq(found("/a/x.php/path/info"), "*.php");
+    ck_assert_str_eq(found("/a.php.x/y.php"), "*.php");
+    ck_assert_str_eq(found("/a/x.phps"), "none");
+    ck_assert_str_eq(found("/a/.php"), "none");
+    ck_assert_str_eq(found("/one"), "/one");
+    ck_assert_str_eq(found("/one/more"), "/one");
+    ck_assert_str_eq(found("/ones"), "none");
+    ck_assert_str_eq(found(""), "none");
+}
+END_TEST
+
+START_TEST(test_root_matches_everything)
+{
+    read_text("<Route />\n" API);
+    ck_assert_str_eq(found("/"), "/");
+    ck_assert_str_eq(found("/a/b"), "/");
+    ck_assert_uint_eq(sf_route_prefix_size(&routes.items[0]), 0);
+}
+END_TEST
+
+START_TEST(test_prefix_is_counted_without_its_last_slash)
+{
+    read_text("<Route /a/b/>\n" API "<Route /c>\n" API "<Route *.x>\n" API);
+    ck_assert_uint_eq(sf_route_prefix_size(&routes.items[0]), 4);
+    ck_assert_uint_eq(sf_route_prefix_size(&routes.items[1]), 2);
+    ck_assert_uint_eq(sf_route_prefix_size(&routes.items[2]), 0);
+}
+END_TEST
+
+START_TEST(test_wrong_brackets_are_refused_with_their_line)
+{
+    assert_refused("<Route /a>\n<Route /b>\n",
+                   "g.conf:2: a <Route> cannot stand in another (</Route> ends it)");
+    assert_refused("\n</Route>\n", "g.conf:2: </Route> without a <Route>");
+    assert_refused("<Route /a>\nGatewayApi On\n", "g.conf:1: <Route /a> is not closed by </Route>");
+    static const char *const wrong[] = {
+        "<Route>", "<Route /a /b>", "<Route /a", "<Location /a>", "<>", "<", "</Route /a>"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_refused(wrong[i], "g.conf:1: neither <Route PATTERN> nor </Route>");
+    assert_refused("<Route a>\n",
+                   "g.conf:1: <Route>: 'a' is no pattern (/PREFIX/, /NAME, *.SUFFIX)");
+    static const char *const patterns[] = {"<Route *>",   "<Route *.>",    "<Route *.a/b>",
+                                           "<Route /a*>", "<Route /a//b>", "<Route *a>",
+                                           "<Route *.a*>"};
+    for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++)
+        ck_assert_int_eq(
+            sf_routes_read_text(&routes, sf_span_text(patterns[i]), "g.conf", pool, &error),
+            SF_INVALID);
+}
+END_TEST
+
+START_TEST(test_each_option_has_its_place)
+{
+    assert_refused(
+        "<Route /a>\nGatewayThreads 5\n",
+        "g.conf:2: GatewayThreads holds for the whole gateway: it cannot stand in a <Route>");
+    assert_refused(
+        "<Route /a>\nSessionFastStore sqlite:x\n",
+        "g.conf:2: SessionFastStore holds for the whole gateway: it cannot stand in a <Route>");
+    assert_refused("GatewayApi On\n", "g.conf:1: GatewayApi stands in a <Route> only");
+    assert_refused("\nGatewayThreads 0\n",
+                   "g.conf:2: GatewayThreads: '0' is out of range (1 to 4096)");
+}
+END_TEST
+
+START_TEST(test_route_has_exactly_one_task)
+{
+    static const char names[] =
+        "GatewayCgiDirectory, GatewayCgiProgram, GatewayUpstream, GatewayAuthorizer, GatewayApi";
+    char why[256];
+    snprintf(why, sizeof why, "g.conf:2: <Route /a> needs one of %s", names);
+    assert_refused("\n<Route /a>\nGatewayApi Off\n</Route>\n", why);
+    snprintf(why, sizeof why, "g.conf:1: <Route /a> needs only one of %s", names);
+    assert_refused("<Route /a>\nGatewayCgiProgram /x\nGatewayApi On\n</Route>\n", why);
+}
+END_TEST
+
+START_TEST(test_places_to_listen_are_checked)
+{
+    read_text("GatewayListen inherited unix:/run/x.sock 127.0.0.1:9000 "
+              "[::1]:9000\nGatewayListenMode 600\n");
+    assert_refused("\nGatewayListen unix:/x 0.0.0.0:9000\n",
+                   "g.conf:2: GatewayListen: '0.0.0.0:9000' is not of this host (unix:, 127.0.0.1, "
+                   "[::1]): whoever can "
+                   "connect can forge everything");
+    assert_refused("GatewayListen nothing\n", "g.conf:1: GatewayListen: 'nothing' is no place to "
+                                              "connect to (unix:/PATH of up to 107 bytes, "
+                                              "127.0.0.1:PORT, [::1]:PORT)");
+    assert_refused("GatewayListenMode 0880\n",
+                   "g.conf:1: GatewayListenMode: '0880' is not an octal number such as 0660");
+}
+END_TEST
+
+START_TEST(test_places_of_applications_are_checked)
+{
+    assert_refused("<Route /a>\nGatewayUpstream php\n</Route>\n",
+                   "g.conf:2: GatewayUpstream: 'php' is no place to connect to (unix:/PATH of up "
+                   "to 107 bytes, "
+                   "127.0.0.1:PORT, [::1]:PORT)");
+    assert_refused("<Route /a>\n\nGatewayCgiDirectory cgi-bin\n</Route>\n",
+                   "g.conf:3: GatewayCgiDirectory: 'cgi-bin' does not begin with '/'");
+    assert_refused("<Route /a>\nGatewayCgiProgram x\n</Route>\n",
+                   "g.conf:2: GatewayCgiProgram: 'x' does not begin with '/'");
+}
+END_TEST
+
+START_TEST(test_what_must_go_together_names_the_line_that_broke_it)
+{
+    assert_refused("\nSessionFastCookieSecure Off\n",
+                   "g.conf:2: SessionFastCookieName: '__Host-id' needs SessionFastCookieSecure On");
+    assert_refused(
+        "SessionFastCookieName a\nSessionFastCookieSecure Off\n<Route /a>\nGatewayApi On\n"
+        "SessionFastCookieName __Host-b\n</Route>\n",
+        "g.conf:5: SessionFastCookieName: '__Host-b' needs SessionFastCookieSecure On");
+}
+END_TEST
+
+START_TEST(test_missing_file_is_unavailable)
+{
+    ck_assert_int_eq(sf_routes_read(&routes, "/nonexistent/g.conf", pool, &error), SF_UNAVAILABLE);
+}
+END_TEST
+
+int
+main(void)
+{
+    apr_initialize();
+    Suite *suite = suite_create("routes");
+    TCase *all = tcase_create("all");
+    tcase_add_checked_fixture(all, make_pool, drop_pool);
+    tcase_add_test(all, test_routes_take_what_they_do_not_say_from_the_top);
+    tcase_add_test(all, test_brackets_may_have_blanks_and_any_case);
+    tcase_add_test(all, test_first_route_that_matches_counts);
+    tcase_add_test(all, test_root_matches_everything);
+    tcase_add_test(all, test_prefix_is_counted_without_its_last_slash);
+    tcase_add_test(all, test_wrong_brackets_are_refused_with_their_line);
+    tcase_add_test(all, test_each_option_has_its_place);
+    tcase_add_test(all, test_route_has_exactly_one_task);
+    tcase_add_test(all, test_places_to_listen_are_checked);
+    tcase_add_test(all, test_places_of_applications_are_checked);
+    tcase_add_test(all, test_what_must_go_together_names_the_line_that_broke_it);
+    tcase_add_test(all, test_missing_file_is_unavailable);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    apr_terminate();
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
