@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -54,14 +55,14 @@ set_retired(struct sf_l1_header *header, bool is_retired)
 
 /* Keeps the bytes for whoever wants to know what went wrong. */
 static enum sf_status
-set_aside(struct creation *work)
+set_aside(struct creation *work, const char *path)
 {
     char bad[PATH_BYTES];
 
     snprintf(bad, sizeof(bad), "%s.bad", work->instance->cache_path);
-    if (rename(work->instance->cache_path, bad) != 0)
-        return sf_error_set(work->error, SF_INVALID, "%s: cannot be renamed: %s",
-                            work->instance->cache_path, strerror(errno));
+    if (rename(path, bad) != 0)
+        return sf_error_set(work->error, SF_INVALID, "%s: cannot be renamed: %s", path,
+                            strerror(errno));
     work->made->set_aside = true;
     return SF_OK;
 }
@@ -141,7 +142,7 @@ judge_foreign(struct creation *work, struct sf_mapping *mapping)
         set_retired(header, true);
     leave_to_successor(work, mapping);
     sf_shared_memory_unmap(mapping);
-    return set_aside(work);
+    return work->predecessor != NULL ? SF_OK : set_aside(work, work->instance->cache_path);
 }
 
 static enum sf_status
@@ -152,7 +153,7 @@ judge_own(struct creation *work, struct sf_l1 *l1, bool *kept_out)
         return SF_OK;
     }
     set_retired(l1->header, true);
-    return set_aside(work);
+    return set_aside(work, work->instance->cache_path);
 }
 
 /* Takes over the mapping. *kept_out: the segment stays as it is. */
@@ -187,7 +188,7 @@ look_at_old(struct creation *work, bool *kept_out)
     *kept_out = false;
     if (lstat(path, &found) == 0 && S_ISREG(found.st_mode) && found.st_uid == geteuid() &&
         (found.st_size < 4096 || found.st_size % 4096 != 0))
-        return set_aside(work);
+        return set_aside(work, work->instance->cache_path);
     enum sf_status status = sf_shared_memory_map(&mapping, path, true, work->error);
     if (status == SF_NOT_FOUND)
         return SF_OK;
@@ -215,6 +216,30 @@ inherit(struct creation *work, struct sf_mapping *mapping)
     return status;
 }
 
+/*
+ * A predecessor keeps the name until its successor has everything: whoever is killed in between has
+ * moved nothing, and the next one begins again.
+ */
+static enum sf_status
+put_in_place(struct creation *work, const char *fresh)
+{
+    const char *path = work->instance->cache_path;
+    bool is_exchanged = work->predecessor != NULL &&
+                        renameat2(AT_FDCWD, fresh, AT_FDCWD, path, RENAME_EXCHANGE) == 0;
+
+    if (is_exchanged)
+        return set_aside(work, fresh);
+    if (work->predecessor != NULL) {
+        enum sf_status status = set_aside(work, path); /* a file system that cannot exchange two */
+        if (status != SF_OK)
+            return status;
+    }
+    return rename(fresh, path) == 0
+               ? SF_OK
+               : sf_error_set(work->error, SF_INVALID, "%s: cannot be renamed: %s", fresh,
+                              strerror(errno));
+}
+
 static enum sf_status
 build(struct creation *work)
 {
@@ -229,9 +254,8 @@ build(struct creation *work)
     if (status == SF_OK && work->predecessor != NULL)
         status = inherit(work, &mapping);
     sf_shared_memory_unmap(&mapping);
-    if (status == SF_OK && rename(fresh, work->instance->cache_path) != 0)
-        status = sf_error_set(work->error, SF_INVALID, "%s: cannot be renamed: %s", fresh,
-                              strerror(errno));
+    if (status == SF_OK)
+        status = put_in_place(work, fresh);
     if (status != SF_OK) {
         (void)unlink(fresh);
         return status;

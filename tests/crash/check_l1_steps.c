@@ -6,10 +6,11 @@
  * For each scenario a child runs the operation one instruction at a time. Whenever that has changed
  * a byte of the cache, the parent takes a copy, which is what a kill at this instruction would
  * leave; sweeps the copy; and asks: is it sound, is every session there in its old or its new
- * version, and can it be used. In a second round the child is really killed at every k-th
- * instruction, so that record locks and the rest of the kernel's part are real too.
+ * version, and can it be used. In a second round the child is really killed behind every system call
+ * and at every k-th instruction, so that record locks and the rest of the kernel's part are real too.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,21 +21,109 @@
 #include <unistd.h>
 
 #include "common/cache/l1_private.h"
-#include "tests/crash/scenarios.h"
-#include "tests/crash/stepper.h"
+#include "tests/crash/steps.h"
 
-#define KILLS_MAX 20      /* real ones for each scenario */
-#define KILL_BUDGET 60000 /* instructions stepped in one scenario, at some 20 us each */
+#define KILLS_MAX 20 /* real ones for each scenario, without those behind system calls */
 
+static const char *const operation_names[OPERATIONS] = {
+    [CREATE] = "create", [UPDATE] = "update", [TOUCH] = "touch",   [END] = "end",
+    [ROTATE] = "rotate", [EVICT] = "evict",   [FILL] = "fill",     [CONFIRM] = "confirm",
+    [FLUSH] = "flush",   [SWEEP] = "sweep",   [MOVE] = "slab move", [CLAIM] = "slot claim",
+    [SEGMENT] = "segment creation", [REPAIR] = "repair",
+};
+
+static long stepped[OPERATIONS]; /* instructions */
 static unsigned failures;
 static const char *scenario_name;
 
-static void
+void
+begin_steps(const char *name)
+{
+    scenario_name = name;
+}
+
+void
 fail(const char *where, const char *what)
 {
     failures++;
     if (failures <= 20)
         printf("FAIL %s, %s: %s\n", scenario_name, where, what);
+}
+
+void
+count_steps(enum operation operation, const struct trace *trace, long states)
+{
+    printf("%-30s %7ld instructions, %4ld different states\n", scenario_name, trace->steps, states);
+    stepped[operation] += trace->steps;
+}
+
+void
+note_call(struct trace *trace, long steps)
+{
+    if (trace->call_count < CALLS_MAX)
+        trace->calls[trace->call_count++] = steps;
+}
+
+void
+die_at(void *context, long steps, bool was_call)
+{
+    const long *instruction = context;
+
+    (void)was_call;
+    if (steps == *instruction)
+        kill(getpid(), SIGKILL);
+}
+
+/* ---- a child that is watched ---- */
+
+struct watched
+watch_child(watch_fn *be_watched, void *context, struct trace *trace)
+{
+    int up[2], down[2];
+
+    *trace = (struct trace){.steps = 0};
+    must(pipe(up) == 0 && pipe(down) == 0, "pipes");
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        close(up[0]);
+        close(down[1]);
+        be_watched(context, &(struct parent){up[1], down[0], trace});
+        _exit(EXIT_SUCCESS);
+    }
+    close(up[1]);
+    close(down[0]);
+    return (struct watched){child, up[0], down[1]};
+}
+
+void
+ask_parent(const struct parent *parent, char message)
+{
+    char answer;
+
+    if (write(parent->to, &message, 1) != 1 || read(parent->from, &answer, 1) != 1)
+        _exit(EXIT_FAILURE);
+}
+
+bool
+next_message(const struct watched *watched, char *message_out)
+{
+    return read(watched->from, message_out, 1) == 1;
+}
+
+void
+let_go_on(const struct watched *watched)
+{
+    if (write(watched->to, "g", 1) != 1)
+        fail("watching", "the child is gone");
+}
+
+void
+end_watched(const struct watched *watched)
+{
+    must(waitpid(watched->child, NULL, 0) == watched->child, "wait");
+    close(watched->from);
+    close(watched->to);
 }
 
 /* ---- copies of a cache ---- */
@@ -89,6 +178,17 @@ mirror_take(struct mirror *mirror, const unsigned char *bytes)
 
 /* ---- after the kill ---- */
 
+/* Whoever died has been buried. */
+bool
+are_slots_free(const struct sf_l1 *l1)
+{
+    uint32_t in_use = 0;
+
+    for (uint32_t slot = 0; slot < l1->plan.slots; slot++)
+        in_use += (uint32_t)(atomic_load(&l1->slots.slots[slot].word) & 1);
+    return in_use == 1; /* our own */
+}
+
 static void
 judge(const struct scenario *scenario, const struct sf_test_cache *cache, bool is_done,
       const char *where)
@@ -111,6 +211,8 @@ judge(const struct scenario *scenario, const struct sf_test_cache *cache, bool i
     const char *fault = scenario->judge(l1, is_done);
     if (fault != NULL)
         fail(where, fault);
+    if (!are_slots_free(l1))
+        fail(where, "a slot is lost");
     if (sf_test_create(l1, 77, "value", "after") != SF_OK ||
         sf_test_set(l1, 77, "value", "more") != SF_OK)
         fail(where, "the cache cannot be used any more");
@@ -119,11 +221,19 @@ judge(const struct scenario *scenario, const struct sf_test_cache *cache, bool i
 
 /* ---- the child ---- */
 
+#define PAGE_BYTES ((size_t)4096)
+#define OPEN_MAX 4
+
 struct child {
     const struct scenario *scenario;
+    const struct sf_test_cache *cache;
     struct sf_l1 *l1;
-    int to_parent, from_parent;
-    bool is_done;
+    struct trace *trace;
+    const struct parent *parent;
+    unsigned char *bytes; /* of the cache, and as they were */
+    unsigned char *before;
+    size_t open[OPEN_MAX]; /* pages that may be written, by their offset */
+    size_t open_count;
 };
 
 static void
@@ -131,42 +241,79 @@ run_operation(void *context)
 {
     struct child *child = context;
 
-    child->is_done = child->scenario->operate(child->l1);
+    child->trace->is_done = child->scenario->operate(child->l1);
+}
+
+/*
+ * To compare the whole cache behind each instruction would take ten times as long as the instruction.
+ * So its pages may only be read; whoever is about to write one comes here first.
+ */
+static struct child *page_owner; /* for the signal handler */
+
+static void
+open_page(int number, siginfo_t *info, void *context)
+{
+    struct child *child = page_owner;
+    size_t at = (size_t)((unsigned char *)info->si_addr - child->bytes) / PAGE_BYTES * PAGE_BYTES;
+
+    (void)context;
+    if (at >= child->l1->mapping.bytes || child->open_count == OPEN_MAX ||
+        mprotect(child->bytes + at, PAGE_BYTES, PROT_READ | PROT_WRITE) != 0)
+        (void)signal(number, SIG_DFL); /* not the cache: it comes again, and is a crash */
+    else
+        child->open[child->open_count++] = at;
+}
+
+static bool
+close_page(struct child *child, size_t at)
+{
+    bool has_changed = memcmp(child->bytes + at, child->before + at, PAGE_BYTES) != 0;
+
+    memcpy(child->before + at, child->bytes + at, PAGE_BYTES);
+    (void)mprotect(child->bytes + at, PAGE_BYTES, PROT_READ);
+    return has_changed;
 }
 
 static void
-tell_parent(void *context)
+tell_of_change(void *context, long steps, bool was_call)
 {
     struct child *child = context;
-    char answer;
+    bool has_changed = false;
 
-    if (write(child->to_parent, "c", 1) != 1 || read(child->from_parent, &answer, 1) != 1)
-        _exit(EXIT_FAILURE);
-}
-
-/* What can change: all but the slabs that nobody needs. */
-static size_t
-bytes_in_use(const struct sf_l1 *l1)
-{
-    uint64_t slabs = atomic_load(&l1->header->slabs_taken) + 1;
-
-    return l1->plan.slabs_at +
-           ((slabs < l1->plan.slabs ? slabs : l1->plan.slabs) << l1->plan.slab_shift);
+    if (was_call)
+        note_call(child->trace, steps);
+    while (child->open_count > 0)
+        has_changed |= close_page(child, child->open[--child->open_count]);
+    if (has_changed)
+        ask_parent(child->parent, 'c');
 }
 
 static void
-be_watched(const struct scenario *scenario, const struct sf_test_cache *cache, int to_parent,
-           int from_parent)
+close_all_pages(struct child *child)
 {
-    struct child child = {scenario, sf_test_cache_attach(cache), to_parent, from_parent, false};
-    const unsigned char *bytes = map_file(cache->instance.cache_path);
+    struct sigaction action = {.sa_flags = SA_SIGINFO};
 
-    long steps = sf_step_and_watch(run_operation, &child, bytes, bytes_in_use(child.l1),
-                                   tell_parent, &child);
-    if (write(to_parent, child.is_done ? "d" : "f", 1) != 1 ||
-        write(to_parent, &steps, sizeof(steps)) != sizeof(steps))
-        _exit(EXIT_FAILURE);
-    _exit(EXIT_SUCCESS);
+    child->bytes = child->l1->mapping.base;
+    child->before = malloc(CACHE_BYTES);
+    must(child->before != NULL, "memory");
+    memcpy(child->before, child->bytes, CACHE_BYTES);
+    page_owner = child;
+    action.sa_sigaction = open_page;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGSEGV, &action, NULL);
+    must(mprotect(child->bytes, CACHE_BYTES, PROT_READ) == 0, "protect");
+}
+
+static void
+be_watched(void *context, const struct parent *parent)
+{
+    struct child *child = context;
+
+    child->l1 = sf_test_cache_attach(child->cache);
+    child->parent = parent;
+    close_all_pages(child);
+    child->trace->steps = sf_step(run_operation, child, tell_of_change, child);
+    ask_parent(parent, child->trace->is_done ? 'd' : 'f');
 }
 
 /* ---- both rounds ---- */
@@ -188,47 +335,32 @@ prepare(const struct scenario *scenario, struct sf_test_cache *cache)
     must(waitpid(dying, NULL, 0) == dying, "wait");
 }
 
-/* Returns the number of instructions. */
-static long
-watch_every_change(const struct scenario *scenario, const struct sf_test_cache *cache)
+static void
+watch_every_change(const struct scenario *scenario, const struct sf_test_cache *cache,
+                   struct trace *trace)
 {
-    int up[2], down[2];
-    long steps = 0, states = 0;
-    char message, last = '?';
+    long states = 0;
+    char message = '?';
     struct mirror mirror;
 
     mirror_init(&mirror);
     unsigned char *bytes = map_file(cache->instance.cache_path);
-    must(pipe(up) == 0 && pipe(down) == 0, "pipes");
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        close(up[0]);
-        be_watched(scenario, cache, up[1], down[0]);
-    }
-    close(up[1]);
-    while (read(up[0], &message, 1) == 1) {
+    struct child child = {.scenario = scenario, .cache = cache, .trace = trace};
+    struct watched watched = watch_child(be_watched, &child, trace);
+    while (next_message(&watched, &message)) {
         char where[40];
 
-        last = message;
         snprintf(where, sizeof(where), "state %ld", ++states);
         mirror_take(&mirror, bytes);
         judge(scenario, &mirror.cache, message == 'd', where);
-        if (message != 'c' && read(up[0], &steps, sizeof(steps)) != sizeof(steps))
-            fail(where, "the child has not finished");
-        if (message == 'c' && write(down[1], "g", 1) != 1)
-            fail(where, "the child is gone");
+        let_go_on(&watched);
     }
-    must(waitpid(child, NULL, 0) == child, "wait");
-    close(up[0]);
-    close(down[0]);
-    close(down[1]);
+    end_watched(&watched);
     munmap(bytes, CACHE_BYTES);
     mirror_fini(&mirror);
-    printf("%-24s %7ld instructions, %4ld different states\n", scenario->name, steps, states);
-    if (steps == 0 || last != 'd')
+    count_steps(scenario->operation, trace, states);
+    if (message != 'd')
         fail("watching", "the operation was not done");
-    return steps;
 }
 
 /*
@@ -236,36 +368,23 @@ watch_every_change(const struct scenario *scenario, const struct sf_test_cache *
  * they must not spoil it.
  */
 static void
-disturb_every_change(const struct scenario *scenario, const struct sf_test_cache *cache)
+disturb_every_change(const struct scenario *scenario, const struct sf_test_cache *cache,
+                     struct trace *trace)
 {
-    int up[2], down[2];
-    long steps;
-    char message;
+    char message = '?';
     struct sf_error error = {.status = SF_OK};
-
-    must(pipe(up) == 0 && pipe(down) == 0, "pipes");
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        close(up[0]);
-        be_watched(scenario, cache, up[1], down[0]);
-    }
-    close(up[1]);
+    struct child child = {.scenario = scenario, .cache = cache, .trace = trace};
+    struct watched watched = watch_child(be_watched, &child, trace);
     struct sf_l1 *l1 = sf_test_cache_attach(cache);
-    while (read(up[0], &message, 1) == 1 && message == 'c') {
+
+    while (next_message(&watched, &message)) {
         (void)sf_test_repair_all(l1, SF_TEST_NOW);
         if (sf_l1_check(l1, false, &error) != SF_OK)
             fail("disturbed", error.text);
-        if (write(down[1], "g", 1) != 1)
-            fail("disturbed", "the child is gone");
+        let_go_on(&watched);
     }
-    if (read(up[0], &steps, sizeof(steps)) != sizeof(steps))
-        fail("disturbed", "the child has not finished");
-    must(waitpid(child, NULL, 0) == child, "wait");
+    end_watched(&watched);
     sf_l1_close(l1);
-    close(up[0]);
-    close(down[0]);
-    close(down[1]);
     judge(scenario, cache, message == 'd', "disturbed");
 }
 
@@ -280,9 +399,11 @@ kill_at(const struct scenario *scenario, long instruction)
     prepare(scenario, &cache);
     pid_t child = fork();
     if (child == 0) {
-        struct child self = {scenario, sf_test_cache_attach(&cache), -1, -1, false};
-        (void)sf_step_and_kill(run_operation, &self, instruction);
-        _exit(self.is_done ? EXIT_SUCCESS : EXIT_FAILURE);
+        struct trace trace = {.steps = 0};
+        struct child self = {.scenario = scenario, .l1 = sf_test_cache_attach(&cache),
+                             .trace = &trace};
+        (void)sf_step(run_operation, &self, die_at, &instruction);
+        _exit(trace.is_done ? EXIT_SUCCESS : EXIT_FAILURE);
     }
     must(waitpid(child, &status, 0) == child, "wait");
     judge(scenario, &cache, WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS, where);
@@ -300,78 +421,52 @@ kills_for(long steps)
 }
 
 static void
-run(const struct scenario *scenario, long random)
+kill_for_real(const struct scenario *scenario, const struct trace *trace, long random)
+{
+    long stride = trace->steps / kills_for(trace->steps) + 1;
+    long first = random % stride + 1;
+    long budget = KILL_BUDGET;
+    size_t calls = 0;
+
+    for (long instruction = first; instruction <= trace->steps; instruction += stride)
+        kill_at(scenario, instruction);
+    for (; calls < trace->call_count && budget > trace->calls[calls]; calls++) {
+        kill_at(scenario, trace->calls[calls]);
+        budget -= trace->calls[calls];
+    }
+    printf("%-30s killed at every %ld. instruction from the %ld. on, and behind %zu of %zu system "
+           "calls\n",
+           "", stride, first, calls, trace->call_count);
+}
+
+static void
+run(const struct scenario *scenario, struct trace *trace, long random)
 {
     struct sf_test_cache cache;
 
-    scenario_name = scenario->name;
+    begin_steps(scenario->name);
     prepare(scenario, &cache);
-    long steps = watch_every_change(scenario, &cache);
+    disturb_every_change(scenario, &cache, trace);
     sf_test_cache_fini(&cache);
     prepare(scenario, &cache);
-    disturb_every_change(scenario, &cache);
+    watch_every_change(scenario, &cache, trace);
     sf_test_cache_fini(&cache);
-    long stride = steps / kills_for(steps) + 1;
-    long first = random % stride + 1;
-    printf("%-24s killed at every %ld. instruction from the %ld. on\n", "", stride, first);
-    for (long instruction = first; instruction <= steps; instruction += stride)
-        kill_at(scenario, instruction);
+    kill_for_real(scenario, trace, random);
 }
 
-/* ---- the segment itself ---- */
+/* ---- all of them ---- */
 
 static void
-create_segment(void *context)
+tell_what_was_stepped(void)
 {
-    const struct sf_instance *instance = context;
-    struct sf_l1_made made;
-
-    (void)!sf_l1_create(instance, CACHE_BYTES, &made, NULL);
-}
-
-static int
-run_stepped_creation(struct sf_instance *instance, long instruction)
-{
-    int status = 0;
-    pid_t child = fork();
-
-    if (child == 0) {
-        long steps = sf_step_and_kill(create_segment, instance, instruction);
-        printf("%-24s %7ld instructions\n", scenario_name, steps);
-        fflush(stdout);
-        _exit(EXIT_SUCCESS);
+    printf("instructions stepped:");
+    for (int operation = 0; operation < OPERATIONS; operation++) {
+        printf("%s %s %ld", operation == 0 ? "" : ",", operation_names[operation],
+               stepped[operation]);
+        if (stepped[operation] == 0)
+            fail(operation_names[operation], "no scenario");
     }
-    must(waitpid(child, &status, 0) == child, "wait");
-    return status;
-}
-
-/* Whatever is left behind, the next one makes a sound cache of it. */
-static void
-kill_creation(long random)
-{
-    struct sf_temp_folder folder;
-    struct sf_instance instance;
-    long instruction = random % 97 + 1;
-    bool is_finished = false;
-
-    scenario_name = "creation";
-    fflush(stdout);
-    while (!is_finished) {
-        struct sf_l1_made made;
-        struct sf_error error = {.status = SF_OK};
-        struct sf_l1 *l1 = NULL;
-
-        sf_temp_folder_init(&folder);
-        sf_test_cache_instance(&instance, folder.path);
-        is_finished = WIFEXITED(run_stepped_creation(&instance, instruction));
-        if (sf_l1_create(&instance, CACHE_BYTES, &made, &error) != SF_OK || made.set_aside ||
-            sf_l1_attach(&l1, &instance, SF_L1_READ_WRITE, &error) != SF_OK ||
-            sf_l1_check(l1, true, &error) != SF_OK)
-            fail("killed", error.text);
-        sf_l1_close(l1);
-        sf_temp_folder_fini(&folder);
-        instruction += 97;
-    }
+    printf("\n");
 }
 
 int
@@ -382,14 +477,23 @@ main(int count, char **words)
         return 77;
     }
     long seed = count > 1 ? strtol(words[1], NULL, 10) : (long)time(NULL) % 1000000;
+    const char *only = count > 2 ? words[2] : NULL;
+    struct trace *trace =
+        mmap(NULL, sizeof(*trace), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
+    must(trace != MAP_FAILED, "shared memory");
+    (void)sf_temp_folder_want_memory(); /* it is quicker there */
     printf("seed %ld\n", seed);
     for (size_t i = 0; i < scenario_count; i++) {
-        if (count < 3 || strcmp(words[2], scenarios[i].name) == 0)
-            run(&scenarios[i], seed);
+        if (only == NULL || strcmp(only, scenarios[i].name) == 0)
+            run(&scenarios[i], trace, seed);
     }
-    if (count < 3 || strcmp(words[2], "creation") == 0)
-        kill_creation(seed);
+    for (size_t i = 0; i < creation_count; i++) {
+        if (only == NULL || strcmp(only, creations[i].name) == 0)
+            run_creation(&creations[i], trace);
+    }
+    if (only == NULL)
+        tell_what_was_stepped();
     printf("%u failures\n", failures);
     return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

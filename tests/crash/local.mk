@@ -4,7 +4,7 @@ check_PROGRAMS += \
 	%D%/check_l1_steps \
 	%D%/check_l1_torture
 tests_crash_check_l1_steps_SOURCES = %D%/check_l1_steps.c \
-	%D%/scenarios.c %D%/scenarios.h %D%/stepper.c %D%/stepper.h
+	%D%/steps.h %D%/creations.c %D%/scenarios.c %D%/scenarios.h %D%/stepper.c %D%/stepper.h
 
 # Calls of the cache are watched: waits.c stands in front of them.
 crash_watched = -Wl,--wrap=sf_l1_get -Wl,--wrap=sf_l1_get_field -Wl,--wrap=sf_l1_apply \

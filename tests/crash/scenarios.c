@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "common/cache/l1_commit.h"
 #include "common/cache/l1_evict.h"
@@ -179,6 +180,50 @@ operate_settle(struct sf_l1 *l1)
     return true;
 }
 
+/* What "the store" has: all processes see it. */
+static _Atomic uint64_t *flushed;
+
+/* A hint that was announced, and whose process died, is in the way. */
+static void
+prepare_flush(struct sf_l1 *l1)
+{
+    if (flushed == NULL)
+        flushed = mmap(NULL, sizeof(*flushed), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                       -1, 0);
+    must(flushed != MAP_FAILED, "shared memory");
+    atomic_store(flushed, 0);
+    prepare_one(l1);
+    atomic_fetch_add(&l1->header->hint_head, 1);
+}
+
+static bool
+operate_flush(struct sf_l1 *l1)
+{
+    struct sf_l1_cursor cursor = {.hint = 0};
+    struct sf_l1_dirty item = {.dirty_since = 0};
+    struct sf_record_head head = {.version = 0};
+
+    if (sf_l1_lead(l1, SF_L1_FLUSHER) && sf_l1_dirty_take(l1, &cursor, &item, 1) == 1 &&
+        sf_record_head(&head, sf_buffer_span(&item.record)) == SF_OK) {
+        atomic_store(flushed, head.version);
+        sf_l1_settle(l1, &item.ticket);
+    }
+    sf_l1_dirty_fini(&item, 1);
+    return head.version == 1;
+}
+
+static const char *
+judge_flush(struct sf_l1 *l1, bool is_done)
+{
+    struct sf_test_seen seen = sf_test_look(l1, 1, "value");
+
+    if (!is_session(&seen, 1, "old"))
+        return "the record has changed";
+    if (seen.is_clean && atomic_load(flushed) != 1)
+        return "taken for stored, and the store does not have it";
+    return is_done && !seen.is_clean ? "still dirty" : NULL;
+}
+
 static const char *
 judge_settle(struct sf_l1 *l1, bool is_done)
 {
@@ -276,6 +321,14 @@ judge_deny(struct sf_l1 *l1, bool is_done)
     return is_session(&seen, 1, "old") && !is_done ? NULL : "neither as it was nor gone";
 }
 
+static bool
+operate_drop(struct sf_l1 *l1)
+{
+    struct sf_key key = sf_test_cache_key(1);
+
+    return sf_l1_drop(l1, &key) == SF_OK;
+}
+
 /* Everything that can go is pinned: the search goes through all its levels. */
 static void
 prepare_full_of_pinned(struct sf_l1 *l1)
@@ -364,11 +417,29 @@ judge_repair(struct sf_l1 *l1, bool is_done)
                : "a fill that was not confirmed can be read";
 }
 
-/* ---- what an old id leaves ---- */
+/* ---- what an old id leaves, and what is over ---- */
+
+static void
+prepare_expired(struct sf_l1 *l1)
+{
+    struct sf_key key = sf_test_cache_key(3);
+    struct sf_ops ops;
+    struct sf_l1_applied applied;
+
+    sf_ops_init(&ops);
+    must(sf_ops_add_set(&ops, sf_span_text("value"), sf_span_text("over")) == SF_OK, "set");
+    struct sf_l1_change change = sf_test_change(&ops, SF_TEST_NOW - 40 * SF_MINUTE);
+    change.new_key = &key;
+    change.may_create = true;
+    must(sf_l1_apply(l1, NULL, &change, NULL, &applied) == SF_OK, "expired");
+    must(sf_test_settle_all(l1) == 1, "settle");
+    sf_ops_fini(&ops);
+}
 
 static void
 prepare_rotated(struct sf_l1 *l1)
 {
+    prepare_expired(l1);
     prepare_one(l1);
     must(sf_test_rotate(l1, 1, 2, NULL) == SF_OK, "rotate");
     must(sf_test_settle_all(l1) == 2, "settle");
@@ -384,6 +455,10 @@ operate_trim(struct sf_l1 *l1)
 static const char *
 judge_trim(struct sf_l1 *l1, bool is_done)
 {
+    struct sf_test_seen over = sf_test_look(l1, 3, "value");
+
+    if (over.status != SF_NOT_FOUND && (is_done || !is_session(&over, 1, "over")))
+        return "what has expired is neither as it was nor gone";
     struct sf_test_seen old = sf_test_look(l1, 1, "value");
     struct sf_test_seen new = sf_test_look(l1, 2, "value");
 
@@ -454,7 +529,57 @@ judge_move(struct sf_l1 *l1, bool is_done)
     return NULL;
 }
 
+/* ---- what a leader leaves who dies over a move ---- */
+
+static void
+move_until(struct sf_l1 *l1, enum sf_l1_move_phase phase)
+{
+    must(sf_l1_lead(l1, SF_L1_SWEEPER), "lead");
+    for (int i = 0; i < MOVE_STEPS && l1->move.phase != phase; i++)
+        (void)sf_l1_move_step(l1, SF_TEST_NOW);
+    must(l1->move.phase == phase, "a slab that moves");
+}
+
+static void
+leave_draining(struct sf_l1 *l1)
+{
+    move_until(l1, SF_L1_MOVE_DRAINING);
+}
+
+static void
+leave_closed(struct sf_l1 *l1)
+{
+    move_until(l1, SF_L1_MOVE_CLOSED);
+}
+
+static void
+leave_opening(struct sf_l1 *l1)
+{
+    leave_closed(l1);
+    _Atomic uint64_t *slab = &l1->table[l1->move.slab];
+    atomic_store(slab, sf_l1_slab_opening(sf_l1_slab_base(atomic_load(slab)) + 1000,
+                                          l1->move.class_index));
+}
+
+/* The next leader's first step. */
+static bool
+operate_adopt(struct sf_l1 *l1)
+{
+    must(sf_l1_lead(l1, SF_L1_SWEEPER), "lead");
+    (void)sf_l1_move_step(l1, SF_TEST_NOW);
+    for (uint32_t slab = 0; slab < l1->plan.slabs; slab++)
+        must((atomic_load(&l1->table[slab]) & SF_L1_TABLE_STATE) == 0, "an open slab");
+    return true;
+}
+
 /* ---- slots ---- */
+
+/* It does not say goodbye. */
+static void
+leave_slot(struct sf_l1 *l1)
+{
+    (void)l1;
+}
 
 static bool
 operate_claim(struct sf_l1 *l1)
@@ -468,25 +593,33 @@ operate_claim(struct sf_l1 *l1)
 }
 
 const struct scenario scenarios[] = {
-    {"create", prepare_others, operate_create, judge_create, NULL},
-    {"update", prepare_one, operate_update, judge_update, NULL},
-    {"update of a stored one", prepare_one_stored, operate_update, judge_update, NULL},
-    {"end", prepare_one_stored, operate_end, judge_end, NULL},
-    {"rotate", prepare_one, operate_rotate, judge_rotate, NULL},
-    {"login", prepare_one_stored, operate_login, judge_rotate, NULL},
-    {"fill", prepare_others, operate_fill, judge_fill, NULL},
-    {"create by eviction", prepare_full, operate_create, judge_evict, NULL},
-    {"create by eviction of pinned", prepare_full_of_pinned, operate_create, judge_evict, NULL},
-    {"renew", prepare_one_stored, operate_renew, judge_touch, NULL},
-    {"postpone", prepare_one_stored, operate_postpone, judge_touch, NULL},
-    {"take a later version", prepare_one_stored, operate_take_later, judge_take_later, NULL},
-    {"deny", prepare_one_stored, operate_deny, judge_deny, NULL},
-    {"settle", prepare_one, operate_settle, judge_settle, NULL},
-    {"touch", prepare_one_stored, operate_touch, judge_touch, NULL},
-    {"claim of a slot", prepare_one_stored, operate_claim, judge_touch, NULL},
-    {"repair", prepare_one, operate_repair, judge_repair, leave_half_changes},
-    {"trim", prepare_rotated, operate_trim, judge_trim, NULL},
-    {"move of a slab", prepare_move, operate_move, judge_move, NULL},
+    {CREATE, "create", prepare_others, operate_create, judge_create, NULL},
+    {UPDATE, "update", prepare_one, operate_update, judge_update, NULL},
+    {UPDATE, "update of a stored one", prepare_one_stored, operate_update, judge_update, NULL},
+    {TOUCH, "touch", prepare_one_stored, operate_touch, judge_touch, NULL},
+    {END, "end", prepare_one_stored, operate_end, judge_end, NULL},
+    {ROTATE, "rotate", prepare_one, operate_rotate, judge_rotate, NULL},
+    {ROTATE, "login", prepare_one_stored, operate_login, judge_rotate, NULL},
+    {EVICT, "create by eviction", prepare_full, operate_create, judge_evict, NULL},
+    {EVICT, "create by eviction of pinned", prepare_full_of_pinned, operate_create, judge_evict,
+     NULL},
+    {EVICT, "drop", prepare_one_stored, operate_drop, judge_deny, NULL},
+    {FILL, "fill", prepare_others, operate_fill, judge_fill, NULL},
+    {CONFIRM, "renew", prepare_one_stored, operate_renew, judge_touch, NULL},
+    {CONFIRM, "postpone", prepare_one_stored, operate_postpone, judge_touch, NULL},
+    {CONFIRM, "take a later version", prepare_one_stored, operate_take_later, judge_take_later,
+     NULL},
+    {CONFIRM, "deny", prepare_one_stored, operate_deny, judge_deny, NULL},
+    {FLUSH, "settle", prepare_one, operate_settle, judge_settle, NULL},
+    {FLUSH, "flush", prepare_flush, operate_flush, judge_flush, NULL},
+    {SWEEP, "trim and expire", prepare_rotated, operate_trim, judge_trim, NULL},
+    {MOVE, "move of a slab", prepare_move, operate_move, judge_move, NULL},
+    {CLAIM, "claim of a slot", prepare_one_stored, operate_claim, judge_touch, NULL},
+    {CLAIM, "claim beside a dead one", prepare_one_stored, operate_claim, judge_touch, leave_slot},
+    {REPAIR, "repair", prepare_one, operate_repair, judge_repair, leave_half_changes},
+    {REPAIR, "repair of a draining slab", prepare_move, operate_adopt, judge_move, leave_draining},
+    {REPAIR, "repair of a closed slab", prepare_move, operate_adopt, judge_move, leave_closed},
+    {REPAIR, "repair of an opening slab", prepare_move, operate_adopt, judge_move, leave_opening},
 };
 
 const size_t scenario_count = sizeof(scenarios) / sizeof(scenarios[0]);

@@ -9,7 +9,27 @@
 
 #define CACHE_BYTES SF_L1_BYTES_MIN
 
+/* What must be killed at every instruction; each has at least one scenario. */
+enum operation {
+    CREATE,
+    UPDATE,
+    TOUCH,
+    END,
+    ROTATE,
+    EVICT,
+    FILL,
+    CONFIRM,
+    FLUSH,
+    SWEEP,
+    MOVE,
+    CLAIM,
+    SEGMENT,
+    REPAIR,
+    OPERATIONS
+};
+
 struct scenario {
+    enum operation operation;
     const char *name;
     void (*prepare)(struct sf_l1 *l1);
     bool (*operate)(struct sf_l1 *l1);                    /* true: done, and acknowledged */

@@ -2,10 +2,7 @@
 #include "tests/crash/stepper.h"
 
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <ucontext.h>
-#include <unistd.h>
 
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
@@ -14,13 +11,10 @@
 /* What the signal handler needs. */
 static struct {
     volatile sig_atomic_t is_on;
+    bool comes_call; /* the next instruction is a system call */
     long steps;
-    long kill_at; /* 0: never */
-    const void *watched;
-    void *before;
-    size_t bytes;
-    sf_step_fn *changed;
-    void *changed_context;
+    sf_step_seen_fn *seen;
+    void *seen_context;
 } stepper;
 
 bool
@@ -29,19 +23,17 @@ sf_stepper_works(void)
     return true;
 }
 
-static void
-look_for_change(void)
+static bool
+is_system_call(const unsigned char *instruction)
 {
-    if (memcmp(stepper.watched, stepper.before, stepper.bytes) == 0)
-        return;
-    memcpy(stepper.before, stepper.watched, stepper.bytes);
-    stepper.changed(stepper.changed_context);
+    return instruction[0] == 0x0F && instruction[1] == 0x05;
 }
 
 static void
 step(int number, siginfo_t *info, void *context)
 {
     ucontext_t *machine = context;
+    bool was_call = stepper.comes_call;
 
     (void)number;
     (void)info;
@@ -49,15 +41,13 @@ step(int number, siginfo_t *info, void *context)
         machine->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
         return;
     }
-    if (++stepper.steps == stepper.kill_at)
-        kill(getpid(), SIGKILL);
-    if (stepper.watched != NULL)
-        look_for_change();
+    stepper.comes_call = is_system_call((const void *)machine->uc_mcontext.gregs[REG_RIP]);
+    stepper.seen(stepper.seen_context, ++stepper.steps, was_call);
 }
 
 /* Not a leaf function, so nothing lies in the red zone that the push would overwrite. */
-static long
-run_stepped(sf_step_fn *run, void *context)
+long
+sf_step(sf_step_fn *run, void *context, sf_step_seen_fn *seen, void *seen_context)
 {
     struct sigaction action = {.sa_flags = SA_SIGINFO}, old;
 
@@ -65,6 +55,9 @@ run_stepped(sf_step_fn *run, void *context)
     sigemptyset(&action.sa_mask);
     sigaction(SIGTRAP, &action, &old);
     stepper.steps = 0;
+    stepper.comes_call = false;
+    stepper.seen = seen;
+    stepper.seen_context = seen_context;
     stepper.is_on = 1;
     __asm__ volatile("pushfq; orq $0x100, (%%rsp); popfq" ::: "cc", "memory");
     run(context);
@@ -72,30 +65,6 @@ run_stepped(sf_step_fn *run, void *context)
     __asm__ volatile("nop" ::: "memory"); /* the trap that takes the flag away */
     sigaction(SIGTRAP, &old, NULL);
     return stepper.steps;
-}
-
-long
-sf_step_and_kill(sf_step_fn *run, void *context, long kill_at)
-{
-    stepper.kill_at = kill_at;
-    stepper.watched = NULL;
-    return run_stepped(run, context);
-}
-
-long
-sf_step_and_watch(sf_step_fn *run, void *context, const void *watched, size_t bytes,
-                  sf_step_fn *changed, void *changed_context)
-{
-    stepper.kill_at = 0;
-    stepper.watched = watched;
-    stepper.before = malloc(bytes);
-    stepper.bytes = bytes;
-    stepper.changed = changed;
-    stepper.changed_context = changed_context;
-    memcpy(stepper.before, watched, bytes);
-    long steps = run_stepped(run, context);
-    free(stepper.before);
-    return steps;
 }
 
 #else
@@ -107,21 +76,10 @@ sf_stepper_works(void)
 }
 
 long
-sf_step_and_kill(sf_step_fn *run, void *context, long kill_at)
+sf_step(sf_step_fn *run, void *context, sf_step_seen_fn *seen, void *seen_context)
 {
-    (void)kill_at;
-    run(context);
-    return 0;
-}
-
-long
-sf_step_and_watch(sf_step_fn *run, void *context, const void *watched, size_t bytes,
-                  sf_step_fn *changed, void *changed_context)
-{
-    (void)watched;
-    (void)bytes;
-    (void)changed;
-    (void)changed_context;
+    (void)seen;
+    (void)seen_context;
     run(context);
     return 0;
 }

@@ -15,16 +15,8 @@
 bool sf_stepper_works(void);
 
 typedef void sf_step_fn(void *context);
+/* Called behind every instruction. `was_call`: it was a system call, or the one behind it. */
+typedef void sf_step_seen_fn(void *context, long steps, bool was_call);
 
-/*
- * The process ends by SIGKILL behind instruction `kill_at` of `run`; returns the number of
- * instructions if there are fewer.
- */
-long sf_step_and_kill(sf_step_fn *run, void *context, long kill_at);
-
-/*
- * Calls `changed` between two instructions whenever some byte of the watched memory differs from
- * the time before. Returns the number of instructions.
- */
-long sf_step_and_watch(sf_step_fn *run, void *context, const void *watched, size_t bytes,
-                       sf_step_fn *changed, void *changed_context);
+/* Returns the number of instructions of `run`. */
+long sf_step(sf_step_fn *run, void *context, sf_step_seen_fn *seen, void *seen_context);
