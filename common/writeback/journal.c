@@ -15,15 +15,12 @@
 
 /* ---- life ---- */
 
-enum sf_status
-sf_journal_open(struct sf_journal **journal_out, struct sf_l1 *l1,
-                const struct sf_journal_options *options, const struct sf_log *log,
-                struct sf_error *error)
+static struct sf_journal *
+journal_new(struct sf_l1 *l1, const struct sf_journal_options *options, const struct sf_log *log)
 {
-    *journal_out = NULL;
     struct sf_journal *journal = calloc(1, sizeof *journal);
     if (journal == NULL)
-        return sf_error_set(error, SF_NO_MEMORY, "no memory");
+        return NULL;
     journal->l1 = l1;
     journal->log = log;
     journal->options = *options;
@@ -35,22 +32,13 @@ sf_journal_open(struct sf_journal **journal_out, struct sf_l1 *l1,
     sf_buffer_init(&journal->record, SF_RECORD_BYTES_MAX);
     sf_journal_map_init(&journal->map);
     TAILQ_INIT(&journal->files);
-    enum sf_status status = sf_journal_recover(journal, error);
-    if (status != SF_OK) {
-        sf_journal_close(journal);
-        return status;
-    }
-    *journal_out = journal;
-    return SF_OK;
+    return journal;
 }
 
-void
-sf_journal_close(struct sf_journal *journal)
+/* Files stay as they are. */
+static void
+journal_free(struct sf_journal *journal)
 {
-    if (journal == NULL)
-        return;
-    journal->active = NULL;
-    sf_journal_trim(journal);
     struct sf_journal_file *file;
     while ((file = TAILQ_FIRST(&journal->files)) != NULL) {
         TAILQ_REMOVE(&journal->files, file, link);
@@ -63,6 +51,33 @@ sf_journal_close(struct sf_journal *journal)
     pthread_mutex_destroy(&journal->reading);
     pthread_mutex_destroy(&journal->committing);
     free(journal);
+}
+
+enum sf_status
+sf_journal_open(struct sf_journal **journal_out, struct sf_l1 *l1,
+                const struct sf_journal_options *options, const struct sf_log *log,
+                struct sf_error *error)
+{
+    *journal_out = NULL;
+    struct sf_journal *journal = journal_new(l1, options, log);
+    if (journal == NULL)
+        return sf_error_set(error, SF_NO_MEMORY, "no memory");
+    enum sf_status status = sf_journal_recover(journal, error);
+    if (status == SF_OK)
+        *journal_out = journal;
+    else
+        journal_free(journal); /* nothing is removed: not all of it was looked at */
+    return status;
+}
+
+void
+sf_journal_close(struct sf_journal *journal)
+{
+    if (journal == NULL)
+        return;
+    journal->active = NULL;
+    sf_journal_trim(journal);
+    journal_free(journal);
 }
 
 void
@@ -87,7 +102,6 @@ leave_row(struct sf_journal *journal, struct sf_journal_entry *entry)
     entry->file->live--;
     journal->state.orphans -= entry->is_orphan;
     journal->state.refused -= entry->is_refused;
-    entry->is_refused = false;
 }
 
 void
@@ -95,6 +109,17 @@ sf_journal_forget(struct sf_journal *journal, struct sf_journal_entry *entry)
 {
     leave_row(journal, entry);
     sf_journal_map_remove(&journal->map, entry);
+}
+
+struct sf_journal_pending
+sf_journal_pending_of(const struct sf_journal_entry *entry)
+{
+    return (struct sf_journal_pending){.key = entry->key,
+                                       .version = entry->version,
+                                       .number = entry->number,
+                                       .is_orphan = entry->is_orphan,
+                                       .is_refused = entry->is_refused,
+                                       .is_behind = entry->is_behind};
 }
 
 void
@@ -110,9 +135,11 @@ sf_journal_remember(struct sf_journal *journal, struct sf_journal_file *file,
     entry->number = row->number;
     entry->file = file;
     entry->is_orphan = row->is_orphan;
+    entry->is_refused = row->is_refused;
     entry->is_behind = row->is_behind;
     file->live++;
     journal->state.orphans += row->is_orphan;
+    journal->state.refused += row->is_refused;
 }
 
 void
@@ -248,6 +275,15 @@ find_row(struct sf_journal *journal, const struct sf_key *key, struct sf_journal
     return entry == NULL ? SF_NOT_FOUND : SF_OK;
 }
 
+/* sf_journal_tidy looks after it. */
+static void
+note_damage(struct sf_journal *journal, struct sf_journal_file *file)
+{
+    pthread_mutex_lock(&journal->lock);
+    file->is_spoilt = true;
+    pthread_mutex_unlock(&journal->lock);
+}
+
 /* With `reading` held. A row of somebody else is as bad as none. */
 static enum sf_status
 read_row(struct sf_journal *journal, const struct sf_journal_entry *entry, struct sf_buffer *record_out)
@@ -257,12 +293,21 @@ read_row(struct sf_journal *journal, const struct sf_journal_entry *entry, struc
     enum sf_status status = sf_journal_file_read(entry->file, entry->number, &key, &version, record_out);
     if (status == SF_OK && (!sf_key_equal(&key, &entry->key) || version != entry->version))
         status = SF_CORRUPT;
-    if (status == SF_NOT_FOUND || status == SF_CORRUPT) {
-        pthread_mutex_lock(&journal->lock);
-        journal->state.damaged++;
-        pthread_mutex_unlock(&journal->lock);
-        return SF_CORRUPT;
-    }
+    if (status != SF_NOT_FOUND && status != SF_CORRUPT)
+        return status;
+    note_damage(journal, entry->file);
+    return SF_CORRUPT;
+}
+
+enum sf_status
+sf_journal_read(struct sf_journal *journal, const struct sf_key *key, struct sf_journal_entry *entry_out,
+                struct sf_buffer *record_out)
+{
+    pthread_mutex_lock(&journal->reading);
+    enum sf_status status = find_row(journal, key, entry_out);
+    if (status == SF_OK)
+        status = read_row(journal, entry_out, record_out);
+    pthread_mutex_unlock(&journal->reading);
     return status;
 }
 
@@ -270,16 +315,10 @@ enum sf_status
 sf_journal_load(struct sf_journal *journal, const struct sf_key *key, struct sf_stored *stored_out,
                 bool *is_final_out)
 {
-    struct sf_journal_entry entry;
+    struct sf_journal_entry entry = {.is_behind = false};
     struct sf_record_head head;
-    *is_final_out = true;
-    pthread_mutex_lock(&journal->reading);
-    enum sf_status status = find_row(journal, key, &entry);
-    if (status == SF_OK) {
-        *is_final_out = !entry.is_behind;
-        status = read_row(journal, &entry, &stored_out->record);
-    }
-    pthread_mutex_unlock(&journal->reading);
+    enum sf_status status = sf_journal_read(journal, key, &entry, &stored_out->record);
+    *is_final_out = !entry.is_behind;
     if (status == SF_OK)
         status = sf_record_head(&head, sf_buffer_span(&stored_out->record));
     if (status == SF_OK)
@@ -340,13 +379,14 @@ struct taking {
     enum sf_status status;
 };
 
-/* Is this the newest row of an orphan? */
+/* Is this the newest row of an orphan, and its turn? */
 static bool
 is_orphan(struct sf_journal *journal, const struct sf_journal_file *file, const struct sf_journal_row *row)
 {
     pthread_mutex_lock(&journal->lock);
     const struct sf_journal_entry *entry = sf_journal_map_find(&journal->map, &row->key);
-    bool is = entry != NULL && entry->is_orphan && entry->file == file && entry->number == row->number;
+    bool is = entry != NULL && entry->is_orphan && entry->file == file && entry->number == row->number
+              && (!entry->is_refused || journal->hands_out_refused);
     pthread_mutex_unlock(&journal->lock);
     return is;
 }
@@ -357,6 +397,8 @@ take_orphan(void *context, const struct sf_journal_row *row, bool is_intact)
     struct taking *taking = context;
     if (taking->count == taking->limit)
         return false;
+    if (!is_intact)
+        note_damage(taking->journal, taking->file);
     if (is_intact && is_orphan(taking->journal, taking->file, row)) {
         struct sf_journal_orphan *item = &taking->items[taking->count];
         if (item->record.limit == 0)
@@ -406,6 +448,30 @@ note_drained(struct taking *taking, uint64_t before)
     pthread_mutex_unlock(&taking->journal->lock);
 }
 
+/* What was passed and is still owed was not there: its page says so, and nothing is wrong with that page otherwise. */
+static void
+look_for_missing(struct sf_journal *journal)
+{
+    struct sf_journal_entry *entry;
+    uint32_t cursor = 0;
+    pthread_mutex_lock(&journal->lock);
+    bool is_owed = journal->state.orphans > journal->state.refused;
+    while (is_owed && (entry = sf_journal_map_next(&journal->map, &cursor)) != NULL) {
+        if (entry->is_orphan && !entry->is_refused && entry->number <= entry->file->drained)
+            entry->file->is_spoilt = true;
+    }
+    pthread_mutex_unlock(&journal->lock);
+}
+
+/* Until sf_journal_orphans_again. */
+static void
+leave_out_refused(struct sf_journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+    journal->hands_out_refused = false;
+    pthread_mutex_unlock(&journal->lock);
+}
+
 enum sf_status
 sf_journal_orphans_take(struct sf_journal *journal, struct sf_journal_orphan *items, size_t limit,
                         size_t *count_out)
@@ -421,11 +487,17 @@ sf_journal_orphans_take(struct sf_journal *journal, struct sf_journal_orphan *it
             break;
         taking.seen = drained;
         enum sf_status status = sf_journal_file_each(taking.file, drained, take_orphan, &taking, &error);
-        if (status != SF_CORRUPT && status != SF_OK)
-            unread = status; /* the others are written all the same; what is damaged was counted when it was found */
+        if (status == SF_CORRUPT)
+            note_damage(journal, taking.file);
+        else if (status != SF_OK)
+            unread = status; /* the others are written all the same */
         note_drained(&taking, drained);
     }
     pthread_mutex_unlock(&journal->reading);
+    if (taking.count < limit)
+        leave_out_refused(journal);
+    if (taking.count == 0)
+        look_for_missing(journal);
     *count_out = taking.count;
     if (taking.count > 0)
         return SF_OK; /* they are handed out once: to be written now */
@@ -439,5 +511,6 @@ sf_journal_orphans_again(struct sf_journal *journal)
     pthread_mutex_lock(&journal->lock);
     TAILQ_FOREACH(file, &journal->files, link)
         file->drained = 0;
+    journal->hands_out_refused = true;
     pthread_mutex_unlock(&journal->lock);
 }

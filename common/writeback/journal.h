@@ -92,11 +92,17 @@ struct sf_journal_orphan {
 
 /*
  * Up to `limit` orphans, oldest first; *count_out < limit: that was all for now. Each is handed out
- * once until sf_journal_orphans_again.
+ * once until sf_journal_orphans_again; before the next call the last ones are stored, refused, or to be had again.
  */
 enum sf_status sf_journal_orphans_take(struct sf_journal *journal, struct sf_journal_orphan *items,
                                        size_t limit, size_t *count_out) SF_MUST_CHECK;
 void sf_journal_orphans_again(struct sf_journal *journal);
+
+/*
+ * Writes anew what is needed of files that are damaged, or old and kept for a few rows; at the end, of young ones
+ * too. What nobody can read any more is lost, and told. By the thread that trims.
+ */
+void sf_journal_tidy(struct sf_journal *journal, bool is_end);
 
 /* Removes files that nobody needs any more; to be called now and then, by who has the time. */
 void sf_journal_trim(struct sf_journal *journal);

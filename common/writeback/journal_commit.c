@@ -98,48 +98,45 @@ is_journalled(struct sf_journal *journal, const struct sf_journal_mark *mark, ui
 
 /* ---- rows that move to the active file ---- */
 
-/* What L1 has is as good, if it is later: then entry->version is, too. The file may be gone. */
+/* What L1 has is as good, if it is later: then row->version is, too. */
 static enum sf_status
-read_moving(struct sf_journal *journal, struct sf_journal_entry *entry)
+read_moving(struct sf_journal *journal, struct sf_journal_pending *row)
 {
-    struct sf_key key;
-    uint64_t version;
+    struct sf_journal_entry ignored;
     struct look look;
-    enum sf_status status = look_at_cache(journal, &entry->key, &look);
-    if (status == SF_OK && look.version >= entry->version) {
-        entry->version = look.version;
-        return SF_OK;
-    }
-    pthread_mutex_lock(&journal->reading);
-    status = sf_journal_file_read(entry->file, entry->number, &key, &version, &journal->record);
-    pthread_mutex_unlock(&journal->reading);
-    bool is_it = status == SF_OK && sf_key_equal(&key, &entry->key) && version == entry->version;
-    return is_it ? SF_OK : SF_CORRUPT;
+    enum sf_status status = look_at_cache(journal, &row->key, &look);
+    if (status != SF_OK || look.version < row->version)
+        return sf_journal_read(journal, &row->key, &ignored, &journal->record);
+    row->is_refused = row->is_refused && row->version == look.version;
+    row->version = look.version;
+    return SF_OK;
+}
+
+/* false: that was all. */
+static bool
+next_moving(struct sf_journal *journal, uint32_t from, uint32_t *cursor, struct sf_journal_pending *row_out)
+{
+    const struct sf_journal_entry *entry;
+    pthread_mutex_lock(&journal->lock);
+    do
+        entry = sf_journal_map_next(&journal->map, cursor);
+    while (entry != NULL && entry->file->number != from);
+    if (entry != NULL)
+        *row_out = sf_journal_pending_of(entry);
+    pthread_mutex_unlock(&journal->lock);
+    return entry != NULL;
 }
 
 /* One that cannot be read stays where it is: its file is kept. */
 static enum sf_status
 move_rows(struct sf_journal *journal, uint32_t from, struct sf_error *error)
 {
+    struct sf_journal_pending row;
     enum sf_status status = SF_OK;
     uint32_t cursor = 0;
-    while (status == SF_OK) {
-        pthread_mutex_lock(&journal->lock);
-        struct sf_journal_entry *entry;
-        do
-            entry = sf_journal_map_next(&journal->map, &cursor);
-        while (entry != NULL && entry->file->number != from);
-        struct sf_journal_entry copy = entry == NULL ? (struct sf_journal_entry){.file = NULL} : *entry;
-        pthread_mutex_unlock(&journal->lock);
-        if (copy.file == NULL)
-            break;
-        if (read_moving(journal, &copy) == SF_OK)
-            status = sf_journal_add(journal,
-                                    &(struct sf_journal_pending){.key = copy.key,
-                                                                 .version = copy.version,
-                                                                 .is_orphan = copy.is_orphan,
-                                                                 .is_behind = copy.is_behind},
-                                    error);
+    while (status == SF_OK && next_moving(journal, from, &cursor, &row)) {
+        if (read_moving(journal, &row) == SF_OK)
+            status = sf_journal_add(journal, &row, error);
     }
     return status;
 }
@@ -407,8 +404,8 @@ refuse_all(struct sf_journal_mark *marks, size_t count, enum sf_status status)
     return status;
 }
 
-static enum sf_status
-write_group(struct sf_journal *journal, struct sf_journal_mark *marks, size_t count)
+enum sf_status
+sf_journal_write_group(struct sf_journal *journal, struct sf_journal_mark *marks, size_t count)
 {
     struct sf_error error = {.text = ""};
     if (sf_clock_steady() < journal->retry_at)
@@ -431,7 +428,7 @@ enum sf_status
 sf_journal_commit(struct sf_journal *journal, struct sf_journal_mark *marks, size_t count)
 {
     pthread_mutex_lock(&journal->committing);
-    enum sf_status status = write_group(journal, marks, count);
+    enum sf_status status = sf_journal_write_group(journal, marks, count);
     pthread_mutex_unlock(&journal->committing);
     return status;
 }

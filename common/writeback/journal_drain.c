@@ -139,6 +139,15 @@ write_batch(struct sf_journal_drain *drain, sf_time now, sf_time deadline, size_
     return status == SF_OK ? SF_UNAVAILABLE : status;
 }
 
+/* Nothing to write now: time for the files. */
+static sf_time
+rest(struct sf_journal_drain *drain, sf_time now)
+{
+    sf_journal_tidy(drain->journal, false);
+    sf_journal_trim(drain->journal);
+    return now + LOOK_PAUSE;
+}
+
 sf_time
 sf_journal_drain_step(struct sf_journal_drain *drain, sf_time now, bool store_is_up)
 {
@@ -146,30 +155,40 @@ sf_journal_drain_step(struct sf_journal_drain *drain, sf_time now, bool store_is
     if (now < drain->retry_at)
         return drain->retry_at;
     if (!store_is_up)
-        return now + LOOK_PAUSE;
+        return rest(drain, now);
     if (!has_work(drain, now)) {
         report(drain, now);
         if (drain->refused > 0)
             try_refused_later(drain, now);
-        return now + LOOK_PAUSE;
+        return rest(drain, now);
     }
     if (write_batch(drain, now, now + DEADLINE, &count) != SF_OK) {
         drain->retry_at = now + RETRY_PAUSE;
         return drain->retry_at;
     }
+    if (count == 0)
+        return rest(drain, now);
     sf_journal_trim(drain->journal);
-    return count > 0 ? now : now + LOOK_PAUSE;
+    return now;
 }
 
-enum sf_status
-sf_journal_drain_all(struct sf_journal_drain *drain, sf_time deadline)
+static enum sf_status
+write_all(struct sf_journal_drain *drain, sf_time deadline)
 {
     enum sf_status status = SF_OK;
     size_t count = 1;
     sf_journal_orphans_again(drain->journal);
     while (status == SF_OK && count > 0 && sf_clock_steady() < deadline)
         status = write_batch(drain, sf_clock_steady(), deadline, &count);
+    return status;
+}
+
+enum sf_status
+sf_journal_drain_all(struct sf_journal_drain *drain, sf_time deadline)
+{
+    enum sf_status status = write_all(drain, deadline);
     report(drain, sf_clock_steady());
+    sf_journal_tidy(drain->journal, true);
     sf_journal_trim(drain->journal);
     return status == SF_OK && !sf_journal_owes(drain->journal, NULL) ? SF_OK : SF_UNAVAILABLE;
 }

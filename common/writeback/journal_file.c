@@ -69,6 +69,15 @@ fail(const struct sf_journal_file *file, int code, const char *doing, struct sf_
     return sf_error_set(error, status, "%s: %s: %s", file->path, doing, sqlite3_errstr(code));
 }
 
+/* A file that has gone, or has lost its log and with it the table, is as bad as a damaged one. */
+static enum sf_status
+fail_to_open(const struct sf_journal_file *file, int code, struct sf_error *error)
+{
+    bool has_gone = access(file->path, F_OK) != 0 && errno == ENOENT;
+    enum sf_status status = fail(file, code, "open", error);
+    return has_gone || (code & 0xff) == SQLITE_ERROR ? SF_CORRUPT : status;
+}
+
 static enum sf_status
 fail_with_errno(const char *path, struct sf_error *error)
 {
@@ -420,7 +429,7 @@ sf_journal_file_read(struct sf_journal_file *file, uint64_t number, struct sf_ke
     struct sf_journal_row row;
     int code = open_reader(file);
     if (code != SQLITE_OK)
-        return fail(file, code, "open", &error);
+        return fail_to_open(file, code, &error);
     sqlite3_stmt *statement = file->reader.statements[READ_ONE];
     sqlite3_bind_int64(statement, 1, (sqlite3_int64)number);
     code = sqlite3_step(statement);
@@ -445,7 +454,7 @@ sf_journal_file_each(struct sf_journal_file *file, uint64_t after, sf_journal_vi
 {
     int code = open_reader(file);
     if (code != SQLITE_OK)
-        return fail(file, code, "open", error);
+        return fail_to_open(file, code, error);
     sqlite3_stmt *statement = file->reader.statements[READ_BEHIND];
     struct sf_journal_row row;
     bool goes_on = true;

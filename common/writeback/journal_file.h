@@ -43,8 +43,10 @@ struct sf_journal_file {
     char path[SF_JOURNAL_PATH_MAX];
     bool is_inherited;      /* made by an earlier process: not known to be on disk, only readable */
     bool is_damaged;        /* kept under another name when it is not needed any more */
+    bool is_spoilt;         /* something in it is not as it was written: see journal_tidy.c */
+    sf_time tidied;         /* steady; the last attempt */
     size_t live;            /* entries of the map that name it */
-    uint64_t rows;          /* added by this process */
+    uint64_t rows;          /* added by this process, or found */
     sf_time made;           /* steady; by this process */
     _Atomic uint64_t bytes; /* about; of the log */
     uint64_t drained;       /* rows up to this number need not be looked at by the drain */

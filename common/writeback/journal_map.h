@@ -20,7 +20,7 @@ struct sf_journal_entry {
     struct sf_journal_file *file;
     uint32_t next;   /* in its bucket, or among the free ones */
     bool is_orphan;  /* L1 may not have it: the journal writes it to the store */
-    bool is_refused; /* an orphan that the store does not take */
+    bool is_refused; /* an orphan that the store has not taken */
     bool is_behind;  /* perhaps: the store may have a later version */
 };
 

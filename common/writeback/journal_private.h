@@ -16,7 +16,7 @@ TAILQ_HEAD(sf_journal_files, sf_journal_file);
 struct sf_journal_pending {
     struct sf_key key;
     uint64_t version, number;
-    bool is_orphan, is_behind; /* as in the map */
+    bool is_orphan, is_refused, is_behind; /* as in the map */
 };
 
 /*
@@ -47,16 +47,22 @@ struct sf_journal {
     struct sf_journal_map map;
     struct sf_journal_files files;  /* by number; the active one is the last */
     struct sf_journal_file *active; /* changed under `committing` and `lock`; NULL: none yet */
+    bool hands_out_refused;         /* this time */
     struct sf_journal_state state;  /* `files`, `bytes` and `sessions` are filled in when asked */
 };
 
 /* With `lock` held. */
+struct sf_journal_pending sf_journal_pending_of(const struct sf_journal_entry *entry);
 void sf_journal_forget(struct sf_journal *journal, struct sf_journal_entry *entry);
 /* Room in the map was reserved. */
 void sf_journal_remember(struct sf_journal *journal, struct sf_journal_file *file,
                          const struct sf_journal_pending *row);
 bool sf_journal_is_old(const struct sf_journal *journal, const struct sf_journal_file *file);
 struct sf_journal_file *sf_journal_first_file(struct sf_journal *journal, uint32_t number);
+
+/* The row of a session, and where it stands. Takes `reading` and `lock`. SF_NOT_FOUND: none (any more). */
+enum sf_status sf_journal_read(struct sf_journal *journal, const struct sf_key *key, struct sf_journal_entry *entry_out,
+                               struct sf_buffer *record_out) SF_MUST_CHECK;
 
 /*
  * One transaction, with `committing` held: begins, makes sure that there is a file to write to (and
@@ -69,6 +75,9 @@ void sf_journal_leave_file(struct sf_journal *journal); /* there is an active on
 enum sf_status sf_journal_add(struct sf_journal *journal, const struct sf_journal_pending *row,
                               struct sf_error *error) SF_MUST_CHECK; /* gives it a number */
 enum sf_status sf_journal_finish(struct sf_journal *journal, struct sf_error *error) SF_MUST_CHECK;
+/* All of it, and once more with another file if the first fails. */
+enum sf_status sf_journal_write_group(struct sf_journal *journal, struct sf_journal_mark *marks,
+                                      size_t count) SF_MUST_CHECK;
 
 /* Of an earlier process, at the start; nobody else knows the journal yet. */
 enum sf_status sf_journal_recover(struct sf_journal *journal, struct sf_error *error) SF_MUST_CHECK;

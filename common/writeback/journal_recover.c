@@ -126,6 +126,7 @@ recover_file(struct sf_journal *journal, struct sf_journal_file *file, struct sf
     if (recovery.status != SF_OK)
         return sf_error_set(error, recovery.status, "no memory for what is in %s", file->path);
     journal->state.damaged += recovery.damaged;
+    file->rows = recovery.rows;
     journal->pending_count = 0;
     if (end == SF_JOURNAL_WHOLE && read == SF_OK && recovery.damaged == 0)
         return SF_OK;

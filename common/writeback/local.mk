@@ -8,6 +8,7 @@ libstore_la_SOURCES += \
 	%D%/journal_map.c %D%/journal_map.h \
 	%D%/journal_recover.c \
 	%D%/journal_salvage.c %D%/journal_salvage.h \
+	%D%/journal_tidy.c \
 	%D%/refused.c %D%/refused.h \
 	%D%/spill.c %D%/spill.h \
 	%D%/sweep.c %D%/sweep.h \

@@ -2,6 +2,7 @@
 #include "common/writeback/journal_drain.h"
 
 #include <check.h>
+#include <sqlite3.h>
 #include <string.h>
 
 #include "tests/support/kept_lines.h"
@@ -144,6 +145,23 @@ START_TEST(test_refused_one_does_not_hold_up_the_others)
 }
 END_TEST
 
+/* By another program: the tree does not lead to the row any more, an older copy of the page has it. */
+START_TEST(test_row_that_has_gone_is_not_owed_for_ever)
+{
+    sqlite3 *db;
+    begin(3, "memory:test");
+    ck_assert_int_eq(sqlite3_open(sf_temp_folder_path(&folder, "journal-00000001.db"), &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db, "DELETE FROM journal WHERE number = 2", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    sqlite3_close(db);
+    for (int i = 0; i < 10 && sf_journal_owes(journal, NULL); i++)
+        step(true);
+    ck_assert(!sf_journal_owes(journal, NULL));
+    for (unsigned i = 1; i <= 3; i++)
+        ck_assert_int_eq(load(i), SF_OK);
+}
+END_TEST
+
 START_TEST(test_drain_of_all_ends_with_nothing_left_or_says_so)
 {
     begin(2, "fail:write=UNAVAILABLE+OK");
@@ -184,6 +202,7 @@ main(void)
     tcase_add_test(steps, test_store_that_is_away_is_left_alone);
     tcase_add_test(steps, test_failed_batch_is_tried_again);
     tcase_add_test(steps, test_refused_one_does_not_hold_up_the_others);
+    tcase_add_test(steps, test_row_that_has_gone_is_not_owed_for_ever);
     tcase_add_test(steps, test_drain_of_all_ends_with_nothing_left_or_says_so);
     tcase_add_test(steps, test_it_repeats_without_harm_what_the_store_has);
     suite_add_tcase(suite, steps);

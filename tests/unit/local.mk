@@ -84,6 +84,7 @@ check_PROGRAMS += \
 	%D%/check_journal_limits \
 	%D%/check_journal_failures \
 	%D%/check_journal_salvage \
+	%D%/check_journal_tidy \
 	%D%/check_journal_drain \
 	%D%/check_spill \
 	%D%/check_sweep \
@@ -102,6 +103,8 @@ tests_unit_check_front_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_get
 tests_unit_check_l1_confirm_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_clock_steady
 
 tests_unit_check_journal_failures_LDADD = $(LDADD) $(SQLITE_LIBS)
+tests_unit_check_journal_drain_LDADD = $(LDADD) $(SQLITE_LIBS)
+tests_unit_check_journal_tidy_LDADD = $(LDADD) $(SQLITE_LIBS)
 tests_unit_check_journal_salvage_LDADD = $(LDADD) $(SQLITE_LIBS)
 tests_unit_check_journal_file_LDADD = $(LDADD) $(SQLITE_LIBS)
 
@@ -132,6 +135,7 @@ journal_case = %D%/journal_case.c %D%/journal_case.h
 tests_unit_check_journal_SOURCES = %D%/check_journal.c $(journal_case)
 tests_unit_check_journal_limits_SOURCES = %D%/check_journal_limits.c $(journal_case)
 tests_unit_check_journal_failures_SOURCES = %D%/check_journal_failures.c $(journal_case)
+tests_unit_check_journal_tidy_SOURCES = %D%/check_journal_tidy.c $(journal_case)
 sqlite_case = %D%/sqlite_case.c %D%/sqlite_case.h
 tests_unit_check_store_sqlite_SOURCES = %D%/check_store_sqlite.c $(sqlite_case)
 tests_unit_check_store_sqlite_outages_SOURCES = %D%/check_store_sqlite_outages.c $(sqlite_case)
