@@ -3,20 +3,22 @@ dist_man_MANS += \
 	%D%/man/mod_session_fast.5 \
 	%D%/man/session-fast.1 \
 	%D%/man/session-fastd.8
-EXTRA_DIST += \
+# What who runs it needs; the manual pages name them.
+dist_doc_DATA = \
 	%D%/apache.md \
 	%D%/application.md \
-	%D%/architecture.md \
-	%D%/benchmarks \
 	%D%/configuration.md \
 	%D%/counters.md \
 	%D%/daemon.md \
 	%D%/durability.md \
 	%D%/log-messages.md \
+	%D%/security.md \
+	%D%/stores.md
+EXTRA_DIST += \
+	%D%/architecture.md \
+	%D%/benchmarks \
 	%D%/record-format.md \
 	%D%/shared-memory.md \
-	%D%/security.md \
-	%D%/stores.md \
 	%D%/decisions
 
 # Prints the pages that are made from options.def and counters.def.
