@@ -153,10 +153,10 @@ print_list(const struct list_request *request)
         return EXIT_DONE;
     }
     print_table(request->rows, list_columns, sizeof list_columns / sizeof list_columns[0]);
+    printf("%zu session%s", count, count == 1 ? "" : "s");
     if (request->after[0] != '\0' && request->after[0] != '-')
-        printf("%zu sessions; more: --after %s\n", count, request->after);
-    else
-        printf("%zu sessions\n", count);
+        printf("; more: --after %s", request->after);
+    putchar('\n');
     return EXIT_DONE;
 }
 

@@ -62,7 +62,8 @@ print_usage(FILE *stream)
     fputs("usage: session-fast [-i NAME|DIR] [--state DIR] [--json] COMMAND [ARGUMENTS]\n\n",
           stream);
     for (size_t i = 0; i < SUBCOMMANDS; i++)
-        fprintf(stream, "  %s %s\n        %s\n", subcommands[i].name, subcommands[i].arguments,
+        fprintf(stream, "  %s%s%s\n        %s\n", subcommands[i].name,
+                subcommands[i].arguments[0] != '\0' ? " " : "", subcommands[i].arguments,
                 subcommands[i].help);
     fputs("\n  -i, --instance NAME|DIR  as SessionFastInstance says (default: session-fast)\n"
           "      --state DIR          as SessionFastStateDirectory says\n"
