@@ -165,7 +165,7 @@ accept_instance(const server_rec *s, struct sf_process *process, apr_pool_t *pco
     return false;
 }
 
-/* ---- two providers in one place: who answers is decided by the order of LoadModule ---- */
+/* ---- two providers in one place: mod_session asks the other first, because our hooks come with pre_config ---- */
 
 static bool
 says_on(const ap_directive_t *directive, const char *name)

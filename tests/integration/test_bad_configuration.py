@@ -427,19 +427,36 @@ NO_FILE = {
 
 @pytest.mark.parametrize("what", NO_FILE)
 def test_store_that_is_no_file(server, what):
-    is_good, said, _ = check(server, NO_FILE[what])
+    is_good, said, first = check(server, NO_FILE[what])
     assert not is_good, said
     about = [line for line in said if "SessionFastStore" in line]
     assert len(about) == 1, said
+    assert f"httpd.conf, line {first + NO_FILE[what].count(chr(10))}: SessionFastStore" in about[0]
 
 
 @pytest.mark.parametrize("what", MISSING)
 def test_missing_folder_or_program(server, what):
-    is_good, said, _ = check(server, MISSING[what])
+    is_good, said, first = check(server, MISSING[what])
     assert not is_good, said
     about = [line for line in said if "nonexistent" in line]
     assert len(about) == 1, said
-    assert "SessionFast" in about[0]
+    assert f"httpd.conf, line {first}: {MISSING[what].split()[0]}" in about[0]
+
+
+@pytest.mark.parametrize("rival", ["SessionCookieName other", "SessionDBDCookieName other", "SessionDBDPerUser On"])
+def test_a_second_provider_in_one_place_is_warned_of(server, rival):
+    modules = "".join(f'LoadModule {name}_module "{build.HTTPD_MODULES}/mod_{name}.so"\n'
+                      for name in ("dbd", "session_dbd"))
+    places = [f'<Location "/x">\nSessionFast On\n{rival}\n</Location>', f"SessionFast On\n{rival}"]
+    for lines in places:
+        is_good, said, first = check(server, modules + lines)
+        assert is_good, said
+        (line,) = [line for line in said if "SF0505" in line]
+        at = first + 2 + lines.split("\n").index(rival)
+        assert f"httpd.conf, line {at}: {rival.split()[0]} " in line
+    lines = f'{modules}<Location "/x">\nSessionFast On\n</Location>\n<Location "/y">\n{rival}\n</Location>'
+    is_good, said, _ = check(server, lines)
+    assert is_good and not any("SF0505" in line for line in said), said
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "/tmp/../etc"])

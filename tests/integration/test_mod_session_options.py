@@ -10,6 +10,21 @@ from harness.site import change, log_in, probe_target
 from harness.waiting import wait_for_clock
 
 SITE = """
+ScriptAlias /theirs/ "{folder}/cgi/"
+<Location "/theirs/">
+    Session On
+    SessionEnv On
+    SessionHeader X-Replace-Session
+    SessionCookieName other path=/
+</Location>
+ScriptAlias /both/ "{folder}/cgi/"
+<Location "/both/">
+    SessionFast On
+    Session On
+    SessionEnv On
+    SessionHeader X-Replace-Session
+    SessionCookieName other path=/
+</Location>
 ScriptAlias /noenv/ "{folder}/cgi/"
 <Location "/noenv/">
     SessionFast On
@@ -152,6 +167,25 @@ def test_login_through_session_off_pages(browser):
     log_in(browser)
     assert browser.get("/off/probe").session["SESSION_USER"] == "alice"
     assert browser.get("/member/index.html").status == 200
+
+
+def test_where_we_are_off_another_provider_keeps_the_session(browser):
+    change(browser, "X-Replace-Session: color=red", "/theirs/probe")
+    assert browser.id is None and "other" in browser.cookies
+    assert session_of(browser.get("/theirs/probe")) == {"color": "red"}
+    change(browser, "X-Replace-Session: color=blue", "/legacy/probe")
+    assert session_of(browser.get("/theirs/probe")) == {"color": "red"}
+    assert session_of(browser.get("/legacy/probe")) == {"color": "blue"}
+
+
+def test_another_provider_in_our_place_keeps_the_session_of_mod_session(browser):
+    """SF0505 warns of it; what applications keep with us is with us."""
+    change(browser, "X-Replace-Session: color=red", "/both/probe")
+    assert browser.id is None and "other" in browser.cookies
+    change(browser, "X-Session-Set: theme=dark", "/both/probe")
+    response = browser.get("/both/probe")
+    assert session_of(response) == {"color": "red"}
+    assert response.session["SESSION_FIELD_THEME"] == "dark" and "SESSION_FIELD_COLOR" not in response.session
 
 
 def version_of(server, label):

@@ -29,7 +29,7 @@ MPM = {
 }
 
 MODULES = """authn_core authn_file authz_core authz_user authz_host auth_form request mime dir alias rewrite env setenvif
-headers cgid proxy proxy_http proxy_fcgi session""".split()
+headers cgid proxy proxy_http proxy_fcgi session session_cookie""".split()
 
 
 class Httpd:
