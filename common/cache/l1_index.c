@@ -10,7 +10,7 @@
 
 #define LOOKS 8
 #define PAUSES 8 /* instructions between two looks: less than a change takes */
-#define INSERT_TRIES 64
+#define TRIES 64 /* races lost, before a word counts as taken, or as the key's */
 #define LINE_BYTES 64u
 #define BYTES_AHEAD 1024u /* of a record; what follows the processor has guessed by then */
 #define CROWDED 4 /* words taken */
@@ -191,6 +191,27 @@ sf_l1_find_naming(const struct sf_l1 *l1, const struct sf_key *key, uint32_t blo
     return false;
 }
 
+/* A block that changes under the look is looked for again: it may well be another key's. */
+static bool
+names_key(const struct sf_l1 *l1, _Atomic uint64_t *word, uint32_t tag, const struct sf_key *key)
+{
+    enum sf_status status = SF_CONFLICT;
+
+    for (int i = 0; i < TRIES && status == SF_CONFLICT; i++) {
+        uint64_t value = sf_l1_load(word); /* O4, O5 */
+        struct sf_l1_found found;
+
+        if (!names_tag(value, tag))
+            return false;
+        status = sf_l1_follow(l1, word, value, &found);
+        if (status == SF_OK)
+            status = sf_l1_block_read(l1, &found.place, found.control, key, NULL, &found.image);
+        if (status == SF_CONFLICT)
+            relax();
+    }
+    return status == SF_OK || status == SF_CONFLICT;
+}
+
 bool
 sf_l1_find_other(const struct sf_l1 *l1, const struct sf_key *key, const _Atomic uint64_t *own)
 {
@@ -199,15 +220,8 @@ sf_l1_find_other(const struct sf_l1 *l1, const struct sf_key *key, const _Atomic
     for (unsigned i = 0; i < 2 * SF_L1_BUCKET_WORDS; i++) {
         _Atomic uint64_t *word =
             &home.buckets[i / SF_L1_BUCKET_WORDS]->words[i % SF_L1_BUCKET_WORDS];
-        uint64_t value = sf_l1_load(word); /* O4, O5 */
-        struct sf_l1_found found;
 
-        if (word == own || !names_tag(value, home.tag))
-            continue;
-        enum sf_status status = sf_l1_follow(l1, word, value, &found);
-        if (status == SF_OK)
-            status = sf_l1_block_read(l1, &found.place, found.control, key, NULL, &found.image);
-        if (status == SF_OK || status == SF_CONFLICT)
+        if (word != own && names_key(l1, word, home.tag, key))
             return true;
     }
     return false;
@@ -257,7 +271,7 @@ sf_l1_insert(struct sf_l1 *l1, const struct sf_key *key, uint32_t block,
 {
     struct sf_l1_home home = sf_l1_home_of(l1, key);
 
-    for (int i = 0; i < INSERT_TRIES; i++) {
+    for (int i = 0; i < TRIES; i++) {
         uint64_t before = 0;
         _Atomic uint64_t *word = find_empty(&home, &before);
 

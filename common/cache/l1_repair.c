@@ -55,17 +55,20 @@ bury_dead(struct sf_l1 *l1)
 /*
  * Asked after the control was read. The slot may have been buried by another sweeper and claimed
  * again; then the word differs, and the block may be the new owner's. A slot that is not in use has
- * no owner, for whoever leaves has no blocks.
+ * no owner, for whoever leaves has no blocks: then he may have published this one before he left, so
+ * the control is asked again.
  */
 static bool
-is_owner_dead(const struct sf_l1 *l1, uint64_t control)
+is_owner_dead(const struct sf_l1 *l1, const struct sf_l1_place *place, uint64_t control)
 {
     uint32_t owner = sf_l1_control_owner(control);
 
     if (owner >= l1->plan.slots)
         return true;
     uint64_t word = sf_l1_load(&l1->slots.slots[owner].word); /* O7 */
-    return (word & 1) == 0 || word == l1->dead_words[owner] || SF_MUTANT(ROBS_LIVING);
+    if ((word & 1) == 0)
+        return sf_l1_load(&place->control->state) == control;
+    return word == l1->dead_words[owner] || SF_MUTANT(ROBS_LIVING);
 }
 
 /* ---- blocks ---- */
@@ -105,7 +108,7 @@ repair_owned(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, 
     _Atomic uint64_t *word;
     uint64_t value;
 
-    if (!is_owner_dead(l1, control))
+    if (!is_owner_dead(l1, place, control))
         return 0;
     enum sf_status status = sf_l1_block_read(l1, place, control, NULL, NULL, &image);
     if (status == SF_CONFLICT)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Processes killed at the worst moment.
 check_PROGRAMS += \
+	%D%/check_l1_between \
 	%D%/check_l1_steps \
 	%D%/check_l1_torture
 tests_crash_check_l1_steps_SOURCES = %D%/check_l1_steps.c \
 	%D%/steps.h %D%/creations.c %D%/scenarios.c %D%/scenarios.h %D%/stepper.c %D%/stepper.h
+tests_crash_check_l1_between_SOURCES = %D%/check_l1_between.c %D%/stepper.c %D%/stepper.h $(cache_case)
 
 # Calls of the cache are watched: waits.c stands in front of them.
 crash_watched = -Wl,--wrap=sf_l1_get -Wl,--wrap=sf_l1_get_field -Wl,--wrap=sf_l1_apply \

@@ -6,9 +6,10 @@
  *
  *   - a block that a word names is never free, and what was acknowledged stays;
  *   - behind that pass no block is lost: each is free, or a word names it;
- *   - what a fill has not confirmed is never read.
+ *   - what a fill has not confirmed is never read, and what it has confirmed is never withdrawn.
  *
  * mutants: BUG_REFERENCE_BEFORE_DEATH BUG_OWNER_NOT_ASKED BUG_FREE_ANY_GENERATION BUG_FILL_IS_PUBLISHED
+ *          BUG_CONTROL_NOT_ASKED_AGAIN
  */
 #define BLOCKS 3
 #define WORDS 1
@@ -20,8 +21,11 @@
 
 byte front[3], acknowledged, stored = 1, over;
 bool dead[ACTORS + 1];    /* the kernel has given its lock back */
-bool left[ACTORS + 1];    /* its slot is not in use */
+bool has_left[ACTORS + 1];    /* its slot is not in use */
 bool known_dead[ACTORS + 1];  /* found dead when the pass began */
+
+chan kill = [0] of { byte };
+#define KILLED(p) atomic { kill ? eval(p); dead[p] = true }
 
 #include "l1.pml"
 
@@ -113,8 +117,8 @@ proctype actor(byte owner)
         :: change(owner)
         :: owner == 1 -> evict(); fill(owner)
         fi
-    } unless { dead[owner] };
-    d_step { left[owner] = !dead[owner]; over++ }
+    } unless { KILLED(owner) };
+    d_step { has_left[owner] = !dead[owner]; over++; value = 0; seen = 0; mine = 0; block = 0; version = 0; ok = false }
 }
 
 /* repair_owned: is its owner dead, and only then: does a word name it. */
@@ -128,7 +132,15 @@ inline repair_owned(i, seen)
 #elif defined(BUG_REFERENCE_BEFORE_DEATH)
     ok = dead[OWNER(seen)];
 #else
-    ok = (left[OWNER(seen)] || known_dead[OWNER(seen)]); /* is_owner_dead */
+    ok = has_left[OWNER(seen)]; /* is_owner_dead */
+    if
+#ifndef BUG_CONTROL_NOT_ASKED_AGAIN
+    :: ok -> ok = (control[i] == seen)
+#else
+    :: ok
+#endif
+    :: else -> ok = known_dead[OWNER(seen)]
+    fi;
 #endif
     if
     :: ok ->
@@ -139,7 +151,12 @@ inline repair_owned(i, seen)
         :: !NAMES(value, i) -> free_block(i, seen)
 #ifndef BUG_FILL_IS_PUBLISHED
         :: NAMES(value, i) && IS_UNCONFIRMED(seen) -> /* undo_fill */
-            swap(word[0], value, EMPTIED(value), ok);
+            d_step {
+                if
+                :: word[0] == value -> assert(STATE(control[i]) == OWNED); word[0] = EMPTIED(value); ok = true
+                :: else -> ok = false
+                fi
+            };
             if
             :: ok -> free_block(i, seen)
             :: else
@@ -191,7 +208,9 @@ proctype sweeper()
     byte i;
     bool ok;
 
-    { pass() } unless { dead[0] };
+    { pass() } unless { KILLED(0) };
+    i = 0;
+    d_step { value = 0; seen = 0; ok = false };
     over == ACTORS;
     pass();
     i = 0;
@@ -206,10 +225,10 @@ proctype sweeper()
 
 proctype killer()
 {
+end:
     do
-    :: !dead[0] -> dead[0] = true
-    :: !dead[1] && !left[1] -> dead[1] = true
-    :: break
+    :: kill ! 0
+    :: kill ! 1
     od
 }
 

@@ -17,6 +17,7 @@ byte lock = NOBODY;     /* the record lock of its byte: the kernel's */
 byte owned = 0;         /* the block: 0 free, 1 OWNED by the slot */
 byte gen, taker = NOBODY;
 bool dead[LIVES];
+chan kill = [0] of { byte };
 
 /* sf_process_slot_claim, a block taken and given back, sf_process_slot_release. */
 proctype process(byte me)
@@ -67,8 +68,8 @@ proctype process(byte me)
             lock = NOBODY
         :: else
         fi
-    } unless { dead[me] };
-    d_step { if :: lock == me -> lock = NOBODY :: else fi }
+    } unless { atomic { kill ? eval(me); dead[me] = true } };
+    d_step { before = 0; mine = 0; ok = false; if :: lock == me -> lock = NOBODY :: else fi }
 }
 
 /* sf_process_slot_bury. */
@@ -130,16 +131,10 @@ proctype sweeper()
 
 proctype killer()
 {
-    byte victim;
-
+end:
     do
-    :: victim < LIVES ->
-        if
-        :: dead[victim] = true
-        :: skip
-        fi;
-        victim++
-    :: else -> break
+    :: kill ! 0
+    :: kill ! 1
     od
 }
 

@@ -223,6 +223,21 @@ START_TEST(test_clean_record_that_is_damaged_is_counted_and_removed)
 }
 END_TEST
 
+/* Nobody can say whose it was: what is counted, once, is the word that leads to it. */
+START_TEST(test_dirty_record_whose_key_is_damaged_is_counted_and_removed)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_found found;
+
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    ck_assert_int_eq(sf_l1_find(cache.l1, &key, NULL, &found), SF_OK);
+    atomic_fetch_xor(&found.place.words[SF_L1_AT_KEY], 4);
+    ck_assert_uint_eq(sf_test_repair_all(cache.l1, SF_TEST_NOW), 2); /* block and word */
+    ck_assert_uint_eq(sf_l1_counters(cache.l1)->values[SF_COUNTER_l1_bad], 1);
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_NOT_FOUND);
+}
+END_TEST
+
 START_TEST(test_pass_in_small_steps_does_the_same)
 {
     uint32_t cursor = 0;
@@ -340,6 +355,7 @@ main(void)
     tcase_add_test(tests, test_many_deaths_are_one_scan_for_the_flusher);
     tcase_add_test(tests, test_dirty_record_that_is_damaged_is_counted_and_removed);
     tcase_add_test(tests, test_clean_record_that_is_damaged_is_counted_and_removed);
+    tcase_add_test(tests, test_dirty_record_whose_key_is_damaged_is_counted_and_removed);
     tcase_add_test(tests, test_pass_in_small_steps_does_the_same);
     tcase_add_test(tests, test_pass_takes_as_many_calls_as_its_budget_is_made_for);
     tcase_add_test(tests, test_expired_records_are_dropped_once_they_are_clean);
