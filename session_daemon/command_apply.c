@@ -241,6 +241,15 @@ reply_refusal(struct call *call, const struct request *request, enum sf_status s
 }
 
 static void
+reply_pressure(struct call *call, enum sf_l1_pressure pressure)
+{
+    char text[160];
+    snprintf(text, sizeof text, "changes fill the cache, and neither store nor journal takes them: %s",
+             sf_l1_pressure_text(pressure));
+    reply_error(call, SF_FULL, text);
+}
+
+static void
 stored(struct call *call, const struct answer *answer)
 {
     if (answer->status == SF_OK)
@@ -312,6 +321,8 @@ conclude(struct call *call, const struct request *request, enum sf_status status
         reply_done(call, request, applied);
     else if (status == SF_NOT_FOUND && applied->missed)
         after_miss(call, request, &applied->key);
+    else if (status == SF_FULL && applied->pressure != SF_L1_PRESSURE_NONE)
+        reply_pressure(call, applied->pressure);
     else if (status == SF_FULL && applied->version == 0)
         after_no_room(call, request);
     else

@@ -121,6 +121,7 @@ add_journal(struct entries *entries, const struct sf_journal_state *journal, con
     add_number(entries, "spill_moved", atomic_load_explicit(&spill->moved, memory_order_relaxed));
     add_number(entries, "spill_dirty_percent",
                (uint64_t)atomic_load_explicit(&spill->share, memory_order_relaxed));
+    add_number(entries, "pressure", (uint64_t)sf_l1_pressure(spill->l1));
 }
 
 static void

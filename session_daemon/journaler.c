@@ -211,12 +211,7 @@ journaler_start(struct journaler *journaler, struct daemon *daemon)
     enum sf_status status = task_queue_init(&journaler->queue, false);
     if (status != SF_OK)
         return status;
-    journaler->spill = (struct sf_spill){
-        .l1 = daemon->l1,
-        .journal = journaler->journal,
-        .log = &daemon->log,
-        .limit = daemon->config.dirty_limit,
-    };
+    sf_spill_init(&journaler->spill, daemon->l1, journaler->journal, &daemon->log, daemon->config.dirty_limit);
     if (pthread_create(&journaler->thread, NULL, journaler_main, daemon) != 0)
         return SF_UNAVAILABLE;
     journaler->is_running = true;

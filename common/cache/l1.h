@@ -176,6 +176,24 @@ enum sf_status sf_l1_deny(struct sf_l1 *l1, const struct sf_key *key,
 void sf_l1_postpone(struct sf_l1 *l1, const struct sf_key *key,
                     const struct sf_l1_question *question);
 
+/*
+ * How much is refused while changes fill the cache and neither store nor journal takes them. Each
+ * level refuses what the one before does, too. Never refused: END, which has a reserve, a login, and
+ * what changes nothing.
+ */
+enum sf_l1_pressure {
+    SF_L1_PRESSURE_NONE,
+    SF_L1_PRESSURE_NO_NEW,       /* anonymous sessions are not created */
+    SF_L1_PRESSURE_NO_ANONYMOUS, /* nor changed */
+    SF_L1_PRESSURE_FULL          /* and a user's change has found no room */
+};
+
+/* Set by the daemon, for all processes. It ends by itself when it is not said again for so long. */
+#define SF_L1_PRESSURE_LIFE (60 * SF_SECOND)
+void sf_l1_set_pressure(struct sf_l1 *l1, enum sf_l1_pressure pressure);
+enum sf_l1_pressure sf_l1_pressure(const struct sf_l1 *l1);
+const char *sf_l1_pressure_text(enum sf_l1_pressure pressure); /* what is refused */
+
 struct sf_l1_change {
     const struct sf_ops *ops;
     sf_time now;                    /* wall clock */
@@ -195,6 +213,7 @@ struct sf_l1_applied {
     uint64_t version;
     bool missed;       /* SF_NOT_FOUND in L1 only: ask the daemon. false: ended for certain */
     bool created, rotated, ended, changed;
+    enum sf_l1_pressure pressure; /* SF_FULL because of it, which is final; or 0 */
 };
 
 /*
@@ -204,7 +223,7 @@ struct sf_l1_applied {
  * an ENDED record with grace; both or neither are seen by requests that hold the old id. A change
  * sent to an id that ROTATE replaced goes to its successor until the grace ends, unless it wants a
  * new id itself; then, and after LOGIN, it is SF_NOT_FOUND. An expired session is NOT_FOUND.
- * SF_FULL: no room here, or larger than max_bytes (applied_out->version tells: 0 no room).
+ * SF_FULL: refused under pressure, larger than max_bytes (applied_out->version is not 0), or no room.
  * SF_CONFLICT: a compare failed, or too many races. SF_INVALID: see sf_ops_apply.
  */
 enum sf_status sf_l1_apply(struct sf_l1 *l1, const struct sf_key *key,
@@ -285,6 +304,8 @@ struct sf_l1_usage {
     uint64_t blocks_live, blocks_dirty, blocks_free, blocks_owned, tombstones;
     uint64_t slabs, slabs_used, index_words, index_used;
     uint64_t record_bytes;     /* of live records */
+    uint64_t room_bytes;       /* for blocks of one size, if all are; about */
+    uint64_t dirty_bytes;      /* of blocks whose records the store does not have */
     sf_time oldest_dirty;      /* steady clock; 0: nothing is dirty */
     uint32_t processes;        /* slots that are alive */
 };

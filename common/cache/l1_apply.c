@@ -6,6 +6,7 @@
 #include "common/cache/l1_mutants.h"
 #include "common/cache/l1_section.h"
 #include "common/cache/l1_confirm.h"
+#include "common/cache/l1_worth.h"
 #include "common/session/life.h"
 
 #define TRIES_MAX 20000    /* races lost, each to somebody who got his change through */
@@ -96,6 +97,21 @@ report(struct attempt *attempt, const struct sf_key *key)
     attempt->applied->key = *key;
     attempt->applied->version = attempt->session.head.version;
     attempt->applied->changed = attempt->outcome.changed;
+}
+
+/* ---- pressure ---- */
+
+/* Who is not logged in gives way; a pinned session counts as a user's. */
+static enum sf_status
+give_way_to_users(struct attempt *attempt, enum sf_l1_pressure refused_from)
+{
+    enum sf_l1_pressure pressure = sf_l1_pressure(attempt->l1);
+
+    if (pressure < refused_from || sf_l1_worth_of(&attempt->session.head) >= SF_L1_LOGGED_IN)
+        return SF_OK;
+    attempt->applied->pressure = pressure;
+    sf_count(attempt->l1->counters, pressure_refused);
+    return SF_FULL;
 }
 
 /* ---- change and end ---- */
@@ -372,9 +388,12 @@ change_existing(struct attempt *attempt)
                       attempt->session.head.last_access);
     if (attempt->outcome.ended)
         return end(attempt);
-    if (attempt->outcome.wants_new_id)
-        return rotate(attempt);
-    return attempt->outcome.changed ? update(attempt) : keep(attempt);
+    if (!attempt->outcome.changed)
+        return keep(attempt);
+    status = give_way_to_users(attempt, SF_L1_PRESSURE_NO_ANONYMOUS);
+    if (status != SF_OK)
+        return status;
+    return attempt->outcome.wants_new_id ? rotate(attempt) : update(attempt);
 }
 
 /* ---- a new session ---- */
@@ -413,7 +432,9 @@ create(struct attempt *attempt)
         return status;
     if (attempt->outcome.ended || !attempt->outcome.changed)
         return SF_NOT_FOUND; /* nothing is created for nothing */
-    status = encode(attempt, change->max_bytes);
+    status = give_way_to_users(attempt, SF_L1_PRESSURE_NO_NEW);
+    if (status == SF_OK)
+        status = encode(attempt, change->max_bytes);
     if (status == SF_OK)
         status = publish_new(attempt);
     if (status == SF_OK) {

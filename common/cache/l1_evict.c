@@ -179,9 +179,25 @@ next_slab(const struct sf_l1 *l1, uint32_t slab, uint32_t class_index)
     return SF_L1_NO_BLOCK;
 }
 
+/* The block itself or, for an end, the next one in the reserve. */
+static uint32_t
+aim(const struct sf_l1 *l1, uint32_t block, uint32_t class_index, enum sf_l1_use use)
+{
+    unsigned shift = l1->plan.entry_shift;
+    uint32_t entry = block & ((1u << shift) - 1);
+
+    if (use != SF_L1_FOR_END)
+        return block;
+    uint32_t reserved = entry / SF_L1_RESERVE_SHARE * SF_L1_RESERVE_SHARE + SF_L1_RESERVE_SHARE - 1;
+    if (reserved < l1->plan.classes[class_index].blocks)
+        return block - entry + reserved;
+    uint32_t slab = next_slab(l1, block >> shift, class_index);
+    return slab == SF_L1_NO_BLOCK ? block : (slab << shift) + SF_L1_RESERVE_SHARE - 1;
+}
+
 /* Where the hand is now; moves it on. SF_L1_NO_BLOCK: the class has no slab. */
 static uint32_t
-advance(struct sf_l1 *l1, uint32_t class_index)
+advance(struct sf_l1 *l1, uint32_t class_index, enum sf_l1_use use)
 {
     struct sf_l1_hand *hand = &l1->hands[class_index];
     unsigned shift = l1->plan.entry_shift;
@@ -195,6 +211,7 @@ advance(struct sf_l1 *l1, uint32_t class_index)
             return SF_L1_NO_BLOCK;
         block = (slab << shift) + l1->slot * 37 % l1->plan.classes[class_index].blocks;
     }
+    block = aim(l1, block, class_index, use);
     uint32_t next = block + 1;
     uint32_t entry = next & ((1u << shift) - 1);
     if (entry == 0 || entry >= l1->plan.classes[class_index].blocks) {
@@ -205,24 +222,33 @@ advance(struct sf_l1 *l1, uint32_t class_index)
     return block;
 }
 
-/*
- * A slab that nobody uses becomes one of this class: one CAS, for zeros are free blocks. Points the
- * hand at it.
- */
+/* One CAS, for zeros are free blocks. Points the hand at it. */
+static bool
+claim_if_unused(struct sf_l1 *l1, uint32_t slab, uint32_t class_index)
+{
+    if (sf_l1_peek(&l1->table[slab]) != 0 || !sf_l1_swap(&l1->table[slab], 0, class_index + 1))
+        return false;
+    atomic_store_explicit(&l1->hands[class_index].next, slab << l1->plan.entry_shift,
+                          memory_order_relaxed);
+    return true;
+}
+
+/* A slab that nobody uses becomes one of this class. */
 static bool
 claim_slab(struct sf_l1 *l1, uint32_t class_index)
 {
     uint32_t slab = (uint32_t)sf_l1_peek(&l1->header->slabs_taken);
+    uint32_t end = sf_l1_plan_smallest_slab(&l1->plan);
     bool is_new_size =
         atomic_load_explicit(&l1->hands[class_index].next, memory_order_relaxed) == SF_L1_NO_BLOCK;
 
+    if (class_index == 0 && claim_if_unused(l1, end, 0))
+        return true;
     if (!is_new_size && slab + sf_l1_plan_reserve(&l1->plan) >= l1->plan.slabs)
         return false;
-    for (; slab < l1->plan.slabs; slab++) {
-        if (sf_l1_peek(&l1->table[slab]) == 0 && sf_l1_swap(&l1->table[slab], 0, class_index + 1)) {
+    for (; slab < end; slab++) {
+        if (claim_if_unused(l1, slab, class_index)) {
             atomic_store_explicit(&l1->header->slabs_taken, slab + 1, memory_order_relaxed);
-            atomic_store_explicit(&l1->hands[class_index].next, slab << l1->plan.entry_shift,
-                                  memory_order_relaxed);
             return true;
         }
     }
@@ -231,17 +257,26 @@ claim_slab(struct sf_l1 *l1, uint32_t class_index)
 
 /* ---- taking ---- */
 
+/* Whoever comes for an end has looked at all others already. */
 static bool
-take_if_free(struct sf_l1 *l1, uint32_t class_index, uint32_t block, bool is_fill,
+is_for(const struct sf_l1 *l1, uint32_t block, enum sf_l1_use use)
+{
+    return use == SF_L1_FOR_FILL ||
+           sf_l1_plan_is_reserved(&l1->plan, block) == (use == SF_L1_FOR_END);
+}
+
+static bool
+take_if_free(struct sf_l1 *l1, uint32_t class_index, uint32_t block, enum sf_l1_use use,
              struct sample *sample, struct sf_l1_owned *owned_out)
 {
     struct sf_l1_place place;
 
-    if (!sf_l1_block_place(l1, block, &place) || place.class_index != class_index)
+    if (!is_for(l1, block, use) || !sf_l1_block_place(l1, block, &place) ||
+        place.class_index != class_index)
         return false;
     uint64_t control = sf_l1_load(&place.control->state);
     if (sf_l1_control_state(control) == SF_L1_FREE)
-        return sf_l1_block_take(l1, block, &place, control, is_fill, owned_out);
+        return sf_l1_block_take(l1, block, &place, control, use == SF_L1_FOR_FILL, owned_out);
     if (sample != NULL)
         consider(sample, block, &place, control);
     return false;
@@ -252,27 +287,27 @@ take_if_free(struct sf_l1 *l1, uint32_t class_index, uint32_t block, bool is_fil
  * time to finish.
  */
 static bool
-take_freed(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l1_owned *owned_out)
+take_freed(struct sf_l1 *l1, uint32_t class_index, enum sf_l1_use use, struct sf_l1_owned *owned_out)
 {
     struct sf_l1_hand *hand = &l1->hands[class_index];
     uint32_t at = atomic_load_explicit(&hand->freed_at, memory_order_relaxed) % SF_L1_FREED;
     uint32_t block =
         atomic_exchange_explicit(&hand->freed[at], SF_L1_NO_BLOCK, memory_order_relaxed);
 
-    return block != SF_L1_NO_BLOCK && take_if_free(l1, class_index, block, is_fill, NULL, owned_out);
+    return block != SF_L1_NO_BLOCK && take_if_free(l1, class_index, block, use, NULL, owned_out);
 }
 
 static bool
-probe(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sample *sample,
+probe(struct sf_l1 *l1, uint32_t class_index, enum sf_l1_use use, struct sample *sample,
       struct sf_l1_owned *owned_out)
 {
     sample->count = 0;
     for (uint32_t i = 0; i < PROBES; i++) {
-        uint32_t block = advance(l1, class_index);
+        uint32_t block = advance(l1, class_index, use);
 
         if (block == SF_L1_NO_BLOCK)
             return false;
-        if (take_if_free(l1, class_index, block, is_fill, sample, owned_out))
+        if (take_if_free(l1, class_index, block, use, sample, owned_out))
             return true;
     }
     return false;
@@ -297,7 +332,7 @@ block_by_chance(const struct sf_l1 *l1, uint32_t class_index, uint64_t dice)
  * most of the class is free elsewhere. Then it goes there.
  */
 static bool
-take_elsewhere(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l1_owned *owned_out)
+take_elsewhere(struct sf_l1 *l1, uint32_t class_index, enum sf_l1_use use, struct sf_l1_owned *owned_out)
 {
     struct sf_l1_hand *hand = &l1->hands[class_index];
     uint64_t dice = (uint64_t)atomic_load_explicit(&hand->next, memory_order_relaxed) << 32 |
@@ -308,7 +343,7 @@ take_elsewhere(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l
         uint32_t block = block_by_chance(l1, class_index, dice);
 
         if (block != SF_L1_NO_BLOCK &&
-            take_if_free(l1, class_index, block, is_fill, NULL, owned_out)) {
+            take_if_free(l1, class_index, block, use, NULL, owned_out)) {
             atomic_store_explicit(&hand->next, block, memory_order_relaxed);
             return true;
         }
@@ -318,11 +353,12 @@ take_elsewhere(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l
 
 /* The sweeper may have come between and freed it. */
 static bool
-take_evicted(struct sf_l1 *l1, const struct candidate *gone, bool is_fill,
+take_evicted(struct sf_l1 *l1, const struct candidate *gone, enum sf_l1_use use,
              struct sf_l1_owned *owned_out)
 {
-    return sf_l1_block_take(l1, gone->block, &gone->place, gone->control, is_fill, owned_out) ||
-           take_if_free(l1, gone->place.class_index, gone->block, is_fill, NULL,
+    return sf_l1_block_take(l1, gone->block, &gone->place, gone->control, use == SF_L1_FOR_FILL,
+                            owned_out) ||
+           take_if_free(l1, gone->place.class_index, gone->block, use, NULL,
                         owned_out);
 }
 
@@ -350,26 +386,26 @@ want_room(struct sf_l1 *l1, uint32_t class_index, bool is_in_vain)
 }
 
 static bool
-take_in_class(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l1_owned *owned_out)
+take_in_class(struct sf_l1 *l1, uint32_t class_index, enum sf_l1_use use, struct sf_l1_owned *owned_out)
 {
     struct sample sample;
     struct candidate gone;
 
-    if (take_freed(l1, class_index, is_fill, owned_out))
+    if (take_freed(l1, class_index, use, owned_out))
         return true;
     begin_sampling(l1, &sample);
     for (uint32_t round = 0; round < ROUNDS; round++) {
         sample.loss = loss_in_round(round);
-        if (probe(l1, class_index, is_fill, &sample, owned_out))
+        if (probe(l1, class_index, use, &sample, owned_out))
             return true;
-        if (round == 0 && take_elsewhere(l1, class_index, is_fill, owned_out))
+        if (round == 0 && use != SF_L1_FOR_END && take_elsewhere(l1, class_index, use, owned_out))
             return true;
         if (round == 0 && claim_slab(l1, class_index))
             continue;
         if (atomic_load_explicit(&l1->hands[class_index].next, memory_order_relaxed) ==
             SF_L1_NO_BLOCK)
             return false;
-        if (evict_one(l1, &sample, &gone) && take_evicted(l1, &gone, is_fill, owned_out)) {
+        if (evict_one(l1, &sample, &gone) && take_evicted(l1, &gone, use, owned_out)) {
             want_room(l1, class_index, false);
             return true;
         }
@@ -380,20 +416,31 @@ take_in_class(struct sf_l1 *l1, uint32_t class_index, bool is_fill, struct sf_l1
 bool
 sf_l1_take_any(struct sf_l1 *l1, uint32_t class_index, struct sf_l1_owned *owned_out)
 {
-    return take_in_class(l1, class_index, false, owned_out);
+    return take_in_class(l1, class_index, SF_L1_FOR_CHANGE, owned_out);
 }
 
-enum sf_status
-sf_l1_room_for(struct sf_l1 *l1, uint64_t bytes, bool is_fill, struct sf_l1_owned *owned_out)
+/* In the class, or a larger one. */
+static bool
+take_from(struct sf_l1 *l1, uint32_t class_index, enum sf_l1_use use, struct sf_l1_owned *owned_out)
 {
-    uint32_t class_index = sf_l1_plan_class(&l1->plan, bytes);
-
     for (uint32_t i = class_index; i < l1->plan.class_count; i++) {
-        if (take_in_class(l1, i, is_fill, owned_out))
-            return SF_OK;
+        if (take_in_class(l1, i, use, owned_out))
+            return true;
         if (i == class_index) /* the larger ones are only tried in its place */
             want_room(l1, i, true);
     }
+    return false;
+}
+
+enum sf_status
+sf_l1_room_for(struct sf_l1 *l1, uint64_t bytes, enum sf_l1_use use, struct sf_l1_owned *owned_out)
+{
+    uint32_t class_index = sf_l1_plan_class(&l1->plan, bytes);
+    enum sf_l1_use first = use == SF_L1_FOR_END ? SF_L1_FOR_CHANGE : use;
+
+    if (take_from(l1, class_index, first, owned_out) ||
+        (use == SF_L1_FOR_END && take_from(l1, class_index, use, owned_out)))
+        return SF_OK;
     sf_count(l1->counters, l1_full);
     return SF_FULL;
 }

@@ -18,11 +18,18 @@ enum sf_l1_loss {
                               heard of, but never one that keeps the session alive */
 };
 
-/* A block for a record of `bytes`. is_fill: as sf_l1_block_take. SF_FULL, counted. */
-enum sf_status sf_l1_room_for(struct sf_l1 *l1, uint64_t bytes, bool is_fill,
+/* What the block is for: who may take the reserve of tombstones (l1_plan.h). */
+enum sf_l1_use {
+    SF_L1_FOR_CHANGE, /* dirty until the store has it: not from the reserve */
+    SF_L1_FOR_FILL,   /* clean, so that it can go again: from anywhere */
+    SF_L1_FOR_END     /* from the reserve, when there is no other room */
+};
+
+/* A block for a record of `bytes`. SF_FULL, counted. */
+enum sf_status sf_l1_room_for(struct sf_l1 *l1, uint64_t bytes, enum sf_l1_use use,
                               struct sf_l1_owned *owned_out) SF_MUST_CHECK;
 
-/* The same in one size class. */
+/* The same in one size class, for a change. */
 bool sf_l1_take_any(struct sf_l1 *l1, uint32_t class_index, struct sf_l1_owned *owned_out)
     SF_MUST_CHECK;
 

@@ -47,7 +47,7 @@ fill_new(struct sf_l1 *l1, const struct sf_l1_image *image, struct sf_span recor
          const struct sf_l1_vacancy *vacancy)
 {
     struct sf_l1_owned owned;
-    enum sf_status status = sf_l1_room_for(l1, record.size, true, &owned);
+    enum sf_status status = sf_l1_room_for(l1, record.size, SF_L1_FOR_FILL, &owned);
 
     if (status != SF_OK)
         return status;

@@ -58,7 +58,7 @@
 #include "common/cache/l1_mutants.h"
 
 #define SF_L1_MAGIC 0x314C20747361662Du /* "-fast L1" */
-#define SF_L1_LAYOUT_VERSION 5u
+#define SF_L1_LAYOUT_VERSION 6u
 #define SF_L1_BOOT_ID_BYTES 40
 
 #define SF_L1_SLOTS_SMALL 1024u
@@ -95,6 +95,7 @@ struct sf_l1_header { /* constant but for the atomics */
     _Atomic uint64_t slabs_taken; /* a hint: slabs below are probably taken; relaxed */
     _Atomic uint64_t leaders[2];  /* for people: process ids of flusher and sweeper; relaxed */
     _Atomic uint64_t ttl; /* ms: an entry that is older is asked for again; 0: never; relaxed */
+    _Atomic uint64_t pressure; /* by the daemon alone; relaxed */
     _Alignas(64) _Atomic uint64_t sections; /* which of its two counts a section uses; relaxed */
     /* By size class, hints: how much room has been wanted of late, by eviction or in vain; relaxed */
     _Alignas(64) _Atomic uint64_t wanted[SF_L1_CLASSES_MAX];
@@ -104,6 +105,30 @@ static_assert(offsetof(struct sf_l1_header, layout_version) == 8 &&
                   offsetof(struct sf_l1_header, retired) == 128,
               "in the same place in every layout");
 static_assert(sizeof(struct sf_l1_header) == 896, "header");
+
+/*
+ * pressure:  level : 8 | seconds : 56
+ *
+ *   What is refused for now (enum sf_l1_pressure), and the steady clock when that was said last. Says
+ *   nothing about any record: whoever sees it late lets one change more through, or less.
+ */
+static inline uint64_t
+sf_l1_pressure_make(unsigned level, int64_t seconds)
+{
+    return (uint64_t)level << 56 | ((uint64_t)seconds & ((UINT64_C(1) << 56) - 1));
+}
+
+static inline unsigned
+sf_l1_pressure_level(uint64_t pressure)
+{
+    return (unsigned)(pressure >> 56);
+}
+
+static inline int64_t
+sf_l1_pressure_seconds(uint64_t pressure)
+{
+    return (int64_t)(pressure & ((UINT64_C(1) << 56) - 1));
+}
 
 /* ---- process slots: one cache line each ---- */
 

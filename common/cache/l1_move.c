@@ -130,7 +130,8 @@ look_at_slab(const struct sf_l1 *l1, struct round *round, uint32_t slab, uint32_
     if (class_index == round->needy) {
         if (coldness > round->mildest)
             round->mildest = coldness;
-    } else if (round->coldest == SF_L1_NO_BLOCK || coldness > round->coldness) {
+    } else if (slab != sf_l1_plan_smallest_slab(&l1->plan) &&
+               (round->coldest == SF_L1_NO_BLOCK || coldness > round->coldness)) {
         round->coldest = slab;
         round->coldness = coldness;
     }

@@ -146,8 +146,9 @@ sf_l1_plan_fits(const struct sf_l1_plan *plan, uint64_t bytes)
 
     if (class_index >= plan->class_count)
         return 0;
+    uint32_t in_slab = plan->classes[class_index].blocks;
     uint64_t blocks = (uint64_t)(plan->slabs - sf_l1_plan_reserve(plan)) *
-                      plan->classes[class_index].blocks;
+                      (in_slab - in_slab / SF_L1_RESERVE_SHARE);
     uint64_t named = words / 100 * INDEX_FULL; /* then the first key finds all its words taken */
     return blocks < named ? blocks : named;
 }

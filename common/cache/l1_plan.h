@@ -34,6 +34,27 @@ uint32_t sf_l1_plan_class(const struct sf_l1_plan *plan, uint64_t bytes);
 /* Slabs that are kept for sizes that have none: the sweeper takes its time to move one there. */
 uint32_t sf_l1_plan_reserve(const struct sf_l1_plan *plan);
 
+/*
+ * Every twentieth block is kept for tombstones: what the store does not have yet stands there only
+ * when a session has ended. So somebody who logs out finds room when nobody else does.
+ */
+#define SF_L1_RESERVE_SHARE 20u
+
+static inline bool
+sf_l1_plan_is_reserved(const struct sf_l1_plan *plan, uint32_t block)
+{
+    uint32_t entry = block & ((1u << plan->entry_shift) - 1);
+
+    return entry % SF_L1_RESERVE_SHARE == SF_L1_RESERVE_SHARE - 1;
+}
+
+/* And this slab for the smallest size, that of tombstones: others may be too large to have twenty. */
+static inline uint32_t
+sf_l1_plan_smallest_slab(const struct sf_l1_plan *plan)
+{
+    return plan->slabs - 1;
+}
+
 /* How many records of `bytes` the cache holds, about, when all are of that size. */
 uint64_t sf_l1_plan_fits(const struct sf_l1_plan *plan, uint64_t bytes);
 

@@ -52,6 +52,7 @@ count_live(const struct sf_l1 *l1, const struct sf_l1_place *place, uint64_t con
     if (sf_l1_control_is_clean(control))
         return;
     usage->blocks_dirty++;
+    usage->dirty_bytes += place->capacity + SF_L1_BLOCK_HEADER;
     if (usage->oldest_dirty == 0 || image.since < usage->oldest_dirty)
         usage->oldest_dirty = image.since;
 }
@@ -97,6 +98,7 @@ sf_l1_usage(struct sf_l1 *l1, struct sf_l1_usage *usage_out)
     *usage_out = (struct sf_l1_usage){
         .bytes = l1->plan.bytes,
         .slabs = l1->plan.slabs,
+        .room_bytes = (uint64_t)(l1->plan.slabs - sf_l1_plan_reserve(&l1->plan)) << l1->plan.slab_shift,
         .index_words = (uint64_t)l1->plan.buckets * SF_L1_BUCKET_WORDS,
         .processes = sf_process_slots_alive(&l1->slots),
     };

@@ -5,6 +5,7 @@ libsession_la_SOURCES += \
 	%D%/process_slots.c %D%/process_slots.h \
 	%D%/l1_layout.h %D%/l1_private.h %D%/l1_mutants.h \
 	%D%/l1_plan.c %D%/l1_plan.h \
+	%D%/l1_pressure.c \
 	%D%/l1_segment.c %D%/l1_segment.h \
 	%D%/l1_create.c %D%/l1_inherit.c \
 	%D%/l1.c %D%/l1.h %D%/l1_read.c %D%/l1_copy.h \

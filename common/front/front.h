@@ -51,6 +51,7 @@ struct sf_saved {
     bool is_new_id;            /* created or rotated: send the cookie */
     bool created, rotated, ended, changed;
     bool is_durable;           /* store or journal, as the durability asks for, have it */
+    enum sf_l1_pressure pressure; /* SF_FULL because of it: an anonymous session gives way; or 0 */
     uint64_t version;
 };
 

@@ -38,7 +38,7 @@ take_result(struct change *change, const struct sf_l1_applied *applied)
     saved->is_new_id = (applied->created || applied->rotated) && !applied->ended;
 }
 
-/* SF_OK; `missed` or SF_FULL with version 0: the daemon must help; anything else is final. */
+/* SF_OK; `missed`, or SF_FULL for want of room: the daemon must help; anything else is final. */
 static enum sf_status
 apply_in_cache(struct change *change, bool must_be_fresh, struct sf_l1_applied *applied_out)
 {
@@ -63,6 +63,7 @@ apply_in_cache(struct change *change, bool must_be_fresh, struct sf_l1_applied *
         .must_be_fresh = must_be_fresh,
     };
     enum sf_status status = sf_l1_apply(l1, change->key, &l1_change, NULL, applied_out);
+    change->saved->pressure = applied_out->pressure;
     if (status == SF_OK)
         take_result(change, applied_out);
     return status;
@@ -71,7 +72,8 @@ apply_in_cache(struct change *change, bool must_be_fresh, struct sf_l1_applied *
 static bool
 needs_daemon(enum sf_status status, const struct sf_l1_applied *applied)
 {
-    return (status == SF_NOT_FOUND && applied->missed) || (status == SF_FULL && applied->version == 0);
+    bool has_no_room = status == SF_FULL && applied->version == 0 && applied->pressure == SF_L1_PRESSURE_NONE;
+    return (status == SF_NOT_FOUND && applied->missed) || has_no_room;
 }
 
 /* ---- through the daemon ---- */

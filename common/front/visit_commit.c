@@ -49,8 +49,10 @@ take_result(struct sf_visit *visit, const struct sf_saved *saved)
 }
 
 static const char *
-explain(enum sf_status status)
+explain(enum sf_status status, const struct sf_saved *saved)
 {
+    if (saved->pressure != SF_L1_PRESSURE_NONE)
+        return sf_l1_pressure_text(saved->pressure);
     switch (status) {
     case SF_INVALID:
         return "an operation does not fit its field: a text is no number, a number overflows, "
@@ -77,23 +79,40 @@ explain(enum sf_status status)
  * request.
  */
 static enum sf_log_level
-log_level(enum sf_status status)
+log_level(enum sf_status status, const struct sf_saved *saved)
 {
-    return status == SF_UNAVAILABLE || status == SF_UNCERTAIN ? SF_LOG_INFO : SF_LOG_ERROR;
+    bool was_said = status == SF_UNAVAILABLE || status == SF_UNCERTAIN ||
+                    saved->pressure != SF_L1_PRESSURE_NONE;
+    return was_said ? SF_LOG_INFO : SF_LOG_ERROR;
+}
+
+/*
+ * Under pressure a visitor gets his page without the session that it would have made, unless place
+ * or application have said that changes must not be lost.
+ */
+static bool
+is_dispensable(const struct sf_visit *visit, const struct sf_saved *saved)
+{
+    return saved->pressure != SF_L1_PRESSURE_NONE && visit->state == SF_VISIT_NONE &&
+           visit->config->durability == SF_DURABILITY_MEMORY &&
+           visit->durability == SF_DURABILITY_MEMORY;
 }
 
 static void
-refuse(struct sf_visit *visit, const struct sf_visit_call *call, enum sf_status status)
+refuse(struct sf_visit *visit, const struct sf_visit_call *call, enum sf_status status,
+       const struct sf_saved *saved)
 {
     const char *done = status == SF_UNCERTAIN ? "confirmed" : "made";
-    if (visit->config->on_error == SF_ON_ERROR_ANONYMOUS && status != SF_INVALID) {
-        sf_log_write(&call->log, log_level(status), "SF0514",
-                     "a change was not %s, the response goes on: %s", done, explain(status));
+    bool goes_on = visit->config->on_error == SF_ON_ERROR_ANONYMOUS && status != SF_INVALID;
+    if (goes_on || is_dispensable(visit, saved)) {
+        sf_log_write(&call->log, log_level(status, saved), "SF0514",
+                     "a change was not %s, the response goes on: %s", done, explain(status, saved));
         return;
     }
     visit->failure = status == SF_INVALID ? SF_HTTP_FAILED : SF_HTTP_UNAVAILABLE;
-    sf_log_write(&call->log, log_level(status), "SF0513", "a change was not %s, answered %d: %s",
-                 done, visit->failure, explain(status));
+    sf_log_write(&call->log, log_level(status, saved), "SF0513",
+                 "a change was not %s, answered %d: %s", done, visit->failure,
+                 explain(status, saved));
 }
 
 static void
@@ -107,7 +126,7 @@ settle(struct sf_visit *visit, const struct sf_visit_call *call, enum sf_status 
     case SF_UNCERTAIN:
         /* In the cache, and will be written: the browser gets its id, but no promise is kept. */
         take_result(visit, saved);
-        refuse(visit, call, status);
+        refuse(visit, call, status, saved);
         break;
     case SF_NOT_FOUND:
         /*
@@ -126,7 +145,7 @@ settle(struct sf_visit *visit, const struct sf_visit_call *call, enum sf_status 
     case SF_INVALID:
     case SF_CORRUPT:
     case SF_NO_MEMORY:
-        refuse(visit, call, status);
+        refuse(visit, call, status, saved);
         break;
     }
 }

@@ -9,6 +9,7 @@ libstore_la_SOURCES += \
 	%D%/journal_recover.c \
 	%D%/journal_salvage.c %D%/journal_salvage.h \
 	%D%/journal_tidy.c \
+	%D%/pressure.c %D%/pressure.h \
 	%D%/refused.c %D%/refused.h \
 	%D%/spill.c %D%/spill.h \
 	%D%/sweep.c %D%/sweep.h \

@@ -7,7 +7,15 @@
 #define LOOK_PAUSE ((sf_time)100)
 #define COUNT_PAUSE ((sf_time)250)
 #define COUNT_SHARE 20 /* counting takes no more than a twentieth of a processor */
-#define FAILED_PAUSE SF_SECOND
+
+void
+sf_spill_init(struct sf_spill *spill, struct sf_l1 *l1, struct sf_journal *journal, const struct sf_log *log,
+              int64_t limit)
+{
+    *spill = (struct sf_spill){.l1 = l1, .journal = journal, .log = log, .limit = limit};
+    spill->pressure = (struct sf_pressure){.l1 = l1, .log = log, .limit = limit};
+    sf_pressure_init(&spill->pressure);
+}
 
 void
 sf_spill_fini(struct sf_spill *spill)
@@ -15,15 +23,14 @@ sf_spill_fini(struct sf_spill *spill)
     sf_l1_dirty_fini(spill->items, SF_SPILL_CHUNK);
 }
 
-/* Percent. Of its bytes, or, when records are small, of the words that name them. */
+/* Percent. Of the room for blocks, or, when records are small, of the words that name them. */
 static int
 dirty_share(const struct sf_l1_usage *usage)
 {
-    uint64_t dirty = usage->blocks_dirty;
-    uint64_t bytes = usage->blocks_live == 0 ? 0 : usage->record_bytes / usage->blocks_live * dirty;
-    uint64_t of_bytes = usage->bytes == 0 ? 0 : bytes * 100 / usage->bytes;
-    uint64_t of_words = usage->index_words == 0 ? 0 : dirty * 100 / usage->index_words;
-    return (int)(of_bytes > of_words ? of_bytes : of_words);
+    uint64_t of_bytes = usage->room_bytes == 0 ? 0 : usage->dirty_bytes * 100 / usage->room_bytes;
+    uint64_t of_words = usage->index_words == 0 ? 0 : usage->blocks_dirty * 100 / usage->index_words;
+    uint64_t share = of_bytes > of_words ? of_bytes : of_words;
+    return share < 100 ? (int)share : 100;
 }
 
 static void
@@ -62,19 +69,30 @@ move(struct sf_spill *spill, size_t taken)
     return status;
 }
 
+/* What is dirty stays where it is. A pass that was urged has not been counted for. */
+static void
+fail(struct sf_spill *spill, sf_time now)
+{
+    atomic_fetch_add_explicit(&spill->failures, 1, memory_order_relaxed);
+    if (now >= spill->next)
+        count(spill, now);
+    int share = atomic_load_explicit(&spill->share, memory_order_relaxed);
+    sf_pressure_rise(&spill->pressure, share, spill->is_urged, now);
+}
+
 static sf_time
 go_on(struct sf_spill *spill, sf_time now)
 {
     size_t taken = sf_l1_dirty_take(spill->l1, &spill->cursor, spill->items, SF_SPILL_CHUNK);
     bool is_good = taken == 0 || move(spill, taken) == SF_OK;
     spill->is_on = is_good && taken == SF_SPILL_CHUNK;
-    spill->is_urged = spill->is_urged && spill->is_on;
     if (!is_good) {
-        spill->next = now + FAILED_PAUSE;
-        atomic_fetch_add_explicit(&spill->failures, 1, memory_order_relaxed);
+        fail(spill, now);
     } else if (!spill->is_on) {
         atomic_fetch_add_explicit(&spill->passes, 1, memory_order_relaxed);
+        sf_pressure_fall(&spill->pressure, now);
     }
+    spill->is_urged = spill->is_urged && spill->is_on;
     return spill->is_on ? now : now + LOOK_PAUSE;
 }
 
@@ -91,15 +109,20 @@ sf_spill_step(struct sf_spill *spill, sf_time now, bool store_is_up)
     if (store_is_up && !spill->is_urged) {
         spill->is_on = spill->was_logged = false;
         atomic_store_explicit(&spill->share, 0, memory_order_relaxed);
+        sf_pressure_fall(&spill->pressure, now);
         return now + LOOK_PAUSE;
     }
-    if (!spill->is_on && now < spill->next)
+    if (!spill->is_on && now < spill->next) {
+        sf_pressure_renew(&spill->pressure);
         return now + LOOK_PAUSE;
+    }
     if (!spill->is_on) {
         count(spill, now);
         int share = atomic_load_explicit(&spill->share, memory_order_relaxed);
-        if (share < spill->limit)
+        if (share < spill->limit) {
+            sf_pressure_fall(&spill->pressure, now);
             return now + LOOK_PAUSE;
+        }
         begin(spill, share);
     }
     return go_on(spill, now);

@@ -9,15 +9,15 @@
  * hundred records.
  */
 #include "common/writeback/journal.h"
+#include "common/writeback/pressure.h"
 
 #define SF_SPILL_CHUNK 200
 
-/* The first four are the caller's to set, the rest begins as zero. */
 struct sf_spill {
     struct sf_l1 *l1;
     struct sf_journal *journal;
     const struct sf_log *log;
-    int64_t limit;            /* percent of the cache */
+    int64_t limit;            /* percent of the room in the cache */
 
     bool is_on;               /* one pass over what is dirty */
     bool is_urged;            /* and this one whatever the store does */
@@ -26,12 +26,15 @@ struct sf_spill {
     struct sf_journal_mark marks[SF_SPILL_CHUNK];
     sf_time next;             /* steady; the next look at how much is dirty */
     bool was_logged;          /* in this outage */
+    struct sf_pressure pressure; /* while the journal does not take it, either */
     _Atomic uint64_t moved;   /* records, ever */
     _Atomic uint64_t passes;  /* that have ended well */
     _Atomic uint64_t failures; /* and not: the journal does not take it */
-    _Atomic int share;        /* percent of the cache that was dirty when it was last counted; 0: the store is up */
+    _Atomic int share;        /* percent of the room that was dirty when it was last counted; 0: the store is up */
 };
 
+void sf_spill_init(struct sf_spill *spill, struct sf_l1 *l1, struct sf_journal *journal, const struct sf_log *log,
+                   int64_t limit);
 void sf_spill_fini(struct sf_spill *spill);
 
 /* The next step begins a pass, however much is dirty. */

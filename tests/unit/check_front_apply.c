@@ -63,6 +63,25 @@ START_TEST(test_too_large_a_session_is_full)
 END_TEST
 
 /* _i: for the store, for the journal. */
+/* The daemon would say the same: it is not asked, and there is none. */
+START_TEST(test_under_pressure_visitors_are_refused_at_once)
+{
+    struct sf_key key = make_session();
+    struct sf_l1 *l1;
+    ck_assert_int_eq(sf_l1_attach(&l1, &instance, SF_L1_READ_WRITE, NULL), SF_OK);
+    sf_l1_set_pressure(l1, SF_L1_PRESSURE_NO_NEW);
+    add_set("a", "b");
+    ck_assert_int_eq(apply(NULL, NOW), SF_FULL);
+    ck_assert_int_eq(saved.pressure, SF_L1_PRESSURE_NO_NEW);
+    ck_assert_str_eq(saved.id.text, "");
+    add_set("a", "b");
+    ck_assert_int_eq(apply(&key, NOW), SF_OK);
+    ck_assert_int_eq(saved.pressure, SF_L1_PRESSURE_NONE);
+    ck_assert_uint_eq(sf_front_counters(front)->values[SF_COUNTER_daemon_asked], 0);
+    sf_l1_close(l1);
+}
+END_TEST
+
 START_TEST(test_login_waits_for_store_or_journal)
 {
     struct sf_key key = make_session();
@@ -204,6 +223,7 @@ main(void)
     tcase_add_test(tests, test_change_keeps_the_id);
     tcase_add_test(tests, test_refused_ops_change_nothing);
     tcase_add_test(tests, test_too_large_a_session_is_full);
+    tcase_add_test(tests, test_under_pressure_visitors_are_refused_at_once);
     tcase_add_loop_test(tests, test_login_waits_for_store_or_journal, 0, 2);
     tcase_add_test(tests, test_higher_of_route_and_login_counts);
     tcase_add_test(tests, test_login_that_the_store_does_not_confirm_is_uncertain_and_has_its_id);

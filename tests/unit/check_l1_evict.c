@@ -24,7 +24,8 @@ START_TEST(test_new_records_always_find_room_among_clean_ones)
     }
     struct sf_l1_usage usage = usage_now();
     ck_assert_uint_gt(usage.blocks_live, 1000);
-    ck_assert_uint_lt(usage.blocks_free, 20);
+    uint64_t reserve = (usage.blocks_live + usage.blocks_free) / SF_L1_RESERVE_SHARE;
+    ck_assert_uint_lt(usage.blocks_free, 20 + reserve);
 }
 END_TEST
 
@@ -72,10 +73,9 @@ START_TEST(test_hand_comes_to_every_slab_of_the_smallest_size)
     struct sf_l1_found found;
     struct sf_l1_owned owned;
     bool is_taken = false;
-    uint64_t created = 0;
-
-    while (sf_test_create(cache.l1, created, "a", "dirty") == SF_OK)
-        created++;
+    /* For some keys the words of the index are gone before the blocks. */
+    for (uint64_t number = 0; number < 6000; number++)
+        (void)!sf_test_create(cache.l1, number, "a", "dirty");
     ck_assert_int_eq(sf_l1_find(other, &key, NULL, &found), SF_OK);
     const struct sf_l1_ticket ticket = {found.block, found.control};
     sf_l1_settle(other, &ticket);
@@ -91,13 +91,15 @@ END_TEST
 
 START_TEST(test_only_the_size_that_lacks_room_is_said_to_want_it)
 {
+    const char *text = "of more than the smallest size, so that blocks are gone before the words of the index "
+                       "that name them: for that it has to be a hundred and fifty bytes long, or more";
+    uint32_t class_index = sf_l1_plan_class(&cache.l1->plan, SF_RECORD_HEAD_BYTES + 17 + strlen(text));
     uint64_t created = 0;
 
-    while (sf_test_create(cache.l1, created, "a", "dirty") == SF_OK)
+    while (sf_test_create(cache.l1, created, "a", text) == SF_OK)
         created++;
-    ck_assert_uint_gt(sf_l1_peek(&cache.l1->header->wanted[0]), 0);
-    for (uint32_t i = 1; i < cache.l1->plan.class_count; i++)
-        ck_assert_uint_eq(sf_l1_peek(&cache.l1->header->wanted[i]), 0);
+    for (uint32_t i = 0; i < cache.l1->plan.class_count; i++)
+        ck_assert_int_eq(sf_l1_peek(&cache.l1->header->wanted[i]) > 0, i == class_index);
 }
 END_TEST
 

@@ -88,6 +88,9 @@ START_TEST(test_slabs_go_to_the_size_that_wants_them)
     /* A slab holds some forty of them. */
     ck_assert_uint_gt(count_here(LARGE_FIRST, STEPS), 100);
     ck_assert_uint_gt(count_here(SMALL_FIRST, SMALL_COUNT), 100);
+    /* Where tombstones always find a place. */
+    uint32_t last = sf_l1_plan_smallest_slab(&cache.l1->plan);
+    ck_assert_uint_eq(sf_l1_load(&cache.l1->table[last]) & SF_L1_TABLE_CLASS, 1);
 }
 END_TEST
 

@@ -114,7 +114,7 @@ leave_unconfirmed_fill(struct sf_l1 *l1)
     _Atomic uint64_t *word;
     uint64_t value;
 
-    must(sf_l1_room_for(l1, sizeof(junk), true, &owned) == SF_OK);
+    must(sf_l1_room_for(l1, sizeof(junk), SF_L1_FOR_FILL, &owned) == SF_OK);
     sf_l1_block_fill(l1, &owned, &image, sf_span_of(junk, sizeof(junk)));
     must(sf_l1_insert(l1, &image.key, owned.block, &word, &value) == SF_OK);
 }

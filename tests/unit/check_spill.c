@@ -30,7 +30,7 @@ open_journal(uint64_t bytes_max)
     struct sf_error error;
     const struct sf_journal_options options = {.folder = folder.path, .bytes_max = bytes_max};
     ck_assert_int_eq(sf_journal_open(&journal, cache.l1, &options, NULL, &error), SF_OK);
-    spill = (struct sf_spill){.l1 = cache.l1, .journal = journal, .log = &log_counts, .limit = 20};
+    sf_spill_init(&spill, cache.l1, journal, &log_counts, 20);
 }
 
 static void
@@ -141,6 +141,94 @@ START_TEST(test_journal_that_takes_nothing_leaves_everything_in_the_cache)
 }
 END_TEST
 
+static void
+keep_everything_out_of_the_journal(void)
+{
+    sf_spill_fini(&spill);
+    sf_journal_close(journal);
+    open_journal(0);
+}
+
+START_TEST(test_level_rises_with_what_nobody_takes)
+{
+    uint64_t made = 0;
+    int before = SF_L1_PRESSURE_NONE;
+    keep_everything_out_of_the_journal();
+    do {
+        sf_l1_set_pressure(cache.l1, SF_L1_PRESSURE_NONE); /* or nothing would come any more */
+        made += fill_cache(made + 1, 100);
+        step_until_quiet(false);
+        ck_assert_int_ge(sf_l1_pressure(cache.l1), before);
+        before = (int)sf_l1_pressure(cache.l1);
+        ck_assert_int_eq(before > 0, spill.share >= 20);
+        ck_assert_int_eq(before > 1, spill.share >= (20 + 95) / 2);
+    } while (before < SF_L1_PRESSURE_NO_ANONYMOUS);
+    ck_assert_uint_eq(fill_cache(made + 1, 1), 0);
+    ck_assert_uint_eq(dirty(), made);
+}
+END_TEST
+
+START_TEST(test_with_a_journal_that_takes_it_there_is_no_pressure)
+{
+    for (uint64_t made = 0; made < 10000; made += 500) {
+        ck_assert_uint_eq(fill_cache(made + 1, 500), 500);
+        step_until_quiet(false);
+        ck_assert_int_eq(sf_l1_pressure(cache.l1), SF_L1_PRESSURE_NONE);
+    }
+}
+END_TEST
+
+/* The store is slow, but not away; somebody finds no room all the same. */
+START_TEST(test_urge_in_vain_is_the_highest_level)
+{
+    keep_everything_out_of_the_journal();
+    (void)fill_cache(1, 1000000);
+    sf_spill_urge(&spill);
+    step_until_quiet(true);
+    ck_assert_int_eq(sf_l1_pressure(cache.l1), SF_L1_PRESSURE_FULL);
+}
+END_TEST
+
+START_TEST(test_urge_in_vain_among_few_changes_is_no_pressure)
+{
+    keep_everything_out_of_the_journal();
+    ck_assert_uint_eq(fill_cache(1, 10), 10);
+    sf_spill_urge(&spill);
+    step_until_quiet(true);
+    ck_assert_int_eq(sf_l1_pressure(cache.l1), SF_L1_PRESSURE_NONE);
+}
+END_TEST
+
+START_TEST(test_level_falls_step_by_step_when_the_store_is_up)
+{
+    keep_everything_out_of_the_journal();
+    (void)fill_cache(1, 1000000);
+    sf_spill_urge(&spill);
+    step_until_quiet(false);
+    for (int level = SF_L1_PRESSURE_FULL; level > SF_L1_PRESSURE_NONE; level--) {
+        ck_assert_int_eq((int)sf_l1_pressure(cache.l1), level);
+        step_until_quiet(true);
+    }
+    ck_assert_int_eq(sf_l1_pressure(cache.l1), SF_L1_PRESSURE_NONE);
+}
+END_TEST
+
+START_TEST(test_next_daemon_goes_on_with_the_level)
+{
+    sf_l1_set_pressure(cache.l1, SF_L1_PRESSURE_NO_ANONYMOUS);
+    keep_everything_out_of_the_journal();
+    ck_assert_int_eq(sf_l1_pressure(cache.l1), SF_L1_PRESSURE_NO_ANONYMOUS);
+    (void)sf_spill_step(&spill, now, true);
+    ck_assert_int_eq(sf_l1_pressure(cache.l1), SF_L1_PRESSURE_NO_ANONYMOUS);
+    (void)sf_spill_step(&spill, now + SF_SECOND, true);
+    ck_assert_int_eq(sf_l1_pressure(cache.l1), SF_L1_PRESSURE_NO_NEW);
+    (void)sf_spill_step(&spill, now + SF_SECOND + 10, true);
+    ck_assert_int_eq(sf_l1_pressure(cache.l1), SF_L1_PRESSURE_NO_NEW);
+    (void)sf_spill_step(&spill, now + 2 * SF_SECOND, true);
+    ck_assert_int_eq(sf_l1_pressure(cache.l1), SF_L1_PRESSURE_NONE);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -153,6 +241,12 @@ main(void)
     tcase_add_test(steps, test_with_the_store_up_nothing_moves);
     tcase_add_test(steps, test_change_behind_the_spill_is_dirty_again);
     tcase_add_test(steps, test_journal_that_takes_nothing_leaves_everything_in_the_cache);
+    tcase_add_test(steps, test_level_rises_with_what_nobody_takes);
+    tcase_add_test(steps, test_with_a_journal_that_takes_it_there_is_no_pressure);
+    tcase_add_test(steps, test_urge_in_vain_is_the_highest_level);
+    tcase_add_test(steps, test_urge_in_vain_among_few_changes_is_no_pressure);
+    tcase_add_test(steps, test_level_falls_step_by_step_when_the_store_is_up);
+    tcase_add_test(steps, test_next_daemon_goes_on_with_the_level);
     suite_add_tcase(suite, steps);
     return sf_run_suite(suite);
 }

@@ -18,6 +18,15 @@ begin_with_two(void)
 
 /* ---- what may create ---- */
 
+static void
+set_pressure(enum sf_l1_pressure pressure)
+{
+    struct sf_l1 *l1;
+    ck_assert_int_eq(sf_l1_attach(&l1, &test.instance, SF_L1_READ_WRITE, NULL), SF_OK);
+    sf_l1_set_pressure(l1, pressure);
+    sf_l1_close(l1);
+}
+
 START_TEST(test_first_field_makes_a_session)
 {
     ck_assert_int_eq(set_field("a", "b"), SF_OK);
@@ -232,6 +241,47 @@ START_TEST(test_session_that_would_be_too_large_is_answered_503)
 }
 END_TEST
 
+START_TEST(test_under_pressure_a_visitor_gets_his_page_without_a_session)
+{
+    begin(NULL, NULL);
+    set_pressure(SF_L1_PRESSURE_NO_NEW);
+    ck_assert_int_eq(set_field("a", "b"), SF_FULL);
+    ck_assert(was_logged("SF0514: a change was not made, the response goes on: level 1: no new anonymous"));
+    ck_assert_int_eq(test.visit.failure, 0);
+    ck_assert_int_eq(test.visit.state, SF_VISIT_NONE);
+    ck_assert_int_eq(test.visit.cookie, SF_VISIT_NO_COOKIE);
+    ck_assert_int_eq(do_op(SF_OP_LOGIN, "joe"), SF_OK);
+}
+END_TEST
+
+START_TEST(test_under_pressure_a_session_that_must_not_be_lost_is_answered_503)
+{
+    set_pressure(SF_L1_PRESSURE_NO_NEW);
+    begin(NULL, NULL);
+    sf_visit_add_header(&test.visit, "X-Session-Set", "a=b");
+    sf_visit_add_header(&test.visit, "X-Session-Durability", "journal");
+    sf_visit_commit(&test.visit, &test.call);
+    ck_assert(was_logged("SF0513: a change was not made, answered 503: level 1: "));
+    begin(NULL, NULL);
+    test.config.durability = SF_DURABILITY_STORE;
+    ck_assert_int_eq(set_field("a", "b"), SF_FULL);
+    ck_assert_int_eq(test.visit.failure, SF_HTTP_UNAVAILABLE);
+    ck_assert(was_logged("SF0513: a change was not made, answered 503: level 1: "));
+}
+END_TEST
+
+START_TEST(test_under_pressure_a_visitors_change_is_answered_503)
+{
+    begin_with_session(0);
+    set_pressure(SF_L1_PRESSURE_NO_ANONYMOUS);
+    ck_assert_int_eq(set_field("a", "b"), SF_FULL);
+    ck_assert(was_logged("SF0513: a change was not made, answered 503: level 2: "));
+    ck_assert_int_eq(test.visit.failure, SF_HTTP_UNAVAILABLE);
+    ck_assert(shows("color", "red"));
+    ck_assert_int_eq(do_op(SF_OP_END, NULL), SF_OK);
+}
+END_TEST
+
 START_TEST(test_response_goes_on_without_the_change_where_that_is_wanted)
 {
     begin_with_unknown();
@@ -376,6 +426,9 @@ main(void)
     tcase_add_test(tests, test_ended_session_is_remembered_as_the_instance_says);
     tcase_add_test(tests, test_change_that_does_not_fit_is_the_applications_fault);
     tcase_add_test(tests, test_session_that_would_be_too_large_is_answered_503);
+    tcase_add_test(tests, test_under_pressure_a_visitor_gets_his_page_without_a_session);
+    tcase_add_test(tests, test_under_pressure_a_session_that_must_not_be_lost_is_answered_503);
+    tcase_add_test(tests, test_under_pressure_a_visitors_change_is_answered_503);
     tcase_add_test(tests, test_response_goes_on_without_the_change_where_that_is_wanted);
     tcase_add_test(tests, test_unconfirmed_login_keeps_its_id_and_promises_nothing);
     tcase_add_test(tests, test_headers_are_one_list);

@@ -57,6 +57,7 @@ check_PROGRAMS += \
 	%D%/check_l1_apply \
 	%D%/check_l1_create \
 	%D%/check_l1_plan \
+	%D%/check_l1_pressure \
 	%D%/check_record_locks \
 	%D%/check_resp \
 	%D%/check_ask_daemon \
@@ -86,6 +87,7 @@ check_PROGRAMS += \
 	%D%/check_journal_salvage \
 	%D%/check_journal_tidy \
 	%D%/check_journal_drain \
+	%D%/check_pressure \
 	%D%/check_spill \
 	%D%/check_sweep \
 	%D%/check_clock_watch \
