@@ -5,6 +5,7 @@
 noinst_LTLIBRARIES += libgateway.la
 libgateway_la_SOURCES = \
 	%D%/cgi_header.c %D%/cgi_header.h \
+	%D%/connection.c %D%/connection.h \
 	%D%/fcgi_record.c %D%/fcgi_record.h \
 	%D%/params.c %D%/params.h
 libgateway_la_LIBADD = libsession.la

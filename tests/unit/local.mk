@@ -96,7 +96,8 @@ check_PROGRAMS += \
 	%D%/check_usage \
 	%D%/check_fcgi_record \
 	%D%/check_params \
-	%D%/check_cgi_header
+	%D%/check_cgi_header \
+	%D%/check_connection
 
 tests_unit_check_l1_read_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_block_read \
 	-Wl,--wrap=sf_buffer_reserve -Wl,--wrap=sf_record_find_part
@@ -155,6 +156,7 @@ tests_unit_check_usage_SOURCES = %D%/check_usage.c session_daemon/usage.c
 
 # The gateway.
 tests_unit_check_fcgi_record_LDADD = libgateway.la $(LDADD)
+tests_unit_check_connection_LDADD = libgateway.la $(LDADD)
 tests_unit_check_params_LDADD = libgateway.la $(LDADD)
 tests_unit_check_cgi_header_LDADD = libgateway.la $(LDADD)
 

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fcgi_gateway/connection.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define OUT_MAX (4u << 20)
+#define ROOM_MIN 4096 /* less is not worth a system call */
+
+enum sf_status
+sf_connection_init(struct sf_connection *connection, int socket)
+{
+    *connection = (struct sf_connection){.socket = socket};
+    sf_buffer_init(&connection->out, OUT_MAX);
+    connection->in = malloc(SF_CONNECTION_BYTES);
+    return connection->in == NULL ? SF_NO_MEMORY : SF_OK;
+}
+
+void
+sf_connection_fini(struct sf_connection *connection)
+{
+    close(connection->socket);
+    free(connection->in);
+    sf_buffer_fini(&connection->out);
+    connection->in = NULL;
+    connection->socket = -1;
+}
+
+/* ---- out ---- */
+
+static size_t
+pending(const struct sf_connection *connection)
+{
+    return connection->out.size - connection->out_at;
+}
+
+/* What the socket takes without waiting. */
+static void
+push(struct sf_connection *connection)
+{
+    while (pending(connection) > 0 && connection->state != SF_CONNECTION_LOST) {
+        ssize_t sent = send(connection->socket, connection->out.data + connection->out_at,
+                            pending(connection), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0 && errno == EAGAIN)
+            return;
+        if (sent < 0) {
+            connection->state = SF_CONNECTION_LOST;
+            return;
+        }
+        connection->out_at += (size_t)sent;
+        connection->moved += (uint64_t)sent;
+    }
+    sf_buffer_clear(&connection->out);
+    connection->out_at = 0;
+}
+
+static void
+close_up(struct sf_connection *connection)
+{
+    if (connection->out_at == 0)
+        return;
+    memmove(connection->out.data, connection->out.data + connection->out_at, pending(connection));
+    connection->out.size = pending(connection);
+    connection->out_at = 0;
+}
+
+size_t
+sf_connection_room(const struct sf_connection *connection)
+{
+    size_t used = pending(connection) + SF_FCGI_HEADER_BYTES;
+    return used + ROOM_MIN > SF_CONNECTION_BYTES ? 0 : SF_CONNECTION_BYTES - used;
+}
+
+unsigned char *
+sf_connection_reserve(struct sf_connection *connection)
+{
+    close_up(connection);
+    size_t wanted = SF_FCGI_HEADER_BYTES + sf_connection_room(connection);
+    if (sf_buffer_reserve(&connection->out, wanted) != SF_OK)
+        return NULL;
+    return connection->out.data + connection->out.size + SF_FCGI_HEADER_BYTES;
+}
+
+void
+sf_connection_commit(struct sf_connection *connection, enum sf_fcgi_type type, size_t size)
+{
+    struct sf_fcgi_header header = {
+        .type = (uint8_t)type, .id = connection->id, .content_size = (uint16_t)size};
+    sf_fcgi_header_encode(&header, connection->out.data + connection->out.size);
+    connection->out.size += SF_FCGI_HEADER_BYTES + size;
+    push(connection);
+}
+
+enum sf_status
+sf_connection_send(struct sf_connection *connection, enum sf_fcgi_type type, struct sf_span content)
+{
+    if (content.size == 0)
+        return SF_OK;
+    close_up(connection);
+    enum sf_status status = sf_fcgi_record_append(&connection->out, type, connection->id, content);
+    if (status == SF_OK)
+        push(connection);
+    return status;
+}
+
+static enum sf_status
+append_end(struct sf_connection *connection, uint16_t id, const struct sf_fcgi_end *end)
+{
+    unsigned char body[SF_FCGI_BODY_BYTES];
+    sf_fcgi_end_encode(end, body);
+    return sf_fcgi_record_append(&connection->out, SF_FCGI_END_REQUEST, id,
+                                 sf_span_of(body, sizeof body));
+}
+
+enum sf_status
+sf_connection_end(struct sf_connection *connection, uint32_t application_status,
+                  enum sf_fcgi_protocol_status protocol_status)
+{
+    struct sf_fcgi_end end = {application_status, (uint8_t)protocol_status};
+    close_up(connection);
+    enum sf_status status = sf_fcgi_record_append(&connection->out, SF_FCGI_STDOUT, connection->id,
+                                                  sf_span_of(NULL, 0));
+    if (status == SF_OK)
+        status = append_end(connection, connection->id, &end);
+    if (status == SF_OK)
+        push(connection);
+    return status;
+}
+
+/* ---- in ---- */
+
+/* Makes room behind in_size, unless body and unread bytes fill everything. */
+static size_t
+make_room(struct sf_connection *connection)
+{
+    size_t kept_at = connection->body.size > 0 ? (size_t)(connection->body.data - connection->in)
+                                               : connection->in_at;
+    size_t kept = connection->in_size - kept_at;
+    if (kept_at > 0 && (kept == 0 || connection->in_size == SF_CONNECTION_BYTES)) {
+        memmove(connection->in, connection->in + kept_at, kept);
+        connection->in_at -= kept_at;
+        connection->in_size -= kept_at;
+        if (connection->body.size > 0)
+            connection->body.data = connection->in;
+    }
+    return SF_CONNECTION_BYTES - connection->in_size;
+}
+
+static void
+receive(struct sf_connection *connection)
+{
+    size_t room = make_room(connection);
+    if (room == 0 || connection->state == SF_CONNECTION_LOST)
+        return;
+    ssize_t got;
+    do
+        got = recv(connection->socket, connection->in + connection->in_size, room, MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    if (got > 0) {
+        connection->in_size += (size_t)got;
+        connection->moved += (uint64_t)got;
+    } else if (got == 0 || errno != EAGAIN) {
+        connection->state = SF_CONNECTION_LOST;
+    }
+}
+
+static enum sf_status
+take_piece(struct sf_connection *connection, struct sf_fcgi_piece *piece_out)
+{
+    struct sf_span rest =
+        sf_span_of(connection->in + connection->in_at, connection->in_size - connection->in_at);
+    enum sf_status status = sf_fcgi_reader_take(&connection->reader, &rest, piece_out);
+    connection->in_at = connection->in_size - rest.size;
+    return status;
+}
+
+/* Of GET_VALUES all answers are given, whatever was asked for. */
+static enum sf_status
+answer_management(struct sf_connection *connection, uint8_t type)
+{
+    static const char *const names[] = {"FCGI_MAX_CONNS", "FCGI_MAX_REQS", "FCGI_MPXS_CONNS"};
+    static const char *const values[] = {"1024", "1024", "0"};
+    unsigned char unknown[SF_FCGI_BODY_BYTES] = {type};
+    struct sf_buffer pairs;
+    enum sf_status status = SF_OK;
+    if (type != SF_FCGI_GET_VALUES)
+        return sf_fcgi_record_append(&connection->out, SF_FCGI_UNKNOWN_TYPE, 0,
+                                     sf_span_of(unknown, sizeof unknown));
+    sf_buffer_init(&pairs, 256);
+    for (size_t i = 0; status == SF_OK && i < sizeof names / sizeof names[0]; i++)
+        status = sf_fcgi_pair_append(&pairs, sf_span_text(names[i]), sf_span_text(values[i]));
+    if (status == SF_OK)
+        status = sf_fcgi_record_append(&connection->out, SF_FCGI_GET_VALUES_RESULT, 0,
+                                       sf_buffer_span(&pairs));
+    sf_buffer_fini(&pairs);
+    return status;
+}
+
+/* A record that is not part of the request which is served. Others than these two kinds are
+ * ignored. */
+static enum sf_status
+pass_other(struct sf_connection *connection, const struct sf_fcgi_piece *piece)
+{
+    static const struct sf_fcgi_end busy = {.protocol_status = SF_FCGI_CANT_MPX_CONN};
+    enum sf_status status = SF_OK;
+    if (!piece->is_last || connection->state == SF_CONNECTION_LOST)
+        return SF_OK;
+    if (piece->id == 0)
+        status = answer_management(connection, piece->type);
+    else if (piece->type == SF_FCGI_BEGIN_REQUEST)
+        status = append_end(connection, piece->id, &busy);
+    if (status == SF_OK)
+        push(connection);
+    return status;
+}
+
+/* ---- BEGIN_REQUEST and PARAMS ---- */
+
+/* SF_NOT_FOUND: it is not whole yet. */
+static enum sf_status
+take_begin(struct sf_connection *connection, const struct sf_fcgi_piece *piece)
+{
+    struct sf_fcgi_begin begin;
+    if (piece->record_size != SF_FCGI_BODY_BYTES)
+        return SF_INVALID;
+    memcpy(connection->begin + connection->begin_size, piece->content.data, piece->content.size);
+    connection->begin_size += piece->content.size;
+    if (!piece->is_last)
+        return SF_NOT_FOUND;
+    connection->begin_size = 0;
+    sf_fcgi_begin_decode(connection->begin, &begin);
+    connection->id = piece->id;
+    connection->role = begin.role;
+    connection->is_kept = begin.is_kept;
+    connection->is_body_end =
+        begin.role == SF_FCGI_AUTHORIZER; /* web servers send it no STDIN at all */
+    return SF_NOT_FOUND;
+}
+
+/* SF_OK: the request is there. SF_NOT_FOUND: more is needed. */
+static enum sf_status
+take_for_begin(struct sf_connection *connection, const struct sf_fcgi_piece *piece,
+               struct sf_params *params)
+{
+    bool is_of_request = connection->id != 0 && piece->id == connection->id;
+    enum sf_status status = SF_NOT_FOUND;
+    if (connection->id == 0 && piece->id != 0 && piece->type == SF_FCGI_BEGIN_REQUEST)
+        return take_begin(connection, piece);
+    if (is_of_request && piece->type == SF_FCGI_PARAMS) {
+        if (piece->record_size == 0)
+            return sf_params_decode(params);
+        status = sf_params_collect(params, piece->content);
+    } else if (is_of_request && piece->type == SF_FCGI_ABORT_REQUEST) {
+        connection->state = SF_CONNECTION_ABORTED;
+        status = SF_UNAVAILABLE;
+    } else if (is_of_request) {
+        status = SF_INVALID;
+    } else if (piece->id == 0 || connection->id != 0) {
+        status = pass_other(connection, piece);
+    }
+    return status == SF_OK ? SF_NOT_FOUND : status;
+}
+
+/* SF_NOT_FOUND: the bytes that have come are not all of it. */
+static enum sf_status
+parse_begin(struct sf_connection *connection, struct sf_params *params)
+{
+    struct sf_fcgi_piece piece;
+    enum sf_status status;
+    do {
+        status = take_piece(connection, &piece);
+        if (status != SF_OK)
+            return status;
+        status = take_for_begin(connection, &piece, params);
+    } while (status == SF_NOT_FOUND);
+    return status;
+}
+
+static int
+time_left(sf_time deadline)
+{
+    sf_time left = deadline - sf_clock_steady();
+    return left <= 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left;
+}
+
+/* false: nothing came. */
+static bool
+await_bytes(struct sf_connection *connection, sf_time deadline, int wake)
+{
+    struct pollfd waits[2] = {{.fd = connection->socket}, {.fd = wake, .events = POLLIN}};
+    waits[0].events = (short)(POLLIN | (pending(connection) > 0 ? POLLOUT : 0));
+    int found;
+    do
+        found = poll(waits, 2, time_left(deadline));
+    while (found < 0 && errno == EINTR);
+    if ((waits[0].revents & POLLOUT) != 0)
+        push(connection);
+    if ((waits[0].revents & ~POLLOUT) != 0)
+        receive(connection);
+    else if (waits[1].revents != 0 || found <= 0)
+        return false;
+    return connection->state == SF_CONNECTION_OPEN;
+}
+
+static void
+forget_request(struct sf_connection *connection)
+{
+    connection->id = 0;
+    connection->body = sf_span_of(NULL, 0);
+    connection->is_body_end = false;
+    connection->begin_size = 0;
+    connection->state =
+        connection->state == SF_CONNECTION_ABORTED ? SF_CONNECTION_OPEN : connection->state;
+}
+
+/* Other roles have nobody who would ask for them. */
+static enum sf_status
+check_role(struct sf_connection *connection, sf_time timeout)
+{
+    if (connection->role == SF_FCGI_RESPONDER || connection->role == SF_FCGI_AUTHORIZER)
+        return SF_OK;
+    if (sf_connection_end(connection, 0, SF_FCGI_UNKNOWN_ROLE) == SF_OK)
+        sf_connection_flush(connection, timeout);
+    return SF_NOT_FOUND;
+}
+
+enum sf_status
+sf_connection_begin(struct sf_connection *connection, struct sf_params *params, sf_time timeout,
+                    int wake)
+{
+    sf_time deadline = sf_clock_steady() + timeout;
+    bool has_come = false; /* of this request; from then on the time is for all of it */
+    enum sf_status status;
+    forget_request(connection);
+    sf_params_clear(params);
+    while ((status = parse_begin(connection, params)) == SF_NOT_FOUND) {
+        bool is_begun = connection->id != 0 || !sf_fcgi_reader_is_idle(&connection->reader);
+        if (is_begun && !has_come)
+            deadline = sf_clock_steady() + timeout;
+        has_come = is_begun;
+        if (!await_bytes(connection, deadline, is_begun ? -1 : wake))
+            return is_begun ? SF_UNAVAILABLE : SF_NOT_FOUND;
+    }
+    return status == SF_OK ? check_role(connection, timeout) : status;
+}
+
+/* ---- the body ---- */
+
+static enum sf_status
+take_for_body(struct sf_connection *connection, const struct sf_fcgi_piece *piece)
+{
+    if (piece->id != connection->id)
+        return pass_other(connection, piece);
+    if (piece->type == SF_FCGI_ABORT_REQUEST) {
+        connection->state = SF_CONNECTION_ABORTED;
+        return SF_OK;
+    }
+    if (piece->type != SF_FCGI_STDIN || (connection->is_body_end && piece->record_size > 0))
+        return SF_INVALID;
+    connection->body = piece->content;
+    connection->is_body_end |= piece->record_size == 0;
+    return SF_OK;
+}
+
+static void
+parse_body(struct sf_connection *connection)
+{
+    struct sf_fcgi_piece piece;
+    enum sf_status status = SF_OK;
+    while (status == SF_OK && connection->body.size == 0 &&
+           connection->state == SF_CONNECTION_OPEN) {
+        status = take_piece(connection, &piece);
+        if (status == SF_OK)
+            status = take_for_body(connection, &piece);
+    }
+    if (status != SF_OK && status != SF_NOT_FOUND)
+        connection->state = SF_CONNECTION_LOST;
+}
+
+struct sf_span
+sf_connection_body(struct sf_connection *connection)
+{
+    parse_body(connection);
+    return connection->body;
+}
+
+void
+sf_connection_take(struct sf_connection *connection, size_t size)
+{
+    connection->body = sf_span_of(connection->body.data + size, connection->body.size - size);
+}
+
+bool
+sf_connection_is_body_taken(struct sf_connection *connection)
+{
+    return sf_connection_body(connection).size == 0 && connection->is_body_end;
+}
+
+/* ---- waiting ---- */
+
+/*
+ * Always POLLRDHUP: that the web server has gone must be seen while nothing is read, because the
+ * application takes nothing.
+ */
+short
+sf_connection_events(struct sf_connection *connection)
+{
+    int events = POLLRDHUP;
+    if (make_room(connection) > 0)
+        events |= POLLIN;
+    if (pending(connection) > 0)
+        events |= POLLOUT;
+    return (short)events;
+}
+
+void
+sf_connection_step(struct sf_connection *connection, short events)
+{
+    if ((events & POLLIN) != 0)
+        receive(connection);
+    if ((events & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0)
+        connection->state = SF_CONNECTION_LOST;
+    if ((events & POLLOUT) != 0)
+        push(connection);
+    parse_body(connection);
+}
+
+bool
+sf_connection_is_awaited(struct sf_connection *connection, bool is_body_wanted)
+{
+    if (sf_connection_room(connection) == 0)
+        return true;
+    return is_body_wanted && sf_connection_body(connection).size == 0 && !connection->is_body_end;
+}
+
+/* One wait for the web server alone. false: it did nothing in time, or has gone. */
+static bool
+await_step(struct sf_connection *connection, sf_time timeout)
+{
+    struct pollfd wait = {.fd = connection->socket, .events = sf_connection_events(connection)};
+    sf_time deadline = sf_clock_steady() + timeout;
+    int found;
+    do
+        found = poll(&wait, 1, time_left(deadline));
+    while (found < 0 && errno == EINTR);
+    if (found > 0)
+        sf_connection_step(connection, wait.revents);
+    return found > 0 && connection->state == SF_CONNECTION_OPEN;
+}
+
+bool
+sf_connection_flush(struct sf_connection *connection, sf_time timeout)
+{
+    while (pending(connection) > 0) {
+        if (!await_step(connection, timeout))
+            return false;
+    }
+    return connection->state != SF_CONNECTION_LOST;
+}
+
+bool
+sf_connection_skip_body(struct sf_connection *connection, sf_time timeout)
+{
+    while (connection->state == SF_CONNECTION_OPEN && !sf_connection_is_body_taken(connection)) {
+        if (connection->body.size > 0)
+            sf_connection_take(connection, connection->body.size);
+        else if (!await_step(connection, timeout))
+            return false;
+    }
+    return connection->state == SF_CONNECTION_OPEN;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * connection.h - the connection of a web server: its request in, our answer out, never blocking by
+ * itself.
+ *
+ * One thread serves it, one request at a time. Bodies are never kept: what has come and was not
+ * taken fills a buffer of 64 KiB, and then nothing more is read; what is to be sent waits in
+ * another one, and an application that writes faster is not read meanwhile. Whoever pumps looks at
+ * what it wants next:
+ *
+ *     for (;;) {
+ *         body = sf_connection_body(connection);                 give it to the application
+ *         sf_connection_take(connection, as much as it took);
+ *         sf_connection_send(connection, ...);                   while sf_connection_room() is not
+ * 0 poll(sf_connection_events(connection), and the application's descriptors, until a deadline)
+ *         sf_connection_step(connection);                        after each poll
+ *     }
+ */
+#include "common/base/clock.h"
+#include "fcgi_gateway/fcgi_record.h"
+#include "fcgi_gateway/params.h"
+
+#define SF_CONNECTION_BYTES 65536 /* of each of the two buffers */
+
+enum sf_connection_state {
+    SF_CONNECTION_OPEN,
+    SF_CONNECTION_ABORTED, /* the web server wants no answer to this request any more */
+    SF_CONNECTION_LOST     /* closed, cut off or not FastCGI: nothing more can be sent */
+};
+
+struct sf_connection {
+    int socket;
+    enum sf_connection_state state;
+
+    /* The request; id 0: none. */
+    uint16_t id;
+    uint16_t role;
+    bool is_kept;     /* the web server wants to send another request behind this one */
+    bool is_body_end; /* all of the body has come, or there is none; bytes of it may still lie here
+                       */
+
+    uint64_t moved; /* bytes in and out: grows while the web server does its part */
+
+    unsigned char *in; /* in_at to in_size: bytes of the socket that were not looked at */
+    size_t in_at, in_size;
+    struct sf_fcgi_reader reader;
+    struct sf_span body; /* the piece that comes next: in `in`, before in_at */
+    unsigned char begin[SF_FCGI_BODY_BYTES];
+    size_t begin_size; /* of a BEGIN_REQUEST that was split */
+
+    struct sf_buffer out; /* whole records; from out_at on not sent yet */
+    size_t out_at;
+};
+
+/* Takes the socket, which must not block. SF_NO_MEMORY. */
+enum sf_status sf_connection_init(struct sf_connection *connection, int socket) SF_MUST_CHECK;
+/* Closes it. */
+void sf_connection_fini(struct sf_connection *connection);
+
+/*
+ * Reads BEGIN_REQUEST and all of PARAMS, which are decoded into `params`; answers what web servers
+ * ask in between. Waits for at most `timeout`, or until `wake` (a descriptor, or -1) becomes
+ * readable before anything of the request has come. SF_OK; SF_NOT_FOUND: no request any more
+ * (closed, silent, or woken up); SF_FULL: larger than allowed, and can still be answered;
+ * SF_INVALID: not FastCGI, or no request of a web server; SF_UNAVAILABLE: cut off or silent in the
+ * middle.
+ */
+enum sf_status sf_connection_begin(struct sf_connection *connection, struct sf_params *params,
+                                   sf_time timeout, int wake) SF_MUST_CHECK;
+
+/* ---- the body of the request ---- */
+
+/* What has come and was not taken; empty: nothing now. Valid until the next call. */
+struct sf_span sf_connection_body(struct sf_connection *connection);
+void sf_connection_take(struct sf_connection *connection, size_t size);
+/* It has come and was taken, all of it. */
+bool sf_connection_is_body_taken(struct sf_connection *connection);
+
+/* ---- the answer ---- */
+
+/* How much of a body may be sent now: 0, or 4 to 64 KiB. */
+size_t sf_connection_room(const struct sf_connection *connection);
+
+/* Where as much of a body may be put, to be sent by sf_connection_commit; NULL: no memory. */
+unsigned char *sf_connection_reserve(struct sf_connection *connection);
+void sf_connection_commit(struct sf_connection *connection, enum sf_fcgi_type type, size_t size);
+
+/*
+ * STDOUT or STDERR. What is longer than the room is taken, too, up to a limit of 4 MiB for header
+ * blocks; SF_FULL beyond. Nothing of it waits for more: sf_connection_step sends it as soon as the
+ * web server takes it.
+ */
+enum sf_status sf_connection_send(struct sf_connection *connection, enum sf_fcgi_type type,
+                                  struct sf_span content) SF_MUST_CHECK;
+
+/* The end of STDOUT and of the request. Call sf_connection_flush behind it. */
+enum sf_status sf_connection_end(struct sf_connection *connection, uint32_t application_status,
+                                 enum sf_fcgi_protocol_status protocol_status) SF_MUST_CHECK;
+
+/* Waits until everything is sent, at most `timeout` without progress. false: it was not. */
+bool sf_connection_flush(struct sf_connection *connection, sf_time timeout);
+
+/* Behind the end: takes what is left of the body, so that another request can be read. false: there
+ * is none. */
+bool sf_connection_skip_body(struct sf_connection *connection, sf_time timeout);
+
+/* ---- waiting ---- */
+
+/* For poll: what the connection waits for. */
+short sf_connection_events(struct sf_connection *connection);
+/* Reads and writes what it can without waiting; sees when the web server has gone. `events`: what
+ * poll has found. */
+void sf_connection_step(struct sf_connection *connection, short events);
+/* The web server must do something before the application can go on: take what was sent, or send
+ * what is wanted. */
+bool sf_connection_is_awaited(struct sf_connection *connection, bool is_body_wanted);

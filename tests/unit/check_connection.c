@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fcgi_gateway/connection.h"
+
+#include <check.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/support/run_suite.h"
+
+#define SOON (20 * SF_SECOND) /* never reached where something is awaited */
+#define NOW ((sf_time)10)     /* where nothing is to come */
+
+static struct sf_connection connection;
+static struct sf_params params;
+static struct sf_buffer records;
+static int server; /* the web server's end */
+
+static void
+start(void)
+{
+    int ends[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    server = ends[1];
+    ck_assert_int_eq(sf_connection_init(&connection, ends[0]), SF_OK);
+    sf_params_init(&params, 4096, 50);
+    sf_buffer_init(&records, 1 << 24);
+}
+
+static void
+finish(void)
+{
+    sf_connection_fini(&connection);
+    sf_params_fini(&params);
+    sf_buffer_fini(&records);
+    if (server >= 0)
+        close(server);
+}
+
+/* ---- what a web server says ---- */
+
+static void
+add_begin(uint16_t id, enum sf_fcgi_role role, bool is_kept)
+{
+    unsigned char body[SF_FCGI_BODY_BYTES];
+    struct sf_fcgi_begin begin = {(uint16_t)role, is_kept};
+    sf_fcgi_begin_encode(&begin, body);
+    ck_assert_int_eq(
+        sf_fcgi_record_append(&records, SF_FCGI_BEGIN_REQUEST, id, sf_span_of(body, sizeof body)),
+        SF_OK);
+}
+
+static void
+add_stream(enum sf_fcgi_type type, uint16_t id, struct sf_span content)
+{
+    ck_assert_int_eq(sf_fcgi_stream_append(&records, type, id, content), SF_OK);
+}
+
+static void
+add_params(uint16_t id)
+{
+    struct sf_buffer pairs;
+    sf_buffer_init(&pairs, 1000);
+    ck_assert_int_eq(sf_fcgi_pair_append(&pairs, sf_span_text("A"), sf_span_text("1")), SF_OK);
+    add_stream(SF_FCGI_PARAMS, id, sf_buffer_span(&pairs));
+    sf_buffer_fini(&pairs);
+}
+
+static void
+add_request(uint16_t id, const char *body)
+{
+    add_begin(id, SF_FCGI_RESPONDER, true);
+    add_params(id);
+    add_stream(SF_FCGI_STDIN, id, sf_span_text(body));
+}
+
+static void
+say(size_t size)
+{
+    ck_assert_int_eq(write(server, records.data, size), (ssize_t)size);
+    memmove(records.data, records.data + size, records.size - size);
+    records.size -= size;
+}
+
+static void
+say_all(void)
+{
+    say(records.size);
+}
+
+static enum sf_status
+begin(sf_time timeout)
+{
+    return sf_connection_begin(&connection, &params, timeout, -1);
+}
+
+static void
+begin_request(const char *body)
+{
+    add_request(1, body);
+    say_all();
+    ck_assert_int_eq(begin(SOON), SF_OK);
+}
+
+/* What the web server has got: "type:content;" for each record. */
+static void
+assert_answer(const char *expected)
+{
+    static unsigned char bytes[1 << 18];
+    struct sf_fcgi_reader reader = {.head_size = 0};
+    struct sf_fcgi_piece piece;
+    struct sf_buffer seen;
+    ssize_t got = read(server, bytes, sizeof bytes);
+    struct sf_span input = sf_span_of(bytes, got > 0 ? (size_t)got : 0);
+    sf_buffer_init(&seen, 1 << 20);
+    while (sf_fcgi_reader_take(&reader, &input, &piece) == SF_OK) {
+        ck_assert_int_eq(sf_buffer_append_format(&seen, "%u:", piece.type), SF_OK);
+        if (piece.type == SF_FCGI_END_REQUEST)
+            ck_assert_int_eq(sf_buffer_append_format(&seen, "%u,%u", piece.content.data[3],
+                                                     piece.content.data[4]),
+                             SF_OK);
+        else
+            ck_assert_int_eq(sf_buffer_append_span(&seen, piece.content), SF_OK);
+        ck_assert_int_eq(sf_buffer_append_text(&seen, ";"), SF_OK);
+    }
+    ck_assert_msg(sf_span_equal(sf_buffer_span(&seen), sf_span_text(expected)), "%.*s",
+                  (int)seen.size, (const char *)seen.data);
+    sf_buffer_fini(&seen);
+}
+
+/* ---- the beginning ---- */
+
+/* Says the rest as soon as the first part was taken from the socket. */
+static void *
+say_rest(void *context)
+{
+    int unread;
+    (void)context;
+    do
+        ck_assert_int_eq(ioctl(connection.socket, FIONREAD, &unread), 0);
+    while (unread > 0);
+    say_all();
+    return NULL;
+}
+
+START_TEST(test_request_comes_whole_however_it_is_split)
+{
+    add_request(7, "body");
+    size_t size = records.size;
+    for (size_t cut = 1; cut < size; cut++) {
+        pthread_t thread;
+        say(cut);
+        ck_assert_int_eq(pthread_create(&thread, NULL, say_rest, NULL), 0);
+        ck_assert_int_eq(begin(SOON), SF_OK);
+        ck_assert_str_eq(sf_params_get(&params, "A"), "1");
+        ck_assert_uint_eq(connection.id, 7);
+        ck_assert(connection.is_kept);
+        ck_assert(sf_connection_skip_body(&connection, SOON));
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        add_request(7, "body");
+    }
+}
+END_TEST
+
+START_TEST(test_silence_before_a_request_is_no_request)
+{
+    ck_assert_int_eq(begin(NOW), SF_NOT_FOUND);
+    close(server);
+    server = -1;
+    ck_assert_int_eq(begin(SOON), SF_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_silence_in_a_request_cuts_it_off)
+{
+    add_request(1, "");
+    say(3);
+    ck_assert_int_eq(begin(NOW), SF_UNAVAILABLE);
+}
+END_TEST
+
+START_TEST(test_wake_ends_the_wait_between_requests_only)
+{
+    int pipe_ends[2];
+    ck_assert_int_eq(pipe(pipe_ends), 0);
+    ck_assert_int_eq(write(pipe_ends[1], "x", 1), 1);
+    ck_assert_int_eq(sf_connection_begin(&connection, &params, SOON, pipe_ends[0]), SF_NOT_FOUND);
+    add_request(1, "");
+    say(records.size / 2);
+    ck_assert_int_eq(sf_connection_begin(&connection, &params, NOW, pipe_ends[0]), SF_UNAVAILABLE);
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+}
+END_TEST
+
+START_TEST(test_what_is_not_fastcgi_is_refused)
+{
+    ck_assert_int_eq(sf_buffer_append_text(&records, "GET / HTTP/1.1\r\n\r\n"), SF_OK);
+    say_all();
+    ck_assert_int_eq(begin(SOON), SF_INVALID);
+}
+END_TEST
+
+START_TEST(test_body_before_the_end_of_params_is_refused)
+{
+    add_begin(1, SF_FCGI_RESPONDER, false);
+    add_stream(SF_FCGI_STDIN, 1, sf_span_text("x"));
+    say_all();
+    ck_assert_int_eq(begin(SOON), SF_INVALID);
+}
+END_TEST
+
+START_TEST(test_too_many_bytes_of_params_can_still_be_answered)
+{
+    static unsigned char zeros[8192];
+    add_begin(1, SF_FCGI_RESPONDER, false);
+    add_stream(SF_FCGI_PARAMS, 1, sf_span_of(zeros, sizeof zeros));
+    say_all();
+    ck_assert_int_eq(begin(SOON), SF_FULL);
+    ck_assert_int_eq(sf_connection_send(&connection, SF_FCGI_STDOUT, sf_span_text("no")), SF_OK);
+    assert_answer("6:no;");
+}
+END_TEST
+
+START_TEST(test_authorizer_has_no_body_to_wait_for)
+{
+    add_begin(1, SF_FCGI_AUTHORIZER, false);
+    add_params(1);
+    say_all();
+    ck_assert_int_eq(begin(SOON), SF_OK);
+    ck_assert(sf_connection_is_body_taken(&connection));
+}
+END_TEST
+
+START_TEST(test_unknown_role_is_answered)
+{
+    add_begin(1, SF_FCGI_FILTER, false);
+    add_params(1);
+    say_all();
+    ck_assert_int_eq(begin(SOON), SF_NOT_FOUND);
+    assert_answer("6:;3:0,3;");
+}
+END_TEST
+
+START_TEST(test_questions_about_ourselves_are_answered)
+{
+    ck_assert_int_eq(sf_fcgi_record_append(&records, SF_FCGI_GET_VALUES, 0, sf_span_text("")),
+                     SF_OK);
+    ck_assert_int_eq(sf_fcgi_record_append(&records, (enum sf_fcgi_type)99, 0, sf_span_text("?")),
+                     SF_OK);
+    add_request(1, "");
+    say_all();
+    ck_assert_int_eq(begin(SOON), SF_OK);
+    unsigned char answer[200];
+    struct sf_fcgi_header header;
+    ssize_t got = read(server, answer, sizeof answer);
+    ck_assert_int_gt(got, SF_FCGI_HEADER_BYTES);
+    ck_assert_int_eq(sf_fcgi_header_decode(answer, &header), SF_OK);
+    ck_assert_uint_eq(header.type, SF_FCGI_GET_VALUES_RESULT);
+    ck_assert_ptr_nonnull(memmem(answer, (size_t)got, "FCGI_MPXS_CONNS0", 16));
+    ck_assert_int_eq(sf_fcgi_header_decode(answer + got - 16, &header), SF_OK);
+    ck_assert_uint_eq(header.type, SF_FCGI_UNKNOWN_TYPE);
+    ck_assert_uint_eq(answer[got - 8], 99);
+}
+END_TEST
+
+/* ---- the body ---- */
+
+START_TEST(test_body_is_read_no_further_than_it_is_taken)
+{
+    static unsigned char megabyte[1 << 20];
+    add_begin(1, SF_FCGI_RESPONDER, false);
+    add_params(1);
+    say_all();
+    ck_assert_int_eq(begin(SOON), SF_OK);
+    add_stream(SF_FCGI_STDIN, 1, sf_span_of(megabyte, sizeof megabyte));
+    size_t said = 0, taken = 0;
+    while (!sf_connection_is_body_taken(&connection)) {
+        ssize_t wrote = write(server, records.data + said, records.size - said);
+        said += wrote > 0 ? (size_t)wrote : 0;
+        for (int i = 0; i < 5; i++) /* without taking anything */
+            sf_connection_step(&connection, POLLIN);
+        ck_assert_uint_le(connection.in_size, SF_CONNECTION_BYTES);
+        size_t size = sf_connection_body(&connection).size;
+        size_t part = size > 1000 ? 1000 + size / 2 : size;
+        sf_connection_take(&connection, part > size ? size : part);
+        taken += part > size ? size : part;
+    }
+    ck_assert_uint_eq(taken, sizeof megabyte);
+    ck_assert_uint_eq(said, records.size);
+}
+END_TEST
+
+START_TEST(test_end_of_the_web_server_is_seen_while_nothing_is_read)
+{
+    static unsigned char content[2 * SF_CONNECTION_BYTES];
+    struct pollfd wait = {.fd = connection.socket};
+    add_begin(1, SF_FCGI_RESPONDER, false);
+    add_params(1);
+    say_all();
+    ck_assert_int_eq(begin(SOON), SF_OK);
+    add_stream(SF_FCGI_STDIN, 1, sf_span_of(content, sizeof content));
+    say_all();
+    for (int i = 0; i < 5; i++)
+        sf_connection_step(&connection, POLLIN);
+    ck_assert_int_eq(connection.state, SF_CONNECTION_OPEN);
+    ck_assert_int_eq(sf_connection_events(&connection) & POLLIN, 0);
+    close(server);
+    server = -1;
+    wait.events = sf_connection_events(&connection);
+    ck_assert_int_eq(poll(&wait, 1, (int)SOON), 1);
+    sf_connection_step(&connection, wait.revents);
+    ck_assert_int_eq(connection.state, SF_CONNECTION_LOST);
+}
+END_TEST
+
+START_TEST(test_abort_is_seen_behind_the_body)
+{
+    begin_request("body");
+    ck_assert_int_eq(sf_fcgi_record_append(&records, SF_FCGI_ABORT_REQUEST, 1, sf_span_text("")),
+                     SF_OK);
+    say_all();
+    sf_connection_take(&connection, sf_connection_body(&connection).size);
+    sf_connection_step(&connection, POLLIN);
+    ck_assert_int_eq(connection.state, SF_CONNECTION_ABORTED);
+    ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
+    assert_answer("6:;3:0,0;");
+}
+END_TEST
+
+START_TEST(test_second_request_at_the_same_time_is_refused_alone)
+{
+    begin_request("body");
+    add_request(2, "");
+    say_all();
+    sf_connection_take(&connection, sf_connection_body(&connection).size);
+    sf_connection_step(&connection, POLLIN);
+    ck_assert_int_eq(connection.state, SF_CONNECTION_OPEN);
+    assert_answer("3:0,1;");
+}
+END_TEST
+
+/* ---- the answer ---- */
+
+START_TEST(test_answer_is_sent_at_once_and_ends)
+{
+    begin_request("");
+    ck_assert_int_eq(sf_connection_send(&connection, SF_FCGI_STDERR, sf_span_text("note")), SF_OK);
+    unsigned char *room = sf_connection_reserve(&connection);
+    memcpy(room, "text", 4);
+    sf_connection_commit(&connection, SF_FCGI_STDOUT, 4);
+    assert_answer("7:note;6:text;");
+    ck_assert_int_eq(sf_connection_end(&connection, 3, SF_FCGI_REQUEST_COMPLETE), SF_OK);
+    ck_assert(sf_connection_flush(&connection, SOON));
+    assert_answer("6:;3:3,0;");
+}
+END_TEST
+
+START_TEST(test_room_ends_while_the_web_server_reads_nothing)
+{
+    size_t sent = 0;
+    begin_request("");
+    for (size_t room; (room = sf_connection_room(&connection)) > 0; sent += room) {
+        ck_assert_ptr_nonnull(sf_connection_reserve(&connection));
+        memset(sf_connection_reserve(&connection), 'x', room);
+        sf_connection_commit(&connection, SF_FCGI_STDOUT, room);
+        ck_assert_uint_lt(sent, 1 << 24);
+    }
+    ck_assert(sf_connection_is_awaited(&connection, false));
+    ck_assert(!sf_connection_flush(&connection, NOW));
+    ck_assert_int_eq(sf_connection_events(&connection) & POLLOUT, POLLOUT);
+    ck_assert_uint_le(connection.out.capacity, 2 * SF_CONNECTION_BYTES);
+}
+END_TEST
+
+START_TEST(test_next_request_on_a_kept_connection)
+{
+    begin_request("left unread");
+    ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
+    ck_assert(sf_connection_flush(&connection, SOON));
+    ck_assert(sf_connection_skip_body(&connection, SOON));
+    add_request(2, "second");
+    say_all();
+    ck_assert_int_eq(begin(SOON), SF_OK);
+    ck_assert_uint_eq(connection.id, 2);
+    ck_assert(sf_span_equal(sf_connection_body(&connection), sf_span_text("second")));
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("connection");
+    TCase *all = tcase_create("all");
+    tcase_add_checked_fixture(all, start, finish);
+    tcase_set_timeout(all, 60);
+    tcase_add_test(all, test_request_comes_whole_however_it_is_split);
+    tcase_add_test(all, test_silence_before_a_request_is_no_request);
+    tcase_add_test(all, test_silence_in_a_request_cuts_it_off);
+    tcase_add_test(all, test_wake_ends_the_wait_between_requests_only);
+    tcase_add_test(all, test_what_is_not_fastcgi_is_refused);
+    tcase_add_test(all, test_body_before_the_end_of_params_is_refused);
+    tcase_add_test(all, test_too_many_bytes_of_params_can_still_be_answered);
+    tcase_add_test(all, test_authorizer_has_no_body_to_wait_for);
+    tcase_add_test(all, test_unknown_role_is_answered);
+    tcase_add_test(all, test_questions_about_ourselves_are_answered);
+    tcase_add_test(all, test_body_is_read_no_further_than_it_is_taken);
+    tcase_add_test(all, test_end_of_the_web_server_is_seen_while_nothing_is_read);
+    tcase_add_test(all, test_abort_is_seen_behind_the_body);
+    tcase_add_test(all, test_second_request_at_the_same_time_is_refused_alone);
+    tcase_add_test(all, test_answer_is_sent_at_once_and_ends);
+    tcase_add_test(all, test_room_ends_while_the_web_server_reads_nothing);
+    tcase_add_test(all, test_next_request_on_a_kept_connection);
+    suite_add_tcase(suite, all);
+    return sf_run_suite(suite);
+}
