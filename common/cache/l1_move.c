@@ -26,7 +26,7 @@
 #define STEPS_MAX 100u       /* for a phase: about ten seconds */
 #define STEPS_OF_REST 10u    /* behind one that did not become empty; and between two looks */
 #define SAMPLES 32u          /* blocks looked at in a slab */
-#define SLABS_LOOKED_AT 64u
+#define SLABS_LOOKED_AT 64u  /* of the class that wants one, and of the others */
 #define AGE_MAX 31536000u    /* seconds: what is free counts as a year old */
 #define MARGIN 60u           /* seconds: what is hardly older stays where it is */
 
@@ -112,28 +112,52 @@ forget_some(struct sf_l1 *l1)
 /* What was seen of the slabs on one look round. */
 struct round {
     uint32_t needy;
-    uint32_t slabs[SF_L1_CLASSES_MAX]; /* of each class */
-    uint32_t mildest;                  /* coldness of the needy class's coldest slab */
-    uint32_t coldest, coldness;        /* of the others' */
+    uint32_t own;               /* slabs of the needy class: all of them are counted */
+    uint32_t mildest;           /* coldness of the coldest of those that were looked at */
+    uint32_t others;            /* slabs of other classes that were looked at */
+    uint32_t coldest, coldness; /* of the others */
 };
 
 static void
-look_at_slab(const struct sf_l1 *l1, struct round *round, uint32_t slab, uint32_t now_seconds)
+look_at_own(const struct sf_l1 *l1, struct round *round, uint32_t slab, uint32_t now_seconds)
 {
-    uint64_t value = table_value(l1, slab);
-
-    if (!is_open(value))
+    if (round->own++ >= SLABS_LOOKED_AT)
         return;
-    uint32_t class_index = class_of(value), coldness = coldness_of(l1, slab, now_seconds);
+    uint32_t coldness = coldness_of(l1, slab, now_seconds);
+    if (coldness > round->mildest)
+        round->mildest = coldness;
+}
 
-    round->slabs[class_index]++;
-    if (class_index == round->needy) {
-        if (coldness > round->mildest)
-            round->mildest = coldness;
-    } else if (slab != sf_l1_plan_smallest_slab(&l1->plan) &&
-               (round->coldest == SF_L1_NO_BLOCK || coldness > round->coldness)) {
+/* The next round begins behind the last one that was looked at. */
+static void
+look_at_other(struct sf_l1 *l1, struct round *round, uint32_t slab, uint32_t now_seconds)
+{
+    if (round->others == SLABS_LOOKED_AT)
+        return;
+    uint32_t coldness = coldness_of(l1, slab, now_seconds);
+    if (round->others++ == 0 || coldness > round->coldness) {
         round->coldest = slab;
         round->coldness = coldness;
+    }
+    l1->move.next = (slab + 1) % l1->plan.slabs;
+}
+
+/* The whole table, a word a slab; the blocks of some slabs. */
+static void
+look_round(struct sf_l1 *l1, struct round *round, uint32_t now_seconds)
+{
+    uint32_t first = l1->move.next;
+
+    for (uint32_t i = 0; i < l1->plan.slabs; i++) {
+        uint32_t slab = (first + i) % l1->plan.slabs;
+        uint64_t value = table_value(l1, slab);
+
+        if (!is_open(value))
+            continue;
+        if (class_of(value) == round->needy)
+            look_at_own(l1, round, slab, now_seconds);
+        else if (slab != sf_l1_plan_smallest_slab(&l1->plan))
+            look_at_other(l1, round, slab, now_seconds);
     }
 }
 
@@ -144,9 +168,9 @@ look_at_slab(const struct sf_l1 *l1, struct round *round, uint32_t slab, uint32_
 static bool
 is_worth_it(const struct round *round)
 {
-    if (round->coldest == SF_L1_NO_BLOCK)
+    if (round->others == 0)
         return false;
-    return round->slabs[round->needy] == 0 || round->coldness / 2 > round->mildest + MARGIN;
+    return round->own == 0 || round->coldness / 2 > round->mildest + MARGIN;
 }
 
 static void
@@ -166,18 +190,14 @@ start(struct sf_l1 *l1, uint32_t slab, uint32_t class_index)
 static void
 choose(struct sf_l1 *l1, sf_time now)
 {
-    struct round round = {.needy = find_needy(l1), .coldest = SF_L1_NO_BLOCK};
-    uint32_t slabs = l1->plan.slabs < SLABS_LOOKED_AT ? l1->plan.slabs : SLABS_LOOKED_AT;
+    struct round round = {.needy = find_needy(l1)};
 
     if (l1->move.steps++ % STEPS_OF_REST != 0)
         return;
     forget_some(l1);
     if (round.needy >= l1->plan.class_count)
         return;
-    for (uint32_t i = 0; i < slabs; i++) {
-        look_at_slab(l1, &round, l1->move.next, (uint32_t)(now / SF_SECOND));
-        l1->move.next = l1->move.next + 1 < l1->plan.slabs ? l1->move.next + 1 : 0;
-    }
+    look_round(l1, &round, (uint32_t)(now / SF_SECOND));
     if (is_worth_it(&round))
         start(l1, round.coldest, round.needy);
 }

@@ -2,6 +2,7 @@
 #include "common/cache/l1_move.h"
 
 #include <check.h>
+#include <string.h>
 
 #include "common/cache/l1_section.h"
 #include "tests/support/run_suite.h"
@@ -13,6 +14,8 @@
 #define SMALL_COUNT 6000u
 #define LARGE_FIRST 100000u
 #define STEPS 600
+#define MANY_SLABS (15u << 20)
+#define MANY 2000
 
 static struct sf_test_cache cache;
 static struct sf_error error;
@@ -91,6 +94,35 @@ START_TEST(test_slabs_go_to_the_size_that_wants_them)
     /* Where tombstones always find a place. */
     uint32_t last = sf_l1_plan_smallest_slab(&cache.l1->plan);
     ck_assert_uint_eq(sf_l1_load(&cache.l1->table[last]) & SF_L1_TABLE_CLASS, 1);
+}
+END_TEST
+
+/*
+ * More slabs than one look samples. Those of the size that wants room are the last ones, and as old as
+ * all others: they are counted, or it would get one for having none.
+ */
+START_TEST(test_size_that_is_no_hotter_gets_no_slab)
+{
+    static char small[1000], large[3000];
+    uint64_t number = 0;
+
+    sf_test_cache_fini(&cache);
+    sf_test_cache_init(&cache, MANY_SLABS);
+    ck_assert(sf_l1_lead(cache.l1, SF_L1_SWEEPER));
+    ck_assert_uint_gt(cache.l1->plan.slabs, 100);
+    memset(small, 'x', sizeof(small) - 1);
+    memset(large, 'x', sizeof(large) - 1);
+    while (sf_l1_peek(&cache.l1->header->slabs_taken) < cache.l1->plan.slabs * 4 / 5)
+        (void)sf_test_fill(cache.l1, ++number, 5, small);
+    for (int i = 0; i < MANY; i++)
+        (void)sf_test_fill(cache.l1, ++number, 5, large);
+    for (int i = 0; i < MANY; i++) /* no slab has room left, which would make it the coldest */
+        (void)sf_test_fill(cache.l1, ++number, 5, small);
+    for (int i = 0; i < STEPS; i++) {
+        (void)sf_test_fill(cache.l1, ++number, 5, large);
+        step();
+        ck_assert_int_le(cache.l1->move.phase, SF_L1_MOVE_NONE);
+    }
 }
 END_TEST
 
@@ -297,6 +329,7 @@ main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, test_slabs_go_to_the_size_that_wants_them);
+    tcase_add_test(tests, test_size_that_is_no_hotter_gets_no_slab);
     tcase_add_test(tests, test_nothing_moves_while_nobody_wants_room);
     tcase_add_test(tests, test_dirty_records_move_and_none_is_lost);
     tcase_add_test(tests, test_nobody_takes_blocks_while_it_is_emptied);
