@@ -23,6 +23,7 @@ for test in $tests; do
     grep -q "$name\b" "$folder/local.mk" || fail "$test: not in $folder/local.mk"
     written=$(sed -n 's/^START_TEST(\([A-Za-z0-9_]*\)).*/\1/p' "$test")
     [ -n "$written" ] || ! grep -q '<check.h>' "$test" || fail "$test: no START_TEST"
+    ! grep -q 'srunner_create' "$test" || fail "$test: end it with sf_run_suite of tests/support/run_suite.h"
     for case in $written; do
         grep -Eq "tcase_add_[a-z_]*test[a-z_]*\([^,]*, *$case\b" "$test" || fail "$test: $case is never added to a test case"
     done

@@ -3,25 +3,12 @@
  * what callers see. */
 #include "common/config/config_lines.h"
 
-#include <apr_general.h>
 #include <check.h>
-#include <stdlib.h>
 
-static apr_pool_t *pool;
+#include "tests/support/run_suite.h"
+#include "tests/unit/config_case.h"
+
 static struct sf_config_lines lines;
-static struct sf_error error;
-
-static void
-make_pool(void)
-{
-    ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
-}
-
-static void
-drop_pool(void)
-{
-    apr_pool_destroy(pool);
-}
 
 START_TEST(test_lines_come_with_their_numbers_and_without_comments)
 {
@@ -67,18 +54,12 @@ END_TEST
 int
 main(void)
 {
-    apr_initialize();
     Suite *suite = suite_create("config_lines");
     TCase *all = tcase_create("all");
-    tcase_add_checked_fixture(all, make_pool, drop_pool);
+    tcase_add_checked_fixture(all, make_defaults, drop_pool);
     tcase_add_test(all, test_lines_come_with_their_numbers_and_without_comments);
     tcase_add_test(all, test_line_is_taken_apart);
     tcase_add_test(all, test_refusal_names_file_and_line);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    apr_terminate();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

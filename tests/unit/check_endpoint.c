@@ -4,9 +4,10 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+
+#include "tests/support/run_suite.h"
 
 static struct sf_endpoint endpoint;
 static struct sf_error error;
@@ -100,9 +101,5 @@ main(void)
     tcase_add_test(all, test_everything_else_is_refused);
     tcase_add_test(all, test_path_as_long_as_an_address_takes);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

@@ -185,7 +185,7 @@ END_TEST
 START_TEST(test_every_level_says_what_it_refuses)
 {
     for (int i = SF_L1_PRESSURE_NONE; i <= SF_L1_PRESSURE_FULL; i++) {
-        char level[16];
+        char level[32];
 
         snprintf(level, sizeof(level), "level %d: ", i);
         ck_assert_ptr_nonnull(strstr(sf_l1_pressure_text((enum sf_l1_pressure)i), level));

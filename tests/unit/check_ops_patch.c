@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/run_suite.h"
+
 #define NOW ((sf_time)5000)
 #define LISTS 20000
 
@@ -300,7 +302,6 @@ main(void)
 {
     Suite *suite = suite_create("ops_patch");
     TCase *tests = tcase_create("ops_patch");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, test_values_of_the_same_size_are_changed_in_place);
@@ -318,8 +319,5 @@ main(void)
     tcase_add_test(tests, test_damaged_record_is_left_alone);
     tcase_add_test(tests, test_short_way_and_long_way_agree);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

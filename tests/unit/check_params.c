@@ -104,7 +104,7 @@ END_TEST
 
 START_TEST(test_more_variables_than_allowed_are_refused)
 {
-    char name[8];
+    char name[16];
     for (int i = 0; i < COUNT; i++) {
         snprintf(name, sizeof name, "N%d", i);
         send_text(name, "");

@@ -1,26 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/config/routes.h"
 
-#include <apr_general.h>
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-static apr_pool_t *pool;
+#include "tests/support/run_suite.h"
+#include "tests/unit/config_case.h"
+
 static struct sf_routes routes;
-static struct sf_error error;
-
-static void
-make_pool(void)
-{
-    ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
-}
-
-static void
-drop_pool(void)
-{
-    apr_pool_destroy(pool);
-}
 
 static void
 read_text(const char *text)
@@ -211,10 +198,9 @@ END_TEST
 int
 main(void)
 {
-    apr_initialize();
     Suite *suite = suite_create("routes");
     TCase *all = tcase_create("all");
-    tcase_add_checked_fixture(all, make_pool, drop_pool);
+    tcase_add_checked_fixture(all, make_defaults, drop_pool);
     tcase_add_test(all, test_routes_take_what_they_do_not_say_from_the_top);
     tcase_add_test(all, test_brackets_may_have_blanks_and_any_case);
     tcase_add_test(all, test_first_route_that_matches_counts);
@@ -228,10 +214,5 @@ main(void)
     tcase_add_test(all, test_what_must_go_together_names_the_line_that_broke_it);
     tcase_add_test(all, test_missing_file_is_unavailable);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    apr_terminate();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return sf_run_suite(suite);
 }

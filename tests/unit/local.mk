@@ -114,6 +114,8 @@ tests_unit_check_journal_file_LDADD = $(LDADD) $(SQLITE_LIBS)
 # What the programs of one subject share.
 config_case = %D%/config_case.c %D%/config_case.h
 tests_unit_check_config_SOURCES = %D%/check_config.c $(config_case)
+tests_unit_check_config_lines_SOURCES = %D%/check_config_lines.c $(config_case)
+tests_unit_check_routes_SOURCES = %D%/check_routes.c $(config_case)
 tests_unit_check_config_preset_SOURCES = %D%/check_config_preset.c $(config_case)
 tests_unit_check_config_file_SOURCES = %D%/check_config_file.c $(config_case)
 cache_case = %D%/cache_case.c %D%/cache_case.h
