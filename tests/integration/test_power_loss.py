@@ -52,7 +52,12 @@ class Disk:
         os.close(opened)
 
     def unmount(self):
+        """Until nobody has it: mounted again while another mount namespace holds it, it would be the one that was cut."""
         subprocess.run(["umount", self.mounted], check=True, timeout=60)
+        wait_until(lambda: not self.loop_devices(), "the file system to be let go", 60)
+
+    def loop_devices(self):
+        return subprocess.run(["losetup", "-j", self.image], check=True, capture_output=True, text=True, timeout=60).stdout
 
     def clean_up(self):
         subprocess.run(["umount", "-l", self.mounted], capture_output=True, timeout=60)
