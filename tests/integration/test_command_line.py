@@ -55,6 +55,18 @@ def test_list_show_end(browser, session_fast):
     assert code == 1
 
 
+def test_every_answer_can_be_had_as_json(browser, session_fast):
+    change(browser, "X-Session-Set: theme=dark")
+    label = label_of(browser)
+    assert session_fast("flush")[0] == 0
+    for words, name in ((["status"], "pid"), (["list"], "sessions"), (["list", "--cached"], "sessions"),
+                        (["show", label], "fields"), (["config", "check"], "valid"), (["cache", "check"], "intact"),
+                        (["end", label], "ended")):
+        code, text = session_fast("--json", *words)
+        assert code == 0, text
+        assert name in str(json.loads(text)), (words, text)
+
+
 def test_pin_and_unpin(browser, session_fast):
     change(browser, "X-Session-Set: theme=dark")
     label = browser.get("/app/probe").session["SESSION_KEY"]
