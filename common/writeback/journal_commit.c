@@ -229,7 +229,7 @@ sf_journal_have_file(struct sf_journal *journal, struct sf_error *error)
         is_full = bytes_of_all(journal) >= journal->options.bytes_max;
     }
     uint32_t sparse = is_full ? find_sparse(journal) : 0;
-    if (is_full && sparse == 0 && journal->failed == 0)
+    if (is_full && sparse == 0 && journal->failed == 0 && journal->untidy == 0)
         return sf_error_set(error, SF_FULL,
                             "the journal has reached SessionFastJournalLimit, and the store does not take"
                             " what is in it");
@@ -334,9 +334,20 @@ sf_journal_finish(struct sf_journal *journal, struct sf_error *error)
 }
 
 static enum sf_status
+move_untidy(struct sf_journal *journal, struct sf_error *error)
+{
+    if (journal->untidy == 0)
+        return SF_OK;
+    enum sf_status status = sf_journal_have_file(journal, error);
+    return status == SF_OK ? move_rows(journal, journal->untidy, error) : status;
+}
+
+static enum sf_status
 try_to_write(struct sf_journal *journal, struct sf_journal_mark *marks, size_t count, struct sf_error *error)
 {
     enum sf_status status = sf_journal_begin(journal, error);
+    if (status == SF_OK)
+        status = move_untidy(journal, error);
     for (size_t i = 0; i < count && status == SF_OK; i++)
         status = add_mark(journal, &marks[i], error);
     if (status == SF_OK)

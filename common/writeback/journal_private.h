@@ -33,6 +33,7 @@ struct sf_journal {
 
     pthread_mutex_t committing; /* 1: the active file's writer, and what follows */
     uint32_t failed; /* number of a file given up: its rows are written again with the next commit; 0: none */
+    uint32_t untidy; /* the same of another, while journal_tidy.c is at it */
     struct sf_journal_pending *pending;
     size_t pending_count, pending_capacity;
     struct sf_buffer record;

@@ -5,7 +5,7 @@
  * after a crash they would count as changes that the store lacks, and it may have forgotten by then that the session
  * was ended.
  *
- * What is needed is written anew, like the rows of a file that was given up; then the file has done its duty.
+ * What is needed is written anew, behind what is there; then the file has done its duty.
  */
 #include "common/writeback/journal_private.h"
 #include "common/writeback/journal_salvage.h"
@@ -42,12 +42,12 @@ find_untidy(struct sf_journal *journal, bool is_end)
 static bool
 move_rows(struct sf_journal *journal, const struct sf_journal_file *file)
 {
-    if (journal->failed != 0 && journal->failed != file->number)
-        return false; /* the rows of that one go first */
-    if (journal->active != NULL)
+    if (journal->active == file)
         sf_journal_leave_file(journal);
-    journal->failed = file->number;
-    return sf_journal_write_group(journal, NULL, 0) == SF_OK;
+    journal->untidy = file->number;
+    enum sf_status status = sf_journal_write_group(journal, NULL, 0);
+    journal->untidy = 0;
+    return status == SF_OK;
 }
 
 /* ---- what cannot ---- */

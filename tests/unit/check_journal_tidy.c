@@ -235,6 +235,29 @@ START_TEST(test_inherited_file_is_tidied_and_its_row_stays_behind)
 }
 END_TEST
 
+START_TEST(test_many_files_that_are_hardly_needed_become_one)
+{
+    options.file_bytes = 1;
+    restart();
+    for (uint64_t i = 0; i < 10; i += 2) {
+        struct sf_journal_mark marks[2] = {{.key = sf_test_cache_key(i), .version = 1},
+                                           {.key = sf_test_cache_key(i + 1), .version = 1}};
+        change(i);
+        change(i + 1);
+        ck_assert_int_eq(sf_journal_commit(journal, marks, 2), SF_OK);
+    }
+    options.file_bytes = 0;
+    restart();
+    for (uint64_t i = 0; i < 10; i += 2)
+        note_stored(i, 1);
+    ck_assert_uint_eq(state.files, 5);
+    tidy(false);
+    ck_assert_uint_eq(state.files, 1);
+    for (uint64_t i = 0; i < 10; i++)
+        ck_assert_uint_eq(journalled(i), i % 2);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -249,6 +272,7 @@ main(void)
     tcase_add_test(tests, test_row_that_is_needed_does_not_keep_others_for_ever);
     tcase_add_test(tests, test_young_file_is_left_alone_but_for_the_end);
     tcase_add_test(tests, test_inherited_file_is_tidied_and_its_row_stays_behind);
+    tcase_add_test(tests, test_many_files_that_are_hardly_needed_become_one);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);
 }
