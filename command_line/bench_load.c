@@ -111,6 +111,9 @@ report_writes(struct bench_report *report, const char *by, uint64_t changes,
     snprintf(name, sizeof name, "%s: records for a change", by);
     bench_report_number(report, name,
                         (double)(after->records - before->records) / (double)changes);
+    snprintf(name, sizeof name, "%s: transactions for a change", by);
+    bench_report_number(report, name,
+                        (double)(after->batches - before->batches) / (double)changes);
 }
 
 /* Plays, then has everything written. */

@@ -35,6 +35,8 @@ const struct bench_scenario bench_scenarios[] = {
      .play = bench_play_clients},
     {.name = "rate", .help = "exactly 6,000 changes a second for 60 s, whatever the answers take",
      .play = bench_play_rate},
+    {.name = "outage", .help = "6,000 changes a second, and a store that takes nothing for 3 minutes",
+     .play = bench_play_outage, .lines = "SessionFastCacheSize 16M\n"},
     {.name = "batch", .help = "writes to the disk, batched against one for each change",
      .play = bench_play_batch},
     {.name = "journal", .help = "changes that are on disk when acknowledged: 1, 8 and 64 writers",

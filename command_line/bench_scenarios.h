@@ -45,6 +45,8 @@ bool bench_play_clients(const struct bench_scenario *scenario, const struct benc
                         struct bench_report *report);
 bool bench_play_rate(const struct bench_scenario *scenario, const struct bench_request *request,
                      struct bench_report *report);
+bool bench_play_outage(const struct bench_scenario *scenario, const struct bench_request *request,
+                       struct bench_report *report);
 bool bench_play_batch(const struct bench_scenario *scenario, const struct bench_request *request,
                       struct bench_report *report);
 bool bench_play_journal(const struct bench_scenario *scenario, const struct bench_request *request,

@@ -298,6 +298,7 @@ bench_stage_usage(const struct bench_stage *stage)
 
     usage.is_known = stage->process > 0 && read_cpu(stage->process, &usage.cpu_ms) &&
                      read_number(stage->process, "io", "syscw: ", &usage.write_calls) &&
-                     read_number(stage->process, "io", "write_bytes: ", &usage.written_bytes);
+                     read_number(stage->process, "io", "write_bytes: ", &usage.written_bytes) &&
+                     read_number(stage->process, "status", "RssAnon:", &usage.memory_kb);
     return usage;
 }

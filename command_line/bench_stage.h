@@ -37,6 +37,7 @@ struct bench_usage {
     uint64_t cpu_ms;
     uint64_t write_calls;   /* write(), pwrite() and their like */
     uint64_t written_bytes; /* sent to the disk */
+    uint64_t memory_kb;     /* its own, without the cache */
 };
 
 /* Of the daemon, since it began. */

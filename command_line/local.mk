@@ -8,6 +8,7 @@ session_fast_SOURCES = \
 	%D%/bench_lives.c \
 	%D%/bench_load.c \
 	%D%/bench_memory.c \
+	%D%/bench_outage.c \
 	%D%/bench_play.c %D%/bench_play.h \
 	%D%/bench_report.c %D%/bench_report.h \
 	%D%/bench_scenarios.c %D%/bench_scenarios.h \

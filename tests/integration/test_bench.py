@@ -87,6 +87,23 @@ def test_a_rate_is_kept_and_what_reaches_the_store_is_counted(bench):
     assert facts["success_percent"] == 100
     assert facts["achieved_per_second"] == 500
     assert 100 <= facts["store: records written"] <= 1000  # each session at least once, no change twice
+    # A write is a transaction: one for ten changes, and at a rate like this for more.
+    assert facts["store: transactions for a change"] <= 0.1
+
+
+def test_outage_of_the_store_loses_nothing_and_costs_no_memory(bench):
+    """
+    More than the cache may hold of what the store lacks: the rest moves to the journal, as soon as the store is 2 s over
+    the flush delay.
+    """
+    result = bench("outage", "--seconds", "12", "--rate", "2000", "--sessions", "8000", "--bytes", "3000")
+    facts = result["facts"]
+    assert result["right"], facts
+    assert facts["sessions that the store took meanwhile"]["found"] == 0
+    assert facts["counted in the store"] == facts["counted through the cache"] == {"expected": 24000, "found": 24000}
+    assert facts["moved_to_the_journal"] > 0 and facts["journal_bytes_max"] > 0
+    assert facts["dirty_bytes_max"] <= 16 << 20
+    assert facts["daemon_memory_kb_max"] - facts["daemon_memory_kb_before"] < 32 << 10
 
 
 def test_batches_write_less_than_one_write_for_each_change(bench):
