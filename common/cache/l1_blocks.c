@@ -215,8 +215,9 @@ static void
 remember_freed(struct sf_l1 *l1, uint32_t class_index, uint32_t block)
 {
     struct sf_l1_hand *hand = &l1->hands[class_index];
-    uint32_t at = atomic_fetch_add_explicit(&hand->freed_at, 1, memory_order_relaxed);
+    uint32_t at = atomic_load_explicit(&hand->freed_at, memory_order_relaxed);
 
+    atomic_store_explicit(&hand->freed_at, at + 1, memory_order_relaxed);
     atomic_store_explicit(&hand->freed[at % SF_L1_FREED], block, memory_order_relaxed);
 }
 

@@ -291,9 +291,9 @@ take_freed(struct sf_l1 *l1, uint32_t class_index, enum sf_l1_use use, struct sf
 {
     struct sf_l1_hand *hand = &l1->hands[class_index];
     uint32_t at = atomic_load_explicit(&hand->freed_at, memory_order_relaxed) % SF_L1_FREED;
-    uint32_t block =
-        atomic_exchange_explicit(&hand->freed[at], SF_L1_NO_BLOCK, memory_order_relaxed);
+    uint32_t block = atomic_load_explicit(&hand->freed[at], memory_order_relaxed);
 
+    atomic_store_explicit(&hand->freed[at], SF_L1_NO_BLOCK, memory_order_relaxed);
     return block != SF_L1_NO_BLOCK && take_if_free(l1, class_index, block, use, NULL, owned_out);
 }
 

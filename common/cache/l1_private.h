@@ -94,6 +94,16 @@ sf_l1_fence(void)
     atomic_thread_fence(memory_order_seq_cst);
 }
 
+/* On x86-64 a locked add is a fence, for the compiler too, and another behind it costs as much again. */
+static inline void
+sf_l1_add_and_fence(_Atomic uint64_t *word, uint64_t amount)
+{
+    atomic_fetch_add_explicit(word, amount, memory_order_seq_cst);
+#if !defined(__x86_64__)
+    sf_l1_fence();
+#endif
+}
+
 /* The one way in which index words, controls and the slab table change. */
 static inline bool
 sf_l1_swap(_Atomic uint64_t *word, uint64_t before, uint64_t after)

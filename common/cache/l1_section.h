@@ -20,8 +20,7 @@ sf_l1_enter(struct sf_l1 *l1)
 {
     uint64_t one = UINT64_C(1) << (sf_l1_peek(&l1->header->sections) % 2 * 32);
 
-    atomic_fetch_add_explicit(l1->busy, one, memory_order_relaxed);
-    sf_l1_fence(); /* O10: then the slab table */
+    sf_l1_add_and_fence(l1->busy, one); /* O10: then the slab table */
     return one;
 }
 
