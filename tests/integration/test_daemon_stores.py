@@ -56,10 +56,13 @@ def test_session_larger_than_any_block_is_kept_by_the_store_alone(alone):
 
 def stays_alive(use):
     """A session without any use lives for two seconds."""
-    began = time.monotonic()
-    while time.monotonic() < began + 3:
+    end = time.monotonic() + 3
+
+    def is_past_its_end():
         use()
-        time.sleep(0.3)
+        return time.monotonic() > end
+
+    wait_until(is_past_its_end, "the end of an unused session, and a second more")
 
 
 @pytest.mark.parametrize("words", [["SESSION.LOAD", key(1)],
