@@ -103,6 +103,23 @@ keep_opened(struct creation *work, struct sf_l1 *l1)
     return true;
 }
 
+/*
+ * When every slot is in use, the dead among their owners keep everybody out, the sweeper who would
+ * bury them as well. So it is done for him here, unless there is one: then he comes to it.
+ */
+static void
+bury_if_full(struct sf_l1 *l1)
+{
+    uint32_t cursor = 0, slot = 0;
+
+    while (slot < l1->plan.slots && (sf_l1_load(&l1->slots.slots[slot].word) & 1) != 0) /* O7 */
+        slot++;
+    if (slot < l1->plan.slots || !sf_l1_lead(l1, SF_L1_SWEEPER))
+        return;
+    (void)sf_l1_repair(l1, 0, &cursor, UINT32_MAX); /* at no time: nothing expires, nothing is made */
+    sf_record_locks_release(l1->slots.locks, SF_LOCK_DUTY + SF_L1_SWEEPER);
+}
+
 static bool
 is_from_this_boot(const struct sf_mapping *mapping)
 {
@@ -150,6 +167,8 @@ judge_own(struct creation *work, struct sf_l1 *l1, bool *kept_out)
 {
     if (sf_l1_segment_check(l1, NULL) == SF_OK) {
         *kept_out = keep_opened(work, l1);
+        if (*kept_out)
+            bury_if_full(l1);
         return SF_OK;
     }
     set_retired(l1->header, true);

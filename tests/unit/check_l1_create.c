@@ -4,11 +4,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/cache/l1_layout.h"
+#include "common/cache/l1_private.h"
 #include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
 
@@ -87,6 +88,56 @@ START_TEST(test_cache_is_kept_over_a_restart)
     ck_assert(!made.is_new && !made.size_differs);
     l1 = attach();
     ck_assert_str_eq(sf_test_look(l1, 1, "a").text, "b");
+    sf_l1_close(l1);
+}
+END_TEST
+
+/* A process that takes all slots, or all but one, and dies. */
+static void
+take_slots_and_die(bool leaves_one)
+{
+    struct sf_l1 *l1;
+    int status = 0;
+    pid_t child = fork();
+
+    if (child == 0) {
+        l1 = attach();
+        (void)!sf_test_create(l1, 1, "a", "b");
+        for (uint32_t slot = 1; slot < l1->plan.slots - leaves_one; slot++)
+            (void)attach();
+        _exit(EXIT_SUCCESS);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+
+START_TEST(test_the_dead_keep_nobody_out_for_ever)
+{
+    struct sf_l1 *l1 = NULL;
+
+    create(1 << 20);
+    take_slots_and_die(false);
+    ck_assert_int_eq(sf_l1_attach(&l1, &instance, SF_L1_READ_WRITE, &error), SF_FULL);
+    create(1 << 20);
+    ck_assert(!made.is_new);
+    l1 = attach();
+    ck_assert_msg(sf_l1_check(l1, true, &error) == SF_OK, "%s", error.text);
+    ck_assert_str_eq(sf_test_look(l1, 1, "a").text, "b");
+    ck_assert(sf_l1_lead(l1, SF_L1_SWEEPER));
+    sf_l1_close(l1);
+}
+END_TEST
+
+START_TEST(test_who_is_under_way_is_left_to_the_sweeper)
+{
+    uint64_t word = 0;
+
+    create(1 << 20);
+    take_slots_and_die(true);
+    create(1 << 20);
+    struct sf_l1 *l1 = attach();
+    word = atomic_load(&l1->slots.slots[0].word);
+    ck_assert_msg((word & 1) != 0, "buried before there is need");
     sf_l1_close(l1);
 }
 END_TEST
@@ -409,6 +460,8 @@ main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, test_new_cache_is_empty_and_sound);
     tcase_add_test(tests, test_cache_is_kept_over_a_restart);
+    tcase_add_test(tests, test_the_dead_keep_nobody_out_for_ever);
+    tcase_add_test(tests, test_who_is_under_way_is_left_to_the_sweeper);
     tcase_add_test(tests, test_other_size_is_kept_while_anything_is_dirty);
     tcase_add_test(tests, test_other_size_is_kept_while_somebody_is_attached);
     tcase_add_test(tests, test_other_size_replaces_a_clean_cache);
