@@ -14,6 +14,18 @@ crash_watched = -Wl,--wrap=sf_l1_get -Wl,--wrap=sf_l1_get_field -Wl,--wrap=sf_l1
 tests_crash_check_l1_torture_SOURCES = %D%/check_l1_torture.c %D%/waits.c %D%/waits.h
 tests_crash_check_l1_torture_LDFLAGS = $(AM_LDFLAGS) $(crash_watched)
 
+# A whole instance. Not in `make check`: it is long, and would be so again in distcheck.
+EXTRA_PROGRAMS += %D%/check_instance_torture
+tests_crash_check_instance_torture_SOURCES = %D%/check_instance_torture.c %D%/actors.c %D%/actors.h \
+	%D%/ledger.c %D%/ledger.h %D%/waits.c %D%/waits.h
+tests_crash_check_instance_torture_LDFLAGS = $(AM_LDFLAGS) $(crash_watched)
+
+TORTURE_SECONDS = 60
+TORTURE_SEED =
+
+check-torture: session-fastd$(EXEEXT) %D%/check_instance_torture$(EXEEXT)
+	top_builddir='$(abs_builddir)' %D%/check_instance_torture $(TORTURE_SECONDS) $(TORTURE_SEED)
+
 # The cache with one rule broken at a time; each time a test must fail. Not in `make check`: it would be the same again
 # under sanitizers and in distcheck. ./check calls it once.
 check-mutants: libsession.la libtest_support.la
