@@ -7,5 +7,6 @@ libgateway_la_SOURCES = \
 	%D%/cgi_header.c %D%/cgi_header.h \
 	%D%/connection.c %D%/connection.h \
 	%D%/fcgi_record.c %D%/fcgi_record.h \
-	%D%/params.c %D%/params.h
+	%D%/params.c %D%/params.h \
+	%D%/upstream_pool.c %D%/upstream_pool.h
 libgateway_la_LIBADD = libsession.la

@@ -97,7 +97,8 @@ check_PROGRAMS += \
 	%D%/check_fcgi_record \
 	%D%/check_params \
 	%D%/check_cgi_header \
-	%D%/check_connection
+	%D%/check_connection \
+	%D%/check_upstream_pool
 
 tests_unit_check_l1_read_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_block_read \
 	-Wl,--wrap=sf_buffer_reserve -Wl,--wrap=sf_record_find_part
@@ -160,6 +161,7 @@ tests_unit_check_usage_SOURCES = %D%/check_usage.c session_daemon/usage.c
 tests_unit_check_fcgi_record_LDADD = libgateway.la $(LDADD)
 tests_unit_check_connection_LDADD = libgateway.la $(LDADD)
 tests_unit_check_params_LDADD = libgateway.la $(LDADD)
+tests_unit_check_upstream_pool_LDADD = libgateway.la $(LDADD)
 tests_unit_check_cgi_header_LDADD = libgateway.la $(LDADD)
 
 # The load generator, which only programs link.
