@@ -188,7 +188,8 @@ sf_journal_drain_all(struct sf_journal_drain *drain, sf_time deadline)
 {
     enum sf_status status = write_all(drain, deadline);
     report(drain, sf_clock_steady());
-    sf_journal_tidy(drain->journal, true);
+    if (sf_clock_steady() < deadline)
+        sf_journal_tidy(drain->journal, true);
     sf_journal_trim(drain->journal);
     return status == SF_OK && !sf_journal_owes(drain->journal, NULL) ? SF_OK : SF_UNAVAILABLE;
 }
