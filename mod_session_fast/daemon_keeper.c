@@ -6,34 +6,28 @@
 #include <errno.h>
 #include <http_core.h>
 #include <http_log.h>
+#include <mpm_common.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "mod_session_fast/daemon_holder.h"
-#include "mod_session_fast/daemon_spawn.h"
+#include "common/front/daemon_holder.h"
+#include "mod_session_fast/daemon_options.h"
 
 APLOG_USE_MODULE(session_fast);
 
-#define RETAINED_KEY "mod_session_fast.daemon.2" /* another layout: another number */
-#define START_TIME (10 * SF_SECOND)
-#define STOP_MARGIN (1 * SF_SECOND)
+#define RETAINED_KEY "mod_session_fast.daemon.3" /* another layout: another number */
 #define WAKE_PAUSE 20000000 /* ns */
-#define QUICK_DEATH (10 * SF_SECOND)
-#define QUICK_DEATHS_MAX 5
-
-static const char *
-lock_path_of(const struct sf_keeper *keeper)
-{
-    return keeper->process->instance.daemon_lock_path;
-}
+#define HEAD_START 300      /* ms: the server whose daemon has died starts the next one */
 
 bool
-sf_keeper_is_needed(const struct sf_process *process)
+sf_keeper_is_needed(const struct sf_keeper *keeper)
 {
-    return process->is_used && strcmp(process->config.daemon, "none") != 0;
+    return keeper->process->is_used && sf_daemon_care_is_needed(&keeper->care);
 }
 
 /* ---- hearing of the end of a child ---- */
@@ -104,13 +98,6 @@ listen_to(struct sf_kept_child *child, pid_t pid, on_event_fn *on_event)
     begin_to_hear();
 }
 
-void
-sf_keeper_listen(struct sf_keeper *keeper)
-{
-    if (keeper->retained->child != 0)
-        listen_to(&keeper->daemon, keeper->retained->child, on_daemon_event);
-}
-
 /* RESTART and UNREGISTER are said while httpd restarts: the daemon stays. */
 static bool
 is_end(int reason)
@@ -125,66 +112,15 @@ is_httpd_ending(void)
     return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) != APR_SUCCESS || state == AP_MPMQ_STOPPING;
 }
 
-/* ---- a daemon of our own ---- */
-
-static enum sf_status
-spawn(struct sf_keeper *keeper, apr_pool_t *pool, struct sf_error *error)
+/* false: it is not about an end. */
+static bool
+has_ended(struct sf_kept_child *child, int reason)
 {
-    struct sf_retained *retained = keeper->retained;
-    enum sf_status status = sf_daemon_write_config(keeper->process, pool, error);
-    if (status != SF_OK)
-        return status;
-    retained->child = sf_daemon_spawn(keeper->process, keeper->s, keeper->pconf);
-    retained->other = 0;
-    retained->started = sf_clock_steady();
-    apr_cpystrn(retained->lock_path, lock_path_of(keeper), sizeof retained->lock_path);
-    return retained->child != 0 ? SF_OK : sf_error_set(error, SF_UNAVAILABLE, "fork failed");
-}
-
-enum sf_status
-sf_keeper_start(struct sf_keeper *keeper, apr_pool_t *pool, struct sf_error *error)
-{
-    enum sf_status status = spawn(keeper, pool, error);
-    if (status == SF_OK) {
-        status = sf_daemon_await(&keeper->process->instance, &keeper->retained->child,
-                                 sf_clock_steady() + START_TIME, error);
-    }
-    if (status == SF_OK) {
-        ap_log_error(APLOG_MARK, APLOG_INFO, 0, keeper->s,
-                     "SF0531: session-fastd started (process %d)", (int)keeper->retained->child);
-    }
-    return status;
-}
-
-/* While httpd serves: nobody waits for it. */
-static void
-start_again(struct sf_keeper *keeper)
-{
-    struct sf_error error;
-    apr_pool_t *pool;
-    apr_pool_create(&pool, keeper->pconf);
-    if (spawn(keeper, pool, &error) == SF_OK) {
-        sf_keeper_listen(keeper);
-    } else {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, keeper->s,
-                     "SF0533: session-fastd was not started: %s", error.text);
-    }
-    apr_pool_destroy(pool);
-}
-
-static void
-after_death(struct sf_keeper *keeper, int result)
-{
-    struct sf_retained *retained = keeper->retained;
-    bool was_quick = sf_clock_steady() - retained->started < QUICK_DEATH;
-    retained->quick_deaths = was_quick ? retained->quick_deaths + 1 : 0;
-    bool waits = retained->quick_deaths > QUICK_DEATHS_MAX;
-    /* The MPMs pass an exit status or the number of a signal, and do not say which. */
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, keeper->s, "SF0534: session-fastd has ended (%d): %s",
-                 result,
-                 waits ? "it dies again and again, next try in some seconds" : "started again");
-    if (!waits)
-        start_again(keeper);
+    if (!is_end(reason))
+        return false;
+    apr_proc_other_child_unregister(child);
+    child->proc.pid = 0;
+    return true;
 }
 
 static void
@@ -192,64 +128,60 @@ on_daemon_event(int reason, void *context, int result)
 {
     struct sf_kept_child *child = context;
     struct sf_keeper *keeper = child->keeper;
-    if (!is_end(reason))
+    if (!has_ended(child, reason))
         return;
-    apr_proc_other_child_unregister(child);
-    keeper->retained->child = 0;
+    keeper->retained->daemon.child = 0;
     if (is_httpd_ending())
         return;
-    if (sf_daemon_holder(lock_path_of(keeper)) != 0)
-        sf_keeper_look(keeper); /* another httpd was faster, and ours has left */
-    else
-        after_death(keeper, reason == APR_OC_REASON_DEATH ? result : 0);
-}
-
-/* ---- somebody else's daemon ---- */
-
-static void
-tell_of_other(struct sf_keeper *keeper, pid_t holder, const char *differences)
-{
-    bool is_new = holder != keeper->retained->other;
-    keeper->retained->other = holder;
-    if (differences != NULL) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, keeper->s,
-                     "SF0538: session-fastd (process %d) of another httpd serves this instance with "
-                     "other options, and they count until it ends: compare %s (%s)",
-                     (int)holder, keeper->process->instance.config_path, differences);
-    } else if (is_new) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, keeper->s,
-                     "SF0536: session-fastd runs already (process %d)", (int)holder);
-    }
-}
-
-void
-sf_keeper_go_along(struct sf_keeper *keeper, pid_t holder, const char *differences)
-{
-    tell_of_other(keeper, holder, differences);
-    if (keeper->guard.proc.pid != 0)
-        return;
-    pid_t guard = sf_daemon_guard(holder, lock_path_of(keeper), keeper->s, keeper->pconf);
-    if (guard != 0)
-        listen_to(&keeper->guard, guard, on_guard_event);
+    /* The MPMs pass an exit status or the number of a signal, and do not say which. */
+    sf_daemon_care_child_ended(&keeper->care, reason == APR_OC_REASON_DEATH ? result : 0);
+    sf_keeper_listen(keeper);
 }
 
 static void
 on_guard_event(int reason, void *context, int result)
 {
     struct sf_kept_child *child = context;
-    struct sf_keeper *keeper = child->keeper;
     (void)result;
-    if (!is_end(reason))
+    if (has_ended(child, reason) && !is_httpd_ending())
+        sf_keeper_look(child->keeper);
+}
+
+/* ---- a guard beside somebody else's ---- */
+
+static void
+drop_privileges(void *context)
+{
+    struct sf_keeper *keeper = context;
+    if (geteuid() == 0 && ap_run_drop_privileges(keeper->pconf, keeper->s) != OK)
+        _exit(1);
+}
+
+static void
+stand_guard(struct sf_keeper *keeper)
+{
+    struct pollfd end = {.fd = STDIN_FILENO, .events = POLLIN};
+    drop_privileges(keeper);
+    prctl(PR_SET_NAME, "session-guard");
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() == keeper->parent && poll(&end, 1, -1) > 0)
+        poll(NULL, 0, HEAD_START);
+    _exit(0);
+}
+
+/* A child that ends shortly after the daemon does, and with us at the latest. */
+static void
+post_guard(struct sf_keeper *keeper, pid_t holder)
+{
+    int handle = sf_daemon_handle(holder, keeper->process->instance.daemon_lock_path);
+    if (handle < 0)
         return;
-    apr_proc_other_child_unregister(child);
-    child->proc.pid = 0;
-    if (is_httpd_ending())
-        return;
-    if (sf_daemon_holder(lock_path_of(keeper)) == 0) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, keeper->s,
-                     "SF0539: session-fastd of another httpd has ended: started here");
-    }
-    sf_keeper_look(keeper);
+    pid_t pid = sf_daemon_fork(handle, -1);
+    if (pid == 0)
+        stand_guard(keeper);
+    close(handle);
+    if (pid > 0)
+        listen_to(&keeper->guard, pid, on_guard_event);
 }
 
 /* Its httpd restarts with other options, or has gone: another guard is needed for the next one. */
@@ -264,73 +196,53 @@ dismiss_guard(struct sf_keeper *keeper)
 }
 
 void
+sf_keeper_listen(struct sf_keeper *keeper)
+{
+    const struct sf_daemon_state *daemon = &keeper->retained->daemon;
+    if (daemon->child != 0)
+        listen_to(&keeper->daemon, daemon->child, on_daemon_event);
+    else if (daemon->other != 0 && keeper->guard.proc.pid == 0 && sf_keeper_is_needed(keeper))
+        post_guard(keeper, daemon->other);
+}
+
+void
 sf_keeper_look(struct sf_keeper *keeper)
 {
-    pid_t holder = sf_daemon_holder(lock_path_of(keeper));
-    if (keeper->retained->child != 0)
+    if (keeper->retained->daemon.child != 0)
         return;
-    if (holder == 0) {
-        start_again(keeper);
-    } else if (keeper->guard.proc.pid == 0) {
-        bool is_new = holder != keeper->retained->other;
-        apr_pool_t *pool;
-        apr_pool_create(&pool, keeper->pconf);
-        sf_keeper_go_along(keeper, holder,
-                           is_new ? sf_daemon_config_differs(keeper->process, pool) : NULL);
-        apr_pool_destroy(pool);
-    }
+    sf_daemon_care_look(&keeper->care);
+    sf_keeper_listen(keeper);
 }
 
-/* ---- end ---- */
+/* ---- begin and end ---- */
 
-static void
-tell_of_end(struct sf_keeper *keeper, pid_t pid, enum sf_daemon_end end)
+static enum sf_status
+write_config(void *context, struct sf_error *error)
 {
-    if (end == SF_DAEMON_ENDED)
-        return;
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, keeper->s,
-                 "SF0532: session-fastd (process %d) did not end in time: %s", (int)pid,
-                 end == SF_DAEMON_KILLED
-                     ? "it was killed; what it had not written stays in the cache"
-                     : "it cannot even be killed now, and is left to itself");
+    struct sf_keeper *keeper = context;
+    const struct sf_instance *instance = &keeper->process->instance;
+    apr_pool_clear(keeper->scratch);
+    apr_cpystrn(keeper->retained->lock_path, instance->daemon_lock_path, SF_INSTANCE_PATH_MAX);
+    return sf_daemon_write_config(keeper->process, keeper->scratch, error);
 }
 
-static sf_time
-end_deadline(const struct sf_keeper *keeper)
+static const char *
+config_differs(void *context)
 {
-    return sf_clock_steady() + keeper->process->config.stop_timeout + STOP_MARGIN;
-}
-
-void
-sf_keeper_end_child(struct sf_keeper *keeper)
-{
-    pid_t child = keeper->retained->child;
-    keeper->retained->child = 0;
-    if (child != 0)
-        tell_of_end(keeper, child, sf_daemon_end(child, NULL, end_deadline(keeper)));
-}
-
-void
-sf_keeper_end_other(struct sf_keeper *keeper, pid_t holder)
-{
-    tell_of_end(keeper, holder,
-                sf_daemon_end(holder, lock_path_of(keeper), end_deadline(keeper)));
+    struct sf_keeper *keeper = context;
+    apr_pool_clear(keeper->scratch);
+    return sf_daemon_config_differs(keeper->process, keeper->scratch);
 }
 
 /*
- * httpd is going for good: its children have ended, and what they changed is in the cache. A daemon
- * whose own httpd has died has nobody left but us.
+ * httpd is going for good: its children have ended, and what they changed is in the cache.
  */
 static apr_status_t
 end_with_httpd(void *context)
 {
     struct sf_keeper *keeper = context;
-    if (getpid() != keeper->parent || ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_EXITING)
-        return APR_SUCCESS;
-    sf_keeper_end_child(keeper);
-    pid_t holder = sf_keeper_is_needed(keeper->process) ? sf_daemon_holder(lock_path_of(keeper)) : 0;
-    if (holder != 0 && sf_daemon_is_orphan(holder, keeper->process->instance.config_path))
-        sf_keeper_end_other(keeper, holder);
+    if (getpid() == keeper->parent && ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_EXITING)
+        sf_daemon_care_end(&keeper->care);
     return APR_SUCCESS;
 }
 
@@ -365,9 +277,21 @@ sf_keeper_new(apr_pool_t *pconf, server_rec *s, struct sf_process *process)
     keeper->process = process;
     keeper->s = s;
     keeper->pconf = pconf;
+    apr_pool_create(&keeper->scratch, pconf);
     keeper->daemon.keeper = keeper;
     keeper->guard.keeper = keeper;
     keeper->parent = getpid();
+    keeper->care = (struct sf_daemon_care){
+        .state = &keeper->retained->daemon,
+        .config = &process->config,
+        .instance = &process->instance,
+        .installed = SF_DAEMON_PATH,
+        .log = sf_log_lines_of_server(s),
+        .context = keeper,
+        .write_config = write_config,
+        .config_differs = config_differs,
+        .become_user = drop_privileges,
+    };
     apr_pool_pre_cleanup_register(s->process->pool, keeper, end_with_httpd);
     apr_pool_cleanup_register(pconf, keeper, forget, apr_pool_cleanup_null);
     return keeper;

@@ -2,20 +2,18 @@
 #pragma once
 
 /*
- * daemon_keeper.h - httpd's parent and the daemon of its instance while httpd runs: one of its own,
- * started again when it dies, or that of somebody else, beside which a guard stands. What happens at
- * each start and restart is in daemon_process.c.
+ * daemon_keeper.h - how httpd's parent takes care of the daemon of its instance while httpd runs: by
+ * the end of a child, which is all that wakes it. That is the daemon, or a guard that stands beside
+ * somebody else's. What happens at each start and restart is in daemon_process.c.
  */
 #include <apr_thread_proc.h>
 
+#include "common/front/daemon_care.h"
 #include "mod_session_fast/module.h"
 
 /* What outlives the configuration, and with it this shared object: no pointers. */
 struct sf_retained {
-    pid_t child;           /* our own daemon, not reaped yet; 0: none */
-    pid_t other;           /* somebody else's, of which the log was told; 0: none */
-    sf_time started;       /* steady clock */
-    unsigned quick_deaths; /* in a row */
+    struct sf_daemon_state daemon;
     bool has_served;       /* httpd has run with it: from now on a failure must not end httpd */
     dev_t log_device;      /* where its standard error goes */
     ino_t log_file;
@@ -32,9 +30,11 @@ struct sf_kept_child {
 /* One for each configuration, in pconf. */
 struct sf_keeper {
     struct sf_retained *retained;
+    struct sf_daemon_care care;
     struct sf_process *process;
     server_rec *s;
     apr_pool_t *pconf;
+    apr_pool_t *scratch;            /* of what `care` calls, until the next call */
     const struct sf_config *before; /* the options until now, at a restart; NULL: nobody knows */
     struct sf_kept_child daemon;
     struct sf_kept_child guard;
@@ -46,25 +46,12 @@ struct sf_retained *sf_keeper_retained(void);
 struct sf_keeper *sf_keeper_new(apr_pool_t *pconf, server_rec *s, struct sf_process *process);
 
 /* Has this configuration a daemon that httpd takes care of? */
-bool sf_keeper_is_needed(const struct sf_process *process);
+bool sf_keeper_is_needed(const struct sf_keeper *keeper);
 
-/*
- * Writes run/instance.conf, starts the daemon and waits until it answers. SF_CONFLICT: another one
- * has the instance.
- */
-enum sf_status sf_keeper_start(struct sf_keeper *keeper, apr_pool_t *pool,
-                               struct sf_error *error) SF_MUST_CHECK;
-
-/* Goes along with the daemon that somebody else runs for this instance. */
-void sf_keeper_go_along(struct sf_keeper *keeper, pid_t holder, const char *differences);
-
-void sf_keeper_end_child(struct sf_keeper *keeper);
-void sf_keeper_end_other(struct sf_keeper *keeper, pid_t holder);
-
-/* From now on the end of our own daemon is heard. */
+/* From now on the end of the daemon is heard, whoever's it is. */
 void sf_keeper_listen(struct sf_keeper *keeper);
 
-/* Nobody serves the instance: starts a daemon. Somebody else's does: goes along with it. */
+/* Is there a daemon? See sf_daemon_care_look. */
 void sf_keeper_look(struct sf_keeper *keeper);
 
 /* In a child of httpd: leaves the parent's signal handler behind. */

@@ -10,13 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "mod_session_fast/daemon_holder.h"
+#include "common/front/daemon_holder.h"
 #include "mod_session_fast/daemon_keeper.h"
-#include "mod_session_fast/daemon_spawn.h"
+#include "mod_session_fast/daemon_options.h"
 
 APLOG_USE_MODULE(session_fast);
-
-#define ANSWER_TIME (10 * SF_SECOND)
 
 bool
 sf_daemon_process_has_served(void)
@@ -39,7 +37,7 @@ sf_daemon_process_monitor(apr_pool_t *pool, server_rec *s)
 {
     struct sf_process *process = sf_server_of(s)->process;
     (void)pool;
-    if (sf_keeper_is_needed(process))
+    if (process->keeper != NULL && sf_keeper_is_needed(process->keeper))
         sf_keeper_look(process->keeper);
     return DECLINED;
 }
@@ -72,7 +70,7 @@ prepare(struct sf_keeper *keeper, const char **differences_out, apr_pool_t *pool
         return status;
     *differences_out = sf_daemon_config_differs(process, pool);
     return *differences_out == NULL ? SF_OK
-                                    : sf_daemon_prove_config(process, keeper->s, pool, error);
+                                    : sf_daemon_prove_config(process, &keeper->care, pool, error);
 }
 
 static void
@@ -85,68 +83,28 @@ remember_options(struct sf_keeper *keeper)
         keeper->before = before;
 }
 
-static void
-tell_of_replacement(const struct sf_keeper *keeper, pid_t daemon, const char *why)
-{
-    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, keeper->s,
-                 "SF0535: %s: session-fastd (process %d) is replaced", why, (int)daemon);
-}
-
 /* Our own goes on, unless it runs with other options or writes into another log. */
 static bool
 keep_child(struct sf_keeper *keeper, const char *differences, bool has_other_log, apr_pool_t *pool)
 {
-    pid_t child = keeper->retained->child;
-    if (child == 0)
+    const char *why = "the error log is another file";
+    if (keeper->retained->daemon.child == 0)
         return false;
     if (differences == NULL && !has_other_log)
         return true;
-    tell_of_replacement(keeper, child,
-                        differences == NULL
-                            ? "the error log is another file"
-                            : apr_pstrcat(pool, "options of the instance have changed (",
-                                          differences, ")", NULL));
-    sf_keeper_end_child(keeper);
+    if (differences != NULL)
+        why = apr_pstrcat(pool, "options of the instance have changed (", differences, ")", NULL);
+    sf_daemon_care_end_child(&keeper->care, why);
     return false;
-}
-
-/* Somebody else's goes on, unless nobody else is there any more to take care of it. */
-static bool
-keep_other(struct sf_keeper *keeper, const char *differences)
-{
-    const struct sf_instance *instance = &keeper->process->instance;
-    pid_t holder = sf_daemon_holder(instance->daemon_lock_path);
-    if (holder == 0)
-        return false;
-    bool is_orphan = sf_daemon_is_orphan(holder, instance->config_path);
-    if (!is_orphan && sf_daemon_answers(instance, sf_clock_steady() + ANSWER_TIME)) {
-        sf_keeper_go_along(keeper, holder, differences);
-        return true;
-    }
-    tell_of_replacement(keeper, holder, is_orphan ? "its httpd has gone" : "it does not answer");
-    sf_keeper_end_other(keeper, holder);
-    return false;
-}
-
-static enum sf_status
-start_unless_other(struct sf_keeper *keeper, const char *differences, apr_pool_t *pool,
-                   struct sf_error *error)
-{
-    enum sf_status status = sf_keeper_start(keeper, pool, error);
-    pid_t holder = sf_daemon_holder(keeper->process->instance.daemon_lock_path);
-    if (status != SF_CONFLICT || holder == 0)
-        return status;
-    sf_keeper_go_along(keeper, holder, differences);
-    return SF_OK;
 }
 
 static void
 end_child_of_other_instance(struct sf_keeper *keeper)
 {
     const struct sf_retained *retained = keeper->retained;
-    if (!sf_keeper_is_needed(keeper->process) ||
+    if (!sf_keeper_is_needed(keeper) ||
         strcmp(retained->lock_path, keeper->process->instance.daemon_lock_path) != 0) {
-        sf_keeper_end_child(keeper);
+        sf_daemon_care_end_child(&keeper->care, NULL);
     }
 }
 
@@ -154,28 +112,26 @@ static enum sf_status
 set_up(struct sf_keeper *keeper, apr_pool_t *pool, struct sf_error *error)
 {
     struct sf_process *process = keeper->process;
-    struct sf_retained *retained = keeper->retained;
+    struct sf_daemon_state *daemon = &keeper->retained->daemon;
     const char *differences = NULL;
-    bool has_other_log = note_log(retained);
+    bool has_other_log = note_log(keeper->retained);
     enum sf_status status = SF_OK;
-    if (retained->has_served)
+    if (keeper->retained->has_served)
         remember_options(keeper);
     if (process->refusal != NULL)
         status = sf_error_set(error, SF_INVALID, "%s", process->refusal);
     else if (process->is_used)
         status = sf_instance_resolve(&process->instance, &process->config, error);
-    if (status == SF_OK && sf_keeper_is_needed(process))
+    if (status == SF_OK && sf_keeper_is_needed(keeper))
         status = prepare(keeper, &differences, pool, error);
-    if (!sf_daemon_is_child(retained->child))
-        retained->child = 0; /* died while httpd restarted and nobody listened */
+    if (!sf_daemon_is_child(daemon->child))
+        daemon->child = 0; /* died while httpd restarted and nobody listened */
     if (status != SF_OK)
         return status;
     end_child_of_other_instance(keeper);
-    if (!sf_keeper_is_needed(process) || keep_child(keeper, differences, has_other_log, pool) ||
-        keep_other(keeper, differences)) {
+    if (!sf_keeper_is_needed(keeper) || keep_child(keeper, differences, has_other_log, pool))
         return SF_OK;
-    }
-    return start_unless_other(keeper, differences, pool, error);
+    return sf_daemon_care_begin(&keeper->care, error);
 }
 
 static bool
@@ -191,7 +147,7 @@ is_real_start(void)
  * that is started in place of one that was, and for whatever starts one later.
  */
 static void
-fall_back(struct sf_keeper *keeper, apr_pool_t *pool)
+fall_back(struct sf_keeper *keeper)
 {
     struct sf_process *process = keeper->process;
     struct sf_instance instance;
@@ -201,8 +157,9 @@ fall_back(struct sf_keeper *keeper, apr_pool_t *pool)
         return;
     process->config = *keeper->before;
     process->instance = instance;
-    bool is_served = keeper->retained->child != 0 || sf_daemon_holder(instance.daemon_lock_path) != 0;
-    if (!is_served && sf_keeper_start(keeper, pool, &error) != SF_OK) {
+    bool is_served =
+        keeper->retained->daemon.child != 0 || sf_daemon_holder(instance.daemon_lock_path) != 0;
+    if (!is_served && sf_daemon_care_start(&keeper->care, &error) != SF_OK) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, keeper->s,
                      "SF0533: session-fastd was not started: %s", error.text);
     }
@@ -232,7 +189,7 @@ sf_daemon_process_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *p
     if (!is_set_up) {
         int to_console = keeper->retained->has_served ? 0 : APLOG_STARTUP;
         if (keeper->retained->has_served)
-            fall_back(keeper, ptemp);
+            fall_back(keeper);
         ap_log_error(APLOG_MARK, to_console | APLOG_ERR, 0, s, "SF0537: %s%s", error.text,
                      consequence(keeper));
     }

@@ -8,10 +8,9 @@ mod_session_fast_la_SOURCES = \
 	%D%/check_places.c \
 	%D%/child_process.c \
 	%D%/controls.c \
-	%D%/daemon_holder.c %D%/daemon_holder.h \
 	%D%/daemon_keeper.c %D%/daemon_keeper.h \
+	%D%/daemon_options.c %D%/daemon_options.h \
 	%D%/daemon_process.c \
-	%D%/daemon_spawn.c %D%/daemon_spawn.h \
 	%D%/directives.c \
 	%D%/environment.c \
 	%D%/expressions.c \

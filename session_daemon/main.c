@@ -29,6 +29,7 @@ struct arguments {
 
 static const char usage[] =
     "usage: " PROGRAM " --config FILE [--user NAME[:GROUP]] [--wait SECONDS] [--check-config] [--foreground]\n"
+    "                     [--started-by TIME]\n"
     "       " PROGRAM " --version\n"
     "\n"
     "  --config FILE         read the options of the instance from FILE\n"
@@ -36,6 +37,8 @@ static const char usage[] =
     "  --wait SECONDS        wait for another daemon of the instance to leave; without: exit 0 if there is one\n"
     "  --check-config        look at FILE and exit\n"
     "  --foreground          accepted and without effect: the daemon never leaves the foreground\n"
+    "  --started-by TIME     for others to read: when the process that takes care of this one was started itself\n"
+    "                        (field 22 of its /proc/PID/stat)\n"
     "\n"
     "Logs to standard error. SIGTERM and SIGINT: write what waits, then exit.\n";
 
@@ -54,7 +57,8 @@ read_arguments(int argc, char **argv, struct arguments *arguments_out, int *exit
         {"config", required_argument, NULL, 'c'},  {"user", required_argument, NULL, 'u'},
         {"wait", required_argument, NULL, 'w'},    {"check-config", no_argument, NULL, 't'},
         {"foreground", no_argument, NULL, 'f'},    {"version", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"help", no_argument, NULL, 'h'},          {"started-by", required_argument, NULL, 's'},
+        {NULL, 0, NULL, 0},
     };
     int64_t seconds = 0;
     int option;
@@ -65,7 +69,8 @@ read_arguments(int argc, char **argv, struct arguments *arguments_out, int *exit
         case 'c': arguments_out->config_path = optarg; break;
         case 'u': arguments_out->user = optarg; break;
         case 't': arguments_out->only_check = true; break;
-        case 'f': break;
+        case 'f':
+        case 's': break; /* for others to read */
         case 'w':
             if (sf_int64_parse(sf_span_text(optarg), &seconds) != SF_OK || seconds < 0 || seconds > WAIT_MAX) {
                 fail(EXIT_USAGE, "--wait: a number of seconds, at most 3600");

@@ -9,4 +9,5 @@ libtest_support_la_SOURCES = \
 	%D%/failing_vfs.c %D%/failing_vfs.h \
 	%D%/workload.c %D%/workload.h \
 	%D%/fake_daemon.c %D%/fake_daemon.h \
+	%D%/daemon_double.c %D%/daemon_double.h \
 	%D%/test_records.c %D%/test_records.h

@@ -69,7 +69,7 @@ END_TEST
 START_TEST(test_quote_without_an_end_ends_with_the_value)
 {
     control_is(SF_CACHE_PRIVATE, "x=\"a, b", "private, x=\"a, b");
-    control_is(SF_CACHE_PRIVATE, "x=\"a\\", "private, x=\"a\\");
+    control_is(SF_CACHE_PRIVATE, "x=\"a\\\0, behind it", "private, x=\"a\\");
 }
 END_TEST
 

@@ -68,6 +68,9 @@ check_PROGRAMS += \
 	%D%/check_visit \
 	%D%/check_visit_choose \
 	%D%/check_visit_commit \
+	%D%/check_daemon_holder \
+	%D%/check_daemon_start \
+	%D%/check_daemon_care \
 	%D%/check_store \
 	%D%/check_store_contract \
 	%D%/check_store_fail \
@@ -137,6 +140,10 @@ visit_case = %D%/visit_case.c %D%/visit_case.h
 tests_unit_check_visit_SOURCES = %D%/check_visit.c $(visit_case)
 tests_unit_check_visit_choose_SOURCES = %D%/check_visit_choose.c $(visit_case)
 tests_unit_check_visit_commit_SOURCES = %D%/check_visit_commit.c $(visit_case)
+daemon_case = %D%/daemon_case.c %D%/daemon_case.h
+tests_unit_check_daemon_holder_SOURCES = %D%/check_daemon_holder.c $(daemon_case)
+tests_unit_check_daemon_start_SOURCES = %D%/check_daemon_start.c $(daemon_case)
+tests_unit_check_daemon_care_SOURCES = %D%/check_daemon_care.c $(daemon_case)
 journal_case = %D%/journal_case.c %D%/journal_case.h
 tests_unit_check_journal_SOURCES = %D%/check_journal.c $(journal_case)
 tests_unit_check_journal_limits_SOURCES = %D%/check_journal_limits.c $(journal_case)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mod_session_fast/daemon_holder.h"
+#include "common/front/daemon_holder.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -14,7 +14,8 @@
 #define PAUSE 10                   /* ms between two looks at a process */
 #define AFTER_KILL (2 * SF_SECOND) /* a process inside a hanging disk does not even hear SIGKILL */
 #define PROC_PATH 40
-#define NAME 64
+#define PARENT 4                   /* fields of /proc/PID/stat */
+#define START_TIME 22
 
 /* ---- which process ---- */
 
@@ -67,44 +68,53 @@ read_proc(pid_t pid, const char *file, char *text_out, size_t size)
     return got > 0 ? (size_t)got : 0;
 }
 
-static bool
-has_argument(pid_t pid, const char *argument)
+/* What follows the option in its command line; "": it has no such option. */
+static void
+read_argument(pid_t pid, const char *option, char *value_out, size_t size)
 {
     char words[4096];
-    size_t size = read_proc(pid, "cmdline", words, sizeof words);
-    for (const char *word = words; word < words + size; word += strlen(word) + 1) {
-        if (strcmp(word, argument) == 0)
-            return true;
+    size_t used = read_proc(pid, "cmdline", words, sizeof words);
+    bool is_next = false;
+    *value_out = '\0';
+    for (const char *word = words; word < words + used; word += strlen(word) + 1) {
+        if (is_next)
+            snprintf(value_out, size, "%s", word);
+        is_next = strcmp(word, option) == 0;
     }
-    return false;
 }
 
-/* The name in the second field may have blanks and parentheses of its own. */
-static pid_t
-parent_of(pid_t pid)
+/* "": /proc does not say. The name in the second field may have blanks and parentheses of its own. */
+static void
+read_stat(pid_t pid, int wanted, char *value_out, size_t size)
 {
-    char stat[512];
-    if (read_proc(pid, "stat", stat, sizeof stat) == 0)
-        return 0;
-    const char *name_end = strrchr(stat, ')');
-    return name_end == NULL || strlen(name_end) < 5 ? 0 : (pid_t)strtol(name_end + 4, NULL, 10);
-}
-
-/* A daemon whose parent has died belongs to init, or to what stands for it: not to an httpd. */
-static bool
-is_httpd(pid_t pid)
-{
-    char name[NAME], own_name[NAME];
-    read_proc(pid, "comm", name, sizeof name);
-    read_proc(getpid(), "comm", own_name, sizeof own_name);
-    return strcmp(name, own_name) == 0;
+    char stat[1024];
+    char *rest = read_proc(pid, "stat", stat, sizeof stat) > 0 ? strrchr(stat, ')') : NULL;
+    const char *field = NULL;
+    for (int number = 2; rest != NULL && number < wanted; number++) {
+        rest = strchr(rest, ' ');
+        field = rest != NULL ? ++rest : NULL;
+    }
+    snprintf(value_out, size, "%.*s", field != NULL ? (int)strcspn(field, " ") : 0,
+             field != NULL ? field : "");
 }
 
 bool
-sf_daemon_is_orphan(pid_t holder, const char *config_path)
+sf_daemon_started_by(char text_out[SF_DAEMON_STARTED_BY_TEXT])
 {
-    pid_t parent = parent_of(holder);
-    return parent > 0 && has_argument(holder, config_path) && !is_httpd(parent);
+    read_stat(getpid(), START_TIME, text_out, SF_DAEMON_STARTED_BY_TEXT);
+    return *text_out != '\0';
+}
+
+/* One whose parent has died belongs to init, or to what stands for it. */
+bool
+sf_daemon_is_orphan(pid_t holder)
+{
+    char starter[SF_DAEMON_STARTED_BY_TEXT], parent[SF_DAEMON_STARTED_BY_TEXT];
+    char now[SF_DAEMON_STARTED_BY_TEXT];
+    read_argument(holder, SF_DAEMON_STARTED_BY, starter, sizeof starter);
+    read_stat(holder, PARENT, parent, sizeof parent);
+    read_stat((pid_t)strtol(parent, NULL, 10), START_TIME, now, sizeof now);
+    return *starter != '\0' && *now != '\0' && strcmp(starter, now) != 0;
 }
 
 /* ---- its end ---- */

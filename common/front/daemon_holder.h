@@ -15,10 +15,18 @@
 pid_t sf_daemon_holder(const char *lock_path);
 
 /*
- * An httpd started it (it reads the file that httpds write) and is gone. false for that of an httpd
- * that runs, of systemd, of somebody at a terminal, and where /proc does not say.
+ * A front started it and is gone: nobody takes care of it. false for that of a front that runs, of
+ * systemd, of somebody at a terminal, and where /proc does not say.
  */
-bool sf_daemon_is_orphan(pid_t holder, const char *config_path);
+bool sf_daemon_is_orphan(pid_t holder);
+
+/*
+ * Whoever starts a daemon says with this option when it was itself started, as /proc has it: unlike
+ * its number that is the same for all containers, and nobody else's later. false: /proc does not say.
+ */
+#define SF_DAEMON_STARTED_BY "--started-by"
+#define SF_DAEMON_STARTED_BY_TEXT 24
+bool sf_daemon_started_by(char text_out[SF_DAEMON_STARTED_BY_TEXT]);
 
 /* A handle that stays with this process; -1: it holds the lock no more, or the kernel has none. */
 int sf_daemon_handle(pid_t holder, const char *lock_path);
