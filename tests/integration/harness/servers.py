@@ -47,7 +47,7 @@ class Servers:
 
     def clean_up(self):
         left, crashes = [], []
-        for server in self.running:
+        for server in reversed(self.running):  # a later one may run the daemon in the folder of an earlier one
             left += server.clean_up()
             crashes += server.crashes()
             shutil.rmtree(server.folder)
