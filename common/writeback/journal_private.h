@@ -61,6 +61,9 @@ void sf_journal_remember(struct sf_journal *journal, struct sf_journal_file *fil
 bool sf_journal_is_old(const struct sf_journal *journal, const struct sf_journal_file *file);
 struct sf_journal_file *sf_journal_first_file(struct sf_journal *journal, uint32_t number);
 
+/* sf_journal_tidy looks after the file. Takes `lock`. */
+void sf_journal_note_damage(struct sf_journal *journal, struct sf_journal_file *file);
+
 /* The row of a session, and where it stands. Takes `reading` and `lock`. SF_NOT_FOUND: none (any more). */
 enum sf_status sf_journal_read(struct sf_journal *journal, const struct sf_key *key, struct sf_journal_entry *entry_out,
                                struct sf_buffer *record_out) SF_MUST_CHECK;

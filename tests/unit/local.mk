@@ -87,6 +87,7 @@ check_PROGRAMS += \
 	%D%/check_journal \
 	%D%/check_journal_limits \
 	%D%/check_journal_failures \
+	%D%/check_journal_orphans \
 	%D%/check_journal_salvage \
 	%D%/check_journal_tidy \
 	%D%/check_journal_drain \
@@ -148,6 +149,7 @@ journal_case = %D%/journal_case.c %D%/journal_case.h
 tests_unit_check_journal_SOURCES = %D%/check_journal.c $(journal_case)
 tests_unit_check_journal_limits_SOURCES = %D%/check_journal_limits.c $(journal_case)
 tests_unit_check_journal_failures_SOURCES = %D%/check_journal_failures.c $(journal_case)
+tests_unit_check_journal_orphans_SOURCES = %D%/check_journal_orphans.c $(journal_case)
 tests_unit_check_journal_tidy_SOURCES = %D%/check_journal_tidy.c $(journal_case)
 sqlite_case = %D%/sqlite_case.c %D%/sqlite_case.h
 tests_unit_check_store_sqlite_SOURCES = %D%/check_store_sqlite.c $(sqlite_case)
