@@ -9,11 +9,12 @@
 
 #define OUT_MAX (4u << 20)
 #define ROOM_MIN 4096 /* less is not worth a system call */
+#define THROWN_MAX (1u << 20)
 
 enum sf_status
 sf_connection_init(struct sf_connection *connection, int socket)
 {
-    *connection = (struct sf_connection){.socket = socket};
+    *connection = (struct sf_connection){.socket = socket, .cut = -1};
     sf_buffer_init(&connection->out, OUT_MAX);
     connection->in = malloc(SF_CONNECTION_BYTES);
     return connection->in == NULL ? SF_NO_MEMORY : SF_OK;
@@ -292,17 +293,18 @@ time_left(sf_time deadline)
 static bool
 await_bytes(struct sf_connection *connection, sf_time deadline, int wake)
 {
-    struct pollfd waits[2] = {{.fd = connection->socket}, {.fd = wake, .events = POLLIN}};
-    waits[0].events = (short)(POLLIN | (pending(connection) > 0 ? POLLOUT : 0));
+    struct pollfd waits[3] = {
+        {connection->socket, POLLIN, 0}, {wake, POLLIN, 0}, {connection->cut, POLLIN, 0}};
+    waits[0].events |= (short)(pending(connection) > 0 ? POLLOUT : 0);
     int found;
     do
-        found = poll(waits, 2, time_left(deadline));
+        found = poll(waits, 3, time_left(deadline));
     while (found < 0 && errno == EINTR);
     if ((waits[0].revents & POLLOUT) != 0)
         push(connection);
     if ((waits[0].revents & ~POLLOUT) != 0)
         receive(connection);
-    else if (waits[1].revents != 0 || found <= 0)
+    else if ((waits[1].revents | waits[2].revents) != 0 || found <= 0)
         return false;
     return connection->state == SF_CONNECTION_OPEN;
 }
@@ -442,15 +444,16 @@ sf_connection_is_awaited(struct sf_connection *connection, bool is_body_wanted)
 static bool
 await_step(struct sf_connection *connection, sf_time timeout)
 {
-    struct pollfd wait = {.fd = connection->socket, .events = sf_connection_events(connection)};
+    struct pollfd waits[2] = {{connection->socket, sf_connection_events(connection), 0},
+                              {connection->cut, POLLIN, 0}};
     sf_time deadline = sf_clock_steady() + timeout;
     int found;
     do
-        found = poll(&wait, 1, time_left(deadline));
+        found = poll(waits, 2, time_left(deadline));
     while (found < 0 && errno == EINTR);
     if (found > 0)
-        sf_connection_step(connection, wait.revents);
-    return found > 0 && connection->state == SF_CONNECTION_OPEN;
+        sf_connection_step(connection, waits[0].revents);
+    return found > 0 && waits[1].revents == 0 && connection->state == SF_CONNECTION_OPEN;
 }
 
 bool
@@ -473,4 +476,17 @@ sf_connection_skip_body(struct sf_connection *connection, sf_time timeout)
             return false;
     }
     return connection->state == SF_CONNECTION_OPEN;
+}
+
+void
+sf_connection_close_after(struct sf_connection *connection)
+{
+    size_t thrown = 0;
+    ssize_t got = 1;
+    shutdown(connection->socket, SHUT_WR);
+    while (got > 0 && thrown < THROWN_MAX) {
+        got = recv(connection->socket, connection->in, SF_CONNECTION_BYTES, MSG_DONTWAIT);
+        thrown += got > 0 ? (size_t)got : 0;
+    }
+    connection->state = SF_CONNECTION_LOST;
 }

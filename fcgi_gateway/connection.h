@@ -32,6 +32,7 @@ enum sf_connection_state {
 
 struct sf_connection {
     int socket;
+    int cut; /* becomes readable when nobody may be waited for any more; -1: never */
     enum sf_connection_state state;
 
     /* The request; id 0: none. */
@@ -54,7 +55,7 @@ struct sf_connection {
     size_t out_at;
 };
 
-/* Takes the socket, which must not block. SF_NO_MEMORY. */
+/* Takes the socket, which must not block. SF_NO_MEMORY: call fini all the same. */
 enum sf_status sf_connection_init(struct sf_connection *connection, int socket) SF_MUST_CHECK;
 /* Closes it. */
 void sf_connection_fini(struct sf_connection *connection);
@@ -105,6 +106,10 @@ bool sf_connection_flush(struct sf_connection *connection, sf_time timeout);
 /* Behind the end: takes what is left of the body, so that another request can be read. false: there
  * is none. */
 bool sf_connection_skip_body(struct sf_connection *connection, sf_time timeout);
+
+/* Without waiting for anybody: nothing follows what was sent, and what comes is thrown away.
+ * SF_CONNECTION_LOST. */
+void sf_connection_close_after(struct sf_connection *connection);
 
 /* ---- waiting ---- */
 

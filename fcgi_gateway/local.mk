@@ -5,8 +5,22 @@
 noinst_LTLIBRARIES += libgateway.la
 libgateway_la_SOURCES = \
 	%D%/cgi_header.c %D%/cgi_header.h \
+	%D%/cgi_path.c %D%/cgi_path.h \
+	%D%/cgi_run.c %D%/cgi_run.h \
+	%D%/cgi_spawn.c %D%/cgi_spawn.h \
 	%D%/connection.c %D%/connection.h \
 	%D%/fcgi_record.c %D%/fcgi_record.h \
+	%D%/gateway.h \
+	%D%/leftovers.c %D%/leftovers.h \
+	%D%/listeners.c %D%/listeners.h \
 	%D%/params.c %D%/params.h \
-	%D%/upstream_pool.c %D%/upstream_pool.h
+	%D%/request.c %D%/request.h \
+	%D%/response.c %D%/response.h \
+	%D%/settings.c %D%/settings.h \
+	%D%/upstream_pool.c %D%/upstream_pool.h \
+	%D%/workers.c %D%/workers.h
 libgateway_la_LIBADD = libsession.la
+
+sbin_PROGRAMS += session-fast-gateway
+session_fast_gateway_SOURCES = %D%/main.c
+session_fast_gateway_LDADD = libgateway.la libsession.la

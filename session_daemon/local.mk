@@ -17,7 +17,6 @@ session_fastd_SOURCES = \
 	%D%/listener.c %D%/listener.h \
 	%D%/loader.c %D%/loader.h \
 	%D%/main.c \
-	%D%/privileges.c %D%/privileges.h \
 	%D%/server.c %D%/server.h \
 	%D%/store_waits.c %D%/store_waits.h \
 	%D%/task_queue.c %D%/task_queue.h \

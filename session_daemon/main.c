@@ -12,7 +12,7 @@
 
 #include "common/config/config_file.h"
 #include "session_daemon/daemon.h"
-#include "session_daemon/privileges.h"
+#include "common/base/privileges.h"
 
 #define PROGRAM "session-fastd"
 #define DESCRIPTORS (SERVER_CONNECTIONS_MAX + 64)
@@ -159,7 +159,8 @@ main(int argc, char **argv)
     daemon.log.context = program;
     if (!read_arguments(argc, argv, &arguments, &exit_code))
         return exit_code;
-    if (privileges_drop(arguments.user, &error) != SF_OK)
+    const struct sf_privileges wanted = {arguments.user, "--user"};
+    if (sf_privileges_drop(&wanted, &error) != SF_OK)
         return fail(EXIT_USAGE, error.text);
     prepare_process();
     if (read_config(&daemon, arguments.config_path, &error) != SF_OK

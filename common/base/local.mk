@@ -5,6 +5,7 @@ libsession_la_SOURCES += \
 	%D%/counters.c %D%/counters.def %D%/counters.h \
 	%D%/histogram.c %D%/histogram.h \
 	%D%/log.c %D%/log.h \
+	%D%/privileges.c %D%/privileges.h \
 	%D%/random.c %D%/random.h \
 	%D%/secret.c %D%/secret.h \
 	%D%/status.c %D%/status.h

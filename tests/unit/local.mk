@@ -102,6 +102,11 @@ check_PROGRAMS += \
 	%D%/check_params \
 	%D%/check_cgi_header \
 	%D%/check_connection \
+	%D%/check_cgi_path \
+	%D%/check_settings \
+	%D%/check_listeners \
+	%D%/check_leftovers \
+	%D%/check_response \
 	%D%/check_upstream_pool
 
 tests_unit_check_l1_read_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_block_read \
@@ -169,6 +174,11 @@ tests_unit_check_usage_SOURCES = %D%/check_usage.c session_daemon/usage.c
 # The gateway.
 tests_unit_check_fcgi_record_LDADD = libgateway.la $(LDADD)
 tests_unit_check_connection_LDADD = libgateway.la $(LDADD)
+tests_unit_check_cgi_path_LDADD = libgateway.la $(LDADD)
+tests_unit_check_settings_LDADD = libgateway.la $(LDADD)
+tests_unit_check_listeners_LDADD = libgateway.la $(LDADD)
+tests_unit_check_leftovers_LDADD = libgateway.la $(LDADD)
+tests_unit_check_response_LDADD = libgateway.la $(LDADD)
 tests_unit_check_params_LDADD = libgateway.la $(LDADD)
 tests_unit_check_upstream_pool_LDADD = libgateway.la $(LDADD)
 tests_unit_check_cgi_header_LDADD = libgateway.la $(LDADD)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "session_daemon/privileges.h"
+#include "common/base/privileges.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -58,16 +58,16 @@ find_group(const char *text, gid_t *gid_out)
 }
 
 static enum sf_status
-find_identity(const char *user, struct identity *identity_out, struct sf_error *error)
+find_identity(const struct sf_privileges *wanted, struct identity *identity_out, struct sf_error *error)
 {
     char name[64];
-    const char *colon = strchr(user, ':');
+    const char *user = wanted->user, *colon = strchr(user, ':');
     int length = colon == NULL ? (int)strlen(user) : (int)(colon - user);
     snprintf(name, sizeof name, "%.*s", length, user);
     if (!find_user(name, identity_out))
-        return sf_error_set(error, SF_INVALID, "--user: there is no user %s", name);
+        return sf_error_set(error, SF_INVALID, "%s: there is no user %s", wanted->said, name);
     if (colon != NULL && !find_group(colon + 1, &identity_out->gid))
-        return sf_error_set(error, SF_INVALID, "--user: there is no group %s", colon + 1);
+        return sf_error_set(error, SF_INVALID, "%s: there is no group %s", wanted->said, colon + 1);
     return SF_OK;
 }
 
@@ -84,19 +84,37 @@ become(const struct identity *identity, struct sf_error *error)
     return SF_OK;
 }
 
-enum sf_status
-privileges_drop(const char *user, struct sf_error *error)
+/* Who we will be; SF_INVALID: that is refused. */
+static enum sf_status
+choose(const struct sf_privileges *wanted, struct identity *identity_out, struct sf_error *error)
 {
     bool is_root = geteuid() == 0;
-    if (user == NULL)
-        return is_root ? sf_error_set(error, SF_INVALID, "started as root: say --user NAME[:GROUP] (or --user root)")
-                       : SF_OK;
+    *identity_out = (struct identity){.uid = geteuid(), .gid = getegid()};
+    if (wanted->user == NULL && is_root)
+        return sf_error_set(error, SF_INVALID, "started as root: say %s NAME[:GROUP] (or %s root)",
+                            wanted->said, wanted->said);
+    if (wanted->user == NULL)
+        return SF_OK;
+    enum sf_status status = find_identity(wanted, identity_out, error);
+    if (status == SF_OK && !is_root && identity_out->uid != geteuid())
+        return sf_error_set(error, SF_INVALID, "%s: only root can become %s", wanted->said, wanted->user);
+    return status;
+}
+
+enum sf_status
+sf_privileges_find(const struct sf_privileges *wanted, uid_t *uid_out, gid_t *gid_out, struct sf_error *error)
+{
     struct identity identity;
-    enum sf_status status = find_identity(user, &identity, error);
-    if (status != SF_OK)
-        return status;
-    if (!is_root)
-        return identity.uid == geteuid() ? SF_OK
-                                         : sf_error_set(error, SF_INVALID, "--user: only root can become %s", user);
-    return become(&identity, error);
+    enum sf_status status = choose(wanted, &identity, error);
+    *uid_out = identity.uid;
+    *gid_out = identity.gid;
+    return status;
+}
+
+enum sf_status
+sf_privileges_drop(const struct sf_privileges *wanted, struct sf_error *error)
+{
+    struct identity identity;
+    enum sf_status status = choose(wanted, &identity, error);
+    return status == SF_OK && geteuid() == 0 ? become(&identity, error) : status;
 }

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fcgi_gateway/cgi_run.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fcgi_gateway/cgi_spawn.h"
+#include "fcgi_gateway/response.h"
+
+#define PART_BYTES 16384 /* of what is looked at: headers, errors */
+#define EXIT_TIME 100    /* ms between the end of the output and that of the program, as a rule */
+
+enum outcome { RUNNING, ANSWERED, SILENT, TOO_LONG, GIVEN_UP };
+
+struct run {
+    struct sf_request *request;
+    struct sf_response *response;
+    struct sf_connection *connection;
+    struct sf_cgi_process process;
+    enum outcome outcome;
+    bool has_ended;  /* the program; what it started may hold its output open */
+    bool is_awaited; /* it is the web server's turn */
+    uint64_t moved;  /* by the program; together with the connection's it is the progress */
+    uint64_t moved_before;
+    sf_time since; /* the last progress, or change of turn */
+    unsigned char part[PART_BYTES];
+};
+
+enum { CONNECTION, INPUT, OUTPUT, ERRORS, END, CUT, WAITS };
+
+/* ---- which program, and what it is told ---- */
+
+static enum sf_status
+find_program(const struct sf_request *request, struct sf_cgi_path *path_out, struct sf_error *error)
+{
+    const struct sf_config *config = &request->route->config;
+    const char *below = request->path + sf_route_prefix_size(request->route);
+    if (*config->cgi_program != '\0')
+        return sf_cgi_path_open(path_out, config->cgi_program, error);
+    return sf_cgi_path_find(path_out, config->cgi_directory, below, config->cgi_symlinks, error);
+}
+
+/* How much of the path is the program's name; what is behind it is PATH_INFO. */
+static size_t
+script_size(const struct sf_request *request, const struct sf_cgi_path *path)
+{
+    const struct sf_route *route = request->route;
+    size_t prefix = sf_route_prefix_size(route);
+    if (*route->config.cgi_program == '\0')
+        return prefix + path->used;
+    if (route->pattern[0] == '/')
+        return prefix;
+    const char *suffix = strstr(request->path, route->pattern + 1);
+    return (size_t)(suffix - request->path) + strlen(route->pattern + 1);
+}
+
+/* "ROOT" and what follows it as one value. */
+static enum sf_status
+set_joined(struct sf_params *params, const char *name, const char *root, const char *rest,
+           size_t rest_size)
+{
+    char *value;
+    if (asprintf(&value, "%s%.*s", root, (int)rest_size, rest) < 0)
+        return SF_NO_MEMORY;
+    enum sf_status status = sf_params_set_text(params, name, value);
+    free(value);
+    return status;
+}
+
+static enum sf_status
+set_path_info(struct sf_request *request, const char *info)
+{
+    struct sf_params *params = request->params;
+    const char *root = sf_params_get(params, "DOCUMENT_ROOT");
+    sf_params_remove(params, "PATH_INFO");
+    sf_params_remove(params, "PATH_TRANSLATED");
+    if (*info == '\0')
+        return SF_OK;
+    enum sf_status status = sf_params_set_text(params, "PATH_INFO", info);
+    return status == SF_OK && root != NULL
+               ? set_joined(params, "PATH_TRANSLATED", root, info, strlen(info))
+               : status;
+}
+
+static void
+remove_if_empty(struct sf_params *params, const char *name)
+{
+    const char *value = sf_params_get(params, name);
+    if (value != NULL && *value == '\0')
+        sf_params_remove(params, name);
+}
+
+static enum sf_status
+set_params(struct sf_request *request, const struct sf_cgi_path *path)
+{
+    const struct sf_config *config = &request->route->config;
+    struct sf_params *params = request->params;
+    size_t size = script_size(request, path), prefix = sf_route_prefix_size(request->route);
+    enum sf_status status = sf_params_set(params, "SCRIPT_NAME", sf_span_of(request->path, size));
+    remove_if_empty(params, "CONTENT_LENGTH");
+    remove_if_empty(params, "CONTENT_TYPE");
+    if (status == SF_OK)
+        status = sf_params_set_text(params, "GATEWAY_INTERFACE", "CGI/1.1");
+    if (status == SF_OK && *config->cgi_program != '\0')
+        status = sf_params_set_text(params, "SCRIPT_FILENAME", config->cgi_program);
+    else if (status == SF_OK)
+        status = set_joined(params, "SCRIPT_FILENAME", config->cgi_directory,
+                            request->path + prefix, path->used);
+    return status == SF_OK ? set_path_info(request, request->path + size) : status;
+}
+
+/* ---- moving ---- */
+
+/* What the program does not read is not kept for it: it may have ended, or never look at its input.
+ */
+static void
+give_body(struct run *run)
+{
+    struct sf_span body = sf_connection_body(run->connection);
+    ssize_t given = 0;
+    while (body.size > 0 && given >= 0) {
+        given = run->process.input < 0 ? (ssize_t)body.size
+                                       : write(run->process.input, body.data, body.size);
+        if (given > 0) {
+            sf_connection_take(run->connection, (size_t)given);
+            run->moved += run->process.input < 0 ? 0 : (uint64_t)given;
+        } else if (errno == EINTR || errno == EPIPE) {
+            given = 0;
+            if (errno == EPIPE)
+                sf_cgi_process_close(&run->process.input);
+        }
+        body = sf_connection_body(run->connection);
+    }
+    if (sf_connection_is_body_taken(run->connection))
+        sf_cgi_process_close(&run->process.input);
+}
+
+/* Bytes; 0: the end, which closes it; -1: nothing now. */
+static ssize_t
+read_some(struct run *run, int *descriptor, unsigned char *to, size_t size)
+{
+    ssize_t got;
+    do
+        got = read(*descriptor, to, size);
+    while (got < 0 && errno == EINTR);
+    if (got < 0 && errno == EAGAIN)
+        return -1;
+    if (got > 0)
+        run->moved += (uint64_t)got;
+    else
+        sf_cgi_process_close(descriptor);
+    return got > 0 ? got : 0;
+}
+
+/* Straight into what is sent, once there is nothing more to be looked at. */
+static ssize_t
+move_body(struct run *run)
+{
+    unsigned char *room = sf_connection_reserve(run->connection);
+    if (room == NULL) {
+        run->connection->state = SF_CONNECTION_LOST;
+        return 0;
+    }
+    ssize_t got = read_some(run, &run->process.output, room, sf_connection_room(run->connection));
+    if (got > 0)
+        sf_connection_commit(run->connection, SF_FCGI_STDOUT, (size_t)got);
+    return got;
+}
+
+static ssize_t
+move_output(struct run *run)
+{
+    if (run->response->state == SF_RESPONSE_BODY)
+        return move_body(run);
+    ssize_t got = read_some(run, &run->process.output, run->part, sizeof run->part);
+    if (got > 0)
+        sf_response_feed(run->response, sf_span_of(run->part, (size_t)got));
+    return got;
+}
+
+static ssize_t
+move_errors(struct run *run)
+{
+    ssize_t got = read_some(run, &run->process.errors, run->part, sizeof run->part);
+    if (got > 0)
+        sf_response_note(run->response, sf_span_of(run->part, (size_t)got));
+    return got;
+}
+
+/*
+ * A program that has ended has written all it will, but others may hold its output open: what a
+ * program has started in the background does not hold up its answer.
+ */
+static void
+move(struct run *run, const struct pollfd *waits)
+{
+    bool is_readable = waits[OUTPUT].revents != 0, is_empty = false;
+    run->has_ended |= waits[END].revents != 0;
+    if (waits[ERRORS].revents != 0)
+        move_errors(run);
+    while (!is_empty && run->process.output >= 0 && sf_connection_room(run->connection) > 0 &&
+           (is_readable || run->has_ended)) {
+        is_empty = move_output(run) < 0;
+        is_readable = false;
+    }
+    if (run->process.output < 0 || (run->has_ended && is_empty))
+        run->outcome = ANSWERED;
+    if (run->response->state == SF_RESPONSE_BROKEN)
+        run->outcome = GIVEN_UP;
+}
+
+/* ---- waiting ---- */
+
+static void
+fill_waits(struct run *run, struct pollfd waits[WAITS])
+{
+    bool has_room = sf_connection_room(run->connection) > 0;
+    bool has_body = sf_connection_body(run->connection).size > 0;
+    waits[CONNECTION] =
+        (struct pollfd){run->connection->socket, sf_connection_events(run->connection), 0};
+    waits[INPUT] = (struct pollfd){has_body ? run->process.input : -1, POLLOUT, 0};
+    waits[OUTPUT] = (struct pollfd){has_room ? run->process.output : -1, POLLIN, 0};
+    waits[ERRORS] = (struct pollfd){has_room ? run->process.errors : -1, POLLIN, 0};
+    waits[END] = (struct pollfd){run->has_ended ? -1 : run->process.handle, POLLIN, 0};
+    waits[CUT] = (struct pollfd){run->request->gateway->cutting, POLLIN, 0};
+}
+
+static void
+note_progress(struct run *run)
+{
+    uint64_t moved = run->moved + run->connection->moved;
+    bool is_awaited = sf_connection_is_awaited(run->connection, run->process.input >= 0);
+    if (moved != run->moved_before || is_awaited != run->is_awaited)
+        run->since = sf_clock_steady();
+    run->moved_before = moved;
+    run->is_awaited = is_awaited;
+}
+
+/* Until when; and what it is when nothing has happened by then. */
+static sf_time
+deadline_of(const struct run *run, enum outcome *outcome_out)
+{
+    const struct sf_request *request = run->request;
+    sf_time patience = run->is_awaited ? request->settings->routes.top.gateway_idle_timeout
+                                       : request->route->config.gateway_timeout;
+    sf_time limit = sf_request_limit(request);
+    *outcome_out = limit <= run->since + patience ? TOO_LONG : run->is_awaited ? GIVEN_UP : SILENT;
+    return limit <= run->since + patience ? limit : run->since + patience;
+}
+
+static void
+step(struct run *run)
+{
+    struct pollfd waits[WAITS];
+    enum outcome outcome;
+    give_body(run);
+    note_progress(run);
+    fill_waits(run, waits);
+    sf_time left = deadline_of(run, &outcome) - sf_clock_steady();
+    if (left <= 0) {
+        run->outcome = outcome;
+        return;
+    }
+    int found = poll(waits, WAITS, left > INT32_MAX ? INT32_MAX : (int)left);
+    if (found < 0)
+        return; /* interrupted: nothing is set */
+    sf_connection_step(run->connection, waits[CONNECTION].revents);
+    if (run->connection->state != SF_CONNECTION_OPEN || waits[CUT].revents != 0)
+        run->outcome = GIVEN_UP;
+    else
+        move(run, waits);
+}
+
+/* ---- the end ---- */
+
+static void
+tell_of_end(const struct run *run, int status)
+{
+    const struct sf_log *log = &run->request->gateway->log;
+    const char *script = sf_params_get(run->request->params, "SCRIPT_FILENAME");
+    if (WIFSIGNALED(status))
+        sf_log_write(log, SF_LOG_WARNING, "SF0724", "%s: ended by signal %d", script,
+                     WTERMSIG(status));
+    else if (WEXITSTATUS(status) != 0)
+        sf_log_write(log, SF_LOG_WARNING, "SF0724", "%s: ended with exit status %d", script,
+                     WEXITSTATUS(status));
+}
+
+/* Its answer is whole. One that works on in the background is left alone. */
+static void
+part(struct run *run)
+{
+    int status = 0;
+    bool has_ended = sf_cgi_process_await(&run->process, sf_clock_steady() + EXIT_TIME, &status);
+    while (run->process.errors >= 0 && sf_connection_room(run->connection) > 0 &&
+           move_errors(run) > 0)
+        ;
+    if (!has_ended) {
+        sf_leftovers_add(&run->request->gateway->leftovers, run->process.pid);
+        return;
+    }
+    run->request->application_status =
+        WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status) : UINT32_MAX;
+    tell_of_end(run, status);
+}
+
+static void
+finish(struct run *run)
+{
+    int status;
+    if (run->outcome == ANSWERED) {
+        part(run);
+    } else {
+        sf_cgi_process_kill(&run->process, &status);
+        if (run->outcome == SILENT)
+            sf_response_fail(run->response, 504,
+                             "the program was silent for GatewayTimeout and was killed");
+        else if (run->outcome == TOO_LONG)
+            sf_response_fail(run->response, 504, "the program was killed after GatewayTimeLimit");
+        else
+            run->response->state = SF_RESPONSE_BROKEN;
+    }
+    sf_cgi_process_close(&run->process.input);
+    sf_cgi_process_close(&run->process.output);
+    sf_cgi_process_close(&run->process.errors);
+    sf_cgi_process_close(&run->process.handle);
+}
+
+static void
+serve(struct sf_request *request, struct sf_response *response,
+      const struct sf_cgi_process *process)
+{
+    struct run run = {
+        .request = request,
+        .response = response,
+        .connection = request->connection,
+        .process = *process,
+        .since = sf_clock_steady(),
+    };
+    while (run.outcome == RUNNING)
+        step(&run);
+    finish(&run);
+}
+
+static unsigned
+refusal_of(enum sf_status status)
+{
+    return status == SF_NOT_FOUND ? 404 : status == SF_INVALID ? 403 : SF_HTTP_UNAVAILABLE;
+}
+
+void
+sf_cgi_serve(struct sf_request *request, struct sf_response *response)
+{
+    const struct sf_log *log = &request->gateway->log;
+    struct sf_cgi_process process;
+    struct sf_cgi_path path;
+    struct sf_error error;
+    enum sf_status status = find_program(request, &path, &error);
+    if (status != SF_OK) {
+        sf_log_write(log, SF_LOG_INFO, "SF0723", "%s: answered %u: %s", request->path,
+                     refusal_of(status), error.text);
+        sf_response_refuse(response, refusal_of(status));
+        return;
+    }
+    status = set_params(request, &path);
+    if (status == SF_OK)
+        status = sf_cgi_spawn(&process, &path, request, &error);
+    else
+        sf_error_set(&error, status, "its variables find no room");
+    sf_cgi_path_close(&path);
+    if (status == SF_OK)
+        serve(request, response, &process);
+    else
+        sf_response_fail(response, status == SF_UNAVAILABLE ? SF_HTTP_UNAVAILABLE : SF_HTTP_FAILED,
+                         error.text);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * gateway.h - what all threads of the process share. Set up by main.c before there is a second
+ * thread; constant from then on, but for what says otherwise.
+ */
+#include "common/base/log.h"
+#include "common/config/instance.h"
+#include "common/front/front.h"
+#include "fcgi_gateway/leftovers.h"
+#include "fcgi_gateway/settings.h"
+
+struct sf_gateway {
+    struct sf_log log;
+    struct sf_config
+        config; /* the top of the file at the start: what counts at the next start only */
+    struct sf_instance instance;
+    struct sf_front *front;           /* NULL: the secrets were refused, nobody knows any session */
+    struct sf_settings_slot settings; /* has its own lock */
+
+    /* Descriptors that become readable and stay so. */
+    int stopping; /* no request more */
+    int cutting;  /* what still runs ends now */
+
+    struct sf_leftovers leftovers; /* has its own lock */
+};

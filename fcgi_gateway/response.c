@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fcgi_gateway/response.h"
+
+#include <stdlib.h>
+
+#include "common/identity/cookie.h"
+
+#define NAME_BYTES 256 /* no header of ours is longer */
+#define HEAD_MAX ((size_t)3 << 20)
+
+void
+sf_response_init(struct sf_response *response, struct sf_request *request)
+{
+    *response = (struct sf_response){.request = request};
+    sf_cgi_header_init(&response->header, request->route == NULL
+                                              ? SF_CONNECTION_BYTES
+                                              : request->route->config.gateway_header_size);
+    sf_buffer_init(&response->head, HEAD_MAX);
+}
+
+void
+sf_response_fini(struct sf_response *response)
+{
+    sf_cgi_header_fini(&response->header);
+    sf_buffer_fini(&response->head);
+}
+
+/* ---- text ---- */
+
+static const char *
+reason_of(unsigned status)
+{
+    static const struct {
+        unsigned status;
+        const char *reason;
+    } rows[] = {
+        {200, "OK"},
+        {302, "Found"},
+        {400, "Bad Request"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {431, "Request Header Fields Too Large"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].status == status)
+            return rows[i].reason;
+    }
+    return "Internal Server Error";
+}
+
+/* The text behind what the buffer held, with a NUL that is not counted; "" without memory. */
+static const char *
+as_text(struct sf_buffer *scratch, struct sf_span span)
+{
+    sf_buffer_clear(scratch);
+    if (sf_buffer_append_format(scratch, "%.*s", (int)span.size, (const char *)span.data) != SF_OK)
+        return "";
+    return (const char *)scratch->data;
+}
+
+/* ---- what the visit adds ---- */
+
+static enum sf_status
+append_cookie(struct sf_response *response)
+{
+    const struct sf_request *request = response->request;
+    struct sf_visit_call call = sf_request_call(request);
+    struct sf_buffer value;
+    sf_buffer_init(&value, SF_VISIT_COOKIE_BYTES);
+    enum sf_status status = SF_OK;
+    if (sf_visit_set_cookie(&request->visit, &call, &value) == SF_OK)
+        status = sf_buffer_append_format(&response->head, "Set-Cookie: %.*s\r\n", (int)value.size,
+                                         (const char *)value.data);
+    sf_buffer_fini(&value);
+    return status;
+}
+
+/* All lines of one header, joined. An empty buffer: there are none. */
+static enum sf_status
+join_lines(const struct sf_response *response, const char *name, struct sf_buffer *joined)
+{
+    struct sf_cgi_field field;
+    size_t at = 0;
+    enum sf_status status = SF_OK;
+    if (response->state != SF_RESPONSE_HEADER || response->header.text.size == 0)
+        return SF_OK;
+    while (status == SF_OK && sf_cgi_header_next(&response->header, &at, &field)) {
+        if (sf_cgi_field_is(&field, name))
+            status = sf_buffer_append_format(joined, "%s%.*s", joined->size > 0 ? ", " : "",
+                                             (int)field.value.size, (const char *)field.value.data);
+    }
+    return status;
+}
+
+typedef void rewrite_fn(enum sf_cache_rule rule, const char *value, char *value_out);
+
+static void
+rewrite_vary(enum sf_cache_rule rule, const char *value, char *value_out)
+{
+    (void)rule;
+    sf_cache_rules_vary(value, value_out);
+}
+
+static enum sf_status
+append_rewritten(struct sf_response *response, const char *name, rewrite_fn *rewrite)
+{
+    struct sf_buffer said;
+    sf_buffer_init(&said, HEAD_MAX);
+    enum sf_status status = join_lines(response, name, &said);
+    char *value = malloc(SF_CACHE_RULES_BYTES(said.size));
+    if (value == NULL)
+        status = SF_NO_MEMORY;
+    if (status == SF_OK) {
+        rewrite(sf_visit_cache_rule(&response->request->visit),
+                said.size > 0 ? (const char *)said.data : NULL, value);
+        if (*value != '\0')
+            status = sf_buffer_append_format(&response->head, "%s: %s\r\n", name, value);
+    }
+    free(value);
+    sf_buffer_fini(&said);
+    return status;
+}
+
+static bool
+rules_caches(const struct sf_request *request)
+{
+    return request->has_visit && request->visit.config->cache_control;
+}
+
+static enum sf_status
+append_visit(struct sf_response *response)
+{
+    if (!response->request->has_visit)
+        return SF_OK;
+    enum sf_status status = append_cookie(response);
+    if (status == SF_OK && rules_caches(response->request))
+        status = append_rewritten(response, "Cache-Control", sf_cache_rules_control);
+    if (status == SF_OK && rules_caches(response->request))
+        status = append_rewritten(response, "Vary", rewrite_vary);
+    return status;
+}
+
+/* ---- sending ---- */
+
+static void
+send_out(struct sf_response *response, enum sf_fcgi_type type, struct sf_span content)
+{
+    struct sf_connection *connection = response->request->connection;
+    if (sf_connection_send(connection, type, content) != SF_OK)
+        connection->state = SF_CONNECTION_LOST;
+}
+
+static void
+answer(struct sf_response *response, unsigned status)
+{
+    const char *reason = reason_of(status);
+    sf_buffer_clear(&response->head);
+    enum sf_status built = sf_buffer_append_format(
+        &response->head, "Status: %u %s\r\nContent-Type: text/plain\r\n%s", status, reason,
+        status == SF_HTTP_UNAVAILABLE ? "Retry-After: 1\r\n" : "");
+    response->state = SF_RESPONSE_DROPPED; /* what the application has said counts no more */
+    if (built == SF_OK)
+        built = append_visit(response);
+    if (built == SF_OK)
+        built = sf_buffer_append_format(&response->head, "\r\n%u %s\n", status, reason);
+    if (built == SF_OK)
+        send_out(response, SF_FCGI_STDOUT, sf_buffer_span(&response->head));
+    else
+        response->state = SF_RESPONSE_BROKEN;
+}
+
+void
+sf_response_refuse(struct sf_response *response, unsigned status)
+{
+    answer(response, status);
+}
+
+void
+sf_response_fail(struct sf_response *response, unsigned status, const char *why)
+{
+    const struct sf_request *request = response->request;
+    bool is_started = response->state == SF_RESPONSE_BODY;
+    if (response->state == SF_RESPONSE_DROPPED || response->state == SF_RESPONSE_BROKEN)
+        return;
+    sf_log_write(&request->gateway->log, SF_LOG_ERROR, "SF0720", "%s: %s%s", request->path, why,
+                 is_started ? ": the answer is cut off" : "");
+    if (is_started)
+        response->state = SF_RESPONSE_BROKEN;
+    else
+        answer(response, status);
+}
+
+void
+sf_response_note(struct sf_response *response, struct sf_span output)
+{
+    send_out(response, SF_FCGI_STDERR, output);
+}
+
+/* ---- the header block ---- */
+
+static bool
+is_any_of(const struct sf_cgi_field *field, const char *const *names)
+{
+    for (; *names != NULL; names++) {
+        if (sf_cgi_field_is(field, *names))
+            return true;
+    }
+    return false;
+}
+
+static bool
+is_ours(const struct sf_cgi_field *field, char name[NAME_BYTES])
+{
+    size_t size = field->name.size < NAME_BYTES ? field->name.size : NAME_BYTES - 1;
+    memcpy(name, field->name.data, size);
+    name[size] = '\0';
+    return sf_exchange_is_control(name);
+}
+
+/* What must not go on: about the session, about the connection, or written anew below. */
+static bool
+is_left_out(struct sf_response *response, const struct sf_cgi_field *field)
+{
+    static const char *const of_connection[] = {
+        "Connection", "Keep-Alive", "Proxy-Connection", "Upgrade", "TE", "Trailer", NULL};
+    static const char *const rewritten[] = {"Cache-Control", "Vary", NULL};
+    char name[NAME_BYTES];
+    if (is_ours(field, name) || is_any_of(field, of_connection))
+        return true;
+    const struct sf_request *request = response->request;
+    if (rules_caches(request) && is_any_of(field, rewritten))
+        return true;
+    struct sf_buffer value;
+    sf_buffer_init(&value, HEAD_MAX);
+    bool is_our_cookie =
+        request->has_visit && sf_cgi_field_is(field, "Set-Cookie") &&
+        sf_cookie_is_set_by(as_text(&value, field->value), request->visit.cookie_name);
+    sf_buffer_fini(&value);
+    return is_our_cookie;
+}
+
+static void
+hear_controls(struct sf_response *response)
+{
+    struct sf_request *request = response->request;
+    struct sf_visit_call call = sf_request_call(request);
+    struct sf_cgi_field field;
+    struct sf_buffer value;
+    char name[NAME_BYTES];
+    size_t at = 0;
+    if (!request->has_visit || !request->route->config.enabled ||
+        !request->route->config.response_headers)
+        return;
+    sf_buffer_init(&value, HEAD_MAX);
+    while (sf_cgi_header_next(&response->header, &at, &field)) {
+        if (is_ours(&field, name))
+            sf_visit_add_header(&request->visit, name, as_text(&value, field.value));
+    }
+    sf_buffer_fini(&value);
+    sf_visit_commit(&request->visit, &call);
+}
+
+static enum sf_status
+append_status(struct sf_response *response)
+{
+    const struct sf_cgi_header *header = &response->header;
+    bool is_redirect = sf_cgi_header_find(header, "Location").size > 0;
+    unsigned status = header->status != 0 ? header->status : is_redirect ? 302 : 200;
+    struct sf_span reason = sf_cgi_header_reason(header);
+    if (header->status == 0)
+        reason = sf_span_text(reason_of(status));
+    return sf_buffer_append_format(&response->head, "Status: %u%s%.*s\r\n", status,
+                                   reason.size > 0 ? " " : "", (int)reason.size,
+                                   (const char *)reason.data);
+}
+
+static enum sf_status
+append_fields(struct sf_response *response)
+{
+    struct sf_cgi_field field;
+    size_t at = 0;
+    enum sf_status status = append_status(response);
+    while (status == SF_OK && sf_cgi_header_next(&response->header, &at, &field)) {
+        if (!is_left_out(response, &field))
+            status = sf_buffer_append_format(&response->head, "%.*s: %.*s\r\n",
+                                             (int)field.name.size, (const char *)field.name.data,
+                                             (int)field.value.size, (const char *)field.value.data);
+    }
+    if (status == SF_OK)
+        status = append_visit(response);
+    return status == SF_OK ? sf_buffer_append_text(&response->head, "\r\n") : status;
+}
+
+static bool
+can_be_followed(const struct sf_request *request, const struct sf_route *route)
+{
+    /* One cookie, one visit: a place with another one is for the browser to go to. */
+    return route != NULL && (!request->has_visit || !route->config.enabled ||
+                             strcmp(route->config.cookie_name, request->visit.cookie_name) == 0);
+}
+
+/* "Location: /path" and no status: the request goes on inside, where a route takes it. */
+static bool
+follow(struct sf_response *response)
+{
+    struct sf_request *request = response->request;
+    struct sf_span location = sf_cgi_header_find(&response->header, "Location");
+    bool is_local = location.size > 0 && location.data[0] == '/' &&
+                    (location.size == 1 || location.data[1] != '/');
+    if (!is_local || response->header.is_nph ||
+        (response->header.status != 0 && response->header.status != 200))
+        return false;
+    sf_buffer_clear(&request->redirect);
+    if (sf_buffer_append_format(&request->redirect, "%.*s", (int)location.size,
+                                (const char *)location.data) != SF_OK)
+        return false;
+    size_t path_size = strcspn((const char *)request->redirect.data, "?#");
+    char *path = strndup((const char *)request->redirect.data, path_size);
+    bool is_followed =
+        path != NULL && can_be_followed(request, sf_routes_find(&request->settings->routes, path));
+    free(path);
+    if (!is_followed)
+        sf_buffer_clear(&request->redirect);
+    return is_followed;
+}
+
+/* Everything that the application has said so far was read. */
+static void
+finish_header(struct sf_response *response)
+{
+    struct sf_request *request = response->request;
+    if (sf_cgi_header_find(&response->header, "Transfer-Encoding").size > 0) {
+        sf_response_fail(response, 502, "the application's answer has a Transfer-Encoding");
+        return;
+    }
+    hear_controls(response);
+    int failure = request->has_visit ? sf_visit_take_failure(&request->visit) : 0;
+    if (failure != 0) {
+        answer(response, (unsigned)failure);
+        return;
+    }
+    if (follow(response)) {
+        response->state = SF_RESPONSE_DROPPED;
+        return;
+    }
+    sf_buffer_clear(&response->head);
+    if (append_fields(response) != SF_OK) {
+        sf_response_fail(response, 500, "no room for the response headers");
+        return;
+    }
+    send_out(response, SF_FCGI_STDOUT, sf_buffer_span(&response->head));
+    response->state = SF_RESPONSE_BODY;
+}
+
+static void
+feed_header(struct sf_response *response, struct sf_span *output)
+{
+    enum sf_status status = sf_cgi_header_feed(&response->header, output);
+    if (status == SF_OK)
+        finish_header(response);
+    else if (status == SF_INVALID)
+        sf_response_fail(response, 502, "the application's response headers are malformed");
+    else if (status != SF_NOT_FOUND)
+        sf_response_fail(response, 502,
+                         "the application's response headers are larger than GatewayHeaderSize");
+}
+
+void
+sf_response_feed(struct sf_response *response, struct sf_span output)
+{
+    if (response->state == SF_RESPONSE_HEADER)
+        feed_header(response, &output);
+    if (response->state == SF_RESPONSE_BODY && output.size > 0)
+        send_out(response, SF_FCGI_STDOUT, output);
+}
+
+void
+sf_response_finish(struct sf_response *response)
+{
+    if (response->state == SF_RESPONSE_HEADER)
+        sf_response_fail(response, 502, "the application ended before its response headers did");
+}
