@@ -41,9 +41,11 @@ bench_bench_cache_SOURCES = \
 	%D%/targets/l1.c \
 	%D%/targets/memcached.c \
 	%D%/targets/memcpy.c \
+	%D%/targets/plain_worker.c %D%/targets/plain_worker.h \
 	%D%/targets/redis.c \
 	%D%/targets/rwlock.c \
 	%D%/targets/server.c %D%/targets/server.h \
+	%D%/targets/server_target.c %D%/targets/server_target.h \
 	%D%/targets/sqlite.c \
 	%D%/targets/target.h \
 	%D%/targets/targets.c %D%/targets/targets.h

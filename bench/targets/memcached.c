@@ -4,74 +4,21 @@
  * counter is a key of its own: that is how memcached increments.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "bench/targets/server.h"
-#include "bench/targets/targets.h"
-
-#define FILL_BATCH 200
-
-struct target {
-    struct target_plan plan;
-    struct server server;
-};
-
-struct target_worker {
-    struct target *target;
-    struct client client;
-    struct target_values values;
-};
+#include "bench/targets/server_target.h"
 
 static bool
 memcached_open(struct target **target_out, const struct target_plan *plan,
                struct target_failure *failure)
 {
-    struct target *target = calloc(1, sizeof *target);
     char path[SERVER_PATH_MAX], megabytes[16];
 
-    if (target == NULL)
-        return target_fail(failure, "no memory");
-    target->plan = *plan;
-    *target_out = target;
-    snprintf(path, sizeof path, "%s/socket", plan->memory);
+    server_target_path(path, plan);
     snprintf(megabytes, sizeof megabytes, "%llu",
              ((unsigned long long)plan->sessions * (plan->bytes + 400) * 2 >> 20) + 128);
     const char *const arguments[] = {"memcached", "-s",   path, "-m",  megabytes,
                                      "-c",        "4096", "-u", "root", NULL};
-    if (server_start(&target->server, path, arguments, failure))
-        return true;
-    free(target);
-    return false;
-}
-
-static void
-memcached_close(struct target *target)
-{
-    server_stop(&target->server);
-    free(target);
-}
-
-static void
-memcached_detach(struct target_worker *worker)
-{
-    client_close(&worker->client);
-    target_values_fini(&worker->values);
-    free(worker);
-}
-
-static struct target_worker *
-memcached_attach(struct target *target)
-{
-    struct target_worker *worker = calloc(1, sizeof *worker);
-
-    if (worker == NULL)
-        return NULL;
-    worker->target = target;
-    if (target_values_init(&worker->values, target->plan.bytes) &&
-        client_open(&worker->client, target->server.socket_path))
-        return worker;
-    memcached_detach(worker);
-    return NULL;
+    return server_target_open(target_out, plan, arguments, failure);
 }
 
 static bool
@@ -128,12 +75,7 @@ fill_batch(struct target_worker *worker, uint32_t first, uint32_t count)
 static bool
 memcached_fill(struct target_worker *worker, uint32_t first, uint32_t count)
 {
-    for (uint32_t done = 0; done < count; done += FILL_BATCH) {
-        uint32_t batch = count - done < FILL_BATCH ? count - done : FILL_BATCH;
-        if (!fill_batch(worker, first + done, batch))
-            return false;
-    }
-    return true;
+    return server_target_fill(worker, first, count, fill_batch);
 }
 
 /* "VALUE key flags bytes", the bytes, "END". */
@@ -205,9 +147,9 @@ const struct target_ops target_memcached = {
     .counts_exactly = true,
     .is_server = true,
     .open = memcached_open,
-    .close = memcached_close,
-    .attach = memcached_attach,
-    .detach = memcached_detach,
+    .close = server_target_close,
+    .attach = server_target_attach,
+    .detach = server_target_detach,
     .fill = memcached_fill,
     .read = memcached_read,
     .write = memcached_write,

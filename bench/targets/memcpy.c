@@ -4,9 +4,8 @@
  * No cache can be faster; this one cannot be used for anything.
  */
 #include <stdlib.h>
-#include <sys/mman.h>
 
-#include "bench/targets/targets.h"
+#include "bench/targets/plain_worker.h"
 
 struct place {
     _Atomic int64_t n;
@@ -17,11 +16,6 @@ struct target {
     struct target_plan plan;
     size_t place_bytes, bytes;
     unsigned char *places;
-};
-
-struct target_worker {
-    struct target *target;
-    struct target_values values;
 };
 
 static struct place *
@@ -41,10 +35,9 @@ memcpy_open(struct target **target_out, const struct target_plan *plan,
     target->plan = *plan;
     target->place_bytes = (sizeof(struct place) + plan->bytes + 63) / 64 * 64;
     target->bytes = target->place_bytes * plan->sessions;
-    target->places = mmap(NULL, target->bytes, PROT_READ | PROT_WRITE,
-                          MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    target->places = plain_memory_map(target->bytes);
     *target_out = target;
-    if (target->places != MAP_FAILED)
+    if (target->places != NULL)
         return true;
     free(target);
     return target_fail(failure, "no shared memory");
@@ -53,29 +46,14 @@ memcpy_open(struct target **target_out, const struct target_plan *plan,
 static void
 memcpy_close(struct target *target)
 {
-    munmap(target->places, target->bytes);
+    plain_memory_unmap(target->places, target->bytes);
     free(target);
-}
-
-static void
-memcpy_detach(struct target_worker *worker)
-{
-    target_values_fini(&worker->values);
-    free(worker);
 }
 
 static struct target_worker *
 memcpy_attach(struct target *target)
 {
-    struct target_worker *worker = calloc(1, sizeof *worker);
-
-    if (worker == NULL)
-        return NULL;
-    worker->target = target;
-    if (target_values_init(&worker->values, target->plan.bytes))
-        return worker;
-    memcpy_detach(worker);
-    return NULL;
+    return plain_worker_attach(target, target->plan.bytes);
 }
 
 static enum target_answer
@@ -129,7 +107,7 @@ const struct target_ops target_memcpy = {
     .open = memcpy_open,
     .close = memcpy_close,
     .attach = memcpy_attach,
-    .detach = memcpy_detach,
+    .detach = plain_worker_detach,
     .fill = memcpy_fill,
     .read = memcpy_read,
     .write = memcpy_write,

@@ -3,73 +3,18 @@
  * Redis on a unix socket, nothing persistent; a hash for each session, as applications keep them there:
  * HGET of the value, HSET, HINCRBY. A bare client of RESP, one request at a time.
  */
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "bench/targets/server.h"
-#include "bench/targets/targets.h"
-
-#define FILL_BATCH 200
-
-struct target {
-    struct target_plan plan;
-    struct server server;
-};
-
-struct target_worker {
-    struct target *target;
-    struct client client;
-    struct target_values values;
-};
+#include "bench/targets/server_target.h"
 
 static bool
 redis_open(struct target **target_out, const struct target_plan *plan,
            struct target_failure *failure)
 {
-    struct target *target = calloc(1, sizeof *target);
     char path[SERVER_PATH_MAX];
 
-    if (target == NULL)
-        return target_fail(failure, "no memory");
-    target->plan = *plan;
-    *target_out = target;
-    snprintf(path, sizeof path, "%s/socket", plan->memory);
+    server_target_path(path, plan);
     const char *const arguments[] = {"redis-server", "--port", "0",  "--unixsocket", path,
                                      "--save",       "",       "--appendonly", "no", NULL};
-    if (server_start(&target->server, path, arguments, failure))
-        return true;
-    free(target);
-    return false;
-}
-
-static void
-redis_close(struct target *target)
-{
-    server_stop(&target->server);
-    free(target);
-}
-
-static void
-redis_detach(struct target_worker *worker)
-{
-    client_close(&worker->client);
-    target_values_fini(&worker->values);
-    free(worker);
-}
-
-static struct target_worker *
-redis_attach(struct target *target)
-{
-    struct target_worker *worker = calloc(1, sizeof *worker);
-
-    if (worker == NULL)
-        return NULL;
-    worker->target = target;
-    if (target_values_init(&worker->values, target->plan.bytes) &&
-        client_open(&worker->client, target->server.socket_path))
-        return worker;
-    redis_detach(worker);
-    return NULL;
+    return server_target_open(target_out, plan, arguments, failure);
 }
 
 /* "*words $4 verb $32 key field..." with `tail` being what follows the key, whole. */
@@ -144,12 +89,7 @@ fill_batch(struct target_worker *worker, uint32_t first, uint32_t count)
 static bool
 redis_fill(struct target_worker *worker, uint32_t first, uint32_t count)
 {
-    for (uint32_t done = 0; done < count; done += FILL_BATCH) {
-        uint32_t batch = count - done < FILL_BATCH ? count - done : FILL_BATCH;
-        if (!fill_batch(worker, first + done, batch))
-            return false;
-    }
-    return true;
+    return server_target_fill(worker, first, count, fill_batch);
 }
 
 static enum target_answer
@@ -202,9 +142,9 @@ const struct target_ops target_redis = {
     .counts_exactly = true,
     .is_server = true,
     .open = redis_open,
-    .close = redis_close,
-    .attach = redis_attach,
-    .detach = redis_detach,
+    .close = server_target_close,
+    .attach = server_target_attach,
+    .detach = server_target_detach,
     .fill = redis_fill,
     .read = redis_read,
     .write = redis_write,

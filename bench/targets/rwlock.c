@@ -4,9 +4,8 @@
  */
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
-#include "bench/targets/targets.h"
+#include "bench/targets/plain_worker.h"
 
 #define NONE UINT32_MAX
 
@@ -29,11 +28,6 @@ struct target {
     size_t entry_bytes, bytes;
     struct table *table;
     unsigned char *entries;
-};
-
-struct target_worker {
-    struct target *target;
-    struct target_values values;
 };
 
 static struct entry *
@@ -83,9 +77,8 @@ rwlock_open(struct target **target_out, const struct target_plan *plan,
     size_t head = (sizeof(struct table) + target->bucket_count * sizeof(uint32_t) + 63) / 64 * 64;
     target->entry_bytes = (sizeof(struct entry) + plan->bytes + 63) / 64 * 64;
     target->bytes = head + plan->sessions * target->entry_bytes;
-    target->table = mmap(NULL, target->bytes, PROT_READ | PROT_WRITE,
-                         MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (target->table == MAP_FAILED) {
+    target->table = plain_memory_map(target->bytes);
+    if (target->table == NULL) {
         free(target);
         return target_fail(failure, "no shared memory");
     }
@@ -99,29 +92,14 @@ rwlock_open(struct target **target_out, const struct target_plan *plan,
 static void
 rwlock_close(struct target *target)
 {
-    munmap(target->table, target->bytes);
+    plain_memory_unmap(target->table, target->bytes);
     free(target);
-}
-
-static void
-rwlock_detach(struct target_worker *worker)
-{
-    target_values_fini(&worker->values);
-    free(worker);
 }
 
 static struct target_worker *
 rwlock_attach(struct target *target)
 {
-    struct target_worker *worker = calloc(1, sizeof *worker);
-
-    if (worker == NULL)
-        return NULL;
-    worker->target = target;
-    if (target_values_init(&worker->values, target->plan.bytes))
-        return worker;
-    rwlock_detach(worker);
-    return NULL;
+    return plain_worker_attach(target, target->plan.bytes);
 }
 
 static void
@@ -212,7 +190,7 @@ const struct target_ops target_rwlock = {
     .open = rwlock_open,
     .close = rwlock_close,
     .attach = rwlock_attach,
-    .detach = rwlock_detach,
+    .detach = plain_worker_detach,
     .fill = rwlock_fill,
     .read = rwlock_read,
     .write = rwlock_write,
