@@ -71,6 +71,7 @@ bool sf_l1_is_retired(const struct sf_l1 *l1);
  */
 struct sf_l1_vacancy {
     uint64_t removals; /* of keys that share this one's counter */
+    sf_time seen;      /* steady clock: what the store says is not older than that */
 };
 
 struct sf_l1_view {
@@ -152,7 +153,6 @@ struct sf_l1_question {
     struct sf_l1_vacancy vacancy;
     bool is_here; /* a clean one */
     struct sf_l1_ticket ticket;
-    sf_time asked; /* steady clock */
 };
 void sf_l1_ask(struct sf_l1 *l1, const struct sf_key *key, struct sf_l1_question *question_out);
 
@@ -275,8 +275,11 @@ size_t sf_l1_dirty_take(struct sf_l1 *l1, struct sf_l1_cursor *cursor, struct sf
                         size_t limit);
 void sf_l1_dirty_fini(struct sf_l1_dirty *items, size_t count);
 
-/* The store has it: clean, if that very generation is still there. */
-void sf_l1_settle(struct sf_l1 *l1, const struct sf_l1_ticket *ticket);
+/*
+ * The store has it, which was given it at `written`, steady clock: clean, if that very generation is
+ * still there.
+ */
+void sf_l1_settle(struct sf_l1 *l1, const struct sf_l1_ticket *ticket, sf_time written);
 
 /*
  * Is `key` at `version` or later safely in the store, as far as L1 knows? true also when L1 has

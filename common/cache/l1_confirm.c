@@ -65,8 +65,7 @@ ask_in_section(struct sf_l1 *l1, const struct sf_key *key, struct sf_l1_question
     struct sf_l1_found found;
 
     *question_out = (struct sf_l1_question){
-        .vacancy = {sf_l1_load(home.removals)}, /* before the look: O4 */
-        .asked = sf_clock_steady(),
+        .vacancy = {sf_l1_load(home.removals), sf_clock_steady()}, /* before the look: O4 */
     };
     if (sf_l1_find_at(l1, &home, key, NULL, &found) != SF_OK ||
         !sf_l1_control_is_clean(found.control))
@@ -94,7 +93,8 @@ replace(struct sf_l1 *l1, const struct sf_l1_found *found, struct sf_span record
         sf_time last_access, sf_time asked)
 {
     struct sf_l1_draft draft;
-    const struct sf_l1_legacy legacy = sf_l1_legacy_of(found);
+    struct sf_l1_legacy legacy = sf_l1_legacy_of(found);
+    legacy.dirty_since = asked; /* and then, clean, as old as the question */
     enum sf_status status = sf_l1_draft_make(&draft, l1, &found->image.key, record, &legacy);
 
     if (status != SF_OK)
@@ -108,8 +108,7 @@ replace(struct sf_l1 *l1, const struct sf_l1_found *found, struct sf_span record
         return SF_CONFLICT;
     }
     uint64_t live = sf_l1_control_make(SF_L1_LIVE, 0, sf_l1_control_gen(draft.owned.control));
-    if (sf_l1_swap(&place->control->state, live, live | SF_L1_CLEAN))
-        sf_l1_block_renew(place, live, asked);
+    (void)sf_l1_swap(&place->control->state, live, live | SF_L1_CLEAN); /* else it has changed */
     return SF_OK;
 }
 
@@ -129,10 +128,10 @@ confirm_in_section(struct sf_l1 *l1, const struct sf_key *key, struct sf_span re
     if (status != SF_OK)
         return sf_l1_fill(l1, key, record, last_access, &question->vacancy);
     if (head.version > found.image.brief.version)
-        return replace(l1, &found, record, last_access, question->asked);
+        return replace(l1, &found, record, last_access, question->vacancy.seen);
     sf_l1_block_touch(&found.place, found.control, last_access); /* on another host */
     sf_l1_block_note_access(&found.place, found.control, last_access);
-    sf_l1_block_renew(&found.place, found.control, question->asked);
+    sf_l1_block_renew(&found.place, found.control, question->vacancy.seen);
     return SF_OK;
 }
 
@@ -160,7 +159,7 @@ deny_in_section(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_q
         found.control != question->ticket.control)
         return SF_CONFLICT;
     if (!sf_l1_evict_block(l1, found.block, &found.place, found.control, SF_L1_LOSE_TOUCHES)) {
-        sf_l1_block_renew(&found.place, found.control, question->asked);
+        sf_l1_block_renew(&found.place, found.control, question->vacancy.seen);
         return SF_CONFLICT;
     }
     sf_l1_block_retire(l1, found.block, found.control);

@@ -147,7 +147,7 @@ sf_l1_dirty_fini(struct sf_l1_dirty *items, size_t count)
 }
 
 static void
-settle_in_section(struct sf_l1 *l1, const struct sf_l1_ticket *ticket)
+settle_in_section(struct sf_l1 *l1, const struct sf_l1_ticket *ticket, sf_time written)
 {
     struct sf_l1_place place;
     uint64_t control = ticket->control;
@@ -157,15 +157,15 @@ settle_in_section(struct sf_l1 *l1, const struct sf_l1_ticket *ticket)
     if (SF_MUTANT(SETTLES_NEXT))
         control = sf_l1_load(&place.control->state);
     if (sf_l1_swap(&place.control->state, control, control | SF_L1_CLEAN))
-        sf_l1_block_renew(&place, ticket->control, sf_clock_steady());
+        sf_l1_block_renew(&place, ticket->control, written);
 }
 
 void
-sf_l1_settle(struct sf_l1 *l1, const struct sf_l1_ticket *ticket)
+sf_l1_settle(struct sf_l1 *l1, const struct sf_l1_ticket *ticket, sf_time written)
 {
     uint64_t section = sf_l1_enter(l1);
 
-    settle_in_section(l1, ticket);
+    settle_in_section(l1, ticket, written);
     sf_l1_leave(l1, section);
 }
 

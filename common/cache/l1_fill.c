@@ -78,7 +78,7 @@ fill_in_section(struct sf_l1 *l1, const struct sf_key *key, struct sf_span recor
         .key = *key,
         .length = (uint32_t)record.size,
         .worth = sf_l1_worth_of(&head),
-        .since = sf_clock_steady(),
+        .since = vacancy->seen,
         .last_access = last_access > head.last_access ? last_access : head.last_access,
     };
     return fill_new(l1, &image, record, vacancy);

@@ -129,7 +129,9 @@ get_slowly(struct sf_l1 *l1, const struct sf_key *key, struct sf_buffer *record_
     struct sf_l1_home home = sf_l1_home_of(l1, key);
     struct sf_l1_found found;
 
-    *view_out = (struct sf_l1_view){.vacancy = {sf_l1_load(home.removals)}}; /* before: O4 */
+    *view_out = (struct sf_l1_view){
+        .vacancy = {sf_l1_load(home.removals), sf_clock_steady()}, /* before the look: O4 */
+    };
     uint64_t section = sf_l1_enter(l1); /* damage is taken out */
     enum sf_status status = sf_l1_find_at(l1, &home, key, record_out, &found);
     sf_l1_leave(l1, section);

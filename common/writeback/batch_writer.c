@@ -180,9 +180,10 @@ struct tally {
 
 /* In this order: see journal.c. */
 static void
-settle_record(struct sf_batch_writer *writer, const struct sf_l1_dirty *item, uint64_t version)
+settle_record(struct sf_batch_writer *writer, const struct sf_l1_dirty *item, uint64_t version,
+              sf_time written)
 {
-    sf_l1_settle(writer->l1, &item->ticket);
+    sf_l1_settle(writer->l1, &item->ticket, written);
     if (writer->options.journal != NULL)
         sf_journal_stored(writer->options.journal, &item->key, version);
     sf_refused_remove(&writer->refused, &item->key);
@@ -194,7 +195,7 @@ settle_records(struct sf_batch_writer *writer, size_t count, sf_time now, struct
     for (size_t i = 0; i < count; i++) {
         const struct sf_l1_dirty *item = &writer->items[i];
         if (writer->writes[i].status == SF_OK) {
-            settle_record(writer, item, writer->writes[i].version);
+            settle_record(writer, item, writer->writes[i].version, now);
             tally->records++;
         } else if (writer->writes[i].status == SF_INVALID) {
             set_apart(writer, item, now);

@@ -60,10 +60,11 @@ move(struct sf_spill *spill, size_t taken)
 {
     for (size_t i = 0; i < taken; i++)
         spill->marks[i] = (struct sf_journal_mark){.key = spill->items[i].key, .is_orphan = true};
+    sf_time began = sf_clock_steady();
     enum sf_status status = sf_journal_commit(spill->journal, spill->marks, taken);
     for (size_t i = 0; i < taken; i++)
         if (spill->marks[i].status == SF_OK)
-            sf_l1_settle(spill->l1, &spill->items[i].ticket);
+            sf_l1_settle(spill->l1, &spill->items[i].ticket, began);
     if (status == SF_OK)
         atomic_fetch_add_explicit(&spill->moved, taken, memory_order_relaxed);
     return status;

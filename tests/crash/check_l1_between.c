@@ -113,7 +113,7 @@ begin_fill(struct fill *fill)
     ck_assert_int_eq(sf_l1_find(cache.l1, &key, &record, &found), SF_OK);
     ck_assert_int_eq(sf_l1_drop(cache.l1, &key), SF_OK);
     fill->owner = sf_test_cache_attach(&cache);
-    ck_assert_int_eq(sf_l1_room_for(fill->owner, record.size, true, &fill->owned), SF_OK);
+    ck_assert_int_eq(sf_l1_room_for(fill->owner, record.size, SF_L1_FOR_FILL, &fill->owned), SF_OK);
     sf_l1_block_fill(fill->owner, &fill->owned, &found.image, sf_buffer_span(&record));
     ck_assert_int_eq(sf_l1_insert(fill->owner, &key, fill->owned.block, &word, &value), SF_OK);
     sf_buffer_fini(&record);

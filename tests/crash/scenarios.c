@@ -176,7 +176,7 @@ operate_settle(struct sf_l1 *l1)
 
     if (sf_l1_find(l1, &key, NULL, &found) != SF_OK)
         return false;
-    sf_l1_settle(l1, &(struct sf_l1_ticket){found.block, found.control});
+    sf_l1_settle(l1, &(struct sf_l1_ticket){found.block, found.control}, sf_clock_steady());
     return true;
 }
 
@@ -206,7 +206,7 @@ operate_flush(struct sf_l1 *l1)
     if (sf_l1_lead(l1, SF_L1_FLUSHER) && sf_l1_dirty_take(l1, &cursor, &item, 1) == 1 &&
         sf_record_head(&head, sf_buffer_span(&item.record)) == SF_OK) {
         atomic_store(flushed, head.version);
-        sf_l1_settle(l1, &item.ticket);
+        sf_l1_settle(l1, &item.ticket, sf_clock_steady());
     }
     sf_l1_dirty_fini(&item, 1);
     return head.version == 1;
@@ -348,7 +348,7 @@ prepare_full_of_pinned(struct sf_l1 *l1)
         enum sf_status status = sf_l1_apply(l1, &key, &change, NULL, &applied);
         must(status == SF_OK || status == SF_NOT_FOUND, "pin");
         if (status == SF_OK && sf_l1_find(l1, &key, NULL, &found) == SF_OK)
-            sf_l1_settle(l1, &(struct sf_l1_ticket){found.block, found.control});
+            sf_l1_settle(l1, &(struct sf_l1_ticket){found.block, found.control}, sf_clock_steady());
     }
     sf_ops_fini(&ops);
 }

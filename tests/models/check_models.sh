@@ -6,7 +6,7 @@
 # docs/shared-memory.md exists. check_models.sh [MODEL...]
 
 folder=${top_srcdir:-.}/tests/models
-all='publish flush_evict repair fill create end hints slots rotate retire move'
+all='publish flush_evict repair fill create end hints slots rotate retire move age'
 status=0
 
 fail ()

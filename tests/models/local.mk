@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # The protocol of the shared cache, in all its states: a minute or two. Not in `make check`, where sanitizers and distcheck
 # would repeat it; ./check calls it once.
-MODELS = move slots repair publish flush_evict fill create end hints rotate retire
+MODELS = move slots repair publish flush_evict fill create end hints rotate retire age
 check-models: $(MODELS:%=check-model-%)
 $(MODELS:%=check-model-%):
 	top_srcdir='$(srcdir)' CC='$(CC)' $(SHELL) '$(srcdir)/%D%/check_models.sh' $(@:check-model-%=%) || test $$? = 77
 
 EXTRA_DIST += \
+	%D%/age.pml \
 	%D%/check_models.sh \
 	%D%/create.pml \
 	%D%/end.pml \

@@ -264,7 +264,7 @@ sf_test_settle_all(struct sf_l1 *l1)
     do {
         taken = sf_l1_dirty_take(l1, &cursor, items, 8);
         for (size_t i = 0; i < taken; i++)
-            sf_l1_settle(l1, &items[i].ticket);
+            sf_l1_settle(l1, &items[i].ticket, sf_clock_steady());
         settled += taken;
     } while (taken == 8);
     sf_l1_dirty_fini(items, 8);

@@ -242,7 +242,7 @@ flush(struct sf_workload *work, struct sf_l1 *l1, struct sf_l1_cursor *cursor,
             report(work, "a dirty record is no record", (unsigned)session, 0, 0);
         else if (session < SF_WORKLOAD_SESSIONS)
             raise_to(&work->stored[session], head.version);
-        sf_l1_settle(l1, &items[i].ticket);
+        sf_l1_settle(l1, &items[i].ticket, sf_clock_steady());
     }
     atomic_fetch_add(&work->flushes, taken);
 }

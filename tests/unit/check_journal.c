@@ -131,7 +131,7 @@ START_TEST(test_batch_that_was_faster_than_the_commit_leaves_no_entry)
     ck_assert_uint_eq(sf_l1_dirty_take(cache.l1, &cursor, &item, 1), 1);
     ck_assert_int_eq(commit(1), SF_OK);
     ck_assert_uint_eq(state.sessions, 1);
-    sf_l1_settle(cache.l1, &item.ticket);
+    sf_l1_settle(cache.l1, &item.ticket, sf_clock_steady());
     sf_journal_stored(journal, &item.key, 1);
     sf_l1_dirty_fini(&item, 1);
     sf_journal_state(journal, &state);

@@ -163,6 +163,19 @@ START_TEST(test_newer_version_takes_its_place_and_is_clean)
 }
 END_TEST
 
+START_TEST(test_what_was_replaced_is_as_old_as_the_question)
+{
+    ck_assert_int_eq(sf_test_fill(cache.l1, 1, 5, "x"), SF_OK);
+    later = TTL;
+    struct sf_l1_question question = ask(1);
+    later = TTL + SF_SECOND; /* the answer was long on its way */
+    ck_assert_int_eq(confirm(1, 6, SF_TEST_NOW, &question), SF_OK);
+    struct sf_l1_view view = view_of(1, SF_OK);
+    ck_assert(view.is_clean);
+    ck_assert_int_eq(view.since, question.vacancy.seen);
+}
+END_TEST
+
 START_TEST(test_later_access_that_only_the_store_knows_is_taken_over)
 {
     struct sf_key key = sf_test_cache_key(1);
@@ -321,6 +334,7 @@ main(void)
     tcase_add_test(tests, test_older_version_renews_as_well);
     tcase_add_test(tests, test_answer_renews_from_the_question_on);
     tcase_add_test(tests, test_newer_version_takes_its_place_and_is_clean);
+    tcase_add_test(tests, test_what_was_replaced_is_as_old_as_the_question);
     tcase_add_test(tests, test_later_access_that_only_the_store_knows_is_taken_over);
     tcase_add_test(tests, test_dirty_one_stays_whatever_the_store_has);
     tcase_add_test(tests, test_what_was_not_here_is_filled_unless_it_was_meanwhile);

@@ -344,7 +344,7 @@ store_all(void)
 
             memcpy(&number, items[i].key.bytes + sizeof(number), sizeof(number));
             is_stored[number] = true;
-            sf_l1_settle(l1, &items[i].ticket);
+            sf_l1_settle(l1, &items[i].ticket, sf_clock_steady());
         }
     } while (taken == 16);
     sf_l1_dirty_fini(items, 16);

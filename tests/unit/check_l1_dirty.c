@@ -83,11 +83,21 @@ START_TEST(test_dirty_since_is_that_of_the_first_unstored_change)
     ck_assert_int_eq(sf_test_set(cache.l1, 1, "a", "c"), SF_OK);
     ck_assert_uint_eq(take(), 1);
     ck_assert_int_eq(items[0].dirty_since, since);
-    sf_l1_settle(cache.l1, &items[0].ticket);
+    sf_l1_settle(cache.l1, &items[0].ticket, sf_clock_steady());
     usleep(3000);
     ck_assert_int_eq(sf_test_set(cache.l1, 1, "a", "d"), SF_OK);
     ck_assert_uint_eq(take(), 1);
     ck_assert_int_gt(items[0].dirty_since, since);
+}
+END_TEST
+
+START_TEST(test_what_is_settled_is_as_old_as_the_write)
+{
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    ck_assert_uint_eq(take(), 1);
+    sf_time written = items[0].dirty_since + 1;
+    sf_l1_settle(cache.l1, &items[0].ticket, written);
+    ck_assert_int_eq(view_of(1, SF_OK).since, written);
 }
 END_TEST
 
@@ -97,10 +107,10 @@ START_TEST(test_settling_an_old_version_leaves_the_new_one_dirty)
     ck_assert_uint_eq(take(), 1);
     struct sf_l1_ticket old = items[0].ticket;
     ck_assert_int_eq(sf_test_set(cache.l1, 1, "a", "c"), SF_OK);
-    sf_l1_settle(cache.l1, &old);
+    sf_l1_settle(cache.l1, &old, sf_clock_steady());
     ck_assert(!sf_test_look(cache.l1, 1, NULL).is_clean);
     ck_assert_uint_eq(take(), 1);
-    sf_l1_settle(cache.l1, &items[0].ticket);
+    sf_l1_settle(cache.l1, &items[0].ticket, sf_clock_steady());
     ck_assert(sf_test_look(cache.l1, 1, NULL).is_clean);
 }
 END_TEST
@@ -327,6 +337,7 @@ main(void)
     tcase_add_test(tests, test_hints_lead_to_later_changes);
     tcase_add_test(tests, test_only_the_last_of_several_changes_is_handed_out);
     tcase_add_test(tests, test_dirty_since_is_that_of_the_first_unstored_change);
+    tcase_add_test(tests, test_what_is_settled_is_as_old_as_the_write);
     tcase_add_test(tests, test_settling_an_old_version_leaves_the_new_one_dirty);
     tcase_add_test(tests, test_overrun_hints_are_made_up_for_by_a_scan);
     tcase_add_test(tests, test_cursor_that_is_reset_finds_everything_again);

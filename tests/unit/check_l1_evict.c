@@ -78,7 +78,7 @@ START_TEST(test_hand_comes_to_every_slab_of_the_smallest_size)
         (void)!sf_test_create(cache.l1, number, "a", "dirty");
     ck_assert_int_eq(sf_l1_find(other, &key, NULL, &found), SF_OK);
     const struct sf_l1_ticket ticket = {found.block, found.control};
-    sf_l1_settle(other, &ticket);
+    sf_l1_settle(other, &ticket, sf_clock_steady());
     ck_assert_int_eq(sf_l1_drop(other, &key), SF_OK);
     for (int i = 0; i < 8 && !is_taken; i++)
         is_taken = sf_l1_take_any(cache.l1, 0, &owned);
@@ -254,7 +254,7 @@ store_what_waits(void)
     do {
         taken = sf_l1_dirty_take(cache.l1, &cursor, items, 64);
         for (size_t i = 0; i < taken; i++)
-            sf_l1_settle(cache.l1, &items[i].ticket);
+            sf_l1_settle(cache.l1, &items[i].ticket, sf_clock_steady());
     } while (taken == 64);
 }
 

@@ -52,6 +52,19 @@ START_TEST(test_fill_knows_a_later_access_than_the_record)
 }
 END_TEST
 
+/* Another host may have changed it in the store since, however long the answer was on its way. */
+START_TEST(test_fill_is_as_old_as_the_look_that_missed)
+{
+    struct sf_l1_vacancy vacancy = look_for_vacancy(1);
+    struct sf_buffer record = record_of(3);
+
+    vacancy.seen -= SF_SECOND;
+    ck_assert_int_eq(fill_with(1, &vacancy, sf_buffer_span(&record)), SF_OK);
+    ck_assert_int_eq(view_of(1, SF_OK).since, vacancy.seen);
+    sf_buffer_fini(&record);
+}
+END_TEST
+
 START_TEST(test_fill_does_not_replace_what_is_there)
 {
     struct sf_l1_vacancy vacancy = look_for_vacancy(1);
@@ -117,6 +130,7 @@ main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_filled_record_is_clean);
     tcase_add_test(tests, test_fill_knows_a_later_access_than_the_record);
+    tcase_add_test(tests, test_fill_is_as_old_as_the_look_that_missed);
     tcase_add_test(tests, test_fill_does_not_replace_what_is_there);
     tcase_add_test(tests, test_record_that_grew_old_while_it_was_loaded_is_refused);
     tcase_add_test(tests, test_fill_refuses_what_is_no_record);

@@ -130,7 +130,7 @@ START_TEST(test_late_settlement_stores_nothing)
     ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
     struct sf_l1_found late = find();
     struct sf_l1_found now = come_round(&late);
-    sf_l1_settle(cache.l1, &(struct sf_l1_ticket){late.block, late.control});
+    sf_l1_settle(cache.l1, &(struct sf_l1_ticket){late.block, late.control}, sf_clock_steady());
     assert_untouched(&now);
     ck_assert_uint_eq(sf_test_settle_all(cache.l1), 1);
 }
