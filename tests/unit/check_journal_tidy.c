@@ -3,7 +3,9 @@
 #include "common/writeback/journal.h"
 
 #include <check.h>
+#include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -258,12 +260,62 @@ START_TEST(test_many_files_that_are_hardly_needed_become_one)
 }
 END_TEST
 
+/* ---- while others commit ---- */
+
+#define THREADS 3
+#define SESSIONS 7
+#define ROUNDS 60
+
+static _Atomic int running;
+
+/* Each changes its own sessions; the store has the even ones at once, and the others never. */
+static void *
+commit_many(void *argument)
+{
+    uint64_t base = *(const uint64_t *)argument;
+    for (uint64_t i = 0; i < ROUNDS; i++) {
+        uint64_t number = base + i % SESSIONS;
+        struct sf_journal_mark mark = {.key = sf_test_cache_key(number), .version = 1};
+        change(number);
+        ck_assert_int_eq(sf_journal_commit(journal, &mark, 1), SF_OK);
+        ck_assert_int_eq(mark.status, SF_OK);
+        if (number % 2 == 0)
+            sf_journal_stored(journal, &mark.key, UINT64_MAX);
+    }
+    atomic_fetch_sub(&running, 1);
+    return NULL;
+}
+
+START_TEST(test_tidying_while_others_commit_loses_nothing)
+{
+    pthread_t threads[THREADS];
+    uint64_t bases[THREADS];
+    options.file_age = 20;
+    restart();
+    atomic_store(&running, THREADS);
+    for (uint64_t i = 0; i < THREADS; i++) {
+        bases[i] = i * 100;
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, commit_many, &bases[i]), 0);
+    }
+    while (atomic_load(&running) > 0)
+        tidy(false);
+    for (uint64_t i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_int_eq(sf_kept_lines_with(&kept, "SF0220"), 0);
+    for (uint64_t i = 0; i < THREADS * SESSIONS; i++) {
+        uint64_t number = bases[i / SESSIONS] + i % SESSIONS;
+        ck_assert_uint_eq(journalled(number), number % 2 == 0 ? 0 : sf_test_look(cache.l1, number, "count").version);
+    }
+}
+END_TEST
+
 int
 main(void)
 {
     Suite *suite = suite_create("journal_tidy");
     TCase *tests = tcase_create("journal_tidy");
     tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_set_timeout(tests, 120);
     tcase_add_test(tests, test_row_that_nobody_can_read_is_lost_and_told_and_holds_nobody_up);
     tcase_add_test(tests, test_damage_that_a_load_finds_is_looked_after_too);
     tcase_add_test(tests, test_row_that_the_cache_still_has_is_written_anew);
@@ -273,6 +325,7 @@ main(void)
     tcase_add_test(tests, test_young_file_is_left_alone_but_for_the_end);
     tcase_add_test(tests, test_inherited_file_is_tidied_and_its_row_stays_behind);
     tcase_add_test(tests, test_many_files_that_are_hardly_needed_become_one);
+    tcase_add_test(tests, test_tidying_while_others_commit_loses_nothing);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);
 }
