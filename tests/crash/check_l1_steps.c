@@ -20,111 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/cache/l1_private.h"
 #include "tests/crash/steps.h"
 
 #define KILLS_MAX 20 /* real ones for each scenario, without those behind system calls */
-
-static const char *const operation_names[OPERATIONS] = {
-    [CREATE] = "create", [UPDATE] = "update", [TOUCH] = "touch",   [END] = "end",
-    [ROTATE] = "rotate", [EVICT] = "evict",   [FILL] = "fill",     [CONFIRM] = "confirm",
-    [FLUSH] = "flush",   [SWEEP] = "sweep",   [MOVE] = "slab move", [CLAIM] = "slot claim",
-    [SEGMENT] = "segment creation", [REPAIR] = "repair",
-};
-
-static long stepped[OPERATIONS]; /* instructions */
-static unsigned failures;
-static const char *scenario_name;
-
-void
-begin_steps(const char *name)
-{
-    scenario_name = name;
-}
-
-void
-fail(const char *where, const char *what)
-{
-    failures++;
-    if (failures <= 20)
-        printf("FAIL %s, %s: %s\n", scenario_name, where, what);
-}
-
-void
-count_steps(enum operation operation, const struct trace *trace, long states)
-{
-    printf("%-30s %7ld instructions, %4ld different states\n", scenario_name, trace->steps, states);
-    stepped[operation] += trace->steps;
-}
-
-void
-note_call(struct trace *trace, long steps)
-{
-    if (trace->call_count < CALLS_MAX)
-        trace->calls[trace->call_count++] = steps;
-}
-
-void
-die_at(void *context, long steps, bool was_call)
-{
-    const long *instruction = context;
-
-    (void)was_call;
-    if (steps == *instruction)
-        kill(getpid(), SIGKILL);
-}
-
-/* ---- a child that is watched ---- */
-
-struct watched
-watch_child(watch_fn *be_watched, void *context, struct trace *trace)
-{
-    int up[2], down[2];
-
-    *trace = (struct trace){.steps = 0};
-    must(pipe(up) == 0 && pipe(down) == 0, "pipes");
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        close(up[0]);
-        close(down[1]);
-        be_watched(context, &(struct parent){up[1], down[0], trace});
-        _exit(EXIT_SUCCESS);
-    }
-    close(up[1]);
-    close(down[0]);
-    return (struct watched){child, up[0], down[1]};
-}
-
-void
-ask_parent(const struct parent *parent, char message)
-{
-    char answer;
-
-    if (write(parent->to, &message, 1) != 1 || read(parent->from, &answer, 1) != 1)
-        _exit(EXIT_FAILURE);
-}
-
-bool
-next_message(const struct watched *watched, char *message_out)
-{
-    return read(watched->from, message_out, 1) == 1;
-}
-
-void
-let_go_on(const struct watched *watched)
-{
-    if (write(watched->to, "g", 1) != 1)
-        fail("watching", "the child is gone");
-}
-
-void
-end_watched(const struct watched *watched)
-{
-    must(waitpid(watched->child, NULL, 0) == watched->child, "wait");
-    close(watched->from);
-    close(watched->to);
-}
 
 /* ---- copies of a cache ---- */
 
@@ -177,17 +75,6 @@ mirror_take(struct mirror *mirror, const unsigned char *bytes)
 }
 
 /* ---- after the kill ---- */
-
-/* Whoever died has been buried. */
-bool
-are_slots_free(const struct sf_l1 *l1)
-{
-    uint32_t in_use = 0;
-
-    for (uint32_t slot = 0; slot < l1->plan.slots; slot++)
-        in_use += (uint32_t)(atomic_load(&l1->slots.slots[slot].word) & 1);
-    return in_use == 1; /* our own */
-}
 
 static void
 judge(const struct scenario *scenario, const struct sf_test_cache *cache, bool is_done,
@@ -456,19 +343,6 @@ run(const struct scenario *scenario, struct trace *trace, long random)
 
 /* ---- all of them ---- */
 
-static void
-tell_what_was_stepped(void)
-{
-    printf("instructions stepped:");
-    for (int operation = 0; operation < OPERATIONS; operation++) {
-        printf("%s %s %ld", operation == 0 ? "" : ",", operation_names[operation],
-               stepped[operation]);
-        if (stepped[operation] == 0)
-            fail(operation_names[operation], "no scenario");
-    }
-    printf("\n");
-}
-
 int
 main(int count, char **words)
 {
@@ -492,8 +366,5 @@ main(int count, char **words)
         if (only == NULL || strcmp(only, creations[i].name) == 0)
             run_creation(&creations[i], trace);
     }
-    if (only == NULL)
-        tell_what_was_stepped();
-    printf("%u failures\n", failures);
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return end_steps(only == NULL) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -24,6 +24,7 @@ struct trace {
 
 void begin_steps(const char *name); /* of the scenario, for what follows */
 void fail(const char *where, const char *what);
+bool end_steps(bool is_all); /* prints all figures; false: something has failed */
 void count_steps(enum operation operation, const struct trace *trace, long states);
 void note_call(struct trace *trace, long steps);
 void die_at(void *context, long steps, bool was_call); /* for sf_step; context: long, the step */
