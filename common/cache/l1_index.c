@@ -51,6 +51,7 @@ follow(const struct sf_l1 *l1, _Atomic uint64_t *word, uint64_t value, size_t by
     found_out->word = word;
     found_out->value = value;
     found_out->block = sf_l1_word_block(value);
+    found_out->control = 0; /* of no generation in use, where there is no place */
     if (!sf_l1_block_place(l1, found_out->block, &found_out->place))
         return sf_l1_load(word) == value ? SF_CORRUPT : SF_CONFLICT; /* the slab was emptied */
     fetch_ahead(&found_out->place, bytes_ahead);

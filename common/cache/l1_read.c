@@ -49,8 +49,8 @@ open_block(const struct sf_l1 *l1, const _Atomic uint64_t *word, const struct sf
     if (sf_l1_peek(word) != value || sf_l1_control_state(look->control) == SF_L1_FREE ||
         sf_l1_is_unconfirmed(look->control))
         return SF_CONFLICT;
-    if (!has_key(&look->place, key))
-        return SF_NOT_FOUND;
+    if (!has_key(&look->place, key)) /* or not any more */
+        return sf_l1_block_is_unchanged(&look->place, look->control) ? SF_NOT_FOUND : SF_CONFLICT;
     look->touch = sf_l1_peek(&look->place.control->touch);
     look->since = sf_l1_peek(&look->place.control->since);
     look->length = (uint32_t)(sf_l1_peek(&look->place.words[SF_L1_AT_LENGTH]) >> 32);

@@ -92,6 +92,50 @@ START_TEST(test_key_is_not_mistaken_for_one_that_changes)
 }
 END_TEST
 
+/* ---- the block that is looked at becomes another session's ---- */
+
+#define CHANGES 12 /* more than a handle keeps freed blocks */
+
+struct reader {
+    struct sf_l1 *other;
+    enum sf_status status;
+};
+
+static void
+read_field(void *context)
+{
+    struct reader *reader = context;
+    const struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_field field;
+    char text[8];
+
+    reader->status =
+        sf_l1_get_field(cache.l1, &key, sf_span_text("a"), text, sizeof(text), &field);
+}
+
+static void
+give_block_to_another(void *context)
+{
+    const struct reader *reader = context;
+
+    ck_assert_int_eq(sf_test_increment(reader->other, 1, "n", NULL), SF_OK);
+    for (int i = 0; i < CHANGES; i++)
+        ck_assert_int_eq(sf_test_increment(reader->other, 2, "n", NULL), SF_OK);
+}
+
+START_TEST(test_session_is_not_missed_while_it_changes)
+{
+    struct reader reader = {.other = sf_test_cache_attach(&cache)};
+    struct meeting meeting = {read_field, give_block_to_another, &reader, 0};
+
+    ck_assert_int_eq(sf_test_create(reader.other, 1, "a", "b"), SF_OK);
+    ck_assert_int_eq(sf_test_create(reader.other, 2, "a", "b"), SF_OK);
+    for (long at = 1; meet(&meeting, at); at++)
+        ck_assert_msg(reader.status == SF_OK, "at instruction %ld", at);
+    sf_l1_close(reader.other);
+}
+END_TEST
+
 /* ---- the owner of a fill confirms it and leaves while the sweeper looks at it ---- */
 
 struct fill {
@@ -171,6 +215,7 @@ main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, test_key_is_not_mistaken_for_one_that_changes);
+    tcase_add_test(tests, test_session_is_not_missed_while_it_changes);
     tcase_add_test(tests, test_fill_that_was_confirmed_stays);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);
