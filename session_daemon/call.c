@@ -164,13 +164,13 @@ call_wait_for_store(struct call *call, const struct stored_mark *marks, size_t c
 }
 
 void
-call_wait_for_room(struct call *call, sf_time wait, call_resume_fn *resume)
+call_wait_for_room(struct call *call, enum sf_want want, sf_time wait, call_resume_fn *resume)
 {
     struct journaler *journaler = &call->daemon->journaler;
     begin_wait_for_marks(call, NULL, 0, wait, resume);
     call->connection->waiting.is_for_room = true;
     call->connection->waiting.passes = atomic_load_explicit(&journaler->spill.passes, memory_order_relaxed);
     call->connection->waiting.spill_failures = atomic_load_explicit(&journaler->spill.failures, memory_order_relaxed);
-    journaler_make_room(journaler);
+    journaler_make_room(journaler, want);
     begin_store_wait(call, resume);
 }

@@ -62,7 +62,7 @@ void call_wait_for_journal(struct call *call, const struct stored_mark *marks, s
                            call_resume_fn *resume);
 
 /* Until L1 has room again, because the store or the journal has what waited. As call_wait_for_store for all of it. */
-void call_wait_for_room(struct call *call, sf_time wait, call_resume_fn *resume);
+void call_wait_for_room(struct call *call, enum sf_want want, sf_time wait, call_resume_fn *resume);
 
 /* Until `task`, which the caller pushes afterwards, is finished. answer->task is it. */
 void call_wait_for_task(struct call *call, struct caller_task *task, call_resume_fn *resume);

@@ -25,8 +25,8 @@ struct request {
     struct sf_l1_change change; /* new_key and ops point into this struct */
 };
 
-static void after_miss(struct call *call, const struct request *request, const struct sf_key *key);
-static void after_no_room(struct call *call, const struct request *request);
+static void after_miss(struct call *call, const struct request *request, const struct sf_l1_applied *applied);
+static void after_no_room(struct call *call, const struct request *request, const struct sf_l1_applied *applied);
 static void write_now(struct call *call, const struct request *request, const struct sf_stored *found);
 static call_resume_fn stored, journalled, loaded, written_out, loaded_only, written_through;
 
@@ -320,11 +320,11 @@ conclude(struct call *call, const struct request *request, enum sf_status status
     if (status == SF_OK)
         reply_done(call, request, applied);
     else if (status == SF_NOT_FOUND && applied->missed)
-        after_miss(call, request, &applied->key);
+        after_miss(call, request, applied);
     else if (status == SF_FULL && applied->pressure != SF_L1_PRESSURE_NONE)
         reply_pressure(call, applied->pressure);
     else if (status == SF_FULL && applied->version == 0)
-        after_no_room(call, request);
+        after_no_room(call, request, applied);
     else
         reply_refusal(call, request, status);
 }
@@ -356,35 +356,48 @@ attempt_unchecked(struct call *call, const struct request *request, enum sf_stat
         conclude(call, request, status, &applied);
 }
 
+/* Nobody has taken all that waits; but perhaps enough of it. */
+static void
+attempt_at_last(struct call *call, const struct request *request)
+{
+    struct sf_l1_applied applied;
+    enum sf_status status = apply(call, request, &applied);
+    if (status == SF_FULL && applied.version == 0 && applied.pressure == SF_L1_PRESSURE_NONE)
+        reply_refusal(call, request, SF_FULL);
+    else
+        conclude(call, request, status, &applied);
+}
+
 /* A miss behind a load means that there was no room to keep what had been loaded. */
 static void
-after_miss(struct call *call, const struct request *request, const struct sf_key *key)
+after_miss(struct call *call, const struct request *request, const struct sf_l1_applied *applied)
 {
     enum apply_phase *phase = &call->connection->phase;
     switch (*phase) {
     case APPLY_BEGUN:
         *phase = APPLY_LOADED;
-        call_wait_for_load(call, key, loaded);
+        call_wait_for_load(call, &applied->key, loaded);
         break;
     case APPLY_MADE_ROOM:
         *phase = APPLY_LOADED_AGAIN;
-        call_wait_for_load(call, key, loaded);
+        call_wait_for_load(call, &applied->key, loaded);
         break;
     case APPLY_LOADED:
     case APPLY_LOADED_AGAIN:
-        after_no_room(call, request);
+        after_no_room(call, request, applied);
         break;
     }
 }
 
 /* What the store has may be evicted: so everything that waits is written, once. */
 static void
-after_no_room(struct call *call, const struct request *request)
+after_no_room(struct call *call, const struct request *request, const struct sf_l1_applied *applied)
 {
     enum apply_phase *phase = &call->connection->phase;
+    bool is_users = !applied->missed && !applied->is_visitors;
     if (*phase < APPLY_MADE_ROOM) {
         *phase = APPLY_MADE_ROOM;
-        call_wait_for_room(call, CALL_STORE_WAIT, written_out);
+        call_wait_for_room(call, is_users ? SF_WANTED_BY_USER : SF_WANTED_BY_VISITOR, CALL_STORE_WAIT, written_out);
     } else if (!request->has_key) {
         write_now(call, request, NULL);
     } else if (sf_l1_drop(call->daemon->l1, &request->key) == SF_CONFLICT) {
@@ -420,7 +433,7 @@ written_out(struct call *call, const struct answer *answer)
     if (answer->status == SF_OK || answer->status == SF_INVALID)
         attempt(call, &request);
     else
-        reply_refusal(call, &request, SF_FULL);
+        attempt_at_last(call, &request);
     request_fini(&request);
 }
 

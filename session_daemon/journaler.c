@@ -83,15 +83,15 @@ store_is_behind(struct daemon *daemon)
     return !state.is_up || (is_late && sf_l1_changes(daemon->l1) > state.stored_changes);
 }
 
-/* true: somebody needs room, and the store has not made any. */
-static bool
-must_make_room(struct journaler *journaler, bool is_behind, sf_time now)
+/* Who needs room that the store has not made. */
+static enum sf_want
+take_want(struct journaler *journaler, bool is_behind, sf_time now)
 {
-    int64_t wanted = atomic_load_explicit(&journaler->room_wanted, memory_order_relaxed);
+    int64_t wanted = atomic_load(&journaler->room_wanted);
     if (wanted == 0 || (!is_behind && now < wanted + STORE_FIRST))
-        return false;
-    atomic_store_explicit(&journaler->room_wanted, 0, memory_order_relaxed);
-    return true;
+        return SF_WANTED_BY_NOBODY;
+    atomic_store(&journaler->room_wanted, 0);
+    return atomic_exchange(&journaler->is_wanted_by_user, false) ? SF_WANTED_BY_USER : SF_WANTED_BY_VISITOR;
 }
 
 static uint64_t
@@ -108,8 +108,9 @@ step_spill(struct journaler *journaler, struct daemon *daemon)
     if (now < journaler->spill_at)
         return journaler->spill_at;
     bool is_behind = store_is_behind(daemon);
-    if (must_make_room(journaler, is_behind, now))
-        sf_spill_urge(&journaler->spill);
+    enum sf_want want = take_want(journaler, is_behind, now);
+    if (want != SF_WANTED_BY_NOBODY)
+        sf_spill_urge(&journaler->spill, want);
     uint64_t ended = ended_passes(&journaler->spill);
     journaler->spill_at = sf_spill_step(&journaler->spill, now, !is_behind);
     if (ended_passes(&journaler->spill) != ended)
@@ -144,9 +145,11 @@ journaler_main(void *argument)
 /* ---- in the main thread ---- */
 
 void
-journaler_make_room(struct journaler *journaler)
+journaler_make_room(struct journaler *journaler, enum sf_want want)
 {
     int64_t none = 0;
+    if (want == SF_WANTED_BY_USER)
+        atomic_store(&journaler->is_wanted_by_user, true);
     atomic_compare_exchange_strong(&journaler->room_wanted, &none, sf_clock_steady());
 }
 

@@ -35,3 +35,9 @@ sf_clock_ns(void)
     struct timespec now = read_clock(CLOCK_MONOTONIC);
     return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
+
+sf_time
+sf_clock_thread(void)
+{
+    return to_ms(read_clock(CLOCK_THREAD_CPUTIME_ID));
+}

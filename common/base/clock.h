@@ -19,3 +19,4 @@ typedef int64_t sf_time;
 sf_time sf_clock_wall(void);   /* for expiry; may be set by an administrator */
 sf_time sf_clock_steady(void); /* for deadlines; never jumps, counts through suspend */
 uint64_t sf_clock_ns(void);    /* steady, nanoseconds, for measurements */
+sf_time sf_clock_thread(void); /* processor time of the calling thread */

@@ -214,6 +214,7 @@ struct sf_l1_applied {
     bool missed;       /* SF_NOT_FOUND in L1 only: ask the daemon. false: ended for certain */
     bool created, rotated, ended, changed;
     enum sf_l1_pressure pressure; /* SF_FULL because of it, which is final; or 0 */
+    bool is_visitors;             /* of somebody who is not logged in: with SF_FULL */
 };
 
 /*

@@ -107,7 +107,8 @@ give_way_to_users(struct attempt *attempt, enum sf_l1_pressure refused_from)
 {
     enum sf_l1_pressure pressure = sf_l1_pressure(attempt->l1);
 
-    if (pressure < refused_from || sf_l1_worth_of(&attempt->session.head) >= SF_L1_LOGGED_IN)
+    attempt->applied->is_visitors = sf_l1_worth_of(&attempt->session.head) < SF_L1_LOGGED_IN;
+    if (pressure < refused_from || !attempt->applied->is_visitors)
         return SF_OK;
     attempt->applied->pressure = pressure;
     sf_count(attempt->l1->counters, pressure_refused);

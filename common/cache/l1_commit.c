@@ -27,16 +27,6 @@ frequency_behind(const struct sf_l1_legacy *legacy, sf_time last_access)
     return sf_l1_frequency_next(legacy->frequency, (uint32_t)seconds, (uint32_t)last_access);
 }
 
-/* Logout and revocation must not fail for want of room; what a rotation leaves may, with it. */
-static enum sf_l1_use
-use_of(const struct sf_record_head *head)
-{
-    bool is_over = head->kind == SF_RECORD_ENDED &&
-                   (head->end_reason == SF_END_LOGOUT || head->end_reason == SF_END_ADMIN);
-
-    return is_over ? SF_L1_FOR_END : SF_L1_FOR_CHANGE;
-}
-
 enum sf_status
 sf_l1_draft_make(struct sf_l1_draft *draft_out, struct sf_l1 *l1, const struct sf_key *key,
                  struct sf_span record, const struct sf_l1_legacy *legacy)
@@ -45,8 +35,11 @@ sf_l1_draft_make(struct sf_l1_draft *draft_out, struct sf_l1 *l1, const struct s
     struct sf_record_head head;
     enum sf_status status = sf_record_head(&head, record);
 
-    if (status == SF_OK)
-        status = sf_l1_room_for(l1, record.size, use_of(&head), &draft_out->owned);
+    if (status != SF_OK)
+        return status;
+    /* Logout and revocation must not fail for want of room; what a rotation leaves may, with it. */
+    enum sf_l1_use use = sf_record_is_end(&head) ? SF_L1_FOR_END : SF_L1_FOR_CHANGE;
+    status = sf_l1_room_for(l1, record.size, use, &draft_out->owned);
     if (status != SF_OK)
         return status;
     if (legacy == NULL)

@@ -85,6 +85,14 @@ struct sf_record_brief {
 
 struct sf_record_brief sf_record_brief(const unsigned char head[SF_RECORD_HEAD_BYTES]);
 
+/* Somebody logged out, or was made to: not what a rotation or the sweep leaves. */
+static inline bool
+sf_record_is_end(const struct sf_record_head *head)
+{
+    return head->kind == SF_RECORD_ENDED &&
+           (head->end_reason == SF_END_LOGOUT || head->end_reason == SF_END_ADMIN);
+}
+
 /* What encode accepts: 1..255 bytes without NUL; the user may be empty as well. */
 bool sf_name_is_valid(struct sf_span name);
 bool sf_user_is_valid(struct sf_span user);

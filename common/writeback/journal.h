@@ -22,8 +22,8 @@ struct sf_journal;
 
 struct sf_journal_options {
     const char *folder;  /* the state folder of the instance */
-    uint64_t bytes_max;  /* of all files; beyond it nothing more is taken */
-    uint64_t file_bytes; /* after which a new file is begun; 0: 64 MiB */
+    uint64_t bytes_max;  /* of all files; beyond it nothing more is taken but, for a while, ends */
+    uint64_t file_bytes; /* after which a new file is begun; 0: 64 MiB, or a sixteenth of bytes_max */
     sf_time file_age;    /* the same; 0: a minute */
 };
 
@@ -48,7 +48,8 @@ struct sf_journal_mark {
 /*
  * One transaction, one sync. Each mark gets its status: SF_OK: on disk, in the journal or in the
  * store. SF_UNCERTAIN: L1 has it, the journal cannot take it now. SF_NOT_FOUND: L1 has only an
- * earlier version. Returns SF_OK or why the journal cannot be written.
+ * earlier version. Returns SF_OK or why the journal cannot be written. Where that is its limit, marks
+ * of ends may be SF_OK all the same.
  */
 enum sf_status sf_journal_commit(struct sf_journal *journal, struct sf_journal_mark *marks,
                                  size_t count) SF_MUST_CHECK;

@@ -15,6 +15,8 @@
 #include "common/writeback/journal_private.h"
 
 #define FILE_BYTES (UINT64_C(64) << 20)
+#define FILE_SHARE 16    /* of the limit; so it is overrun by no more than that */
+#define RESERVE_SHARE 20 /* of the limit, beyond it */
 #define RETRY_PAUSE ((sf_time)250)
 #define LOOKS_MAX 64 /* at a record that changes under every look */
 
@@ -23,6 +25,7 @@
 struct look {
     uint64_t version;
     bool is_clean;
+    bool is_end; /* a logout, or a revocation */
 };
 
 /* The record goes into journal->record. */
@@ -39,7 +42,8 @@ look_at_cache(struct sf_journal *journal, const struct sf_key *key, struct look 
     if (status == SF_OK)
         status = sf_record_head(&head, sf_buffer_span(&journal->record));
     if (status == SF_OK)
-        *look_out = (struct look){.version = head.version, .is_clean = view.is_clean};
+        *look_out = (struct look){
+            .version = head.version, .is_clean = view.is_clean, .is_end = sf_record_is_end(&head)};
     return status;
 }
 
@@ -218,22 +222,66 @@ find_sparse(struct sf_journal *journal)
     return number;
 }
 
+static uint64_t
+file_bytes_of(const struct sf_journal_options *options)
+{
+    uint64_t share = options->bytes_max / FILE_SHARE;
+    if (options->file_bytes != 0)
+        return options->file_bytes;
+    return share < FILE_BYTES ? share : FILE_BYTES;
+}
+
+static bool
+is_beyond(struct sf_journal *journal, uint64_t limit)
+{
+    if (bytes_of_all(journal) < limit)
+        return false;
+    sf_journal_trim(journal);
+    return bytes_of_all(journal) >= limit;
+}
+
+/* A file that was begun beyond the limit is for ends alone. */
+static bool
+has_file(const struct sf_journal *journal)
+{
+    return journal->active != NULL && (journal->is_for_ends || !journal->is_in_reserve);
+}
+
+/* Behind the last file for all, which may have grown beyond the limit. */
+static bool
+has_reserve(struct sf_journal *journal)
+{
+    uint64_t limit = journal->options.bytes_max;
+    uint64_t end = limit + file_bytes_of(&journal->options) + limit / RESERVE_SHARE;
+    return journal->is_for_ends && !is_beyond(journal, end);
+}
+
+/* A file that is written anew in place of another may always be begun. */
+static enum sf_status
+refuse_beyond_limit(struct sf_journal *journal, uint32_t sparse, struct sf_error *error)
+{
+    if (sparse != 0 || journal->failed != 0 || journal->untidy != 0 || has_reserve(journal))
+        return SF_OK;
+    journal->is_at_limit = true;
+    return sf_error_set(error, SF_FULL,
+                        "the journal has reached SessionFastJournalLimit, and the store does not take"
+                        " what is in it");
+}
+
 enum sf_status
 sf_journal_have_file(struct sf_journal *journal, struct sf_error *error)
 {
-    if (journal->active != NULL)
+    if (has_file(journal))
         return SF_OK;
-    bool is_full = bytes_of_all(journal) >= journal->options.bytes_max;
-    if (is_full) {
-        sf_journal_trim(journal);
-        is_full = bytes_of_all(journal) >= journal->options.bytes_max;
-    }
+    bool is_full = is_beyond(journal, journal->options.bytes_max);
     uint32_t sparse = is_full ? find_sparse(journal) : 0;
-    if (is_full && sparse == 0 && journal->failed == 0 && journal->untidy == 0)
-        return sf_error_set(error, SF_FULL,
-                            "the journal has reached SessionFastJournalLimit, and the store does not take"
-                            " what is in it");
-    enum sf_status status = begin_file(journal, error);
+    enum sf_status status = is_full ? refuse_beyond_limit(journal, sparse, error) : SF_OK;
+    if (status != SF_OK)
+        return status;
+    if (journal->active != NULL)
+        sf_journal_leave_file(journal);
+    journal->is_in_reserve = is_full && journal->is_for_ends;
+    status = begin_file(journal, error);
     if (status == SF_OK && sparse != 0)
         status = move_rows(journal, sparse, error);
     if (status == SF_OK && journal->failed != 0)
@@ -244,7 +292,7 @@ sf_journal_have_file(struct sf_journal *journal, struct sf_error *error)
 enum sf_status
 sf_journal_begin(struct sf_journal *journal, struct sf_error *error)
 {
-    uint64_t file_bytes = journal->options.file_bytes == 0 ? FILE_BYTES : journal->options.file_bytes;
+    uint64_t file_bytes = file_bytes_of(&journal->options);
     journal->pending_count = 0;
     if (journal->active != NULL && !sf_journal_file_is_there(journal->active))
         return sf_error_set(error, SF_UNAVAILABLE, "%s: removed or replaced while in use", journal->active->path);
@@ -270,7 +318,11 @@ needs_row(struct sf_journal *journal, struct sf_journal_mark *mark, uint64_t *ve
     else if (look.version < mark->version)
         mark->status = SF_NOT_FOUND;
     *version_out = look.version;
-    return mark->status == SF_OK && !look.is_clean && !is_journalled(journal, mark, look.version);
+    bool needs = mark->status == SF_OK && !look.is_clean && !is_journalled(journal, mark, look.version);
+    if (!needs || look.is_end || !journal->is_for_ends)
+        return needs;
+    mark->status = SF_UNCERTAIN;
+    return false;
 }
 
 /* Only what the file says fails. */
@@ -279,7 +331,7 @@ add_mark(struct sf_journal *journal, struct sf_journal_mark *mark, struct sf_err
 {
     uint64_t version;
     bool needs = needs_row(journal, mark, &version);
-    if (needs && journal->active == NULL) {
+    if (needs && !has_file(journal)) {
         enum sf_status status = sf_journal_have_file(journal, error);
         if (status != SF_OK)
             return status;
@@ -415,14 +467,16 @@ refuse_all(struct sf_journal_mark *marks, size_t count, enum sf_status status)
     return status;
 }
 
-enum sf_status
-sf_journal_write_group(struct sf_journal *journal, struct sf_journal_mark *marks, size_t count)
+/* At the limit no file has failed: the one that there may be is for ends. */
+static enum sf_status
+write_all(struct sf_journal *journal, struct sf_journal_mark *marks, size_t count)
 {
     struct sf_error error = {.text = ""};
     if (sf_clock_steady() < journal->retry_at)
         return refuse_all(marks, count, journal->last_status);
+    journal->is_at_limit = false;
     enum sf_status status = try_to_write(journal, marks, count, &error);
-    if (status != SF_OK && journal->active != NULL) {
+    if (status != SF_OK && journal->active != NULL && !journal->is_at_limit) {
         give_up_file(journal, &error);
         status = try_to_write(journal, marks, count, &error);
     }
@@ -430,9 +484,43 @@ sf_journal_write_group(struct sf_journal *journal, struct sf_journal_mark *marks
         note_up(journal);
         return SF_OK;
     }
-    give_up_file(journal, &error);
+    if (!journal->is_at_limit)
+        give_up_file(journal, &error);
     note_down(journal, status, &error);
     return refuse_all(marks, count, status);
+}
+
+static bool
+are_all_done(const struct sf_journal_mark *marks, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (marks[i].status != SF_OK)
+            return false;
+    return true;
+}
+
+/* Beyond the limit, too, a logout is confirmed. What else was asked for stays unconfirmed. */
+static enum sf_status
+write_ends(struct sf_journal *journal, struct sf_journal_mark *marks, size_t count)
+{
+    struct sf_error error = {.text = ""};
+    journal->is_for_ends = true;
+    enum sf_status status = try_to_write(journal, marks, count, &error);
+    journal->is_for_ends = false;
+    if (status == SF_OK)
+        return are_all_done(marks, count) ? SF_OK : SF_FULL;
+    if (journal->is_in_reserve)
+        give_up_file(journal, &error);
+    return refuse_all(marks, count, status);
+}
+
+enum sf_status
+sf_journal_write_group(struct sf_journal *journal, struct sf_journal_mark *marks, size_t count)
+{
+    enum sf_status status = write_all(journal, marks, count);
+    if (status != SF_OK && journal->is_at_limit)
+        status = write_ends(journal, marks, count);
+    return status;
 }
 
 enum sf_status

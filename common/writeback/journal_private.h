@@ -40,6 +40,9 @@ struct sf_journal {
     uint32_t next_number;
     sf_time retry_at;           /* steady; while down: not before */
     enum sf_status last_status; /* while down */
+    bool is_at_limit;           /* while down: for no other reason than SessionFastJournalLimit */
+    bool is_in_reserve;         /* the active file was begun beyond it */
+    bool is_for_ends;           /* the group under way may begin such a file, and takes nothing else */
     struct sf_log_state log_state;
 
     pthread_mutex_t reading; /* 2: the files' readers; and no file is removed by anybody else */

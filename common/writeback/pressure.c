@@ -19,19 +19,20 @@ sf_pressure_renew(const struct sf_pressure *pressure)
 }
 
 static enum sf_l1_pressure
-level_for(const struct sf_pressure *pressure, int share, bool is_wanted)
+level_for(const struct sf_pressure *pressure, int share, enum sf_want want)
 {
+    bool is_nearly_full = want == SF_WANTED_BY_VISITOR || share >= (pressure->limit + FULL_AT) / 2;
     if (share < pressure->limit)
         return SF_L1_PRESSURE_NONE;
-    if (is_wanted)
+    if (want == SF_WANTED_BY_USER)
         return SF_L1_PRESSURE_FULL;
-    return share < (pressure->limit + FULL_AT) / 2 ? SF_L1_PRESSURE_NO_NEW : SF_L1_PRESSURE_NO_ANONYMOUS;
+    return is_nearly_full ? SF_L1_PRESSURE_NO_ANONYMOUS : SF_L1_PRESSURE_NO_NEW;
 }
 
 void
-sf_pressure_rise(struct sf_pressure *pressure, int share, bool is_wanted, sf_time now)
+sf_pressure_rise(struct sf_pressure *pressure, int share, enum sf_want want, sf_time now)
 {
-    enum sf_l1_pressure level = level_for(pressure, share, is_wanted);
+    enum sf_l1_pressure level = level_for(pressure, share, want);
     if (level > pressure->level) {
         pressure->level = level;
         sf_log_write(pressure->log, SF_LOG_WARNING, "SF0221",

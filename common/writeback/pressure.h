@@ -10,6 +10,9 @@
 #include "common/base/log.h"
 #include "common/cache/l1.h"
 
+/* Who has found no room at all; one who is logged in counts more. */
+enum sf_want { SF_WANTED_BY_NOBODY, SF_WANTED_BY_VISITOR, SF_WANTED_BY_USER };
+
 /* The first three are the caller's to set, the rest begins as zero. */
 struct sf_pressure {
     struct sf_l1 *l1;
@@ -23,11 +26,8 @@ struct sf_pressure {
 /* As the daemon before this one has left it. */
 void sf_pressure_init(struct sf_pressure *pressure);
 
-/*
- * Neither store nor journal takes what waits. `share`: percent of the room that it fills. `is_wanted`: somebody has
- * found no room at all.
- */
-void sf_pressure_rise(struct sf_pressure *pressure, int share, bool is_wanted, sf_time now);
+/* Neither store nor journal takes what waits. `share`: percent of the room that it fills. */
+void sf_pressure_rise(struct sf_pressure *pressure, int share, enum sf_want want, sf_time now);
 
 /* Nothing new is known: to be called more often than once in SF_L1_PRESSURE_LIFE. */
 void sf_pressure_renew(const struct sf_pressure *pressure);

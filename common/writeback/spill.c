@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 
 #define LOOK_PAUSE ((sf_time)100)
-#define COUNT_PAUSE ((sf_time)250)
+#define COUNT_PAUSE ((sf_time)100)
 #define COUNT_SHARE 20 /* counting takes no more than a twentieth of a processor */
 
 void
@@ -37,17 +37,25 @@ static void
 count(struct sf_spill *spill, sf_time now)
 {
     struct sf_l1_usage usage;
+    sf_time before = sf_clock_thread();
     sf_l1_usage(spill->l1, &usage);
-    sf_time took = sf_clock_steady() - now;
+    sf_time took = sf_clock_thread() - before;
     spill->next = now + (COUNT_SHARE * took > COUNT_PAUSE ? COUNT_SHARE * took : COUNT_PAUSE);
     atomic_store_explicit(&spill->share, dirty_share(&usage), memory_order_relaxed);
 }
 
 static void
-begin(struct sf_spill *spill, int share)
+begin_pass(struct sf_spill *spill)
 {
     spill->is_on = true;
+    spill->has_moved = false;
     spill->cursor = (struct sf_l1_cursor){.is_following = false};
+}
+
+static void
+begin(struct sf_spill *spill, int share)
+{
+    begin_pass(spill);
     if (!spill->was_logged)
         sf_log_write(spill->log, SF_LOG_WARNING, "SF0218",
                      "%d %% of the cache waits for the store: changed sessions move to the journal", share);
@@ -65,12 +73,17 @@ move(struct sf_spill *spill, size_t taken)
     for (size_t i = 0; i < taken; i++)
         if (spill->marks[i].status == SF_OK)
             sf_l1_settle(spill->l1, &spill->items[i].ticket, began);
-    if (status == SF_OK)
+    if (status == SF_OK) {
         atomic_fetch_add_explicit(&spill->moved, taken, memory_order_relaxed);
+        spill->has_moved = true;
+    }
     return status;
 }
 
-/* What is dirty stays where it is. A pass that was urged has not been counted for. */
+/*
+ * What is dirty stays where it is. A pass that was urged has not been counted for; if it has moved
+ * something, whoever has urged it has got some room.
+ */
 static void
 fail(struct sf_spill *spill, sf_time now)
 {
@@ -78,7 +91,7 @@ fail(struct sf_spill *spill, sf_time now)
     if (now >= spill->next)
         count(spill, now);
     int share = atomic_load_explicit(&spill->share, memory_order_relaxed);
-    sf_pressure_rise(&spill->pressure, share, spill->is_urged, now);
+    sf_pressure_rise(&spill->pressure, share, spill->has_moved ? SF_WANTED_BY_NOBODY : spill->urged_for, now);
 }
 
 static sf_time
@@ -93,21 +106,22 @@ go_on(struct sf_spill *spill, sf_time now)
         atomic_fetch_add_explicit(&spill->passes, 1, memory_order_relaxed);
         sf_pressure_fall(&spill->pressure, now);
     }
-    spill->is_urged = spill->is_urged && spill->is_on;
+    if (!spill->is_on)
+        spill->urged_for = SF_WANTED_BY_NOBODY;
     return spill->is_on ? now : now + LOOK_PAUSE;
 }
 
 void
-sf_spill_urge(struct sf_spill *spill)
+sf_spill_urge(struct sf_spill *spill, enum sf_want want)
 {
-    spill->is_on = spill->is_urged = true;
-    spill->cursor = (struct sf_l1_cursor){.is_following = false};
+    begin_pass(spill);
+    spill->urged_for = want;
 }
 
 sf_time
 sf_spill_step(struct sf_spill *spill, sf_time now, bool store_is_up)
 {
-    if (store_is_up && !spill->is_urged) {
+    if (store_is_up && spill->urged_for == SF_WANTED_BY_NOBODY) {
         spill->is_on = spill->was_logged = false;
         atomic_store_explicit(&spill->share, 0, memory_order_relaxed);
         sf_pressure_fall(&spill->pressure, now);

@@ -20,7 +20,8 @@ struct sf_spill {
     int64_t limit;            /* percent of the room in the cache */
 
     bool is_on;               /* one pass over what is dirty */
-    bool is_urged;            /* and this one whatever the store does */
+    enum sf_want urged_for;   /* and if for somebody, whatever the store does */
+    bool has_moved;           /* something, in this pass */
     struct sf_l1_cursor cursor;
     struct sf_l1_dirty items[SF_SPILL_CHUNK];
     struct sf_journal_mark marks[SF_SPILL_CHUNK];
@@ -37,8 +38,8 @@ void sf_spill_init(struct sf_spill *spill, struct sf_l1 *l1, struct sf_journal *
                    int64_t limit);
 void sf_spill_fini(struct sf_spill *spill);
 
-/* The next step begins a pass, however much is dirty. */
-void sf_spill_urge(struct sf_spill *spill);
+/* The next step begins a pass, however much is dirty: somebody needs room. */
+void sf_spill_urge(struct sf_spill *spill, enum sf_want want);
 
 /* Steady times. `store_is_up`: it keeps up. Returns when to call again. */
 sf_time sf_spill_step(struct sf_spill *spill, sf_time now, bool store_is_up);

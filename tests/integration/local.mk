@@ -54,7 +54,7 @@ EXTRA_DIST += \
 	%D%/test_nothing_for_nothing.py \
 	%D%/test_other_modules.py \
 	%D%/test_outages.py \
-	%D%/test_power_loss.py \
+	%D%/test_power_loss.py %D%/test_pressure.py \
 	%D%/test_redirects.py \
 	%D%/test_require.py \
 	%D%/test_restarts.py \

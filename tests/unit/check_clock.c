@@ -40,6 +40,15 @@ START_TEST(test_nanoseconds_and_milliseconds_pass_together)
 }
 END_TEST
 
+START_TEST(test_time_of_a_thread_passes_while_it_works)
+{
+    sf_time began = sf_clock_thread(), wall = sf_clock_steady();
+    while (sf_clock_thread() < began + 3)
+        continue;
+    ck_assert_int_ge(sf_clock_steady() - wall, 2);
+}
+END_TEST
+
 START_TEST(test_units_are_milliseconds)
 {
     ck_assert_int_eq(SF_SECOND, 1000);
@@ -56,6 +65,7 @@ main(void)
     tcase_add_test(tests, test_wall_clock_is_the_time_of_day_in_milliseconds);
     tcase_add_test(tests, test_steady_clocks_never_go_back);
     tcase_add_test(tests, test_nanoseconds_and_milliseconds_pass_together);
+    tcase_add_test(tests, test_time_of_a_thread_passes_while_it_works);
     tcase_add_test(tests, test_units_are_milliseconds);
     return sf_run_suite(suite);
 }

@@ -161,7 +161,7 @@ START_TEST(test_who_finds_no_room_gets_it_from_the_journal)
 {
     struct sf_l1_usage usage;
     ck_assert_int_eq(sf_test_create(cache.l1, 1, "n", "1"), SF_OK);
-    journaler_make_room(&daemon_.journaler);
+    journaler_make_room(&daemon_.journaler, SF_WANTED_BY_USER);
     sf_time until = sf_clock_steady() + LONG;
     do
         sf_l1_usage(cache.l1, &usage);

@@ -46,28 +46,37 @@ level(void)
 
 START_TEST(test_share_and_want_say_the_level)
 {
-    sf_pressure_rise(&pressure, 49, true, 0);
+    sf_pressure_rise(&pressure, 49, SF_WANTED_BY_USER, 0);
     ck_assert_int_eq(level(), SF_L1_PRESSURE_NONE);
-    sf_pressure_rise(&pressure, 50, false, 0);
+    sf_pressure_rise(&pressure, 49, SF_WANTED_BY_VISITOR, 0);
+    ck_assert_int_eq(level(), SF_L1_PRESSURE_NONE);
+    sf_pressure_rise(&pressure, 50, SF_WANTED_BY_NOBODY, 0);
     ck_assert_int_eq(level(), SF_L1_PRESSURE_NO_NEW);
-    sf_pressure_rise(&pressure, 71, false, 0);
+    sf_pressure_rise(&pressure, 71, SF_WANTED_BY_NOBODY, 0);
     ck_assert_int_eq(level(), SF_L1_PRESSURE_NO_NEW);
-    sf_pressure_rise(&pressure, 72, false, 0);
+    sf_pressure_rise(&pressure, 72, SF_WANTED_BY_NOBODY, 0);
     ck_assert_int_eq(level(), SF_L1_PRESSURE_NO_ANONYMOUS);
-    sf_pressure_rise(&pressure, 100, false, 0);
+    sf_pressure_rise(&pressure, 100, SF_WANTED_BY_NOBODY, 0);
     ck_assert_int_eq(level(), SF_L1_PRESSURE_NO_ANONYMOUS);
-    sf_pressure_rise(&pressure, 60, true, 0);
+    sf_pressure_rise(&pressure, 60, SF_WANTED_BY_USER, 0);
     ck_assert_int_eq(level(), SF_L1_PRESSURE_FULL);
     ck_assert_int_eq(rises, 3);
     ck_assert_int_eq(falls, 0);
 }
 END_TEST
 
+START_TEST(test_visitor_who_finds_no_room_says_that_there_is_none_for_visitors)
+{
+    sf_pressure_rise(&pressure, 50, SF_WANTED_BY_VISITOR, 0);
+    ck_assert_int_eq(level(), SF_L1_PRESSURE_NO_ANONYMOUS);
+}
+END_TEST
+
 START_TEST(test_it_never_falls_while_nobody_takes_anything)
 {
-    sf_pressure_rise(&pressure, 60, true, 0);
-    sf_pressure_rise(&pressure, 50, false, 100 * SF_SECOND);
-    sf_pressure_rise(&pressure, 10, false, 200 * SF_SECOND);
+    sf_pressure_rise(&pressure, 60, SF_WANTED_BY_USER, 0);
+    sf_pressure_rise(&pressure, 50, SF_WANTED_BY_NOBODY, 100 * SF_SECOND);
+    sf_pressure_rise(&pressure, 10, SF_WANTED_BY_NOBODY, 200 * SF_SECOND);
     ck_assert_int_eq(level(), SF_L1_PRESSURE_FULL);
     sf_pressure_fall(&pressure, 200 * SF_SECOND + 10);
     ck_assert_int_eq(level(), SF_L1_PRESSURE_FULL);
@@ -77,7 +86,7 @@ END_TEST
 
 START_TEST(test_it_falls_by_one_level_a_second_and_says_so_once)
 {
-    sf_pressure_rise(&pressure, 60, true, 0);
+    sf_pressure_rise(&pressure, 60, SF_WANTED_BY_USER, 0);
     for (sf_time now = 0; now < 10 * SF_SECOND; now += 10) {
         sf_pressure_fall(&pressure, now);
         ck_assert_int_eq((int)level(), now < 3 * SF_SECOND ? 3 - (int)(now / SF_SECOND) : 0);
@@ -88,10 +97,10 @@ END_TEST
 
 START_TEST(test_it_rises_again_at_once)
 {
-    sf_pressure_rise(&pressure, 80, false, 0);
+    sf_pressure_rise(&pressure, 80, SF_WANTED_BY_NOBODY, 0);
     sf_pressure_fall(&pressure, SF_SECOND);
     ck_assert_int_eq(level(), SF_L1_PRESSURE_NO_NEW);
-    sf_pressure_rise(&pressure, 80, false, SF_SECOND + 10);
+    sf_pressure_rise(&pressure, 80, SF_WANTED_BY_NOBODY, SF_SECOND + 10);
     ck_assert_int_eq(level(), SF_L1_PRESSURE_NO_ANONYMOUS);
 }
 END_TEST
@@ -101,7 +110,7 @@ START_TEST(test_renewing_keeps_it_and_writes_nothing_at_level_0)
     atomic_store(&cache.l1->header->pressure, 7);
     sf_pressure_renew(&pressure);
     ck_assert_uint_eq(atomic_load(&cache.l1->header->pressure), 7);
-    sf_pressure_rise(&pressure, 60, false, 0);
+    sf_pressure_rise(&pressure, 60, SF_WANTED_BY_NOBODY, 0);
     atomic_store(&cache.l1->header->pressure, 7);
     sf_pressure_renew(&pressure);
     ck_assert_int_eq(level(), SF_L1_PRESSURE_NO_NEW);
@@ -127,6 +136,7 @@ main(void)
     TCase *tests = tcase_create("pressure");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, test_share_and_want_say_the_level);
+    tcase_add_test(tests, test_visitor_who_finds_no_room_says_that_there_is_none_for_visitors);
     tcase_add_test(tests, test_it_never_falls_while_nobody_takes_anything);
     tcase_add_test(tests, test_it_falls_by_one_level_a_second_and_says_so_once);
     tcase_add_test(tests, test_it_rises_again_at_once);

@@ -183,9 +183,19 @@ START_TEST(test_urge_in_vain_is_the_highest_level)
 {
     keep_everything_out_of_the_journal();
     (void)fill_cache(1, 1000000);
-    sf_spill_urge(&spill);
+    sf_spill_urge(&spill, SF_WANTED_BY_USER);
     step_until_quiet(true);
     ck_assert_int_eq(sf_l1_pressure(cache.l1), SF_L1_PRESSURE_FULL);
+}
+END_TEST
+
+START_TEST(test_visitor_in_vain_is_no_reason_to_refuse_users)
+{
+    keep_everything_out_of_the_journal();
+    (void)fill_cache(1, 1000000);
+    sf_spill_urge(&spill, SF_WANTED_BY_VISITOR);
+    step_until_quiet(true);
+    ck_assert_int_eq(sf_l1_pressure(cache.l1), SF_L1_PRESSURE_NO_ANONYMOUS);
 }
 END_TEST
 
@@ -193,7 +203,7 @@ START_TEST(test_urge_in_vain_among_few_changes_is_no_pressure)
 {
     keep_everything_out_of_the_journal();
     ck_assert_uint_eq(fill_cache(1, 10), 10);
-    sf_spill_urge(&spill);
+    sf_spill_urge(&spill, SF_WANTED_BY_USER);
     step_until_quiet(true);
     ck_assert_int_eq(sf_l1_pressure(cache.l1), SF_L1_PRESSURE_NONE);
 }
@@ -203,7 +213,7 @@ START_TEST(test_level_falls_step_by_step_when_the_store_is_up)
 {
     keep_everything_out_of_the_journal();
     (void)fill_cache(1, 1000000);
-    sf_spill_urge(&spill);
+    sf_spill_urge(&spill, SF_WANTED_BY_USER);
     step_until_quiet(false);
     for (int level = SF_L1_PRESSURE_FULL; level > SF_L1_PRESSURE_NONE; level--) {
         ck_assert_int_eq((int)sf_l1_pressure(cache.l1), level);
@@ -244,6 +254,7 @@ main(void)
     tcase_add_test(steps, test_level_rises_with_what_nobody_takes);
     tcase_add_test(steps, test_with_a_journal_that_takes_it_there_is_no_pressure);
     tcase_add_test(steps, test_urge_in_vain_is_the_highest_level);
+    tcase_add_test(steps, test_visitor_in_vain_is_no_reason_to_refuse_users);
     tcase_add_test(steps, test_urge_in_vain_among_few_changes_is_no_pressure);
     tcase_add_test(steps, test_level_falls_step_by_step_when_the_store_is_up);
     tcase_add_test(steps, test_next_daemon_goes_on_with_the_level);

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The store is away, the journal at its limit, the cache full of changes: visitors give way first, users go on for as long as
+there is room, who logs out always finds some; and when the store is back it gets all that was acknowledged.
+"""
+import re
+import sqlite3
+
+import pytest
+
+from harness.alone import Alone
+from harness.daemon import DaemonError
+from harness.waiting import wait_until
+
+SMALL = "SessionFastJournalLimit 4M\nSessionFastFlushDelay 200ms\nSessionFastStopTimeout 1s"
+TEXT = "x" * 800
+BLOCK, SLAB = 1088, 131072  # what such a record takes, and where they are
+
+
+@pytest.fixture
+def daemon():
+    one = Alone(SMALL, cache="4M").start()
+    yield one
+    print(one.log_text())
+    one.clean_up()
+
+
+class Away:
+    """The store is there, and takes nothing."""
+
+    def __init__(self, database):
+        self.other = sqlite3.connect(database, isolation_level=None, timeout=5, check_same_thread=False)
+        self.other.execute("BEGIN EXCLUSIVE")
+
+    def end(self):
+        self.other.execute("ROLLBACK")
+        self.other.close()
+
+
+class Sessions:
+    """What was acknowledged, by key: version and, once it has ended, None."""
+
+    def __init__(self, daemon):
+        self.daemon = daemon
+        self.client = daemon.client(20.0)
+        self.made = {}
+        self.users = []
+        self.visitors = []
+        self.is_away = False
+
+    def apply(self, key, *ops):
+        self.made[key] = self.client.call("SESSION.APPLY", key, "OPS", *ops)[1]
+
+    def create(self, text, *ops):
+        key = f"{len(self.made) + 1:032x}"
+        self.made[key] = self.client.call("SESSION.APPLY", "-", "NEWKEY", key, "CREATE", "OPS", *ops, "SET", "a", text)[1]
+        self.pace()
+        return key
+
+    def pace(self):
+        """Waits for the daemon to see how full the cache is, once it knows that the store is away."""
+        if self.is_away and len(self.made) % 40 == 0:
+            wait_until(self.is_counted, "the daemon to count", 20)
+
+    def is_counted(self):
+        status = self.client.pairs("SESSION.STATUS")
+        share = 100 * status["cache_blocks_dirty"] * BLOCK // (status["cache_slabs"] * 7 // 8 * SLAB)
+        return status["spill_dirty_percent"] >= share - 5
+
+    def add_visitor(self):
+        self.visitors.append(self.create(TEXT))
+
+    def add_user(self):
+        self.users.append(self.create(TEXT[:-5], "LOGIN", "alice"))
+
+    def end(self, key):
+        """Class journal."""
+        assert self.client.call("SESSION.END", key) == 1
+        self.made[key] = None
+
+    def until_refused(self, work):
+        with pytest.raises(DaemonError) as refused:
+            while True:
+                work()
+        return str(refused.value)
+
+    def level(self):
+        return self.client.pairs("SESSION.STATUS")["pressure"]
+
+    def wait_for_level(self, level):
+        wait_until(lambda: self.level() == level, f"level {level}", 20)
+
+    def fill(self):
+        """Up to the last block; returns what each level has said."""
+        for _ in range(1000):  # for a while the store is only slow
+            self.add_visitor()
+        wait_until(lambda: self.client.pairs("SESSION.STATUS")["spill_dirty_percent"] > 20, "the store to be away", 20)
+        self.is_away = True
+        self.is_away = True
+        said = [self.until_refused(self.add_visitor)]
+        self.apply(self.visitors[-1], "SET", "b", "1")  # at level 1 they may still change
+        while self.level() < 2:
+            self.add_user()
+        said.append(self.until_refused(lambda: self.apply(self.visitors[-1], "SET", "b", "2")))
+        said.append(self.until_refused(self.add_user))
+        self.wait_for_level(3)
+        return said
+
+    def check(self):
+        """Here and in the store."""
+        for key, version in self.made.items():
+            seen = self.client.pairs("SESSION.GET", key)
+            assert (seen["@version"] if seen["@state"] == "active" else None) == version, key
+        assert self.client.call("SESSION.FLUSH", "WAIT", 30000) == "OK"
+        stored = dict(sqlite3.connect(self.daemon.database).execute("SELECT lower(hex(key)), version FROM session"))
+        wrong = [key for key, version in self.made.items() if version is not None and stored.get(key) != version]
+        assert not wrong
+
+
+def told(daemon):
+    return re.findall(r"SF022[12]: .*level (\d)", daemon.log_text())
+
+
+def test_visitors_give_way_to_users_and_users_to_who_logs_out(daemon):
+    sessions = Sessions(daemon)
+    sessions.add_visitor()
+    sessions.client.call("SESSION.FLUSH")
+    away = Away(daemon.database)
+    said = sessions.fill()
+    assert said[0].startswith("FULL changes fill the cache") and "level 1: no new anonymous" in said[0]
+    assert "level 2: " in said[1] and "no changes" in said[1]
+    assert said[2].startswith("FULL ") and "level" not in said[2]
+    assert told(daemon) == ["1", "2", "3"]
+    for key in sessions.users[-10:]:
+        sessions.end(key)  # journalled, at the limit of the journal
+    for key in sessions.visitors[-10:]:
+        sessions.end(key)
+    status = daemon.status()
+    assert status["journal_state"] == "down" and status["pressure_refused"] >= 2
+    assert status["cache_bytes"] == 4 << 20 and status["journal_bytes"] < 6 << 20
+    away.end()
+    sessions.wait_for_level(0)
+    assert told(daemon) == ["1", "2", "3", "2", "1", "0"]
+    sessions.add_visitor()
+    sessions.check()
+
+
+def test_a_daemon_that_is_killed_leaves_its_level_to_the_next(daemon):
+    sessions = Sessions(daemon)
+    sessions.add_visitor()
+    sessions.client.call("SESSION.FLUSH")
+    away = Away(daemon.database)
+    sessions.fill()
+    daemon.kill()
+    daemon.start()
+    sessions.client = daemon.client(20.0)
+    assert "level" in sessions.until_refused(sessions.add_visitor)
+    sessions.end(sessions.users[-1])
+    assert sessions.level() > 0
+    away.end()
+    sessions.wait_for_level(0)
+    sessions.check()
