@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fcgi_gateway/cgi_spawn.h"
+#include "fcgi_gateway/patience.h"
 #include "fcgi_gateway/response.h"
 
 #define PART_BYTES 16384 /* of what is looked at: headers, errors */
@@ -23,10 +24,8 @@ struct run {
     struct sf_cgi_process process;
     enum outcome outcome;
     bool has_ended;  /* the program; what it started may hold its output open */
-    bool is_awaited; /* it is the web server's turn */
     uint64_t moved;  /* by the program; together with the connection's it is the progress */
-    uint64_t moved_before;
-    sf_time since; /* the last progress, or change of turn */
+    struct sf_patience patience;
     unsigned char part[PART_BYTES];
 };
 
@@ -232,24 +231,21 @@ fill_waits(struct run *run, struct pollfd waits[WAITS])
 static void
 note_progress(struct run *run)
 {
-    uint64_t moved = run->moved + run->connection->moved;
-    bool is_awaited = sf_connection_is_awaited(run->connection, run->process.input >= 0);
-    if (moved != run->moved_before || is_awaited != run->is_awaited)
-        run->since = sf_clock_steady();
-    run->moved_before = moved;
-    run->is_awaited = is_awaited;
+    bool wants_body = run->process.input >= 0;
+    sf_patience_note(&run->patience, run->moved + run->connection->moved,
+                     sf_connection_is_awaited(run->connection, wants_body));
 }
 
-/* Until when; and what it is when nothing has happened by then. */
 static sf_time
 deadline_of(const struct run *run, enum outcome *outcome_out)
 {
-    const struct sf_request *request = run->request;
-    sf_time patience = run->is_awaited ? request->settings->routes.top.gateway_idle_timeout
-                                       : request->route->config.gateway_timeout;
-    sf_time limit = sf_request_limit(request);
-    *outcome_out = limit <= run->since + patience ? TOO_LONG : run->is_awaited ? GIVEN_UP : SILENT;
-    return limit <= run->since + patience ? limit : run->since + patience;
+    static const enum outcome outcomes[] = {[SF_PATIENCE_APPLICATION] = SILENT,
+                                            [SF_PATIENCE_WEB_SERVER] = GIVEN_UP,
+                                            [SF_PATIENCE_LIMIT] = TOO_LONG};
+    enum sf_patience_end end;
+    sf_time deadline = sf_patience_deadline(&run->patience, run->request, &end);
+    *outcome_out = outcomes[end];
+    return deadline;
 }
 
 static void
@@ -339,7 +335,6 @@ serve(struct sf_request *request, struct sf_response *response,
         .response = response,
         .connection = request->connection,
         .process = *process,
-        .since = sf_clock_steady(),
     };
     while (run.outcome == RUNNING)
         step(&run);

@@ -10,6 +10,7 @@
 #include "common/front/front.h"
 #include "fcgi_gateway/leftovers.h"
 #include "fcgi_gateway/settings.h"
+#include "fcgi_gateway/upstream_pool.h"
 
 struct sf_gateway {
     struct sf_log log;
@@ -23,5 +24,6 @@ struct sf_gateway {
     int stopping; /* no request more */
     int cutting;  /* what still runs ends now */
 
-    struct sf_leftovers leftovers; /* has its own lock */
+    struct sf_leftovers leftovers;      /* has its own lock */
+    struct sf_upstream_pools upstreams; /* has its own lock */
 };

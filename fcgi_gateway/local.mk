@@ -14,9 +14,12 @@ libgateway_la_SOURCES = \
 	%D%/leftovers.c %D%/leftovers.h \
 	%D%/listeners.c %D%/listeners.h \
 	%D%/params.c %D%/params.h \
+	%D%/patience.c %D%/patience.h \
 	%D%/request.c %D%/request.h \
 	%D%/response.c %D%/response.h \
 	%D%/settings.c %D%/settings.h \
+	%D%/upstream.c %D%/upstream.h \
+	%D%/upstream_link.c %D%/upstream_link.h \
 	%D%/upstream_pool.c %D%/upstream_pool.h \
 	%D%/workers.c %D%/workers.h
 libgateway_la_LIBADD = libsession.la

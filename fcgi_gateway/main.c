@@ -162,6 +162,7 @@ make_events(struct sf_gateway *gateway)
     gateway->stopping = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     gateway->cutting = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     sf_leftovers_init(&gateway->leftovers);
+    sf_upstream_pools_init(&gateway->upstreams);
     return gateway->stopping >= 0 && gateway->cutting >= 0;
 }
 
@@ -209,6 +210,7 @@ watch(struct sf_gateway *gateway, const char *path, const sigset_t *signals)
         if (number == SIGHUP)
             reload(gateway, path);
         sf_leftovers_reap(&gateway->leftovers);
+        sf_upstream_pools_tidy(&gateway->upstreams, sf_clock_steady());
     }
 }
 
@@ -238,6 +240,7 @@ serve(struct sf_gateway *gateway, const char *path, const struct sf_listeners *l
         watch(gateway, path, signals);
         stop(gateway, workers);
     }
+    sf_upstream_pools_fini(&gateway->upstreams);
     sf_front_close(gateway->front);
     return status;
 }

@@ -8,6 +8,7 @@
 #include "common/identity/cookie.h"
 #include "fcgi_gateway/cgi_run.h"
 #include "fcgi_gateway/response.h"
+#include "fcgi_gateway/upstream.h"
 
 #define LOCATION_MAX 65536
 
@@ -225,6 +226,8 @@ application_of(const struct sf_config *config)
 {
     if (*config->cgi_directory != '\0' || *config->cgi_program != '\0')
         return sf_cgi_serve;
+    if (*config->upstream != '\0')
+        return sf_upstream_serve;
     return NULL;
 }
 

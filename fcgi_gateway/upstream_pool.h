@@ -33,8 +33,8 @@ struct sf_upstream_waiter;
  */
 struct sf_upstream_pool {
     struct sf_upstream_pool *next;
-    char *address;                   /* malloc'ed */
-    struct sf_log_seldom complaints; /* of the application, in our log */
+    char *address;                             /* malloc'ed */
+    struct sf_log_seldom complaints, refusals; /* of the application, and for want of room */
 
     pthread_mutex_t lock; /* of all that follows */
     unsigned used;

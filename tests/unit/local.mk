@@ -107,6 +107,9 @@ check_PROGRAMS += \
 	%D%/check_listeners \
 	%D%/check_leftovers \
 	%D%/check_response \
+	%D%/check_patience \
+	%D%/check_upstream \
+	%D%/check_upstream_link \
 	%D%/check_upstream_pool
 
 tests_unit_check_l1_read_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_block_read \
@@ -180,6 +183,9 @@ tests_unit_check_listeners_LDADD = libgateway.la $(LDADD)
 tests_unit_check_leftovers_LDADD = libgateway.la $(LDADD)
 tests_unit_check_response_LDADD = libgateway.la $(LDADD)
 tests_unit_check_params_LDADD = libgateway.la $(LDADD)
+tests_unit_check_patience_LDADD = libgateway.la $(LDADD)
+tests_unit_check_upstream_LDADD = libgateway.la $(LDADD)
+tests_unit_check_upstream_link_LDADD = libgateway.la $(LDADD)
 tests_unit_check_upstream_pool_LDADD = libgateway.la $(LDADD)
 tests_unit_check_cgi_header_LDADD = libgateway.la $(LDADD)
 
