@@ -271,14 +271,21 @@ sf_config_init(struct sf_config *config)
     }
 }
 
+/* Most levels say little, and httpd merges those of a place for each request. */
+static size_t
+next_set(const struct sf_config *config, size_t from)
+{
+    const bool *found = memchr(config->is_set + from, true, SF_OPTION_COUNT - from);
+
+    return found != NULL ? (size_t)(found - config->is_set) : SF_OPTION_COUNT;
+}
+
 void
 sf_config_merge(struct sf_config *merged, const struct sf_config *outer,
                 const struct sf_config *inner)
 {
     *merged = *outer;
-    for (size_t i = 0; i < SF_OPTION_COUNT; i++) {
-        if (!inner->is_set[i])
-            continue;
+    for (size_t i = 0; (i = next_set(inner, i)) < SF_OPTION_COUNT; i++) {
         union value value = load_value(inner, &sf_options[i]);
         store_value(merged, &sf_options[i], &value);
         merged->is_set[i] = true;

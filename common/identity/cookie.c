@@ -38,12 +38,10 @@ unquote(struct sf_span text)
     return text;
 }
 
-static bool
-is_base64url(unsigned char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_';
-}
+static const bool is_base64url[256] = {
+    ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['0' ... '9'] = true,
+    ['-'] = true,         ['_'] = true,
+};
 
 static bool
 begins_line(struct sf_span text)
@@ -61,7 +59,7 @@ own_pair(struct sf_span text, struct sf_span name)
         text.data[name.size] != '=')
         return 0;
     for (size_t i = name.size + 1; i < size; i++) {
-        if (!is_base64url(text.data[i]))
+        if (!is_base64url[text.data[i]])
             return 0;
     }
     return text.size == size || begins_line(sf_span_of(text.data + size, text.size - size)) ? size : 0;
@@ -212,7 +210,7 @@ sf_cookie_options_from(struct sf_cookie_options *options_out, const struct sf_co
 static bool
 is_base64url_text(const char *value)
 {
-    while (is_base64url((unsigned char)*value))
+    while (is_base64url[(unsigned char)*value])
         value++;
     return *value == '\0';
 }

@@ -33,6 +33,6 @@ bool sf_session_unset(struct sf_session *session, struct sf_span name);
 
 #define SF_NUMBER_TEXT 21 /* the longest int64_t and a NUL */
 
-/* A value as text: integers are written to `number`, others are their own bytes. */
+/* A value as text: integers are written into `number`, others are their own bytes. */
 struct sf_span sf_value_text(const struct sf_value *value, char number[SF_NUMBER_TEXT]);
 bool sf_value_equal(const struct sf_value *a, const struct sf_value *b); /* type and content */

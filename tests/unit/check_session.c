@@ -148,9 +148,12 @@ START_TEST(test_numbers_become_text)
 {
     char number[SF_NUMBER_TEXT];
     struct sf_value lowest = {.type = SF_VALUE_INTEGER, .integer = INT64_MIN},
-                    text = text_value("x");
+                    highest = {.type = SF_VALUE_INTEGER, .integer = INT64_MAX},
+                    none = {.type = SF_VALUE_INTEGER}, text = text_value("x");
 
     ck_assert(sf_span_equal(sf_value_text(&lowest, number), sf_span_text("-9223372036854775808")));
+    ck_assert(sf_span_equal(sf_value_text(&highest, number), sf_span_text("9223372036854775807")));
+    ck_assert(sf_span_equal(sf_value_text(&none, number), sf_span_text("0")));
     ck_assert(sf_span_equal(sf_value_text(&text, number), sf_span_text("x")));
 }
 END_TEST
