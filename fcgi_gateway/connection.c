@@ -2,8 +2,10 @@
 #include "fcgi_gateway/connection.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,7 +16,7 @@
 enum sf_status
 sf_connection_init(struct sf_connection *connection, int socket)
 {
-    *connection = (struct sf_connection){.socket = socket, .cut = -1};
+    *connection = (struct sf_connection){.socket = socket, .cut = -1, .spool = -1};
     sf_buffer_init(&connection->out, OUT_MAX);
     connection->in = malloc(SF_CONNECTION_BYTES);
     return connection->in == NULL ? SF_NO_MEMORY : SF_OK;
@@ -24,6 +26,8 @@ void
 sf_connection_fini(struct sf_connection *connection)
 {
     close(connection->socket);
+    if (connection->spool >= 0)
+        close(connection->spool);
     free(connection->in);
     sf_buffer_fini(&connection->out);
     connection->in = NULL;
@@ -38,26 +42,89 @@ pending(const struct sf_connection *connection)
     return connection->out.size - connection->out_at;
 }
 
+static bool
+is_kept_back(const struct sf_connection *connection)
+{
+    return connection->id != 0 && !connection->is_body_end && !connection->is_ended;
+}
+
+/* /var/tmp is on a disk where /tmp is memory. */
+static bool
+open_spool(struct sf_connection *connection)
+{
+    static const char *const folders[] = {"/var/tmp", "/tmp"};
+    for (size_t i = 0; connection->spool < 0 && i < sizeof folders / sizeof folders[0]; i++)
+        connection->spool = open(folders[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    return connection->spool >= 0;
+}
+
+/* From memory to the file. */
+static void
+spool(struct sf_connection *connection)
+{
+    bool is_written = connection->spool >= 0 || open_spool(connection);
+    while (is_written && pending(connection) > 0) {
+        ssize_t written = pwrite(connection->spool, connection->out.data + connection->out_at,
+                                 pending(connection), connection->spool_size);
+        is_written = written > 0 || (written < 0 && errno == EINTR);
+        connection->out_at += written > 0 ? (size_t)written : 0;
+        connection->spool_size += written > 0 ? written : 0;
+    }
+    if (!is_written)
+        connection->state = SF_CONNECTION_LOST;
+}
+
+/* The file first, and no file any more once it is sent. */
+static ssize_t
+send_spool(struct sf_connection *connection)
+{
+    size_t left = (size_t)(connection->spool_size - connection->spool_at);
+    ssize_t sent = sendfile(connection->socket, connection->spool, &connection->spool_at, left);
+    if (sent == 0) {
+        errno = EIO; /* somebody has made it shorter */
+        return -1;
+    }
+    if (connection->spool_at == connection->spool_size) {
+        close(connection->spool);
+        connection->spool = -1;
+        connection->spool_at = connection->spool_size = 0;
+    }
+    return sent;
+}
+
+static ssize_t
+send_out(struct sf_connection *connection)
+{
+    ssize_t sent = send(connection->socket, connection->out.data + connection->out_at,
+                        pending(connection), MSG_NOSIGNAL | MSG_DONTWAIT);
+    connection->out_at += sent > 0 ? (size_t)sent : 0;
+    return sent;
+}
+
+/* Is there anything to be sent? */
+static bool
+has_more(const struct sf_connection *connection)
+{
+    return pending(connection) > 0 || connection->spool >= 0;
+}
+
 /* What the socket takes without waiting. */
 static void
 push(struct sf_connection *connection)
 {
-    while (pending(connection) > 0 && connection->state != SF_CONNECTION_LOST) {
-        ssize_t sent = send(connection->socket, connection->out.data + connection->out_at,
-                            pending(connection), MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno == EINTR)
-            continue;
+    if (is_kept_back(connection)) {
+        if (pending(connection) >= SF_CONNECTION_BYTES / 2)
+            spool(connection);
+        return;
+    }
+    while (has_more(connection) && connection->state != SF_CONNECTION_LOST) {
+        ssize_t sent = connection->spool >= 0 ? send_spool(connection) : send_out(connection);
         if (sent < 0 && errno == EAGAIN)
             return;
-        if (sent < 0) {
+        if (sent < 0 && errno != EINTR)
             connection->state = SF_CONNECTION_LOST;
-            return;
-        }
-        connection->out_at += (size_t)sent;
-        connection->moved += (uint64_t)sent;
+        connection->moved += sent > 0 ? (uint64_t)sent : 0;
     }
-    sf_buffer_clear(&connection->out);
-    connection->out_at = 0;
 }
 
 static void
@@ -65,7 +132,9 @@ close_up(struct sf_connection *connection)
 {
     if (connection->out_at == 0)
         return;
-    memmove(connection->out.data, connection->out.data + connection->out_at, pending(connection));
+    if (pending(connection) > 0)
+        memmove(connection->out.data, connection->out.data + connection->out_at,
+                pending(connection));
     connection->out.size = pending(connection);
     connection->out_at = 0;
 }
@@ -74,6 +143,8 @@ size_t
 sf_connection_room(const struct sf_connection *connection)
 {
     size_t used = pending(connection) + SF_FCGI_HEADER_BYTES;
+    if (connection->spool >= 0 && !is_kept_back(connection))
+        return 0;
     return used + ROOM_MIN > SF_CONNECTION_BYTES ? 0 : SF_CONNECTION_BYTES - used;
 }
 
@@ -128,6 +199,7 @@ sf_connection_end(struct sf_connection *connection, uint32_t application_status,
                                                   sf_span_of(NULL, 0));
     if (status == SF_OK)
         status = append_end(connection, connection->id, &end);
+    connection->is_ended = true;
     if (status == SF_OK)
         push(connection);
     return status;
@@ -295,7 +367,7 @@ await_bytes(struct sf_connection *connection, sf_time deadline, int wake)
 {
     struct pollfd waits[3] = {
         {connection->socket, POLLIN, 0}, {wake, POLLIN, 0}, {connection->cut, POLLIN, 0}};
-    waits[0].events |= (short)(pending(connection) > 0 ? POLLOUT : 0);
+    waits[0].events |= (short)(has_more(connection) && !is_kept_back(connection) ? POLLOUT : 0);
     int found;
     do
         found = poll(waits, 3, time_left(deadline));
@@ -314,7 +386,7 @@ forget_request(struct sf_connection *connection)
 {
     connection->id = 0;
     connection->body = sf_span_of(NULL, 0);
-    connection->is_body_end = false;
+    connection->is_body_end = connection->is_ended = false;
     connection->begin_size = 0;
     connection->state =
         connection->state == SF_CONNECTION_ABORTED ? SF_CONNECTION_OPEN : connection->state;
@@ -415,7 +487,7 @@ sf_connection_events(struct sf_connection *connection)
     int events = POLLRDHUP;
     if (make_room(connection) > 0)
         events |= POLLIN;
-    if (pending(connection) > 0)
+    if (has_more(connection) && !is_kept_back(connection))
         events |= POLLOUT;
     return (short)events;
 }
@@ -427,9 +499,9 @@ sf_connection_step(struct sf_connection *connection, short events)
         receive(connection);
     if ((events & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0)
         connection->state = SF_CONNECTION_LOST;
-    if ((events & POLLOUT) != 0)
-        push(connection);
     parse_body(connection);
+    if (has_more(connection))
+        push(connection);
 }
 
 bool
@@ -459,7 +531,9 @@ await_step(struct sf_connection *connection, sf_time timeout)
 bool
 sf_connection_flush(struct sf_connection *connection, sf_time timeout)
 {
-    while (pending(connection) > 0) {
+    while (has_more(connection)) {
+        sf_connection_take(connection,
+                           sf_connection_body(connection).size); /* nobody reads it any more */
         if (!await_step(connection, timeout))
             return false;
     }

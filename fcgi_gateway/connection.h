@@ -17,7 +17,13 @@
  * 0 poll(sf_connection_events(connection), and the application's descriptors, until a deadline)
  *         sf_connection_step(connection);                        after each poll
  *     }
+ *
+ * The answer begins when the whole body of the request has come, because nginx sends no more of it
+ * once it has seen an answer's headers, and a program that goes on reading would wait for ever.
+ * Until then the answer is kept, beyond 64 KiB in a file.
  */
+#include <sys/types.h>
+
 #include "common/base/clock.h"
 #include "fcgi_gateway/fcgi_record.h"
 #include "fcgi_gateway/params.h"
@@ -53,6 +59,9 @@ struct sf_connection {
 
     struct sf_buffer out; /* whole records; from out_at on not sent yet */
     size_t out_at;
+    bool is_ended; /* the answer is complete */
+    int spool;     /* what comes before `out`, from spool_at to spool_size; -1: nothing */
+    off_t spool_at, spool_size;
 };
 
 /* Takes the socket, which must not block. SF_NO_MEMORY: call fini all the same. */

@@ -9,6 +9,7 @@ libgateway_la_SOURCES = \
 	%D%/cgi_run.c %D%/cgi_run.h \
 	%D%/cgi_spawn.c %D%/cgi_spawn.h \
 	%D%/connection.c %D%/connection.h \
+	%D%/daemon_watch.c %D%/daemon_watch.h \
 	%D%/fcgi_record.c %D%/fcgi_record.h \
 	%D%/gateway.h \
 	%D%/leftovers.c %D%/leftovers.h \
@@ -22,6 +23,7 @@ libgateway_la_SOURCES = \
 	%D%/upstream_link.c %D%/upstream_link.h \
 	%D%/upstream_pool.c %D%/upstream_pool.h \
 	%D%/workers.c %D%/workers.h
+libgateway_la_CPPFLAGS = $(AM_CPPFLAGS) -DSF_DAEMON_PATH='"$(sbindir)/session-fastd"'
 libgateway_la_LIBADD = libsession.la
 
 sbin_PROGRAMS += session-fast-gateway

@@ -16,6 +16,7 @@
 
 #include "common/base/privileges.h"
 #include "fcgi_gateway/cgi_spawn.h"
+#include "fcgi_gateway/daemon_watch.h"
 #include "fcgi_gateway/gateway.h"
 #include "fcgi_gateway/listeners.h"
 #include "fcgi_gateway/workers.h"
@@ -201,7 +202,8 @@ reload(struct sf_gateway *gateway, const char *path)
 
 /* Until a signal says that it is over. */
 static void
-watch(struct sf_gateway *gateway, const char *path, const sigset_t *signals)
+watch(struct sf_gateway *gateway, struct sf_daemon_watch *daemon, const char *path,
+      const sigset_t *signals)
 {
     for (;;) {
         int number = sigtimedwait(signals, NULL, &(struct timespec){.tv_sec = STEP});
@@ -211,6 +213,7 @@ watch(struct sf_gateway *gateway, const char *path, const sigset_t *signals)
             reload(gateway, path);
         sf_leftovers_reap(&gateway->leftovers);
         sf_upstream_pools_tidy(&gateway->upstreams, sf_clock_steady());
+        sf_daemon_watch_step(daemon);
     }
 }
 
@@ -228,8 +231,8 @@ stop(struct sf_gateway *gateway, struct sf_workers *workers)
 }
 
 static enum sf_status
-serve(struct sf_gateway *gateway, const char *path, const struct sf_listeners *listeners,
-      const sigset_t *signals, struct sf_error *error)
+serve(struct sf_gateway *gateway, struct sf_daemon_watch *daemon, const char *path,
+      const struct sf_listeners *listeners, const sigset_t *signals, struct sf_error *error)
 {
     struct sf_workers *workers;
     open_front(gateway);
@@ -237,7 +240,7 @@ serve(struct sf_gateway *gateway, const char *path, const struct sf_listeners *l
     if (status == SF_OK) {
         sf_log_write(&gateway->log, SF_LOG_NOTICE, "SF0701", "ready: serves %s with %s, process %d",
                      path, gateway->instance.run, (int)getpid());
-        watch(gateway, path, signals);
+        watch(gateway, daemon, path, signals);
         stop(gateway, workers);
     }
     sf_upstream_pools_fini(&gateway->upstreams);
@@ -249,6 +252,7 @@ static int
 run(struct sf_gateway *gateway, const char *path, apr_pool_t *pool)
 {
     struct sf_listeners listeners;
+    struct sf_daemon_watch daemon;
     struct sf_error error = {.text = "no descriptors"};
     sigset_t signals;
     block_signals(&signals);
@@ -256,7 +260,10 @@ run(struct sf_gateway *gateway, const char *path, apr_pool_t *pool)
     if (status == SF_OK)
         status = open_sockets(gateway, &listeners, pool, &error);
     if (status == SF_OK) {
-        status = serve(gateway, path, &listeners, &signals, &error);
+        status = sf_daemon_watch_begin(&daemon, gateway, pool, &error);
+        if (status == SF_OK)
+            status = serve(gateway, &daemon, path, &listeners, &signals, &error);
+        sf_daemon_watch_end(&daemon);
         sf_listeners_close(&listeners);
     }
     if (status == SF_OK)

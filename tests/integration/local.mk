@@ -24,6 +24,8 @@ EXTRA_DIST += \
 	%D%/harness/cores.py \
 	%D%/harness/daemon.py \
 	%D%/harness/demo.py \
+	%D%/harness/fastcgi.py \
+	%D%/harness/gateway.py \
 	%D%/harness/httpd.py \
 	%D%/harness/ledger.py \
 	%D%/harness/load.py \
@@ -47,6 +49,7 @@ EXTRA_DIST += \
 	%D%/test_daemon_protocol.py \
 	%D%/test_daemon_stores.py \
 	%D%/test_demo.py \
+	%D%/test_gateway.py \
 	%D%/test_identities.py \
 	%D%/test_joined_headers.py \
 	%D%/test_journal.py \

@@ -221,7 +221,8 @@ START_TEST(test_too_many_bytes_of_params_can_still_be_answered)
     say_all();
     ck_assert_int_eq(begin(SOON), SF_FULL);
     ck_assert_int_eq(sf_connection_send(&connection, SF_FCGI_STDOUT, sf_span_text("no")), SF_OK);
-    assert_answer("6:no;");
+    ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
+    assert_answer("6:no;6:;3:0,0;");
 }
 END_TEST
 
@@ -348,6 +349,7 @@ END_TEST
 START_TEST(test_answer_is_sent_at_once_and_ends)
 {
     begin_request("");
+    ck_assert(sf_connection_is_body_taken(&connection));
     ck_assert_int_eq(sf_connection_send(&connection, SF_FCGI_STDERR, sf_span_text("note")), SF_OK);
     unsigned char *room = sf_connection_reserve(&connection);
     memcpy(room, "text", 4);
@@ -363,6 +365,7 @@ START_TEST(test_room_ends_while_the_web_server_reads_nothing)
 {
     size_t sent = 0;
     begin_request("");
+    ck_assert(sf_connection_is_body_taken(&connection));
     for (size_t room; (room = sf_connection_room(&connection)) > 0; sent += room) {
         ck_assert_ptr_nonnull(sf_connection_reserve(&connection));
         memset(sf_connection_reserve(&connection), 'x', room);
@@ -373,6 +376,64 @@ START_TEST(test_room_ends_while_the_web_server_reads_nothing)
     ck_assert(!sf_connection_flush(&connection, NOW));
     ck_assert_int_eq(sf_connection_events(&connection) & POLLOUT, POLLOUT);
     ck_assert_uint_le(connection.out.capacity, 2 * SF_CONNECTION_BYTES);
+}
+END_TEST
+
+/* Says all of STDIN, and reads what comes until `size` bytes of STDOUT have. */
+static size_t
+say_body_and_read(size_t size)
+{
+    static unsigned char bytes[1 << 16];
+    struct sf_fcgi_reader reader = {.head_size = 0};
+    struct sf_fcgi_piece piece;
+    size_t seen = 0;
+    say_all();
+    for (int i = 0; i < 10000 && seen < size; i++) {
+        sf_connection_step(&connection, POLLIN | POLLOUT);
+        ssize_t got = read(server, bytes, sizeof bytes);
+        struct sf_span input = sf_span_of(bytes, got > 0 ? (size_t)got : 0);
+        while (sf_fcgi_reader_take(&reader, &input, &piece) == SF_OK) {
+            for (size_t at = 0; piece.type == SF_FCGI_STDOUT && at < piece.content.size; at++)
+                ck_assert_uint_eq(piece.content.data[at], (unsigned char)((seen + at) / 1000));
+            seen += piece.type == SF_FCGI_STDOUT ? piece.content.size : 0;
+        }
+    }
+    return seen;
+}
+
+START_TEST(test_answer_waits_for_the_end_of_the_body_and_takes_little_memory)
+{
+    static unsigned char content[1000];
+    enum { PARTS = 500 };
+    add_begin(1, SF_FCGI_RESPONDER, true);
+    add_params(1);
+    say_all();
+    ck_assert_int_eq(begin(SOON), SF_OK);
+    for (unsigned i = 0; i < PARTS; i++) {
+        memset(content, (int)(i & 0xff), sizeof content);
+        ck_assert_uint_ge(sf_connection_room(&connection), sizeof content);
+        ck_assert_int_eq(
+            sf_connection_send(&connection, SF_FCGI_STDOUT, sf_span_of(content, sizeof content)),
+            SF_OK);
+    }
+    ck_assert_uint_le(connection.out.capacity, 2 * SF_CONNECTION_BYTES);
+    assert_answer("");
+    ck_assert_int_eq(sf_connection_events(&connection) & POLLOUT, 0);
+    add_stream(SF_FCGI_STDIN, 1, sf_span_text(""));
+    ck_assert_uint_eq(say_body_and_read(PARTS * sizeof content), PARTS * sizeof content);
+    ck_assert_int_eq(connection.spool, -1);
+    ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
+    assert_answer("6:;3:0,0;");
+}
+END_TEST
+
+START_TEST(test_answer_that_ends_before_the_body_waits_no_more)
+{
+    begin_request("never read");
+    ck_assert_int_eq(sf_connection_send(&connection, SF_FCGI_STDOUT, sf_span_text("early")), SF_OK);
+    assert_answer("");
+    ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
+    assert_answer("6:early;6:;3:0,0;");
 }
 END_TEST
 
@@ -413,6 +474,8 @@ main(void)
     tcase_add_test(all, test_second_request_at_the_same_time_is_refused_alone);
     tcase_add_test(all, test_answer_is_sent_at_once_and_ends);
     tcase_add_test(all, test_room_ends_while_the_web_server_reads_nothing);
+    tcase_add_test(all, test_answer_waits_for_the_end_of_the_body_and_takes_little_memory);
+    tcase_add_test(all, test_answer_that_ends_before_the_body_waits_no_more);
     tcase_add_test(all, test_next_request_on_a_kept_connection);
     suite_add_tcase(suite, all);
     return sf_run_suite(suite);

@@ -31,6 +31,7 @@ start(void)
     server = ends[1];
     ck_assert_int_eq(sf_connection_init(&connection, ends[0]), SF_OK);
     connection.id = 1;
+    connection.is_body_end = true;
     request = (struct sf_request){
         .gateway = &gateway,
         .connection = &connection,
