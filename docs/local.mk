@@ -2,6 +2,7 @@
 dist_man_MANS += \
 	%D%/man/mod_session_fast.5 \
 	%D%/man/session-fast.1 \
+	%D%/man/session-fast-gateway.8 \
 	%D%/man/session-fastd.8
 # What who runs it needs; the manual pages name them.
 dist_doc_DATA = \
@@ -11,6 +12,7 @@ dist_doc_DATA = \
 	%D%/counters.md \
 	%D%/daemon.md \
 	%D%/durability.md \
+	%D%/gateway.md \
 	%D%/log-messages.md \
 	%D%/security.md \
 	%D%/stores.md
