@@ -9,7 +9,8 @@ import sqlite3
 import pytest
 
 from harness.alone import Alone
-from harness.daemon import DaemonError
+from harness.daemon import Daemon, DaemonError
+from harness.site import change
 from harness.waiting import wait_until
 
 SMALL = "SessionFastJournalLimit 4M\nSessionFastFlushDelay 200ms\nSessionFastStopTimeout 1s"
@@ -40,13 +41,16 @@ class Away:
 class Sessions:
     """What was acknowledged, by key: version and, once it has ended, None."""
 
-    def __init__(self, daemon):
-        self.daemon = daemon
-        self.client = daemon.client(20.0)
+    def __init__(self, server):
+        self.server = server
+        self.reconnect()
         self.made = {}
         self.users = []
         self.visitors = []
         self.is_away = False
+
+    def reconnect(self):
+        self.client = Daemon(self.server.socket, 20.0)
 
     def apply(self, key, *ops):
         self.made[key] = self.client.call("SESSION.APPLY", key, "OPS", *ops)[1]
@@ -90,21 +94,29 @@ class Sessions:
     def wait_for_level(self, level):
         wait_until(lambda: self.level() == level, f"level {level}", 20)
 
-    def fill(self):
-        """Up to the last block; returns what each level has said."""
+    def fill_to_level_1(self):
+        """Returns what the first who was refused has heard."""
         for _ in range(1000):  # for a while the store is only slow
             self.add_visitor()
         wait_until(lambda: self.client.pairs("SESSION.STATUS")["spill_dirty_percent"] > 20, "the store to be away", 20)
         self.is_away = True
         self.is_away = True
-        said = [self.until_refused(self.add_visitor)]
+        return self.until_refused(self.add_visitor)
+
+    def fill_to_level_2(self):
         self.apply(self.visitors[-1], "SET", "b", "1")  # at level 1 they may still change
         while self.level() < 2:
             self.add_user()
-        said.append(self.until_refused(lambda: self.apply(self.visitors[-1], "SET", "b", "2")))
-        said.append(self.until_refused(self.add_user))
+        return self.until_refused(lambda: self.apply(self.visitors[-1], "SET", "b", "2"))
+
+    def fill_to_level_3(self):
+        said = self.until_refused(self.add_user)
         self.wait_for_level(3)
         return said
+
+    def fill(self):
+        """Up to the last block."""
+        return self.fill_to_level_1(), self.fill_to_level_2(), self.fill_to_level_3()
 
     def check(self):
         """Here and in the store."""
@@ -112,13 +124,13 @@ class Sessions:
             seen = self.client.pairs("SESSION.GET", key)
             assert (seen["@version"] if seen["@state"] == "active" else None) == version, key
         assert self.client.call("SESSION.FLUSH", "WAIT", 30000) == "OK"
-        stored = dict(sqlite3.connect(self.daemon.database).execute("SELECT lower(hex(key)), version FROM session"))
+        stored = dict(sqlite3.connect(self.server.database).execute("SELECT lower(hex(key)), version FROM session"))
         wrong = [key for key, version in self.made.items() if version is not None and stored.get(key) != version]
         assert not wrong
 
 
-def told(daemon):
-    return re.findall(r"SF022[12]: .*level (\d)", daemon.log_text())
+def told(server):
+    return re.findall(r"SF022[12]: .*level (\d)", server.log_text())
 
 
 def test_visitors_give_way_to_users_and_users_to_who_logs_out(daemon):
@@ -153,10 +165,48 @@ def test_a_daemon_that_is_killed_leaves_its_level_to_the_next(daemon):
     sessions.fill()
     daemon.kill()
     daemon.start()
-    sessions.client = daemon.client(20.0)
+    sessions.reconnect()
     assert "level" in sessions.until_refused(sessions.add_visitor)
     sessions.end(sessions.users[-1])
     assert sessions.level() > 0
     away.end()
     sessions.wait_for_level(0)
+    sessions.check()
+
+
+def test_through_httpd(servers):
+    """Whoever is logged in goes on, a new visitor gets his page without a session, and all can log out."""
+    server = servers.start("event", instance=SMALL + "\nSessionFastCacheSize 4M")
+    sessions = Sessions(server)
+    visitor, user, other = server.browser(), server.browser(), server.browser()
+    assert change(visitor, "X-Session-Set: a=1").status == 200 and visitor.id
+    for browser in (user, other):
+        assert change(browser, "X-Session-Login: alice").status == 200
+    server.flush()
+    away = Away(server.database)
+
+    sessions.fill_to_level_1()
+    late = server.browser()
+    response = change(late, "X-Session-Set: a=1")
+    assert response.status == 200 and not late.id
+    assert change(late, ["X-Session-Set: a=1", "X-Session-Durability: journal"]).status == 503
+    assert change(visitor, "X-Session-Set: a=2").status == 200
+
+    sessions.fill_to_level_2()
+    assert change(visitor, "X-Session-Set: a=3").status == 503
+    assert visitor.get("/app/probe").session["SESSION_FIELD_A"] == "2"
+    assert change(user, "X-Session-Set: a=1").status == 200
+
+    sessions.fill_to_level_3()
+    assert user.get("/app/probe").session["SESSION_FIELD_A"] == "1"
+    assert change(other, "X-Session-Logout: 1").status == 200 and not other.id
+    assert change(visitor, "X-Session-Logout: 1").status == 200 and not visitor.id
+    assert change(late, "X-Session-Set: a=1").status == 200 and not late.id
+    assert told(server) == ["1", "2", "3"]
+
+    away.end()
+    sessions.wait_for_level(0)
+    assert told(server) == ["1", "2", "3", "2", "1", "0"]
+    assert change(late, "X-Session-Set: a=1").status == 200 and late.id
+    assert user.get("/app/probe").session["SESSION_FIELD_A"] == "1"
     sessions.check()
