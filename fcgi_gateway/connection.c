@@ -512,9 +512,8 @@ sf_connection_is_awaited(struct sf_connection *connection, bool is_body_wanted)
     return is_body_wanted && sf_connection_body(connection).size == 0 && !connection->is_body_end;
 }
 
-/* One wait for the web server alone. false: it did nothing in time, or has gone. */
-static bool
-await_step(struct sf_connection *connection, sf_time timeout)
+bool
+sf_connection_await(struct sf_connection *connection, sf_time timeout)
 {
     struct pollfd waits[2] = {{connection->socket, sf_connection_events(connection), 0},
                               {connection->cut, POLLIN, 0}};
@@ -534,7 +533,7 @@ sf_connection_flush(struct sf_connection *connection, sf_time timeout)
     while (has_more(connection)) {
         sf_connection_take(connection,
                            sf_connection_body(connection).size); /* nobody reads it any more */
-        if (!await_step(connection, timeout))
+        if (!sf_connection_await(connection, timeout))
             return false;
     }
     return connection->state != SF_CONNECTION_LOST;
@@ -546,7 +545,7 @@ sf_connection_skip_body(struct sf_connection *connection, sf_time timeout)
     while (connection->state == SF_CONNECTION_OPEN && !sf_connection_is_body_taken(connection)) {
         if (connection->body.size > 0)
             sf_connection_take(connection, connection->body.size);
-        else if (!await_step(connection, timeout))
+        else if (!sf_connection_await(connection, timeout))
             return false;
     }
     return connection->state == SF_CONNECTION_OPEN;

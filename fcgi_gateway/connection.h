@@ -127,6 +127,8 @@ short sf_connection_events(struct sf_connection *connection);
 /* Reads and writes what it can without waiting; sees when the web server has gone. `events`: what
  * poll has found. */
 void sf_connection_step(struct sf_connection *connection, short events);
+/* One wait, and step, for the web server alone. false: it did nothing in time, or has gone. */
+bool sf_connection_await(struct sf_connection *connection, sf_time timeout);
 /* The web server must do something before the application can go on: take what was sent, or send
  * what is wanted. */
 bool sf_connection_is_awaited(struct sf_connection *connection, bool is_body_wanted);

@@ -4,6 +4,8 @@
 # is a library, which the tests link too.
 noinst_LTLIBRARIES += libgateway.la
 libgateway_la_SOURCES = \
+	%D%/api.c %D%/api.h \
+	%D%/authorizer.c %D%/authorizer.h \
 	%D%/cgi_header.c %D%/cgi_header.h \
 	%D%/cgi_path.c %D%/cgi_path.h \
 	%D%/cgi_run.c %D%/cgi_run.h \
@@ -24,7 +26,7 @@ libgateway_la_SOURCES = \
 	%D%/upstream_pool.c %D%/upstream_pool.h \
 	%D%/workers.c %D%/workers.h
 libgateway_la_CPPFLAGS = $(AM_CPPFLAGS) -DSF_DAEMON_PATH='"$(sbindir)/session-fastd"'
-libgateway_la_LIBADD = libsession.la
+libgateway_la_LIBADD = libsession.la $(JANSSON_LIBS)
 
 sbin_PROGRAMS += session-fast-gateway
 session_fast_gateway_SOURCES = %D%/main.c

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "common/identity/cookie.h"
+#include "fcgi_gateway/api.h"
+#include "fcgi_gateway/authorizer.h"
 #include "fcgi_gateway/cgi_run.h"
 #include "fcgi_gateway/response.h"
 #include "fcgi_gateway/upstream.h"
@@ -228,7 +230,7 @@ application_of(const struct sf_config *config)
         return sf_cgi_serve;
     if (*config->upstream != '\0')
         return sf_upstream_serve;
-    return NULL;
+    return config->authorizer ? sf_authorizer_serve : sf_api_serve;
 }
 
 /* The application at the route's place, or an answer in its stead. */
@@ -247,14 +249,23 @@ run_route(struct sf_request *request, struct sf_response *response)
         sf_response_finish(response);
 }
 
+static const struct sf_route *
+find_route(const struct sf_request *request)
+{
+    const struct sf_routes *routes = &request->settings->routes;
+    if (request->path == NULL)
+        return NULL;
+    return request->is_authorizing ? sf_routes_find_authorizer(routes, request->path)
+                                   : sf_routes_find(routes, request->path);
+}
+
 static void
 run_once(struct sf_request *request, bool *is_whole_out)
 {
     struct sf_response response;
-    request->route =
-        request->path == NULL ? NULL : sf_routes_find(&request->settings->routes, request->path);
+    request->route = find_route(request);
     sf_response_init(&response, request);
-    if (request->route == NULL || application_of(&request->route->config) == NULL)
+    if (request->route == NULL)
         sf_response_refuse(&response, 404);
     else
         run_route(request, &response);
@@ -315,6 +326,7 @@ sf_request_serve(struct sf_gateway *gateway, struct sf_connection *connection,
         .params = params,
         .settings = settings,
         .path = find_path(params),
+        .is_authorizing = sf_authorizer_is_asked(connection, params),
         .begun = sf_clock_steady(),
     };
     sf_buffer_init(&request.redirect, LOCATION_MAX);

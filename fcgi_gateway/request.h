@@ -20,6 +20,7 @@ struct sf_request {
     char *path;            /* decoded, without a query: what routes are found by; malloc'ed */
     struct sf_visit visit; /* while has_visit */
     bool has_visit;
+    bool is_authorizing; /* asks whether another request is allowed: no application may answer */
     uint32_t application_status; /* for the web server: an exit status */
     sf_time begun;               /* steady clock */
     unsigned redirects;

@@ -55,7 +55,7 @@ static enum sf_status
 begin(struct run *run, int kept_socket)
 {
     const struct sf_fcgi_begin begin = {
-        .role = run->connection->role,
+        .role = SF_FCGI_RESPONDER,
         .is_kept = run->request->route->config.upstream_keep_alive > 0,
     };
     enum sf_status status = sf_upstream_link_init(&run->link);

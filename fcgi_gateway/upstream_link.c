@@ -102,7 +102,6 @@ sf_upstream_link_begin(struct sf_upstream_link *link, const struct sf_fcgi_begin
     if (status == SF_OK)
         status = sf_fcgi_record_append(&link->out, SF_FCGI_BEGIN_REQUEST, SF_UPSTREAM_REQUEST_ID,
                                        sf_span_of(body, sizeof body));
-    link->is_body_end = begin->role == SF_FCGI_AUTHORIZER; /* has none, not even an empty one */
     if (status == SF_OK)
         status = sf_fcgi_stream_append(&link->out, SF_FCGI_PARAMS, SF_UPSTREAM_REQUEST_ID,
                                        sf_buffer_span(&pairs));

@@ -268,6 +268,40 @@ check_upstream(struct reader *reader, const struct section *section, struct sf_e
                      apr_psprintf(reader->pool, "GatewayUpstream: %s", reason.text), error);
 }
 
+/* Where a route sets it, or the top for all. */
+static unsigned
+line_of_one(const struct reader *reader, const struct section *section, enum sf_option_index option)
+{
+    return section->lines[option] != 0 ? section->lines[option] : reader->top.lines[option];
+}
+
+static bool
+is_requirement(const char *text)
+{
+    return strcmp(text, "valid") == 0 || strcmp(text, "user") == 0 ||
+           strncmp(text, "user ", 5) == 0 || strncmp(text, "field ", 6) == 0;
+}
+
+static enum sf_status
+check_access(struct reader *reader, const struct section *section, const struct sf_config *merged,
+             struct sf_error *error)
+{
+    const char *page = merged->login_page;
+    if (!is_requirement(merged->require))
+        return refuse_at(reader,
+                         line_of_one(reader, section, SF_OPTION_AT_require),
+                         "GatewayRequire: neither valid nor user [NAME...] nor field NAME "
+                         "[VALUE...]",
+                         error);
+    bool is_page = *page == '/' || strncmp(page, "https://", 8) == 0 ||
+                   strncmp(page, "http://", 7) == 0;
+    if (*page == '\0' || (is_page && strpbrk(page, " \t?#") == NULL))
+        return SF_OK;
+    return refuse_at(reader, line_of_one(reader, section, SF_OPTION_AT_login_page),
+                     "GatewayLoginPage: neither /PATH nor https://HOST/PATH, without ? and #",
+                     error);
+}
+
 /* What the options of all fronts must keep, in what really counts at this place. */
 static enum sf_status
 check_together(struct reader *reader, const struct section *section, const struct sf_config *merged,
@@ -291,6 +325,8 @@ finish_route(struct reader *reader, const struct section *section, struct sf_rou
         status = check_paths(reader, section, error);
     if (status == SF_OK)
         status = check_upstream(reader, section, error);
+    if (status == SF_OK)
+        status = check_access(reader, section, &route->config, error);
     return status == SF_OK ? check_together(reader, section, &route->config, error) : status;
 }
 
@@ -368,12 +404,25 @@ matches(const struct sf_route *route, const char *path)
     return route->pattern[size - 1] == '/' || path[size] == '\0' || path[size] == '/';
 }
 
+static const struct sf_route *
+find(const struct sf_routes *routes, const char *url_path, bool only_authorizers)
+{
+    for (size_t i = 0; i < routes->count; i++) {
+        const struct sf_route *route = &routes->items[i];
+        if ((route->config.authorizer || !only_authorizers) && matches(route, url_path))
+            return route;
+    }
+    return NULL;
+}
+
 const struct sf_route *
 sf_routes_find(const struct sf_routes *routes, const char *url_path)
 {
-    for (size_t i = 0; i < routes->count; i++) {
-        if (matches(&routes->items[i], url_path))
-            return &routes->items[i];
-    }
-    return NULL;
+    return find(routes, url_path, false);
+}
+
+const struct sf_route *
+sf_routes_find_authorizer(const struct sf_routes *routes, const char *url_path)
+{
+    return find(routes, url_path, true);
 }

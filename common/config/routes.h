@@ -37,6 +37,10 @@ enum sf_status sf_routes_read_text(struct sf_routes *routes_out, struct sf_span 
 /* `url_path`: decoded, without a query. NULL: no route matches. */
 const struct sf_route *sf_routes_find(const struct sf_routes *routes, const char *url_path);
 
+/* The same among those with GatewayAuthorizer. */
+const struct sf_route *sf_routes_find_authorizer(const struct sf_routes *routes,
+                                                 const char *url_path);
+
 /*
  * How much of url_path the pattern itself takes: "/cgi" of "/cgi/hello", whether the pattern is "/cgi" or "/cgi/"; 0
  * for suffixes.

@@ -178,6 +178,27 @@ START_TEST(test_places_of_applications_are_checked)
 }
 END_TEST
 
+START_TEST(test_what_authorizers_want_is_checked)
+{
+    assert_refused("<Route /a>\nGatewayAuthorizer On\nGatewayRequire users joe\n</Route>\n",
+                   "g.conf:3: GatewayRequire: neither valid nor user [NAME...] nor field NAME "
+                   "[VALUE...]");
+    assert_refused("<Route /a>\nGatewayAuthorizer On\nGatewayLoginPage login\n</Route>\n",
+                   "g.conf:3: GatewayLoginPage: neither /PATH nor https://HOST/PATH, without ? "
+                   "and #");
+}
+END_TEST
+
+START_TEST(test_authorizers_are_found_past_others)
+{
+    read_text("<Route /a>\nGatewayApi On\n</Route>\n<Route />\nGatewayAuthorizer On\n"
+              "GatewayRequire field role admin\nGatewayLoginPage https://example.org/in\n"
+              "</Route>\n");
+    ck_assert_str_eq(sf_routes_find(&routes, "/a")->pattern, "/a");
+    ck_assert_str_eq(sf_routes_find_authorizer(&routes, "/a")->pattern, "/");
+}
+END_TEST
+
 START_TEST(test_what_must_go_together_names_the_line_that_broke_it)
 {
     assert_refused("\nSessionFastCookieSecure Off\n",
@@ -211,6 +232,8 @@ main(void)
     tcase_add_test(all, test_route_has_exactly_one_task);
     tcase_add_test(all, test_places_to_listen_are_checked);
     tcase_add_test(all, test_places_of_applications_are_checked);
+    tcase_add_test(all, test_what_authorizers_want_is_checked);
+    tcase_add_test(all, test_authorizers_are_found_past_others);
     tcase_add_test(all, test_what_must_go_together_names_the_line_that_broke_it);
     tcase_add_test(all, test_missing_file_is_unavailable);
     suite_add_tcase(suite, all);

@@ -37,9 +37,9 @@ finish(void)
 }
 
 static void
-begin(enum sf_fcgi_role role)
+begin(void)
 {
-    struct sf_fcgi_begin begin = {.role = (uint16_t)role};
+    struct sf_fcgi_begin begin = {.role = SF_FCGI_RESPONDER};
     ck_assert_int_eq(sf_upstream_link_begin(&link_, &begin, &params), SF_OK);
 }
 
@@ -91,7 +91,7 @@ answer_all(void)
 
 START_TEST(test_request_leaves_in_the_order_of_the_protocol)
 {
-    begin(SF_FCGI_RESPONDER);
+    begin();
     ck_assert(!sf_upstream_link_wants_body(&link_));
     ck_assert_int_eq(sf_upstream_link_events(&link_, 0), POLLOUT);
     sf_upstream_link_step(&link_, POLLOUT, 0);
@@ -100,15 +100,6 @@ START_TEST(test_request_leaves_in_the_order_of_the_protocol)
     ck_assert(!sf_upstream_link_wants_body(&link_));
     ck_assert_int_eq(sf_upstream_link_events(&link_, 1), POLLIN);
     assert_got("1:8;4:4;4:0;5:5;5:0;");
-}
-END_TEST
-
-START_TEST(test_authorizer_gets_no_body_at_all)
-{
-    begin(SF_FCGI_AUTHORIZER);
-    sf_upstream_link_step(&link_, POLLOUT, 0);
-    ck_assert(!sf_upstream_link_wants_body(&link_));
-    assert_got("1:8;4:4;4:0;");
 }
 END_TEST
 
@@ -145,7 +136,7 @@ END_TEST
 START_TEST(test_request_that_did_not_begin_to_leave_can_be_sent_elsewhere)
 {
     int ends[2];
-    begin(SF_FCGI_RESPONDER);
+    begin();
     close(application);
     sf_upstream_link_step(&link_, POLLOUT, 0);
     ck_assert(link_.is_deaf);
@@ -160,7 +151,7 @@ END_TEST
 
 START_TEST(test_body_that_nobody_takes_is_dropped)
 {
-    begin(SF_FCGI_RESPONDER);
+    begin();
     sf_upstream_link_step(&link_, POLLOUT, 0);
     shutdown(application, SHUT_RD);
     add_body("nobody reads it");
@@ -175,7 +166,7 @@ END_TEST
 
 START_TEST(test_connection_is_reusable_behind_a_whole_request_and_answer)
 {
-    begin(SF_FCGI_RESPONDER);
+    begin();
     sf_upstream_link_step(&link_, POLLOUT, 0);
     add_body("");
     answer_all();
@@ -188,7 +179,7 @@ END_TEST
 
 START_TEST(test_connection_is_not_reusable_before_the_body_has_left)
 {
-    begin(SF_FCGI_RESPONDER);
+    begin();
     sf_upstream_link_step(&link_, POLLOUT, 0);
     add_body("first part");
     answer_all();
@@ -270,7 +261,6 @@ main(void)
     TCase *tests = tcase_create("upstream_link");
     tcase_add_checked_fixture(tests, start, finish);
     tcase_add_test(tests, test_request_leaves_in_the_order_of_the_protocol);
-    tcase_add_test(tests, test_authorizer_gets_no_body_at_all);
     tcase_add_test(tests, test_no_more_is_read_than_there_is_room);
     tcase_add_test(tests, test_what_was_said_before_the_end_is_read);
     tcase_add_test(tests, test_request_that_did_not_begin_to_leave_can_be_sent_elsewhere);

@@ -107,6 +107,8 @@ check_PROGRAMS += \
 	%D%/check_listeners \
 	%D%/check_leftovers \
 	%D%/check_response \
+	%D%/check_api \
+	%D%/check_authorizer \
 	%D%/check_patience \
 	%D%/check_upstream \
 	%D%/check_upstream_link \
@@ -183,6 +185,11 @@ tests_unit_check_listeners_LDADD = libgateway.la $(LDADD)
 tests_unit_check_leftovers_LDADD = libgateway.la $(LDADD)
 tests_unit_check_response_LDADD = libgateway.la $(LDADD)
 tests_unit_check_params_LDADD = libgateway.la $(LDADD)
+gateway_case = %D%/gateway_case.c %D%/gateway_case.h %D%/visit_case.c %D%/visit_case.h
+tests_unit_check_api_SOURCES = %D%/check_api.c $(gateway_case)
+tests_unit_check_api_LDADD = libgateway.la $(LDADD)
+tests_unit_check_authorizer_SOURCES = %D%/check_authorizer.c $(gateway_case)
+tests_unit_check_authorizer_LDADD = libgateway.la $(LDADD)
 tests_unit_check_patience_LDADD = libgateway.la $(LDADD)
 tests_unit_check_upstream_LDADD = libgateway.la $(LDADD)
 tests_unit_check_upstream_link_LDADD = libgateway.la $(LDADD)
