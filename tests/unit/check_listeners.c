@@ -5,6 +5,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -73,6 +74,7 @@ START_TEST(test_what_was_left_behind_is_replaced)
 {
     ck_assert_int_eq(open_all(), SF_OK);
     close(listeners.sockets[0]); /* as a killed process leaves it */
+    free(listeners.paths[0]);
     listeners.count = 0;
     ck_assert_int_eq(open_all(), SF_OK);
     ck_assert(can_connect());
