@@ -9,7 +9,9 @@ from harness import build
 from harness.servers import Servers
 
 ROW = re.compile(r'^OPTION\((\w+), (\w+), "(\w+)", "([^"]*)", (\d+), (\d+), (\w+),', re.M)
-OPTIONS = ROW.findall((build.SOURCE / "common/config/options.def").read_text())
+ROWS = ROW.findall((build.SOURCE / "common/config/options.def").read_text())
+OPTIONS = [row for row in ROWS if row[6] in ("INSTANCE", "LOCATION")]
+OF_THE_GATEWAY = [row[2] for row in ROWS if row not in OPTIONS]
 
 
 def wrong_values():
@@ -53,7 +55,14 @@ def check(server, lines):
 
 
 def test_options_were_found():
-    assert len(OPTIONS) >= 28
+    assert len(OPTIONS) >= 28 and len(OF_THE_GATEWAY) >= 28
+
+
+def test_options_of_the_gateway_are_not_httpds(server):
+    known = subprocess.run([build.HTTPD, "-L", "-f", server.folder / "httpd.conf"], capture_output=True, text=True,
+                           timeout=20).stdout
+    assert "SessionFastStore (mod_session_fast.c)" in known
+    assert not [directive for directive in OF_THE_GATEWAY if f"{directive} (" in known]
 
 
 def test_good_configuration_passes_and_makes_nothing(server):

@@ -2,13 +2,15 @@
 """session-fast-gateway: CGI programs with sessions, behind nginx and spoken to directly."""
 import os
 import signal
+import socket
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness import fastcgi, processes
+from harness import build, fastcgi, processes
 from harness.gateway import Gateway
 from harness.waiting import wait_until
 
@@ -429,3 +431,77 @@ def test_stop_has_an_end(gateways):
         assert gateway.stop() == 0
         assert time.monotonic() - begun < 10
         assert not processes_of(gateway, "sleep") and client.is_closed()
+
+
+# ---- other web servers, and who hands sockets over
+
+def test_behind_mod_proxy_fcgi(servers, gateways):
+    gateway = gateways()
+    gateway.start(nginx=False)
+    httpd = servers.start(extra=f'ProxyPass "/cgi/" "unix:{gateway.socket}|fcgi://localhost/cgi/"\n')
+    browser = httpd.browser()
+    response = browser.get("/cgi/probe/info?header=X-Session-Login:%20alice&header=X-Session-Set:%20a%3D1")
+    assert response.status == 200 and browser.id, response
+    assert not [name for name, _ in response.headers if "session" in name.lower()]
+    response = browser.post("/cgi/probe/info?header=X-Session-Increment:%20count", "x" * 100000)
+    seen = response.variables
+    assert seen["SESSION_USER"] == "alice" and seen["SESSION_FIELD_A"] == "1"
+    assert seen["PATH_INFO"] == "/info" and seen["SCRIPT_FILENAME"] == f"{gateway.folder}/cgi/probe"
+    browser.get("/cgi/probe?header=X-Session-Logout:%201")
+    assert browser.id is None and browser.get("/cgi/probe").session["SESSION_STATE"] == "none"
+
+
+@pytest.mark.parametrize("way", ["systemd", "spawn-fcgi"])
+def test_socket_that_is_handed_over(gateways, way):
+    gateway = gateways()
+    lines = (gateway.folder / "gateway.conf").read_text()
+    (gateway.folder / "gateway.conf").write_text(lines.replace(f"unix:{gateway.socket}", "inherited"))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(gateway.socket))
+        listener.listen(100)
+        gateway.socket.chmod(0o666)
+        gateway.start(nginx=False, handed_over=(way, listener))
+    assert ask(gateway, "/cgi/probe").status == (0, 0)
+    gateway.stop()
+    assert gateway.socket.exists()  # it is somebody else's
+
+
+def test_as_root_only_with_a_user(gateways, as_root):
+    gateway = gateways()
+    lines = (gateway.folder / "gateway.conf").read_text()
+    (gateway.folder / "gateway.conf").write_text(lines.replace("GatewayUser www-data\n", ""))
+    with pytest.raises(AssertionError):
+        gateway.start(nginx=False)
+    assert "cannot start: started as root: say GatewayUser" in gateway.log_text()
+    assert not gateway.socket.exists()
+
+
+def test_file_can_be_checked_before_it_is_used(gateways):
+    gateway = gateways()
+
+    def check():
+        done = subprocess.run([build.program("session-fast", "command_line"), "config", "check",
+                               gateway.folder / "gateway.conf"], capture_output=True, text=True, timeout=20)
+        return done.returncode, done.stdout + done.stderr
+
+    status, text = check()
+    assert status == 0 and "for /cgi/" in text and "GatewayCgiDirectory" in text
+    gateway.configure(routes="<Route /x/>\nGatewayCgiDirectory relative\n</Route>")
+    status, text = check()
+    number = gateway.folder.joinpath("gateway.conf").read_text().splitlines().index("GatewayCgiDirectory relative") + 1
+    assert status == 1 and f"gateway.conf:{number}: GatewayCgiDirectory: 'relative' does not begin with '/'" in text
+
+
+def test_five_hundred_clients_are_served_or_told_to_come_again(gateways):
+    gateway = gateways("GatewayThreads 50\nGatewayQueueTime 500ms").start(nginx=False)
+    gateway.script("brief.sh", "#!/bin/sh\nsleep 0.05\nprintf 'A: 1\\n\\nbody'\n")
+
+    def client(_):
+        answer = ask(gateway, "/cgi/brief.sh")
+        assert answer.status == (0, 0)
+        return answer.head.split()[1], "Retry-After: 1" in answer.head
+
+    with ThreadPoolExecutor(500) as pool:
+        answers = set(pool.map(client, range(500)))
+    assert answers <= {("200", False), ("503", True)} and ("200", False) in answers
+    assert ask(gateway, "/cgi/probe").status == (0, 0)

@@ -86,12 +86,17 @@ class Gateway:
 
     # Life
 
-    def start(self, nginx=True):
+    def start(self, nginx=True, handed_over=None):
+        """`handed_over`: ("systemd" or "spawn-fcgi", a listening socket)."""
         environment = {**os.environ, "SECRET_OF_THE_GATEWAY": "1", "SF_MEETING": str(self.folder / "meeting")}
+        command = [build.program("session-fast-gateway", "fcgi_gateway"), "--config", self.folder / "gateway.conf"]
+        way, listener = handed_over or (None, None)
+        if way == "systemd":
+            command = ["/bin/bash", "-c", f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&{listener.fileno()}', "sh", *command]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [build.program("session-fast-gateway", "fcgi_gateway"), "--config", self.folder / "gateway.conf"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=environment,
+                                            stdin=listener if way == "spawn-fcgi" else subprocess.DEVNULL,
+                                            pass_fds=[listener.fileno()] if way == "systemd" else ())
         wait_until(lambda: self.process.poll() is not None or self.count("SF0701") > 0, "the gateway to start", 20)
         assert self.process.poll() is None, self.log_text()
         if nginx:
