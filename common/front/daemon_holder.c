@@ -182,8 +182,6 @@ sf_daemon_end(pid_t pid, const char *lock_path, sf_time deadline)
     struct target target = {.pid = pid, .handle = -1, .lock_path = lock_path};
     if (lock_path != NULL)
         target.handle = sf_daemon_handle(pid, lock_path);
-    if (!is_still_meant(&target))
-        return SF_DAEMON_ENDED;
     enum sf_daemon_end end = end_target(&target, deadline);
     if (target.handle >= 0)
         close(target.handle);
