@@ -25,7 +25,8 @@
 #define DESCRIPTORS_EACH                                                                           \
     8 /* of a thread: connection, three pipes, folder, handle, or an upstream */
 #define DESCRIPTORS_REST 256
-#define STEP 1 /* s between two looks at what needs looking after */
+#define STEP 1         /* s between two looks at what needs looking after */
+#define LOOKS_APART 50 /* ms at least, however many signals come */
 
 enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -205,12 +206,17 @@ static void
 watch(struct sf_gateway *gateway, struct sf_daemon_watch *daemon, const char *path,
       const sigset_t *signals)
 {
+    sf_time looked = 0;
     for (;;) {
         int number = sigtimedwait(signals, NULL, &(struct timespec){.tv_sec = STEP});
         if (number == SIGTERM || number == SIGINT)
             return;
         if (number == SIGHUP)
             reload(gateway, path);
+        /* Each CGI program that ends is a SIGCHLD, and most are not looked after here. */
+        if (number == SIGCHLD && sf_clock_steady() - looked < LOOKS_APART)
+            continue;
+        looked = sf_clock_steady();
         sf_leftovers_reap(&gateway->leftovers);
         sf_upstream_pools_tidy(&gateway->upstreams, sf_clock_steady());
         sf_daemon_watch_step(daemon);
