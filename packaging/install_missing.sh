@@ -28,7 +28,7 @@ if [ "$(id -u)" != 0 ]; then
 fi
 echo "Installing:$missing"
 
-# Some packages would start a service at once (php-fpm): they are wanted as programs only.
+# Some packages would start a service at once (nginx, php-fpm): they are wanted as programs only.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     trap '$as_root rm -f "$policy"' EXIT
@@ -45,11 +45,14 @@ install ()
 install || { $as_root apt-get -q update && install; } || exit 1
 
 # Nor with the next boot of the machine.
-case "$missing " in
-    *" php-fpm "*)
-        for unit in /lib/systemd/system/php*-fpm.service; do
-            $as_root systemctl -q disable "${unit##*/}" 2> /dev/null
-        done
-        ;;
-esac
+for package in $missing; do
+    case $package in
+        nginx) units=/lib/systemd/system/nginx.service ;;
+        php-fpm) units=/lib/systemd/system/php*-fpm.service ;;
+        *) continue ;;
+    esac
+    for unit in $units; do
+        $as_root systemctl -q disable "${unit##*/}" 2> /dev/null
+    done
+done
 exit 0
