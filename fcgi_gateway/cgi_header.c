@@ -196,6 +196,32 @@ sf_cgi_header_find(const struct sf_cgi_header *header, const char *name)
     return sf_span_of(NULL, 0);
 }
 
+static bool
+is_number(struct sf_span text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+    }
+    return text.size > 0;
+}
+
+bool
+sf_cgi_header_has_one_length(const struct sf_cgi_header *header)
+{
+    struct sf_cgi_field field;
+    struct sf_span first = sf_span_of(NULL, 0);
+    size_t at = 0;
+    while (sf_cgi_header_next(header, &at, &field)) {
+        if (!sf_cgi_field_is(&field, "Content-Length"))
+            continue;
+        if (!is_number(field.value) || (first.size > 0 && !sf_span_equal(first, field.value)))
+            return false;
+        first = field.value;
+    }
+    return true;
+}
+
 struct sf_span
 sf_cgi_header_reason(const struct sf_cgi_header *header)
 {

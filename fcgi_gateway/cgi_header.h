@@ -46,6 +46,9 @@ bool sf_cgi_header_next(const struct sf_cgi_header *header, size_t *at,
 
 /* The first of that name, in any case; an empty span for none. */
 struct sf_span sf_cgi_header_find(const struct sf_cgi_header *header, const char *name);
+/* No Content-Length, or the same number wherever there is one: all must agree on where the answer
+ * ends. */
+bool sf_cgi_header_has_one_length(const struct sf_cgi_header *header);
 bool sf_cgi_field_is(const struct sf_cgi_field *field, const char *name);
 
 /* What the application said behind the number; empty: nothing. */

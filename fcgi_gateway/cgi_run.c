@@ -13,9 +13,10 @@
 #include "fcgi_gateway/response.h"
 
 #define PART_BYTES 16384 /* of what is looked at: headers, errors */
+#define PIPE_PARTS 4     /* what a pipe holds; what is written later is that of others */
 #define EXIT_TIME 100    /* ms between the end of the output and that of the program, as a rule */
 
-enum outcome { RUNNING, ANSWERED, SILENT, TOO_LONG, GIVEN_UP };
+enum outcome { RUNNING, ANSWERED, REFUSED, SILENT, TOO_LONG, GIVEN_UP };
 
 struct run {
     struct sf_request *request;
@@ -48,13 +49,9 @@ static size_t
 script_size(const struct sf_request *request, const struct sf_cgi_path *path)
 {
     const struct sf_route *route = request->route;
-    size_t prefix = sf_route_prefix_size(route);
     if (*route->config.cgi_program == '\0')
-        return prefix + path->used;
-    if (route->pattern[0] == '/')
-        return prefix;
-    const char *suffix = strstr(request->path, route->pattern + 1);
-    return (size_t)(suffix - request->path) + strlen(route->pattern + 1);
+        return sf_route_prefix_size(route) + path->used;
+    return sf_route_part_size(route, request->path);
 }
 
 /* "ROOT" and what follows it as one value. */
@@ -99,6 +96,7 @@ set_params(struct sf_request *request, const struct sf_cgi_path *path)
     const struct sf_config *config = &request->route->config;
     struct sf_params *params = request->params;
     size_t size = script_size(request, path), prefix = sf_route_prefix_size(request->route);
+    sf_params_filter(params, sf_cgi_is_for_the_loader);
     enum sf_status status = sf_params_set(params, "SCRIPT_NAME", sf_span_of(request->path, size));
     remove_if_empty(params, "CONTENT_LENGTH");
     remove_if_empty(params, "CONTENT_TYPE");
@@ -201,13 +199,13 @@ move(struct run *run, const struct pollfd *waits)
     run->has_ended |= waits[END].revents != 0;
     if (waits[ERRORS].revents != 0)
         move_errors(run);
-    while (!is_empty && run->process.output >= 0 && sf_connection_room(run->connection) > 0 &&
-           (is_readable || run->has_ended)) {
+    if (run->process.output >= 0 && sf_connection_room(run->connection) > 0 &&
+        (is_readable || run->has_ended))
         is_empty = move_output(run) < 0;
-        is_readable = false;
-    }
     if (run->process.output < 0 || (run->has_ended && is_empty))
         run->outcome = ANSWERED;
+    if (run->response->state == SF_RESPONSE_FAILED)
+        run->outcome = REFUSED;
     if (run->response->state == SF_RESPONSE_BROKEN)
         run->outcome = GIVEN_UP;
 }
@@ -248,6 +246,13 @@ deadline_of(const struct run *run, enum outcome *outcome_out)
     return deadline;
 }
 
+/* What has ended is read to the end without being waited for: others may hold its output open. */
+static bool
+is_emptied(const struct run *run)
+{
+    return run->has_ended && run->process.output >= 0 && sf_connection_room(run->connection) > 0;
+}
+
 static void
 step(struct run *run)
 {
@@ -261,6 +266,8 @@ step(struct run *run)
         run->outcome = outcome;
         return;
     }
+    if (is_emptied(run))
+        left = 0;
     int found = poll(waits, WAITS, left > INT32_MAX ? INT32_MAX : (int)left);
     if (found < 0)
         return; /* interrupted: nothing is set */
@@ -292,8 +299,9 @@ part(struct run *run)
 {
     int status = 0;
     bool has_ended = sf_cgi_process_await(&run->process, sf_clock_steady() + EXIT_TIME, &status);
-    while (run->process.errors >= 0 && sf_connection_room(run->connection) > 0 &&
-           move_errors(run) > 0)
+    for (int i = 0; i < PIPE_PARTS && run->process.errors >= 0 &&
+                    sf_connection_room(run->connection) > 0 && move_errors(run) > 0;
+         i++)
         ;
     if (!has_ended) {
         sf_leftovers_add(&run->request->gateway->leftovers, run->process.pid);
@@ -317,7 +325,7 @@ finish(struct run *run)
                              "the program was silent for GatewayTimeout and was killed");
         else if (run->outcome == TOO_LONG)
             sf_response_fail(run->response, 504, "the program was killed after GatewayTimeLimit");
-        else
+        else if (run->outcome == GIVEN_UP)
             run->response->state = SF_RESPONSE_BROKEN;
     }
     sf_cgi_process_close(&run->process.input);

@@ -63,6 +63,23 @@ sf_cgi_become_limited(const char *limits, char *program)
 
 /* ---- environment ---- */
 
+/* They say what runs before, or instead of, the program. Such come from our own environment only. */
+bool
+sf_cgi_is_for_the_loader(const char *name)
+{
+    static const char *const names[] = {"BASHOPTS",    "BASH_ENV",     "ENV",        "GCONV_PATH",
+                                        "IFS",         "NODE_OPTIONS", "PERL5LIB",   "PERL5OPT",
+                                        "PERLLIB",     "PYTHONHOME",   "PYTHONPATH", "PS4",
+                                        "RUBYLIB",     "RUBYOPT",      "SHELLOPTS",  "GLIBC_TUNABLES"};
+    if (strncmp(name, "LD_", 3) == 0 || strncmp(name, "BASH_FUNC_", 10) == 0)
+        return true;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Names separated by one space; those that the request has, too, are its own. */
 static size_t
 add_inherited(char **environment, const char *names, const struct sf_params *params)

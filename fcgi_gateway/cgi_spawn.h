@@ -26,6 +26,9 @@ struct sf_cgi_process {
 enum sf_status sf_cgi_spawn(struct sf_cgi_process *process_out, const struct sf_cgi_path *path,
                             const struct sf_request *request, struct sf_error *error) SF_MUST_CHECK;
 
+/* Variables of a request with such a name do not reach programs. */
+bool sf_cgi_is_for_the_loader(const char *name);
+
 void sf_cgi_process_close(int *descriptor); /* one of the above */
 
 /* true: it has ended, and *status_out is what waitpid says. Waits until `deadline` (steady clock).

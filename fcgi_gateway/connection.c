@@ -408,7 +408,7 @@ sf_connection_begin(struct sf_connection *connection, struct sf_params *params, 
                     int wake)
 {
     sf_time deadline = sf_clock_steady() + timeout;
-    bool has_come = false; /* of this request; from then on the time is for all of it */
+    bool has_come = false; /* from the first byte on the time is for all, questions included */
     enum sf_status status;
     forget_request(connection);
     sf_params_clear(params);
@@ -416,7 +416,7 @@ sf_connection_begin(struct sf_connection *connection, struct sf_params *params, 
         bool is_begun = connection->id != 0 || !sf_fcgi_reader_is_idle(&connection->reader);
         if (is_begun && !has_come)
             deadline = sf_clock_steady() + timeout;
-        has_come = is_begun;
+        has_come |= is_begun;
         if (!await_bytes(connection, deadline, is_begun ? -1 : wake))
             return is_begun ? SF_UNAVAILABLE : SF_NOT_FOUND;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fcgi_gateway/leftovers.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/wait.h>
 
@@ -31,8 +32,10 @@ sf_leftovers_add(struct sf_leftovers *leftovers, pid_t pid)
     if (has_room)
         leftovers->pids[leftovers->count++] = pid;
     pthread_mutex_unlock(&leftovers->lock);
-    if (!has_room)
-        waitpid(pid, NULL, 0);
+    if (has_room)
+        return;
+    kill(-pid, SIGKILL);
+    waitpid(pid, NULL, 0);
 }
 
 size_t

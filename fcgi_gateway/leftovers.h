@@ -18,7 +18,7 @@ struct sf_leftovers {
 };
 
 void sf_leftovers_init(struct sf_leftovers *leftovers);
-/* Waits for it when there are too many. */
+/* Of a process group of its own, which is killed when there are too many. */
 void sf_leftovers_add(struct sf_leftovers *leftovers, pid_t pid);
 /* Reaps those that have ended; waits for none. Returns how many are left. */
 size_t sf_leftovers_reap(struct sf_leftovers *leftovers);

@@ -32,8 +32,10 @@ sf_request_limit(const struct sf_request *request)
 static int
 hex_digit(char c)
 {
-    const char *digits = "0123456789abcdef", *found = c == '\0' ? NULL : strchr(digits, c | 0x20);
-    return found == NULL ? -1 : (int)(found - digits);
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    char lower = (char)(c | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 /* In place. A broken escape stays as it is; %00 ends the text, and what it then names is not found.
@@ -51,8 +53,8 @@ decode_path(char *path)
     *to = '\0';
 }
 
-static char *
-copy_path(const char *url)
+char *
+sf_request_path_of(const char *url)
 {
     char *path = strndup(url, strcspn(url, "?#"));
     if (path != NULL)
@@ -69,7 +71,7 @@ find_path(const struct sf_params *params)
     const char *url = sf_params_get(params, "REQUEST_URI");
     char *path;
     if (script == NULL && info == NULL)
-        return copy_path(url == NULL ? "/" : url);
+        return sf_request_path_of(url == NULL ? "/" : url);
     if (asprintf(&path, "%s%s", script == NULL ? "" : script, info == NULL ? "" : info) < 0)
         return NULL;
     return path;
@@ -168,7 +170,7 @@ rewrite_params(struct sf_request *request, const char *location)
         status = sf_params_set(params, "QUERY_STRING",
                                sf_span_of(query == NULL ? "" : query + 1,
                                           query == NULL ? 0 : strcspn(query + 1, "#")));
-    char *path = copy_path(location);
+    char *path = sf_request_path_of(location);
     if (path == NULL)
         return SF_NO_MEMORY;
     free(request->path);

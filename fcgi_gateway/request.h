@@ -36,6 +36,9 @@ void sf_request_serve(struct sf_gateway *gateway, struct sf_connection *connecti
 void sf_request_refuse(struct sf_gateway *gateway, struct sf_connection *connection,
                        unsigned status);
 
+/* The decoded path of a URL that begins with it; malloc'ed; NULL: no memory. */
+char *sf_request_path_of(const char *url);
+
 /* For the calls of visit.h. */
 struct sf_visit_call sf_request_call(const struct sf_request *request);
 

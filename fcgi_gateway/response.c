@@ -183,14 +183,14 @@ sf_response_fail(struct sf_response *response, unsigned status, const char *why)
 {
     const struct sf_request *request = response->request;
     bool is_started = response->state == SF_RESPONSE_BODY;
-    if (response->state == SF_RESPONSE_DROPPED || response->state == SF_RESPONSE_BROKEN)
+    if (response->state != SF_RESPONSE_HEADER && !is_started)
         return;
     sf_log_write(&request->gateway->log, SF_LOG_ERROR, "SF0720", "%s: %s%s", request->path, why,
                  is_started ? ": the answer is cut off" : "");
-    if (is_started)
-        response->state = SF_RESPONSE_BROKEN;
-    else
+    if (!is_started)
         answer(response, status);
+    response->state = is_started || response->state == SF_RESPONSE_BROKEN ? SF_RESPONSE_BROKEN
+                                                                          : SF_RESPONSE_FAILED;
 }
 
 void
@@ -294,15 +294,10 @@ append_fields(struct sf_response *response)
     return status == SF_OK ? sf_buffer_append_text(&response->head, "\r\n") : status;
 }
 
-static bool
-can_be_followed(const struct sf_request *request, const struct sf_route *route)
-{
-    /* One cookie, one visit: a place with another one is for the browser to go to. */
-    return route != NULL && (!request->has_visit || !route->config.enabled ||
-                             strcmp(route->config.cookie_name, request->visit.cookie_name) == 0);
-}
-
-/* "Location: /path" and no status: the request goes on inside, where a route takes it. */
+/*
+ * "Location: /path" and no status: the request goes on inside, in the same route. To another one the
+ * browser must go: the web server would not be asked who may.
+ */
 static bool
 follow(struct sf_response *response)
 {
@@ -317,10 +312,9 @@ follow(struct sf_response *response)
     if (sf_buffer_append_format(&request->redirect, "%.*s", (int)location.size,
                                 (const char *)location.data) != SF_OK)
         return false;
-    size_t path_size = strcspn((const char *)request->redirect.data, "?#");
-    char *path = strndup((const char *)request->redirect.data, path_size);
+    char *path = sf_request_path_of((const char *)request->redirect.data);
     bool is_followed =
-        path != NULL && can_be_followed(request, sf_routes_find(&request->settings->routes, path));
+        path != NULL && sf_routes_find(&request->settings->routes, path) == request->route;
     free(path);
     if (!is_followed)
         sf_buffer_clear(&request->redirect);
@@ -334,6 +328,10 @@ finish_header(struct sf_response *response)
     struct sf_request *request = response->request;
     if (sf_cgi_header_find(&response->header, "Transfer-Encoding").size > 0) {
         sf_response_fail(response, 502, "the application's answer has a Transfer-Encoding");
+        return;
+    }
+    if (!sf_cgi_header_has_one_length(&response->header)) {
+        sf_response_fail(response, 502, "the application's answer has no good Content-Length");
         return;
     }
     hear_controls(response);

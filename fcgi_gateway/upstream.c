@@ -13,6 +13,7 @@
 enum outcome {
     RUNNING,
     ANSWERED,
+    REFUSED,
     BROKEN_OFF,
     UNREACHABLE,
     SLOW_CONNECT,
@@ -127,6 +128,8 @@ hear(struct run *run, const struct sf_fcgi_piece *piece)
         take_end(run, piece);
     else if (!is_ours || piece->type != SF_FCGI_STDERR)
         run->outcome = NO_FASTCGI;
+    if (run->response->state == SF_RESPONSE_FAILED)
+        run->outcome = REFUSED;
     if (run->response->state == SF_RESPONSE_BROKEN)
         run->outcome = GIVEN_UP;
 }
@@ -268,6 +271,8 @@ finish(struct run *run)
         return;
     case NO_FASTCGI:
         sf_response_fail(run->response, 502, "what the upstream sent is not FastCGI");
+        return;
+    case REFUSED:
         return;
     case RUNNING:
     case GIVEN_UP:

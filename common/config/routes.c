@@ -374,16 +374,16 @@ sf_routes_read(struct sf_routes *routes_out, const char *path, apr_pool_t *pool,
 
 /* ---- finding ---- */
 
-/* In "/a/b.cgi/more" the part that ends in ".cgi" is "b.cgi". */
-static bool
-has_suffix(const char *path, const char *suffix)
+/* In "/a/b.cgi/more" the part that ends in ".cgi" is "b.cgi". Where it ends; 0: there is none. */
+static size_t
+suffix_end(const char *path, const char *suffix)
 {
     size_t length = strlen(suffix);
     for (const char *at = strstr(path, suffix); at != NULL; at = strstr(at + 1, suffix)) {
         if ((at[length] == '\0' || at[length] == '/') && at > path && at[-1] != '/')
-            return true;
+            return (size_t)(at - path) + length;
     }
-    return false;
+    return 0;
 }
 
 size_t
@@ -393,11 +393,18 @@ sf_route_prefix_size(const struct sf_route *route)
     return size > 0 && route->pattern[size - 1] == '/' ? size - 1 : size;
 }
 
+size_t
+sf_route_part_size(const struct sf_route *route, const char *url_path)
+{
+    return route->pattern[0] == '*' ? suffix_end(url_path, route->pattern + 1)
+                                    : sf_route_prefix_size(route);
+}
+
 static bool
 matches(const struct sf_route *route, const char *path)
 {
     if (route->pattern[0] == '*')
-        return has_suffix(path, route->pattern + 1);
+        return suffix_end(path, route->pattern + 1) > 0;
     size_t size = strlen(route->pattern);
     if (strncmp(path, route->pattern, size) != 0)
         return false;

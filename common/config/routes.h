@@ -46,3 +46,6 @@ const struct sf_route *sf_routes_find_authorizer(const struct sf_routes *routes,
  * for suffixes.
  */
 size_t sf_route_prefix_size(const struct sf_route *route);
+
+/* The same with the part that a suffix has found: "/a/b.cgi" of "/a/b.cgi/more". The route matches. */
+size_t sf_route_part_size(const struct sf_route *route, const char *url_path);

@@ -50,6 +50,7 @@ EXTRA_DIST += \
 	%D%/test_daemon_stores.py \
 	%D%/test_demo.py \
 	%D%/test_gateway.py \
+	%D%/test_gateway_hostile.py \
 	%D%/test_identities.py \
 	%D%/test_joined_headers.py \
 	%D%/test_journal.py \

@@ -218,7 +218,7 @@ END_TEST
 START_TEST(test_place_without_sessions_is_an_error)
 {
     sf_api_serve(&at.request, &at.response);
-    ck_assert_int_eq(at.response.state, SF_RESPONSE_DROPPED);
+    ck_assert_int_eq(at.response.state, SF_RESPONSE_FAILED);
 }
 END_TEST
 

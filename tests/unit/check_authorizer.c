@@ -189,7 +189,7 @@ END_TEST
 START_TEST(test_place_without_sessions_allows_nobody)
 {
     sf_authorizer_serve(&at.request, &at.response);
-    ck_assert_int_eq(at.response.state, SF_RESPONSE_DROPPED);
+    ck_assert_int_eq(at.response.state, SF_RESPONSE_FAILED);
 }
 END_TEST
 

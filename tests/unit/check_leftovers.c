@@ -44,12 +44,30 @@ START_TEST(test_only_those_that_have_ended_are_reaped)
 }
 END_TEST
 
+START_TEST(test_one_without_room_is_killed_and_not_waited_for)
+{
+    int first_pipe[2], second_pipe[2];
+    sf_leftovers_init(&leftovers);
+    pid_t first = make_child(first_pipe), second = make_child(second_pipe);
+    ck_assert_int_eq(setpgid(second, second), 0);
+    while (leftovers.count < SF_LEFTOVERS_MAX)
+        leftovers.pids[leftovers.count++] = first;
+    sf_leftovers_add(&leftovers, second);
+    ck_assert_uint_eq(leftovers.count, SF_LEFTOVERS_MAX);
+    ck_assert_int_eq(waitpid(second, NULL, WNOHANG), -1);
+    close(first_pipe[1]);
+    close(second_pipe[1]);
+    ck_assert_int_eq(waitpid(first, NULL, 0), first);
+}
+END_TEST
+
 int
 main(void)
 {
     Suite *suite = suite_create("leftovers");
     TCase *all = tcase_create("all");
     tcase_add_test(all, test_only_those_that_have_ended_are_reaped);
+    tcase_add_test(all, test_one_without_room_is_killed_and_not_waited_for);
     suite_add_tcase(suite, all);
     return sf_run_suite(suite);
 }

@@ -158,7 +158,14 @@ START_TEST(test_malformed_headers_are_answered_502_and_the_rest_is_dropped)
     feed("more");
     assert_sent(BAD_GATEWAY);
     sf_response_finish(&response);
-    ck_assert_int_eq(response.state, SF_RESPONSE_DROPPED);
+    ck_assert_int_eq(response.state, SF_RESPONSE_FAILED);
+}
+END_TEST
+
+START_TEST(test_lengths_that_contradict_each_other_are_answered_502)
+{
+    feed("Content-Length: 3\nA: 1\ncontent-length: 4\n\n");
+    assert_sent(BAD_GATEWAY);
 }
 END_TEST
 
@@ -221,6 +228,7 @@ main(void)
     tcase_add_test(all, test_local_redirect_without_a_route_is_for_the_browser);
     tcase_add_test(all, test_redirect_with_a_status_or_to_a_host_is_not_followed);
     tcase_add_test(all, test_malformed_headers_are_answered_502_and_the_rest_is_dropped);
+    tcase_add_test(all, test_lengths_that_contradict_each_other_are_answered_502);
     tcase_add_test(all, test_end_before_the_body_is_answered_502);
     tcase_add_test(all, test_headers_above_the_limit_are_answered_502);
     tcase_add_test(all, test_chunked_body_is_refused);

@@ -92,6 +92,15 @@ START_TEST(test_root_matches_everything)
 }
 END_TEST
 
+START_TEST(test_part_of_a_suffix_ends_where_the_suffix_ends_a_part)
+{
+    read_text("<Route *.x>\n" API "<Route /a/>\n" API);
+    ck_assert_uint_eq(sf_route_part_size(&routes.items[0], "/b.x/c"), 4);
+    ck_assert_uint_eq(sf_route_part_size(&routes.items[0], "/b.xy/c.x/d"), 9);
+    ck_assert_uint_eq(sf_route_part_size(&routes.items[1], "/a/b.x"), 2);
+}
+END_TEST
+
 START_TEST(test_prefix_is_counted_without_its_last_slash)
 {
     read_text("<Route /a/b/>\n" API "<Route /c>\n" API "<Route *.x>\n" API);
@@ -226,6 +235,7 @@ main(void)
     tcase_add_test(all, test_brackets_may_have_blanks_and_any_case);
     tcase_add_test(all, test_first_route_that_matches_counts);
     tcase_add_test(all, test_root_matches_everything);
+    tcase_add_test(all, test_part_of_a_suffix_ends_where_the_suffix_ends_a_part);
     tcase_add_test(all, test_prefix_is_counted_without_its_last_slash);
     tcase_add_test(all, test_wrong_brackets_are_refused_with_their_line);
     tcase_add_test(all, test_each_option_has_its_place);

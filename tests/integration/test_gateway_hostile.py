@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""session-fast-gateway against CGI programs and web servers that mean it harm, or do it by mistake."""
+import select
+
+import pytest
+
+from harness import fastcgi, processes
+from harness.gateway import Gateway
+from harness.waiting import wait_until
+
+ENVIRONMENT = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nenv -0\n"
+GET_VALUES = 9
+
+
+@pytest.fixture
+def gateways(probe):
+    made = []
+
+    def make(*arguments, **options):
+        made.append(Gateway(*arguments, probe=probe, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        print(one.report())
+        one.clean_up()
+
+
+@pytest.fixture
+def gateway(gateways):
+    return gateways().start(nginx=False)
+
+
+def ask(gateway, *arguments, **options):
+    return fastcgi.ask(gateway.socket, *arguments, **options)
+
+
+def environment(answer):
+    return dict(item.split("=", 1) for item in answer.body.decode().split("\0") if "=" in item)
+
+
+def processes_of(gateway, name):
+    return [process for process in processes.living(processes.all_processes())
+            if process.session == gateway.process.pid and process.name == name]
+
+
+# ---- programs
+
+@pytest.mark.parametrize("text", ["printf 'no header\\n'; exec yes", "exec yes 'A: b'"])
+def test_program_whose_headers_were_refused_is_ended(gateway, text):
+    gateway.script("endless.sh", f"#!/bin/sh\n{text}\n")
+    answer = ask(gateway, "/cgi/endless.sh")
+    assert answer.head.startswith("Status: 502 ") and answer.status == (0, 0)
+    wait_until(lambda: not processes_of(gateway, "yes"), "the program to go", 1)
+
+
+def test_errors_of_the_background_do_not_hold_the_answer_up(gateway):
+    gateway.script("noisy.sh", "#!/bin/sh\nprintf 'A: 1\\n\\nbody'\nyes >&2 &\n")
+    answer = ask(gateway, "/cgi/noisy.sh")
+    assert answer.body == b"body" and answer.status == (0, 0)
+
+
+def test_output_of_the_background_is_cut_off_at_the_time_limit(gateways):
+    gateway = gateways("GatewayTimeLimit 300ms")
+    gateway.script("noisy.sh", "#!/bin/sh\nprintf 'A: 1\\n\\n'\nfor i in 1 2 3; do cat /dev/zero & done\n")
+    gateway.start(nginx=False)
+    with fastcgi.Client(gateway.socket) as client:
+        client.send(fastcgi.request("/cgi/noisy.sh"))
+        for _ in client.records():
+            pass
+
+
+# ---- web servers
+
+def test_questions_do_not_keep_a_connection_for_ever(gateways):
+    gateway = gateways("GatewayIdleTimeout 300ms").start(nginx=False)
+    question = fastcgi.record(GET_VALUES, b"", 0)
+    with fastcgi.Client(gateway.socket) as client:
+        def is_closed():
+            try:
+                client.send(question[:4])
+                select.select([client.socket], [], [], 0.02)  # nothing is said to half of it
+                client.send(question[4:])
+                return client.socket.recv(65536) == b""
+            except OSError:
+                return True
+
+        wait_until(is_closed, "it to be cut off", 5)
+
+
+@pytest.mark.parametrize("name", ["LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV", "IFS", "PERL5OPT", "PYTHONPATH"])
+def test_variables_that_change_what_is_run_do_not_reach_programs(gateway, name):
+    gateway.script("e.sh", ENVIRONMENT)
+    seen = environment(ask(gateway, "/cgi/e.sh", {name: "/nonexistent/evil", "SITE_SETTING": "1"}))
+    assert name not in seen or seen[name] != "/nonexistent/evil"
+    assert seen["SITE_SETTING"] == "1"
+
+
+def test_answer_with_two_lengths_is_refused(gateway):
+    gateway.script("two.sh", "#!/bin/sh\nprintf 'Content-Length: 3\\nContent-Length: 5\\n\\nabcde'\n")
+    gateway.script("bad.sh", "#!/bin/sh\nprintf 'Content-Length: -3\\n\\nabcde'\n")
+    for name in ("two.sh", "bad.sh"):
+        assert ask(gateway, f"/cgi/{name}").head.startswith("Status: 502 "), name
+
+
+def test_program_of_a_suffix_is_named_where_the_suffix_ends_a_part(gateways):
+    gateway = gateways(routes="<Route *.cgi>\nGatewayCgiProgram {folder}/cgi/e.sh\n</Route>")
+    gateway.script("e.sh", ENVIRONMENT)
+    gateway.start(nginx=False)
+    seen = environment(ask(gateway, "/a.cgix/b.cgi/c"))
+    assert seen["SCRIPT_NAME"] == "/a.cgix/b.cgi" and seen["PATH_INFO"] == "/c"
+
+
+def test_redirect_inside_keeps_to_the_route_that_it_is_written_for(gateways):
+    gateway = gateways(routes="<Route /cgi/>\nGatewayCgiDirectory {folder}/cgi\n</Route>\n"
+                              "<Route /admin/>\nGatewayCgiDirectory {folder}/cgi\n"
+                              "SessionFastCookieName __Host-admin\n</Route>\n"
+                              "<Route />\nGatewayCgiDirectory {folder}/cgi\n</Route>")
+    gateway.script("e.sh", ENVIRONMENT)
+    gateway.script("go.sh", "#!/bin/sh\nprintf 'Location: %s\\n\\n' \"$QUERY_STRING\"\n")
+    gateway.start(nginx=False)
+    for place in ("/admin/e.sh", "/%61dmin/e.sh", "/e.sh"):
+        answer = ask(gateway, "/cgi/go.sh", {"QUERY_STRING": place})
+        assert answer.head.startswith("Status: 302 ") and f"Location: {place}" in answer.head, place
