@@ -12,11 +12,13 @@
 #define OUT_MAX (4u << 20)
 #define ROOM_MIN 4096 /* less is not worth a system call */
 #define THROWN_MAX (1u << 20)
+#define SPOOL_MAX ((off_t)1 << 30)
 
 enum sf_status
 sf_connection_init(struct sf_connection *connection, int socket)
 {
-    *connection = (struct sf_connection){.socket = socket, .cut = -1, .spool = -1};
+    *connection = (struct sf_connection){
+        .socket = socket, .cut = -1, .spool = -1, .spool_limit = SPOOL_MAX};
     sf_buffer_init(&connection->out, OUT_MAX);
     connection->in = malloc(SF_CONNECTION_BYTES);
     return connection->in == NULL ? SF_NO_MEMORY : SF_OK;
@@ -42,10 +44,12 @@ pending(const struct sf_connection *connection)
     return connection->out.size - connection->out_at;
 }
 
+/* An answer that would fill the disk is sent, and its end waits for the web server. */
 static bool
 is_kept_back(const struct sf_connection *connection)
 {
-    return connection->id != 0 && !connection->is_body_end && !connection->is_ended;
+    return connection->id != 0 && !connection->is_body_end && !connection->is_ended &&
+           connection->spool_size < connection->spool_limit;
 }
 
 /* /var/tmp is on a disk where /tmp is memory. */

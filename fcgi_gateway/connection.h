@@ -62,6 +62,7 @@ struct sf_connection {
     bool is_ended; /* the answer is complete */
     int spool;     /* what comes before `out`, from spool_at to spool_size; -1: nothing */
     off_t spool_at, spool_size;
+    off_t spool_limit; /* with more than that the answer no longer waits for the body */
 };
 
 /* Takes the socket, which must not block. SF_NO_MEMORY: call fini all the same. */

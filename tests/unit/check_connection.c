@@ -427,6 +427,30 @@ START_TEST(test_answer_waits_for_the_end_of_the_body_and_takes_little_memory)
 }
 END_TEST
 
+START_TEST(test_answer_that_fills_the_disk_is_sent_before_the_body_has_come)
+{
+    static unsigned char content[1000];
+    size_t size = 0;
+    connection.spool_limit = 100000;
+    add_begin(1, SF_FCGI_RESPONDER, true);
+    add_params(1);
+    say_all();
+    ck_assert_int_eq(begin(SOON), SF_OK);
+    while (sf_connection_room(&connection) > 0) {
+        memset(content, (int)(size / sizeof content & 0xff), sizeof content);
+        ck_assert_int_eq(
+            sf_connection_send(&connection, SF_FCGI_STDOUT, sf_span_of(content, sizeof content)),
+            SF_OK);
+        size += sizeof content;
+        ck_assert_uint_lt(size, 100 << 20);
+    }
+    ck_assert_int_lt(connection.spool_size, 100000 + SF_CONNECTION_BYTES);
+    ck_assert_int_eq(sf_connection_events(&connection) & POLLOUT, POLLOUT);
+    add_stream(SF_FCGI_STDIN, 1, sf_span_text(""));
+    ck_assert_uint_eq(say_body_and_read(size), size);
+}
+END_TEST
+
 START_TEST(test_answer_that_ends_before_the_body_waits_no_more)
 {
     begin_request("never read");
@@ -475,6 +499,7 @@ main(void)
     tcase_add_test(all, test_answer_is_sent_at_once_and_ends);
     tcase_add_test(all, test_room_ends_while_the_web_server_reads_nothing);
     tcase_add_test(all, test_answer_waits_for_the_end_of_the_body_and_takes_little_memory);
+    tcase_add_test(all, test_answer_that_fills_the_disk_is_sent_before_the_body_has_come);
     tcase_add_test(all, test_answer_that_ends_before_the_body_waits_no_more);
     tcase_add_test(all, test_next_request_on_a_kept_connection);
     suite_add_tcase(suite, all);
