@@ -169,6 +169,7 @@ sf_connection_commit(struct sf_connection *connection, enum sf_fcgi_type type, s
         .type = (uint8_t)type, .id = connection->id, .content_size = (uint16_t)size};
     sf_fcgi_header_encode(&header, connection->out.data + connection->out.size);
     connection->out.size += SF_FCGI_HEADER_BYTES + size;
+    connection->is_begun = true;
     push(connection);
 }
 
@@ -179,6 +180,7 @@ sf_connection_send(struct sf_connection *connection, enum sf_fcgi_type type, str
         return SF_OK;
     close_up(connection);
     enum sf_status status = sf_fcgi_record_append(&connection->out, type, connection->id, content);
+    connection->is_begun = true;
     if (status == SF_OK)
         push(connection);
     return status;
@@ -390,7 +392,7 @@ forget_request(struct sf_connection *connection)
 {
     connection->id = 0;
     connection->body = sf_span_of(NULL, 0);
-    connection->is_body_end = connection->is_ended = false;
+    connection->is_body_end = connection->is_begun = connection->is_ended = false;
     connection->begin_size = 0;
     connection->state =
         connection->state == SF_CONNECTION_ABORTED ? SF_CONNECTION_OPEN : connection->state;
@@ -541,6 +543,21 @@ sf_connection_flush(struct sf_connection *connection, sf_time timeout)
             return false;
     }
     return connection->state != SF_CONNECTION_LOST;
+}
+
+/*
+ * A connection that is closed before the end of a request is the end of the answer for nginx, which
+ * then waits with its client for the rest. A record of no version is an error for all web servers.
+ */
+void
+sf_connection_break_off(struct sf_connection *connection, sf_time timeout)
+{
+    static const unsigned char no_record[SF_FCGI_HEADER_BYTES];
+    connection->is_ended = true;
+    if (connection->state == SF_CONNECTION_OPEN && connection->is_begun &&
+        sf_buffer_append(&connection->out, no_record, sizeof no_record) == SF_OK)
+        sf_connection_flush(connection, timeout);
+    connection->state = SF_CONNECTION_LOST;
 }
 
 bool

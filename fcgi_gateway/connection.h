@@ -59,7 +59,8 @@ struct sf_connection {
 
     struct sf_buffer out; /* whole records; from out_at on not sent yet */
     size_t out_at;
-    bool is_ended; /* the answer is complete */
+    bool is_begun; /* something of the answer was sent, or is to be */
+    bool is_ended; /* it is complete */
     int spool;     /* what comes before `out`, from spool_at to spool_size; -1: nothing */
     off_t spool_at, spool_size;
     off_t spool_limit; /* with more than that the answer no longer waits for the body */
@@ -109,6 +110,12 @@ enum sf_status sf_connection_send(struct sf_connection *connection, enum sf_fcgi
 /* The end of STDOUT and of the request. Call sf_connection_flush behind it. */
 enum sf_status sf_connection_end(struct sf_connection *connection, uint32_t application_status,
                                  enum sf_fcgi_protocol_status protocol_status) SF_MUST_CHECK;
+
+/*
+ * The answer ends here and is not whole: says so where it has begun, waiting as sf_connection_flush
+ * does. SF_CONNECTION_LOST.
+ */
+void sf_connection_break_off(struct sf_connection *connection, sf_time timeout);
 
 /* Waits until everything is sent, at most `timeout` without progress. false: it was not. */
 bool sf_connection_flush(struct sf_connection *connection, sf_time timeout);

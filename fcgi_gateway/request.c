@@ -308,6 +308,8 @@ finish(struct sf_request *request, bool is_whole)
 {
     struct sf_connection *connection = request->connection;
     sf_time timeout = request->settings->routes.top.gateway_idle_timeout;
+    if (!is_whole)
+        sf_connection_break_off(connection, timeout);
     bool is_ended = is_whole && connection->state != SF_CONNECTION_LOST &&
                     sf_connection_end(connection, request->application_status,
                                       SF_FCGI_REQUEST_COMPLETE) == SF_OK &&

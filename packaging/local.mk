@@ -14,6 +14,9 @@ apacheconf_DATA = %D%/apache/session_fast.load
 dist_apacheconf_DATA = %D%/apache/session_fast.conf
 systemdunit_DATA = %D%/systemd/session-fastd.service
 
+nginxsampledir = $(datadir)/session-fast/nginx
+dist_nginxsample_DATA = %D%/nginx/authorizer.conf
+
 systemdsampledir = $(datadir)/session-fast/systemd
 dist_systemdsample_DATA = %D%/systemd/session-fast.conf %D%/systemd/session-fast.tmpfiles.conf
 

@@ -51,6 +51,7 @@ EXTRA_DIST += \
 	%D%/test_demo.py \
 	%D%/test_gateway.py \
 	%D%/test_gateway_hostile.py \
+	%D%/test_gateway_upstream.py \
 	%D%/test_identities.py \
 	%D%/test_joined_headers.py \
 	%D%/test_journal.py \

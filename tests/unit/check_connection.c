@@ -146,6 +146,20 @@ say_rest(void *context)
     return NULL;
 }
 
+START_TEST(test_answer_that_is_broken_off_ends_in_no_record)
+{
+    unsigned char got[100];
+    begin_request("");
+    ck_assert_int_eq(sf_connection_send(&connection, SF_FCGI_STDOUT, sf_span_text("12345678")),
+                     SF_OK);
+    sf_connection_break_off(&connection, SOON);
+    ck_assert_int_eq(connection.state, SF_CONNECTION_LOST);
+    ck_assert_int_eq(read(server, got, sizeof got), 24);
+    ck_assert_int_eq(got[0], 1);
+    ck_assert_int_eq(got[16], 0);
+}
+END_TEST
+
 START_TEST(test_request_comes_whole_however_it_is_split)
 {
     add_request(7, "body");
@@ -482,6 +496,7 @@ main(void)
     TCase *all = tcase_create("all");
     tcase_add_checked_fixture(all, start, finish);
     tcase_set_timeout(all, 60);
+    tcase_add_test(all, test_answer_that_is_broken_off_ends_in_no_record);
     tcase_add_test(all, test_request_comes_whole_however_it_is_split);
     tcase_add_test(all, test_silence_before_a_request_is_no_request);
     tcase_add_test(all, test_silence_in_a_request_cuts_it_off);
