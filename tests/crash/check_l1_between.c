@@ -205,13 +205,12 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("l1_between");
-    TCase *tests = tcase_create("l1_between");
-
     if (!sf_stepper_works()) {
         printf("skipped: no single steps here\n");
         return EXIT_SKIPPED;
     }
+    Suite *suite = suite_create("l1_between");
+    TCase *tests = tcase_create("l1_between");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, test_key_is_not_mistaken_for_one_that_changes);

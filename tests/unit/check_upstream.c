@@ -175,7 +175,7 @@ speak(int socket)
         size_t size = script.says.size - at;
         if (script.split > 0 && script.split < size)
             size = script.split;
-        if (write(socket, script.says.data + at, size) != (ssize_t)size)
+        if (send(socket, script.says.data + at, size, MSG_NOSIGNAL) != (ssize_t)size)
             return;
         at += size;
     }
