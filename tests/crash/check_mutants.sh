@@ -14,7 +14,7 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 status=0
-SECONDS_MAX=60 # for a program: who waits for ever is not caught, but broken
+SECONDS_MAX=100 # for a program: who waits for ever is not caught, but broken
 
 fail ()
 {
@@ -33,7 +33,7 @@ killer ()
         OLD_KEY_FIRST) echo crash/check_l1_steps 1 rotate ;;
         HIT_LOOKS_ONCE | FIELD_LOOKS_ONCE) echo unit/check_l1_read ;;
         NO_GRACE | OLD_BASE) echo unit/check_l1_move ;;
-        WAITS_BUSY | WAITS_ASLEEP) echo crash/check_l1_torture 20 1 ;;
+        WAITS_BUSY | WAITS_ASLEEP) echo crash/check_l1_torture 50 1 ;;
     esac
 }
 
