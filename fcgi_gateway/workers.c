@@ -13,6 +13,8 @@
 
 #define REFUSAL_TIME                                                                               \
     10 /* ms: what a refused request needs to have sent must be there, after all that waiting */
+#define FIRST_BYTE_TIME                                                                            \
+    500 /* ms: less than GatewayQueueTime usually is, so that whoever waits comes in */
 #define SHORT_TIME 100 /* ms before the next try when the system is short of descriptors */
 
 struct waiting {
@@ -117,14 +119,22 @@ tell_of_intruder(struct sf_workers *workers, enum sf_status status)
                      times);
 }
 
+/* A connection that has just come has this long however many others wait: its first bytes may be on
+ * their way. */
+static void
+await_first_byte(const struct sf_connection *connection)
+{
+    struct pollfd waits[2] = {{connection->socket, POLLIN, 0}, {connection->cut, POLLIN, 0}};
+    poll(waits, 2, FIRST_BYTE_TIME);
+}
+
 /* false: the connection has had its last request. */
 static bool
 serve_request(struct sf_workers *workers, struct sf_connection *connection,
-              struct sf_params *params, sf_time timeout, bool is_first)
+              struct sf_params *params, sf_time timeout)
 {
     struct sf_gateway *gateway = workers->gateway;
-    enum sf_status status =
-        sf_connection_begin(connection, params, timeout, is_first ? -1 : workers->crowded);
+    enum sf_status status = sf_connection_begin(connection, params, timeout, workers->crowded);
     if (status == SF_OK)
         sf_request_serve(gateway, connection, params);
     else if (status == SF_FULL)
@@ -144,13 +154,13 @@ serve(struct sf_workers *workers, int socket)
     struct sf_connection connection;
     struct sf_params params;
     sf_time timeout = config->gateway_idle_timeout;
-    bool is_first = true;
     sf_params_init(&params, config->gateway_params_size, (size_t)config->gateway_params_count);
     sf_settings_release(settings);
     bool has_memory = sf_connection_init(&connection, socket) == SF_OK;
     connection.cut = workers->gateway->cutting;
-    while (has_memory && serve_request(workers, &connection, &params, timeout, is_first))
-        is_first = false;
+    await_first_byte(&connection);
+    while (has_memory && serve_request(workers, &connection, &params, timeout))
+        ;
     sf_connection_fini(&connection);
     sf_params_fini(&params);
 }

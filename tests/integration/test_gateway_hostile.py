@@ -88,6 +88,12 @@ def test_questions_do_not_keep_a_connection_for_ever(gateways):
         wait_until(is_closed, "it to be cut off", 5)
 
 
+def test_silent_connections_give_way(gateways):
+    gateway = gateways("GatewayThreads 2\nGatewayQueueTime 10s").start(nginx=False)
+    with fastcgi.Client(gateway.socket), fastcgi.Client(gateway.socket):
+        assert ask(gateway, "/cgi/probe").head.startswith("Status: 200 ")
+
+
 @pytest.mark.parametrize("name", ["LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV", "IFS", "PERL5OPT", "PYTHONPATH"])
 def test_variables_that_change_what_is_run_do_not_reach_programs(gateway, name):
     gateway.script("e.sh", ENVIRONMENT)
