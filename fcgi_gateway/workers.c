@@ -128,7 +128,10 @@ await_first_byte(const struct sf_connection *connection)
     poll(waits, 2, FIRST_BYTE_TIME);
 }
 
-/* false: the connection has had its last request. */
+/*
+ * false: the connection has had its last request. That is so, too, when others wait or the gateway
+ * stops: a web server whose next request is always there already would keep the thread for good.
+ */
 static bool
 serve_request(struct sf_workers *workers, struct sf_connection *connection,
               struct sf_params *params, sf_time timeout)
@@ -143,7 +146,7 @@ serve_request(struct sf_workers *workers, struct sf_connection *connection,
              (status == SF_UNAVAILABLE && connection->state == SF_CONNECTION_OPEN))
         tell_of_intruder(workers, status);
     return status == SF_OK && connection->state == SF_CONNECTION_OPEN && connection->is_kept &&
-           !is_readable(gateway->stopping);
+           !is_readable(workers->crowded);
 }
 
 static void

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """session-fast-gateway against CGI programs and web servers that mean it harm, or do it by mistake."""
 import select
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -92,6 +94,34 @@ def test_silent_connections_give_way(gateways):
     gateway = gateways("GatewayThreads 2\nGatewayQueueTime 10s").start(nginx=False)
     with fastcgi.Client(gateway.socket), fastcgi.Client(gateway.socket):
         assert ask(gateway, "/cgi/probe").head.startswith("Status: 200 ")
+
+
+def test_busy_kept_connections_give_way(gateways):
+    gateway = gateways("GatewayThreads 2\nGatewayQueueTime 5s").start(nginx=False)
+    request = fastcgi.request("/cgi/probe", keep=True)
+    are_busy, is_over = threading.Barrier(3), threading.Event()
+
+    def ask_on():
+        """The begin of the next request is always there before the answer to the one before."""
+        with fastcgi.Client(gateway.socket) as client:
+            client.send(request + request[:4])
+            assert client.answer().status == (0, 0)
+            are_busy.wait(15)
+            while not is_over.is_set():
+                try:
+                    client.send(request[4:] + request[:4])
+                    if client.answer().status is None:
+                        return
+                except OSError:
+                    return
+
+    with ThreadPoolExecutor(2) as pool:
+        busy = [pool.submit(ask_on) for _ in range(2)]
+        are_busy.wait(15)
+        answer = ask(gateway, "/cgi/probe")
+        is_over.set()
+        assert answer.head.startswith("Status: 200 ")
+        assert [one.result() for one in busy] == [None, None]
 
 
 @pytest.mark.parametrize("name", ["LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV", "IFS", "PERL5OPT", "PYTHONPATH"])
