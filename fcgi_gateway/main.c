@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/base/descriptors.h"
 #include "common/base/privileges.h"
 #include "fcgi_gateway/cgi_spawn.h"
 #include "fcgi_gateway/daemon_watch.h"
@@ -289,6 +290,8 @@ main(int argc, char **argv)
     int exit_code;
     apr_pool_t *pool;
     gateway.log.context = program;
+    if (!sf_descriptors_fill())
+        return EXIT_FAILED;
     if (argc == 4 && strcmp(argv[1], SF_CGI_LIMITED) == 0)
         return sf_cgi_become_limited(argv[2], argv[3]);
     if (!read_arguments(argc, argv, &path, &only_check, &exit_code))

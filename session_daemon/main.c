@@ -12,6 +12,7 @@
 
 #include "common/config/config_file.h"
 #include "session_daemon/daemon.h"
+#include "common/base/descriptors.h"
 #include "common/base/privileges.h"
 
 #define PROGRAM "session-fastd"
@@ -157,6 +158,8 @@ main(int argc, char **argv)
     struct sf_error error = {.text = ""};
     int exit_code;
     daemon.log.context = program;
+    if (!sf_descriptors_fill())
+        return EXIT_FAILED;
     if (!read_arguments(argc, argv, &arguments, &exit_code))
         return exit_code;
     const struct sf_privileges wanted = {arguments.user, "--user"};

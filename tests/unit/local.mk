@@ -4,6 +4,7 @@ check_PROGRAMS += \
 	%D%/check_status \
 	%D%/check_bytes \
 	%D%/check_clock \
+	%D%/check_descriptors \
 	%D%/check_random \
 	%D%/check_histogram \
 	%D%/check_draw \
