@@ -13,6 +13,7 @@
 #include "fcgi_gateway/upstream.h"
 
 #define LOCATION_MAX 65536
+#define LENGTH_DIGITS 18 /* fits any int64_t */
 
 struct sf_visit_call
 sf_request_call(const struct sf_request *request)
@@ -284,11 +285,24 @@ refuse(struct sf_request *request, unsigned status)
     sf_response_fini(&response);
 }
 
+/* Web servers send none, an empty one, or digits: two that read "+5" differently see two requests. */
+static bool
+has_good_length(const struct sf_params *params)
+{
+    const char *length = sf_params_get(params, "CONTENT_LENGTH");
+    size_t size = length == NULL ? 0 : strlen(length);
+    return size == 0 || (size <= LENGTH_DIGITS && strspn(length, "0123456789") == size);
+}
+
 static bool
 run(struct sf_request *request)
 {
     bool is_whole;
     unsigned refusal = 0;
+    if (!has_good_length(request->params)) {
+        refuse(request, 400);
+        return true;
+    }
     do {
         run_once(request, &is_whole);
         if (request->redirect.size == 0)

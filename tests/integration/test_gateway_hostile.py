@@ -132,6 +132,19 @@ def test_variables_that_change_what_is_run_do_not_reach_programs(gateway, name):
     assert seen["SITE_SETTING"] == "1"
 
 
+@pytest.mark.parametrize("length", ["+5", "-1", " 5", "5 ", "0x5", "5, 6", "5\n", "9" * 19])
+def test_length_that_is_no_number_is_refused(gateway, length):
+    gateway.script("e.sh", ENVIRONMENT)
+    answer = ask(gateway, "/cgi/e.sh", {"CONTENT_LENGTH": length}, b"abcde")
+    assert answer.head.startswith("Status: 400 ") and answer.status == (0, 0)
+
+
+@pytest.mark.parametrize("length", ["5", "005", "9" * 18])
+def test_length_that_is_a_number_is_taken(gateway, length):
+    gateway.script("e.sh", ENVIRONMENT)
+    assert ask(gateway, "/cgi/e.sh", {"CONTENT_LENGTH": length}, b"abcde").head.startswith("Status: 200 ")
+
+
 def test_answer_with_two_lengths_is_refused(gateway):
     gateway.script("two.sh", "#!/bin/sh\nprintf 'Content-Length: 3\\nContent-Length: 5\\n\\nabcde'\n")
     gateway.script("bad.sh", "#!/bin/sh\nprintf 'Content-Length: -3\\n\\nabcde'\n")
