@@ -5,17 +5,29 @@
 
 packaging_templates = \
 	%D%/apache/session_fast.load.in \
+	%D%/systemd/session-fast-gateway.service.in \
 	%D%/systemd/session-fastd.service.in
 packaging_made = \
 	%D%/apache/session_fast.load \
+	%D%/systemd/session-fast-gateway.service \
 	%D%/systemd/session-fastd.service
 
 apacheconf_DATA = %D%/apache/session_fast.load
 dist_apacheconf_DATA = %D%/apache/session_fast.conf
-systemdunit_DATA = %D%/systemd/session-fastd.service
+systemdunit_DATA = %D%/systemd/session-fast-gateway.service %D%/systemd/session-fastd.service
+dist_systemdunit_DATA = %D%/systemd/session-fast-gateway.socket
+
+sampledir = $(datadir)/session-fast
+dist_sample_DATA = %D%/gateway.conf
+
+apachesampledir = $(datadir)/session-fast/apache
+dist_apachesample_DATA = %D%/apache/authorizer.conf %D%/apache/gateway.conf
+
+lighttpdsampledir = $(datadir)/session-fast/lighttpd
+dist_lighttpdsample_DATA = %D%/lighttpd/authorizer.conf %D%/lighttpd/gateway.conf
 
 nginxsampledir = $(datadir)/session-fast/nginx
-dist_nginxsample_DATA = %D%/nginx/authorizer.conf
+dist_nginxsample_DATA = %D%/nginx/authorizer.conf %D%/nginx/gateway.conf
 
 systemdsampledir = $(datadir)/session-fast/systemd
 dist_systemdsample_DATA = %D%/systemd/session-fast.conf %D%/systemd/session-fast.tmpfiles.conf
@@ -24,6 +36,7 @@ $(packaging_made): Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e 's|[@]sbindir[@]|$(sbindir)|g' -e 's|[@]sysconfdir[@]|$(sysconfdir)|g' \
 		-e 's|[@]apachemoduledir[@]|$(apachemoduledir)|g' $(top_srcdir)/$@.in > $@.new && mv $@.new $@
 %D%/apache/session_fast.load: %D%/apache/session_fast.load.in
+%D%/systemd/session-fast-gateway.service: %D%/systemd/session-fast-gateway.service.in
 %D%/systemd/session-fastd.service: %D%/systemd/session-fastd.service.in
 
 CLEANFILES += $(packaging_made)
