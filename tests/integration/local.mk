@@ -12,7 +12,7 @@ check-integration: all
 		$(PYTHON3) -m pytest -p no:cacheprovider -q --durations=5 $(PYTEST_FLAGS) '$(srcdir)/tests/integration'
 
 EXTRA_DIST += \
-	%D%/applications/late_sleep.c \
+	%D%/applications/late_sleep.c %D%/applications/login.pl \
 	%D%/applications/probe.c %D%/applications/probe.php %D%/applications/probe.pl %D%/applications/probe.sh \
 	%D%/browser/demo.mjs %D%/browser/package-lock.json %D%/browser/package.json \
 	%D%/conftest.py \
@@ -29,10 +29,13 @@ EXTRA_DIST += \
 	%D%/harness/httpd.py \
 	%D%/harness/ledger.py \
 	%D%/harness/load.py \
+	%D%/harness/php.py \
 	%D%/harness/processes.py \
+	%D%/harness/samples.py \
 	%D%/harness/servers.py \
 	%D%/harness/site.py \
 	%D%/harness/waiting.py \
+	%D%/harness/web_server.py \
 	%D%/test_auth_form.py \
 	%D%/test_bad_configuration.py \
 	%D%/test_browser.py \
@@ -51,6 +54,7 @@ EXTRA_DIST += \
 	%D%/test_demo.py \
 	%D%/test_gateway.py \
 	%D%/test_gateway_hostile.py \
+	%D%/test_gateway_servers.py \
 	%D%/test_gateway_upstream.py \
 	%D%/test_identities.py \
 	%D%/test_joined_headers.py \

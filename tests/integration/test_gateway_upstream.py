@@ -4,20 +4,19 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from harness import build, processes
+from harness import build, samples
 from harness.client import Closed, Connection
 from harness.gateway import Gateway
+from harness.php import Php
 from harness.waiting import wait_until
 
 PROBE = build.APPLICATIONS / "probe.php"
-SAMPLES = Path(__file__).resolve().parents[2] / "packaging/nginx"
 
 # Waits until a file is there, after some of its answer or before any.
 WAITING = """<?php
@@ -46,48 +45,6 @@ SessionFastDataFormat none
 """
 
 
-class Php:
-    """php-fpm on <folder>/php.sock, with `children` processes; its pages are those in <folder>/php."""
-
-    def __init__(self, gateway, children):
-        folder = self.folder = gateway.folder
-        (folder / "php").mkdir()
-        for name, text in (("probe.php", PROBE.read_text()), ("waiting.php", WAITING)):
-            (folder / "php" / name).write_text(text)
-        user = "user = www-data\ngroup = www-data\nlisten.owner = www-data\n" if os.geteuid() == 0 else ""
-        (folder / "php-fpm.conf").write_text(
-            f"[global]\ndaemonize = no\nerror_log = {folder}/php-fpm.log\n"
-            f"[www]\n{user}listen = {folder}/php.sock\npm = static\npm.max_children = {children}\n")
-        self.start()
-
-    def start(self):
-        (self.folder / "php.sock").unlink(missing_ok=True)
-        with open(self.folder / "console.log", "ab") as console:
-            self.process = subprocess.Popen([build.php_fpm(), "-F", "-n", "-y", self.folder / "php-fpm.conf"],
-                                            stdin=subprocess.DEVNULL, stdout=console, stderr=console,
-                                            start_new_session=True)
-        wait_until(self._listens, "php-fpm to listen")
-
-    def _listens(self):
-        with socket.socket(socket.AF_UNIX) as client:
-            return client.connect_ex(str(self.folder / "php.sock")) == 0
-
-    def children(self):
-        return processes.children_of(self.process.pid)
-
-    def send_all(self, number):
-        for pid in [self.process.pid] + [child.pid for child in self.children()]:
-            os.kill(pid, number)
-
-    def kill(self):
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
-
-    def clean_up(self):
-        if self.process.poll() is None:
-            self.kill()
-
-
 @pytest.fixture
 def make(probe):
     made = []
@@ -100,7 +57,7 @@ def make(probe):
         configuration = configuration.replace("listen 127", f"root {gateway.folder};\n{locations}\nlisten 127")
         (gateway.folder / "nginx.conf").write_text(configuration)
         made.append(gateway)
-        php = Php(gateway, children)
+        php = Php(gateway.folder, children, {"probe.php": PROBE.read_text(), "waiting.php": WAITING})
         made.append(php)
         return gateway.start(), php
 
@@ -242,10 +199,8 @@ def test_api(make):
 # ---- the authorizer
 
 def test_nginx_asks_the_authorizer(make):
-    place = "unix:/run/session-fast-gateway.sock"
-    sample = (SAMPLES / "authorizer.conf").read_text()
-    assert place in sample
-    gateway, php = make(locations=sample.replace(place, "gateway").replace("/private/", "/php/private/"))
+    gateway, php = make(locations=samples.text("nginx/authorizer.conf", {
+        "unix:/run/session-fast-gateway.sock": "gateway", "/private/": "/php/private/"}))
     (php.folder / "php/private").mkdir()
     (php.folder / "php/private/probe.php").write_text(PROBE.read_text())
     browser = gateway.browser()

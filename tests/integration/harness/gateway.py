@@ -87,12 +87,15 @@ class Gateway:
     # Life
 
     def start(self, nginx=True, handed_over=None):
-        """`handed_over`: ("systemd" or "spawn-fcgi", a listening socket)."""
+        """`handed_over`: ("systemd", a listening socket) or ("spawn-fcgi", such a socket or the path of one to make)."""
         environment = {**os.environ, "SECRET_OF_THE_GATEWAY": "1", "SF_MEETING": str(self.folder / "meeting")}
         command = [build.program("session-fast-gateway", "fcgi_gateway"), "--config", self.folder / "gateway.conf"]
         way, listener = handed_over or (None, None)
         if way == "systemd":
             command = ["/bin/bash", "-c", f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&{listener.fileno()}', "sh", *command]
+        if way == "spawn-fcgi" and isinstance(listener, Path):
+            command = ["/usr/bin/spawn-fcgi", "-n", "-s", listener, "-M", "0660", "--", *command]
+            listener = subprocess.DEVNULL
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=environment,
                                             stdin=listener if way == "spawn-fcgi" else subprocess.DEVNULL,

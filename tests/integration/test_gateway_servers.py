@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sample configurations of packaging/: the same story and the same authorizers behind each web server."""
+import re
+import shutil
+
+import pytest
+
+from harness import build, processes, samples
+from harness.client import Cookie
+from harness.gateway import Gateway
+from harness.php import Php
+from harness.web_server import CgiFcgiBrowser, WebServer
+
+PLACE = "/run/session-fast-gateway.sock"
+DEMO = build.SOURCE / "examples/demo"
+
+# Status, what the page shows, the cookie, Cache-Control: see test_story_is_the_same.
+STORY = [
+    (200, "", "none", ""),  # the login form
+    (200, "user=nobody visits=1 theme=light cart=", "set", "no-store, private"),
+    (303, "", "none", "private"),  # an apple into the cart
+    (200, "user=nobody visits=1 theme=light cart=apple", "none", "private"),
+    (303, "", "set", "no-store, private"),  # alice logs in
+    (200, "user=alice visits=2 theme=light cart=apple", "none", "private"),
+    (303, "", "none", "private"),  # another theme
+    (200, "user=alice visits=2 theme=dark cart=apple", "none", "private"),
+    # A page behind the module puts a pear into the cart.
+    (200, "user=alice visits=2 theme=dark cart=apple\n pear", "none", "private"),
+    (200, "user=alice visits=2 theme=dark cart=apple\n pear", "none", "private"),
+    (200, "", "none", "no-store, private"),  # as JSON
+    (303, "", "removed", "no-store, private"),  # she logs out
+    (200, "user=nobody visits=0 theme=light cart=", "none", ""),
+]
+
+
+@pytest.fixture
+def site(servers, probe):
+    """Makes a gateway on the instance of an httpd with the module, with php-fpm; `start` starts what is wanted."""
+    made = []
+
+    class Site:
+        def __init__(self):
+            self.httpd = servers.make()
+            self.port = processes.free_port()
+            self.gateway = Gateway(instance=self.httpd.instance)
+            made.append(self.gateway)
+            self.folder = self.gateway.folder
+            self.gateway.configure(f"GatewayListen unix:{self.gateway.socket} 127.0.0.1:{self.port}",
+                                   samples.text("gateway.conf", {"/usr/lib/cgi-bin": f"{self.folder}/cgi",
+                                                                 "/run/php/php-fpm.sock": f"{self.folder}/php.sock"}))
+            build.compile_c(DEMO / "cgi/visits.c", self.folder / "cgi/visits")
+            for program in (DEMO / "cgi/cart.pl", build.APPLICATIONS / "login.pl"):
+                self.gateway.script(program.name, program.read_text())
+            made.append(Php(self.folder, 2, {"theme.php": (DEMO / "php/theme.php").read_text()}))
+            (self.folder / "php/private").mkdir()
+            shutil.copy(build.APPLICATIONS / "probe.php", self.folder / "php/private")
+
+        def start(self, extra="", handed_over=None):
+            """httpd, with the module, and the gateway."""
+            directory = f'<Directory "{self.folder}">\nRequire all granted\n</Directory>\n'
+            self.httpd.write_configuration(extra=directory + extra)
+            self.httpd.start()
+            self.gateway.start(nginx=False, handed_over=handed_over)
+
+        def web_server(self, name, text):
+            made.append(WebServer(name, self.folder, text))
+            return made[-1].browser()
+
+    yield Site
+    for one in reversed(made):
+        if isinstance(one, Gateway):
+            print(one.report())
+        one.clean_up()
+
+
+# ---- the story
+
+def behind_nginx(site):
+    site.start()
+    return site.web_server("nginx", samples.text("nginx/gateway.conf", {PLACE: site.gateway.socket}))
+
+
+def behind_lighttpd(site):
+    site.start()
+    return site.web_server("lighttpd", samples.text("lighttpd/gateway.conf", {PLACE: site.gateway.socket}))
+
+
+def behind_mod_proxy_fcgi(site):
+    site.start(samples.text("apache/gateway.conf", {PLACE: site.gateway.socket})
+               + f'Alias "/theme.php" "{site.folder}/php/theme.php"\n')
+    return site.httpd.browser()
+
+
+def behind_spawn_fcgi(site):
+    configuration = site.folder / "gateway.conf"
+    configuration.write_text(re.sub("GatewayListen .*", "GatewayListen inherited", configuration.read_text()))
+    site.start(handed_over=("spawn-fcgi", site.gateway.socket))
+    return CgiFcgiBrowser(site.gateway.socket, site.folder / "php")
+
+
+def seen(response):
+    """What must be the same behind all."""
+    page = dict(re.findall(r'<dd id="([a-z]+)">([^<]*)</dd>', response.text))
+    values = " ".join(f"{name}={page[name].strip()}" for name in ("user", "visits", "theme", "cart") if name in page)
+    cookies = [Cookie(header) for header in response.all("Set-Cookie")]
+    assert all(cookie.name == "__Host-id" and {"httponly", "secure", "path"} <= set(cookie.attributes)
+               for cookie in cookies) and len(cookies) <= 1
+    caching = ", ".join(sorted(set(re.split(", *", response.one("Cache-Control") or ""))))
+    cookie = "none" if not cookies else "removed" if cookies[0].is_removal else "set"
+    assert not [name for name, _ in response.headers if name.lower().startswith("x-session")]
+    assert response.one("Vary") == "Cookie"
+    return response.status, values, cookie, caching
+
+
+def tell(browser, of_module):
+    """The story, step by step; `of_module` is a browser with the same cookies at an httpd with the module."""
+    steps = [browser.get("/cgi-bin/login.pl"), browser.get("/cgi-bin/visits"),
+             browser.post("/cgi-bin/cart.pl", "item=apple"), browser.get("/cgi-bin/cart.pl")]
+    before = browser.id
+    steps.append(browser.post("/cgi-bin/login.pl", "name=alice"))
+    assert browser.id not in (before, None)
+    steps += [browser.get("/cgi-bin/visits"), browser.post("/theme.php", "theme=dark"), browser.get("/theme.php")]
+    of_module.cookies = browser.cookies
+    module = of_module.get("/app/probe?header=X-Session-Append:%20cart%3D%20pear").session
+    assert module["SESSION_USER"] == "alice" and module["SESSION_FIELD_VISITS"] == "2"
+    steps += [browser.get("/cgi-bin/cart.pl"), browser.get("/theme.php"), browser.get("/session"),
+              browser.post("/cgi-bin/login.pl", "leave=1"), browser.get("/cgi-bin/cart.pl")]
+    assert browser.id is None
+    of_module.cookies = {}
+    return steps
+
+
+@pytest.mark.parametrize("server", [behind_nginx, behind_lighttpd, behind_mod_proxy_fcgi, behind_spawn_fcgi])
+def test_story_is_the_same(site, server):
+    one = site()
+    browser = server(one)
+    assert [seen(step) for step in tell(browser, one.httpd.browser())] == STORY
+
+
+# ---- authorizers
+
+def private(browser, headers=()):
+    return browser.get("/private/probe.php", headers)
+
+
+def is_closed_to_strangers(one, browser):
+    """Who is logged in gets there, and nobody else; the last answer for alice."""
+    module = one.httpd.browser()
+    refused = private(browser)
+    assert refused.status == 401 and refused.one("WWW-Authenticate").startswith("Cookie ")
+    module.get("/app/probe?header=X-Session-Set:%20color%3Dred")
+    browser.cookies = module.cookies
+    assert private(browser, [("Variable-SESSION-USER", "root"), ("Session-User", "root")]).status == 401
+    module.get("/app/probe?header=X-Session-Login:%20alice")
+    allowed = private(browser)
+    assert allowed.status == 200
+    module.get("/app/probe?header=X-Session-Logout:%201")
+    assert private(browser).status == 401
+    return allowed
+
+
+def test_nginx_asks(site):
+    one = site()
+    one.start()
+    browser = one.web_server("nginx", samples.text("nginx/authorizer.conf", {PLACE: one.gateway.socket}))
+    assert is_closed_to_strangers(one, browser).variables["REMOTE_USER"] == "alice"
+
+
+def test_lighttpd_asks(site):
+    one = site()
+    one.start()
+    browser = one.web_server("lighttpd", samples.text("lighttpd/authorizer.conf", {PLACE: one.gateway.socket})
+                             + f'fastcgi.server += ( ".php" => (( "socket" => "{one.folder}/php.sock" )) )\n')
+    assert is_closed_to_strangers(one, browser).session["SESSION_USER"] == "alice"
+
+
+def test_mod_authnz_fcgi_asks(site):
+    one = site()
+    one.start("LoadModule authnz_fcgi_module /usr/lib/apache2/modules/mod_authnz_fcgi.so\n"
+              + samples.text("apache/authorizer.conf", {"127.0.0.1:9310": f"127.0.0.1:{one.port}"})
+              + f'Alias "/private/" "{one.folder}/php/private/"\n<Directory "{one.folder}/php/private">\n'
+              + f'SetHandler "proxy:unix:{one.folder}/php.sock|fcgi://localhost"\n</Directory>\n')
+    variables = is_closed_to_strangers(one, one.httpd.browser()).variables
+    print(variables)
+    assert variables["SESSION_USER"] == variables["REMOTE_USER"] == "alice"
