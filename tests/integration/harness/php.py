@@ -45,6 +45,8 @@ class Php:
     def kill(self):
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
+        # Its children hold the socket, too, and they may go after it.
+        wait_until(lambda: not self._listens(), "php-fpm to go")
 
     def clean_up(self):
         if self.process.poll() is None:
