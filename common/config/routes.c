@@ -3,8 +3,10 @@
 
 #include <apr_strings.h>
 #include <apr_tables.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "common/config/config_file.h"
 #include "common/config/config_lines.h"
@@ -184,14 +186,16 @@ refuse_at(struct reader *reader, unsigned line, const char *what, struct sf_erro
 static enum sf_status
 check_mode(struct reader *reader, struct sf_error *error)
 {
-    const char *mode = reader->top.config.gateway_listen_mode;
-    if (mode[strspn(mode, "01234567")] == '\0')
+    const char *mode = reader->top.config.gateway_listen_mode, *why = NULL;
+    if (mode[strspn(mode, "01234567")] != '\0')
+        why = "is not an octal number such as 0660";
+    else if ((strtoul(mode, NULL, 8) & S_IRWXO) != 0)
+        why = "lets everybody of this host connect, and whoever can connect can forge everything "
+              "(0660, and the web server in GatewayGroup)";
+    if (why == NULL)
         return SF_OK;
     return refuse_at(reader, reader->top.lines[SF_OPTION_AT_gateway_listen_mode],
-                     apr_psprintf(reader->pool,
-                                  "GatewayListenMode: '%s' is not an octal number such as 0660",
-                                  mode),
-                     error);
+                     apr_psprintf(reader->pool, "GatewayListenMode: '%s' %s", mode, why), error);
 }
 
 static enum sf_status

@@ -171,6 +171,14 @@ START_TEST(test_places_to_listen_are_checked)
                                               "127.0.0.1:PORT, [::1]:PORT)");
     assert_refused("GatewayListenMode 0880\n",
                    "g.conf:1: GatewayListenMode: '0880' is not an octal number such as 0660");
+    assert_refused("GatewayListenMode 662\n",
+                   "g.conf:1: GatewayListenMode: '662' lets everybody of this host connect, and "
+                   "whoever can connect can forge everything (0660, and the web server in "
+                   "GatewayGroup)");
+    assert_refused("GatewayThreads 5\nGatewayListenMode 0666\n",
+                   "g.conf:2: GatewayListenMode: '0666' lets everybody of this host connect, and "
+                   "whoever can connect can forge everything (0660, and the web server in "
+                   "GatewayGroup)");
 }
 END_TEST
 
