@@ -159,27 +159,42 @@ def is_closed_to_strangers(one, browser):
     return allowed
 
 
+def both_samples(folder, socket):
+    """Side by side in one server, as they are meant to stand."""
+    return "\n".join(samples.text(f"{folder}/{name}.conf", {PLACE: socket}) for name in ("gateway", "authorizer"))
+
+
 def test_nginx_asks(site):
     one = site()
     one.start()
-    browser = one.web_server("nginx", samples.text("nginx/authorizer.conf", {PLACE: one.gateway.socket}))
+    browser = one.web_server("nginx", both_samples("nginx", one.gateway.socket))
     assert is_closed_to_strangers(one, browser).variables["REMOTE_USER"] == "alice"
 
 
 def test_lighttpd_asks(site):
     one = site()
     one.start()
-    browser = one.web_server("lighttpd", samples.text("lighttpd/authorizer.conf", {PLACE: one.gateway.socket})
-                             + f'fastcgi.server += ( ".php" => (( "socket" => "{one.folder}/php.sock" )) )\n')
+    browser = one.web_server("lighttpd", both_samples("lighttpd", one.gateway.socket))
     assert is_closed_to_strangers(one, browser).session["SESSION_USER"] == "alice"
 
 
-def test_mod_authnz_fcgi_asks(site):
+def test_lighttpd_tells_others_who_it_is(site):
     one = site()
-    one.start("LoadModule authnz_fcgi_module /usr/lib/apache2/modules/mod_authnz_fcgi.so\n"
+    one.start()
+    browser = one.web_server("lighttpd", samples.text("lighttpd/authorizer.conf", {PLACE: one.gateway.socket})
+                             + f'fastcgi.server += ( ".php" => (( "socket" => "{one.folder}/php.sock" )) )\n')
+    session = is_closed_to_strangers(one, browser).session
+    assert session["SESSION_USER"] == "alice" and session["SESSION_FIELD_COLOR"] == "red"
+
+
+@pytest.mark.parametrize("socket", ["gateway.sock", "php.sock"])
+def test_mod_authnz_fcgi_asks(site, socket):
+    """In front of the gateway, and of an application that knows nothing of sessions."""
+    one = site()
+    one.start(samples.text("apache/gateway.conf", {PLACE: one.folder / socket})
+              + "LoadModule authnz_fcgi_module /usr/lib/apache2/modules/mod_authnz_fcgi.so\n"
               + samples.text("apache/authorizer.conf", {"127.0.0.1:9310": f"127.0.0.1:{one.port}"})
-              + f'Alias "/private/" "{one.folder}/php/private/"\n<Directory "{one.folder}/php/private">\n'
-              + f'SetHandler "proxy:unix:{one.folder}/php.sock|fcgi://localhost"\n</Directory>\n')
+              + f'Alias "/private/" "{one.folder}/php/private/"\n')
     variables = is_closed_to_strangers(one, one.httpd.browser()).variables
-    print(variables)
     assert variables["SESSION_USER"] == variables["REMOTE_USER"] == "alice"
+    assert variables["SESSION_FIELD_COLOR"] == "red"
