@@ -86,6 +86,13 @@ is_unwanted(const char *name)
     return sf_export_is_ours(name) || strcmp(name, "HTTP_PROXY") == 0;
 }
 
+/* Settings of php-fpm, the code that it loads first among them. */
+static bool
+is_php_value(const char *name)
+{
+    return strcmp(name, "PHP_VALUE") == 0 || strcmp(name, "PHP_ADMIN_VALUE") == 0;
+}
+
 struct export
 {
     struct sf_params *params;
@@ -126,6 +133,8 @@ bring_session(struct sf_request *request)
     struct sf_gateway *gateway = request->gateway;
     struct sf_visit_call call = sf_request_call(request);
     sf_params_filter(request->params, is_unwanted);
+    if (!config->php_values)
+        sf_params_filter(request->params, is_php_value);
     if (!config->enabled)
         return 0;
     if (!request->has_visit)

@@ -132,6 +132,16 @@ def test_variables_that_change_what_is_run_do_not_reach_programs(gateway, name):
     assert seen["SITE_SETTING"] == "1"
 
 
+@pytest.mark.parametrize("is_said", [False, True])
+def test_settings_of_php_reach_applications_only_where_that_is_said(gateways, is_said):
+    gateway = gateways("GatewayPhpValues On" if is_said else "")
+    gateway.script("e.sh", ENVIRONMENT)
+    gateway.start(nginx=False)
+    for name in ("PHP_VALUE", "PHP_ADMIN_VALUE"):
+        seen = environment(ask(gateway, "/cgi/e.sh", {name: "auto_prepend_file=/x", "PHP_OTHER": "1"}))
+        assert (name in seen) == is_said and seen["PHP_OTHER"] == "1", name
+
+
 @pytest.mark.parametrize("length", ["+5", "-1", " 5", "5 ", "0x5", "5, 6", "5\n", "9" * 19])
 def test_length_that_is_no_number_is_refused(gateway, length):
     gateway.script("e.sh", ENVIRONMENT)
