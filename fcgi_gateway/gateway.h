@@ -24,6 +24,8 @@ struct sf_gateway {
     int stopping; /* no request more */
     int cutting;  /* what still runs ends now */
 
+    struct sf_log_seldom steered; /* headers for the web server that were taken out */
+
     struct sf_leftovers leftovers;      /* has its own lock */
     struct sf_upstream_pools upstreams; /* has its own lock */
 };

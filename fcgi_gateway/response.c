@@ -2,6 +2,8 @@
 #include "fcgi_gateway/response.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "common/identity/cookie.h"
 
@@ -220,7 +222,49 @@ is_ours(const struct sf_cgi_field *field, char name[NAME_BYTES])
     return sf_exchange_is_control(name);
 }
 
-/* What must not go on: about the session, about the connection, or written anew below. */
+/* nginx, lighttpd, Apache, LiteSpeed and Perlbal send what these name: any file, or an inner place. */
+static bool
+steers_web_server(struct sf_span name)
+{
+    static const char *const begins[] = {"X-Accel-", "X-Lighttpd-", "X-Sendfile", "X-LiteSpeed-",
+                                         "X-Reproxy-"};
+    for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++) {
+        size_t size = strlen(begins[i]);
+        if (name.size >= size && strncasecmp((const char *)name.data, begins[i], size) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* One of the words of `list`, in any case. */
+static bool
+is_named(struct sf_span name, const char *list)
+{
+    for (; *list != '\0'; list += strspn(list, " ")) {
+        size_t size = strcspn(list, " ");
+        if (size == name.size && strncasecmp(list, (const char *)name.data, size) == 0)
+            return true;
+        list += size;
+    }
+    return false;
+}
+
+static bool
+is_kept_from_web_server(struct sf_response *response, const struct sf_cgi_field *field)
+{
+    const struct sf_request *request = response->request;
+    unsigned times;
+    if (!steers_web_server(field->name) || is_named(field->name, request->route->config.pass_headers))
+        return false;
+    if (sf_log_seldom(&request->gateway->steered, &times))
+        sf_log_write(&request->gateway->log, SF_LOG_WARNING, "SF0725",
+                     "%s: took out %.*s, which GatewayPassHeaders does not name (%u times since "
+                     "the last line)",
+                     request->path, (int)field->name.size, (const char *)field->name.data, times);
+    return true;
+}
+
+/* What must not go on: about the session, the connection or the web server, or written anew below. */
 static bool
 is_left_out(struct sf_response *response, const struct sf_cgi_field *field)
 {
@@ -228,7 +272,8 @@ is_left_out(struct sf_response *response, const struct sf_cgi_field *field)
         "Connection", "Keep-Alive", "Proxy-Connection", "Upgrade", "TE", "Trailer", NULL};
     static const char *const rewritten[] = {"Cache-Control", "Vary", NULL};
     char name[NAME_BYTES];
-    if (is_ours(field, name) || is_any_of(field, of_connection))
+    if (is_ours(field, name) || is_any_of(field, of_connection) ||
+        is_kept_from_web_server(response, field))
         return true;
     const struct sf_request *request = response->request;
     if (rules_caches(request) && is_any_of(field, rewritten))

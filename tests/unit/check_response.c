@@ -114,6 +114,24 @@ START_TEST(test_headers_about_the_session_never_go_on)
 }
 END_TEST
 
+START_TEST(test_headers_that_steer_the_web_server_are_taken_out)
+{
+    feed("X-Accel-Redirect: /inner\nx-sendfile: /etc/passwd\nX-LIGHTTPD-send-file: /x\n"
+         "X-Accel-Limit-Rate: 1\nX-Sendfile2: /x 0-\nX-Accel-Buffering: no\nX-Accel: 1\n"
+         "X-Send: 2\n\n");
+    assert_sent("Status: 200 OK\r\nX-Accel-Buffering: no\r\nX-Accel: 1\r\n"
+                "X-Send: 2\r\n\r\n");
+}
+END_TEST
+
+START_TEST(test_headers_that_are_named_steer_the_web_server)
+{
+    settings.routes.items[0].config.pass_headers = "x-sendfile X-Accel-Redirect";
+    feed("X-Accel-Redirect: /inner\nX-Sendfile: /a\nX-Sendfile2: /a\nX-Accel-Buffering: no\n\n");
+    assert_sent("Status: 200 OK\r\nX-Accel-Redirect: /inner\r\nX-Sendfile: /a\r\n\r\n");
+}
+END_TEST
+
 START_TEST(test_redirect_to_elsewhere_is_for_the_browser)
 {
     feed("Location: http://example.org/a\n\n");
@@ -223,6 +241,8 @@ main(void)
     tcase_add_test(all, test_status_is_what_the_application_says);
     tcase_add_test(all, test_status_line_of_nph_becomes_a_status);
     tcase_add_test(all, test_headers_about_the_session_never_go_on);
+    tcase_add_test(all, test_headers_that_steer_the_web_server_are_taken_out);
+    tcase_add_test(all, test_headers_that_are_named_steer_the_web_server);
     tcase_add_test(all, test_redirect_to_elsewhere_is_for_the_browser);
     tcase_add_test(all, test_local_redirect_is_followed_where_a_route_takes_it);
     tcase_add_test(all, test_local_redirect_without_a_route_is_for_the_browser);
