@@ -294,7 +294,7 @@ refuse(struct sf_request *request, unsigned status)
     sf_response_fini(&response);
 }
 
-/* Web servers send none, an empty one, or digits: two that read "+5" differently see two requests. */
+/* Web servers send none, an empty one, or digits. Who reads "+5" otherwise sees another request. */
 static bool
 has_good_length(const struct sf_params *params)
 {

@@ -222,7 +222,7 @@ is_ours(const struct sf_cgi_field *field, char name[NAME_BYTES])
     return sf_exchange_is_control(name);
 }
 
-/* nginx, lighttpd, Apache, LiteSpeed and Perlbal send what these name: any file, or an inner place. */
+/* Web servers send what these name, each its own: any file, or an inner place. */
 static bool
 steers_web_server(struct sf_span name)
 {
@@ -254,7 +254,8 @@ is_kept_from_web_server(struct sf_response *response, const struct sf_cgi_field 
 {
     const struct sf_request *request = response->request;
     unsigned times;
-    if (!steers_web_server(field->name) || is_named(field->name, request->route->config.pass_headers))
+    if (!steers_web_server(field->name) ||
+        is_named(field->name, request->route->config.pass_headers))
         return false;
     if (sf_log_seldom(&request->gateway->steered, &times))
         sf_log_write(&request->gateway->log, SF_LOG_WARNING, "SF0725",
@@ -264,7 +265,7 @@ is_kept_from_web_server(struct sf_response *response, const struct sf_cgi_field 
     return true;
 }
 
-/* What must not go on: about the session, the connection or the web server, or written anew below. */
+/* What must not go on: about session, connection or web server, or written anew below. */
 static bool
 is_left_out(struct sf_response *response, const struct sf_cgi_field *field)
 {
