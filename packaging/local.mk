@@ -4,10 +4,12 @@
 # and --with-systemdsystemunitdir.
 
 packaging_templates = \
+	%D%/apache/session-fast-authorizer.in \
 	%D%/apache/session_fast.load.in \
 	%D%/systemd/session-fast-gateway.service.in \
 	%D%/systemd/session-fastd.service.in
 packaging_made = \
+	%D%/apache/session-fast-authorizer \
 	%D%/apache/session_fast.load \
 	%D%/systemd/session-fast-gateway.service \
 	%D%/systemd/session-fastd.service
@@ -21,7 +23,8 @@ sampledir = $(datadir)/session-fast
 dist_sample_DATA = %D%/gateway.conf
 
 apachesampledir = $(datadir)/session-fast/apache
-dist_apachesample_DATA = %D%/apache/authorizer.conf %D%/apache/gateway.conf
+dist_apachesample_DATA = %D%/apache/authorizer.conf %D%/apache/authorizer_fcgid.conf %D%/apache/gateway.conf
+pkglibexec_SCRIPTS = %D%/apache/session-fast-authorizer
 
 lighttpdsampledir = $(datadir)/session-fast/lighttpd
 dist_lighttpdsample_DATA = %D%/lighttpd/authorizer.conf %D%/lighttpd/gateway.conf
@@ -35,6 +38,7 @@ dist_systemdsample_DATA = %D%/systemd/session-fast.conf %D%/systemd/session-fast
 $(packaging_made): Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e 's|[@]sbindir[@]|$(sbindir)|g' -e 's|[@]sysconfdir[@]|$(sysconfdir)|g' \
 		-e 's|[@]apachemoduledir[@]|$(apachemoduledir)|g' $(top_srcdir)/$@.in > $@.new && mv $@.new $@
+%D%/apache/session-fast-authorizer: %D%/apache/session-fast-authorizer.in
 %D%/apache/session_fast.load: %D%/apache/session_fast.load.in
 %D%/systemd/session-fast-gateway.service: %D%/systemd/session-fast-gateway.service.in
 %D%/systemd/session-fastd.service: %D%/systemd/session-fastd.service.in

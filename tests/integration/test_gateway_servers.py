@@ -9,6 +9,7 @@ from harness import build, processes, samples
 from harness.client import Cookie
 from harness.gateway import Gateway
 from harness.php import Php
+from harness.waiting import wait_until
 from harness.web_server import CgiFcgiBrowser, WebServer
 
 PLACE = "/run/session-fast-gateway.sock"
@@ -198,3 +199,26 @@ def test_mod_authnz_fcgi_asks(site, socket):
     variables = is_closed_to_strangers(one, one.httpd.browser()).variables
     assert variables["SESSION_USER"] == variables["REMOTE_USER"] == "alice"
     assert variables["SESSION_FIELD_COLOR"] == "red"
+
+
+def test_mod_fcgid_asks(site):
+    """It starts gateways of its own, which find the instance's daemon running."""
+    one = site()
+    configuration = (one.folder / "gateway.conf").read_text()
+    (one.folder / "authorizer.conf").write_text(re.sub("Gateway(Listen|User) .*", "", configuration))
+    shutil.copy(build.program("session-fast-gateway", "fcgi_gateway"), one.folder / "bin")
+    (one.folder / "bin/authorizer").write_text(samples.text("apache/session-fast-authorizer.in", {
+        "@sbindir@": one.folder / "bin", "@sysconfdir@/session-fast/gateway.conf": one.folder / "authorizer.conf"}))
+    (one.folder / "bin/authorizer").chmod(0o755)
+    one.start("LoadModule fcgid_module /usr/lib/apache2/modules/mod_fcgid.so\n"
+              f'FcgidIPCDir "{one.folder}/tmp"\nFcgidProcessTableFile "{one.folder}/tmp/fcgid_shm"\n'
+              + samples.text("apache/authorizer_fcgid.conf", {
+                  "/usr/libexec/session-fast/session-fast-authorizer": one.folder / "bin/authorizer"})
+              + f'Alias "/private/" "{one.folder}/php/private/"\n<Directory "{one.folder}/php/private">\n'
+              + f'SetHandler "proxy:unix:{one.folder}/php.sock|fcgi://localhost"\n</Directory>\n')
+    allowed = is_closed_to_strangers(one, one.httpd.browser())
+    assert allowed.session["SESSION_USER"] == "alice" and allowed.session["SESSION_FIELD_COLOR"] == "red"
+    assert allowed.all("Variable-SESSION_USER") == ["alice"]
+    one.httpd.stop()
+    wait_until(lambda: not [process for process in processes.of_instance(one.folder) if "authorizer" in process.command],
+               "the gateways of mod_fcgid to end")
