@@ -78,11 +78,25 @@ finish_request(void)
         close(server);
 }
 
+struct script {
+    struct sf_buffer says;
+    size_t split;       /* says it in pieces of this size; 0: at once */
+    unsigned requests;  /* over one connection */
+    bool is_held;       /* does not close until we do */
+    bool is_asleep;     /* accepts, and does nothing */
+    unsigned connected; /* how often */
+    size_t body_size;   /* of what it got */
+};
+
+static struct script script;
+static pthread_t thread;
+
 static void
 start(void)
 {
     char file[200], path[100];
     struct sf_error error;
+    script = (struct script){.split = 0};
     sf_temp_folder_init(&folder);
     snprintf(path, sizeof path, "%s/app.sock", folder.path);
     snprintf(file, sizeof file, "<Route />\nGatewayUpstream unix:%s\n</Route>\n", path);
@@ -101,6 +115,7 @@ static void
 finish(void)
 {
     finish_request();
+    sf_buffer_fini(&script.says);
     sf_params_fini(&params);
     sf_upstream_pools_fini(&gateway.upstreams);
     close(gateway.cutting);
@@ -110,19 +125,6 @@ finish(void)
 }
 
 /* ---- the application ---- */
-
-struct script {
-    struct sf_buffer says;
-    size_t split;       /* says it in pieces of this size; 0: at once */
-    unsigned requests;  /* over one connection */
-    bool is_held;       /* does not close until we do */
-    bool is_asleep;     /* accepts, and does nothing */
-    unsigned connected; /* how often */
-    size_t body_size;   /* of what it got */
-};
-
-static struct script script;
-static pthread_t thread;
 
 static void
 say(enum sf_fcgi_type type, uint16_t id, struct sf_span content)
