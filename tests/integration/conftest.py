@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures: servers that start with a test and leave nothing behind, with their logs in the report of what failed."""
 import os
+import signal
 
 import pytest
 
@@ -8,6 +9,9 @@ from harness import build
 from harness.alone import Alone
 from harness.demo import Demo
 from harness.servers import MPMS, Servers
+
+# Whoever starts the tests in the background of a script has them ignore it, and all that they start with them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header():
