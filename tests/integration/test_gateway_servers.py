@@ -40,7 +40,8 @@ def site(servers, probe):
     made = []
 
     class Site:
-        def __init__(self):
+        def __init__(self, require="user"):
+            """`require`: what authorizers ask for, and more lines of theirs."""
             self.httpd = servers.make()
             self.port = processes.free_port()
             self.gateway = Gateway(instance=self.httpd.instance)
@@ -48,7 +49,8 @@ def site(servers, probe):
             self.folder = self.gateway.folder
             self.gateway.configure(f"GatewayListen unix:{self.gateway.socket} 127.0.0.1:{self.port}",
                                    samples.text("gateway.conf", {"/usr/lib/cgi-bin": f"{self.folder}/cgi",
-                                                                 "/run/php/php-fpm.sock": f"{self.folder}/php.sock"}))
+                                                                 "/run/php/php-fpm.sock": f"{self.folder}/php.sock",
+                                                                 "GatewayRequire user": f"GatewayRequire {require}"}))
             build.compile_c(DEMO / "cgi/visits.c", self.folder / "cgi/visits")
             for program in (DEMO / "cgi/cart.pl", build.APPLICATIONS / "login.pl"):
                 self.gateway.script(program.name, program.read_text())
@@ -156,7 +158,10 @@ def is_closed_to_strangers(one, browser):
     allowed = private(browser)
     assert allowed.status == 200
     module.get("/app/probe?header=X-Session-Logout:%201")
-    assert private(browser).status == 401
+    gone = private(browser)
+    assert gone.status == 401
+    # Not every server would pass it on: so there is none.
+    assert not [answer for answer in (refused, allowed, gone) if answer.all("Set-Cookie")]
     return allowed
 
 
@@ -165,18 +170,55 @@ def both_samples(folder, socket):
     return "\n".join(samples.text(f"{folder}/{name}.conf", {PLACE: socket}) for name in ("gateway", "authorizer"))
 
 
+def asked_by_nginx(one):
+    one.start()
+    return one.web_server("nginx", both_samples("nginx", one.gateway.socket))
+
+
+def asked_by_lighttpd(one):
+    one.start()
+    return one.web_server("lighttpd", both_samples("lighttpd", one.gateway.socket))
+
+
+def asked_by_mod_authnz_fcgi(one, socket="gateway.sock"):
+    one.start(samples.text("apache/gateway.conf", {PLACE: one.folder / socket})
+              + "LoadModule authnz_fcgi_module /usr/lib/apache2/modules/mod_authnz_fcgi.so\n"
+              + samples.text("apache/authorizer.conf", {"127.0.0.1:9310": f"127.0.0.1:{one.port}"})
+              + f'Alias "/private/" "{one.folder}/php/private/"\n')
+    return one.httpd.browser()
+
+
+def asked_by_mod_fcgid(one):
+    """It starts gateways of its own, which find the instance's daemon running."""
+    configuration = (one.folder / "gateway.conf").read_text()
+    (one.folder / "authorizer.conf").write_text(re.sub("Gateway(Listen|User) .*", "", configuration))
+    shutil.copy(build.program("session-fast-gateway", "fcgi_gateway"), one.folder / "bin")
+    (one.folder / "bin/authorizer").write_text(samples.text("apache/session-fast-authorizer.in", {
+        "@sbindir@": one.folder / "bin", "@sysconfdir@/session-fast/gateway.conf": one.folder / "authorizer.conf"}))
+    (one.folder / "bin/authorizer").chmod(0o755)
+    one.start(samples.text("apache/gateway.conf", {PLACE: one.folder / "php.sock"})
+              + "LoadModule fcgid_module /usr/lib/apache2/modules/mod_fcgid.so\n"
+              f'FcgidIPCDir "{one.folder}/tmp"\nFcgidProcessTableFile "{one.folder}/tmp/fcgid_shm"\n'
+              + samples.text("apache/authorizer_fcgid.conf", {
+                  "/usr/libexec/session-fast/session-fast-authorizer": one.folder / "bin/authorizer"})
+              + f'Alias "/private/" "{one.folder}/php/private/"\n')
+    return one.httpd.browser()
+
+
+def stop_mod_fcgid(one):
+    one.httpd.stop()
+    wait_until(lambda: not [process for process in processes.of_instance(one.folder) if "authorizer" in process.command],
+               "the gateways of mod_fcgid to end")
+
+
 def test_nginx_asks(site):
     one = site()
-    one.start()
-    browser = one.web_server("nginx", both_samples("nginx", one.gateway.socket))
-    assert is_closed_to_strangers(one, browser).variables["REMOTE_USER"] == "alice"
+    assert is_closed_to_strangers(one, asked_by_nginx(one)).variables["REMOTE_USER"] == "alice"
 
 
 def test_lighttpd_asks(site):
     one = site()
-    one.start()
-    browser = one.web_server("lighttpd", both_samples("lighttpd", one.gateway.socket))
-    assert is_closed_to_strangers(one, browser).session["SESSION_USER"] == "alice"
+    assert is_closed_to_strangers(one, asked_by_lighttpd(one)).session["SESSION_USER"] == "alice"
 
 
 def test_lighttpd_tells_others_who_it_is(site):
@@ -192,33 +234,33 @@ def test_lighttpd_tells_others_who_it_is(site):
 def test_mod_authnz_fcgi_asks(site, socket):
     """In front of the gateway, and of an application that knows nothing of sessions."""
     one = site()
-    one.start(samples.text("apache/gateway.conf", {PLACE: one.folder / socket})
-              + "LoadModule authnz_fcgi_module /usr/lib/apache2/modules/mod_authnz_fcgi.so\n"
-              + samples.text("apache/authorizer.conf", {"127.0.0.1:9310": f"127.0.0.1:{one.port}"})
-              + f'Alias "/private/" "{one.folder}/php/private/"\n')
-    variables = is_closed_to_strangers(one, one.httpd.browser()).variables
+    variables = is_closed_to_strangers(one, asked_by_mod_authnz_fcgi(one, socket)).variables
     assert variables["SESSION_USER"] == variables["REMOTE_USER"] == "alice"
     assert variables["SESSION_FIELD_COLOR"] == "red"
 
 
 def test_mod_fcgid_asks(site):
-    """It starts gateways of its own, which find the instance's daemon running."""
     one = site()
-    configuration = (one.folder / "gateway.conf").read_text()
-    (one.folder / "authorizer.conf").write_text(re.sub("Gateway(Listen|User) .*", "", configuration))
-    shutil.copy(build.program("session-fast-gateway", "fcgi_gateway"), one.folder / "bin")
-    (one.folder / "bin/authorizer").write_text(samples.text("apache/session-fast-authorizer.in", {
-        "@sbindir@": one.folder / "bin", "@sysconfdir@/session-fast/gateway.conf": one.folder / "authorizer.conf"}))
-    (one.folder / "bin/authorizer").chmod(0o755)
-    one.start("LoadModule fcgid_module /usr/lib/apache2/modules/mod_fcgid.so\n"
-              f'FcgidIPCDir "{one.folder}/tmp"\nFcgidProcessTableFile "{one.folder}/tmp/fcgid_shm"\n'
-              + samples.text("apache/authorizer_fcgid.conf", {
-                  "/usr/libexec/session-fast/session-fast-authorizer": one.folder / "bin/authorizer"})
-              + f'Alias "/private/" "{one.folder}/php/private/"\n<Directory "{one.folder}/php/private">\n'
-              + f'SetHandler "proxy:unix:{one.folder}/php.sock|fcgi://localhost"\n</Directory>\n')
-    allowed = is_closed_to_strangers(one, one.httpd.browser())
+    allowed = is_closed_to_strangers(one, asked_by_mod_fcgid(one))
     assert allowed.session["SESSION_USER"] == "alice" and allowed.session["SESSION_FIELD_COLOR"] == "red"
     assert allowed.all("Variable-SESSION_USER") == ["alice"]
-    one.httpd.stop()
-    wait_until(lambda: not [process for process in processes.of_instance(one.folder) if "authorizer" in process.command],
-               "the gateways of mod_fcgid to end")
+    stop_mod_fcgid(one)
+
+
+@pytest.mark.parametrize("asked, stranger, wrong_user", [
+    (asked_by_nginx, 401, 403), (asked_by_lighttpd, 302, 403),
+    (asked_by_mod_authnz_fcgi, 302, 403), (asked_by_mod_fcgid, 401, 401)])
+def test_refusals_are_what_the_server_passes_on(site, asked, stranger, wrong_user):
+    one = site("user bob\nGatewayLoginPage /cgi-bin/login.pl")
+    browser = asked(one)
+    refused = private(browser)
+    assert refused.status == stranger
+    assert (refused.one("Location") or "").endswith("/cgi-bin/login.pl?return=/private/probe.php") == (stranger == 302)
+    module = one.httpd.browser()
+    module.get("/app/probe?header=X-Session-Login:%20alice")
+    browser.cookies = module.cookies
+    assert private(browser).status == wrong_user
+    module.get("/app/probe?header=X-Session-Login:%20bob")
+    assert private(browser).status == 200
+    if asked is asked_by_mod_fcgid:
+        stop_mod_fcgid(one)
