@@ -8,6 +8,7 @@ import pytest
 from harness import build
 from harness.alone import Alone
 from harness.demo import Demo
+from harness.gateway import Gateway
 from harness.servers import MPMS, Servers
 
 # Whoever starts the tests in the background of a script has them ignore it, and all that they start with them.
@@ -96,3 +97,23 @@ def pytest_runtest_makereport(item):
     report = outcome.get_result()
     if report.failed:
         report.sections += [section for servers in Servers.all_made for section in servers.reports()]
+
+
+@pytest.fixture
+def gateways(probe):
+    made = []
+
+    def make(*arguments, **options):
+        made.append(Gateway(*arguments, probe=probe, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        print(one.report())
+        one.clean_up()
+
+
+@pytest.fixture
+def gateway(gateways):
+    """Without nginx: for what is said on its socket."""
+    return gateways().start(nginx=False)

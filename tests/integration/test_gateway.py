@@ -11,42 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness import build, fastcgi, processes
-from harness.gateway import Gateway
+from harness.gateway import ENVIRONMENT, ask, environment
 from harness.waiting import wait_until
 
 MEGABYTE = 1 << 20
 GIGABYTE = 1 << 30
 FLAT = 32 * MEGABYTE  # of memory, whatever goes through
-
-ENVIRONMENT = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nenv -0\n"
-
-
-@pytest.fixture
-def gateways(probe):
-    made = []
-
-    def make(*arguments, **options):
-        made.append(Gateway(*arguments, probe=probe, **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        print(one.report())
-        one.clean_up()
-
-
-@pytest.fixture
-def gateway(gateways):
-    """Without nginx: for what is said on its socket."""
-    return gateways().start(nginx=False)
-
-
-def ask(gateway, *arguments, **options):
-    return fastcgi.ask(gateway.socket, *arguments, **options)
-
-
-def environment(answer):
-    return dict(item.split("=", 1) for item in answer.body.decode().split("\0") if "=" in item)
 
 
 # ---- sessions

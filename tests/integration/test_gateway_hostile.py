@@ -7,38 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness import fastcgi, processes
-from harness.gateway import Gateway
+from harness.gateway import ENVIRONMENT, ask, environment
 from harness.waiting import wait_until
 
-ENVIRONMENT = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nenv -0\n"
 GET_VALUES = 9
-
-
-@pytest.fixture
-def gateways(probe):
-    made = []
-
-    def make(*arguments, **options):
-        made.append(Gateway(*arguments, probe=probe, **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        print(one.report())
-        one.clean_up()
-
-
-@pytest.fixture
-def gateway(gateways):
-    return gateways().start(nginx=False)
-
-
-def ask(gateway, *arguments, **options):
-    return fastcgi.ask(gateway.socket, *arguments, **options)
-
-
-def environment(answer):
-    return dict(item.split("=", 1) for item in answer.body.decode().split("\0") if "=" in item)
 
 
 def processes_of(gateway, name):

@@ -2,7 +2,6 @@
 """Class journal under load: whatever dies, and whatever memory is lost with it, what was acknowledged is there."""
 import random
 import sqlite3
-import time
 
 import pytest
 
@@ -30,11 +29,10 @@ def test_kill_at_random_moments(alone, loses_cache):
     daemon = alone().start()
     with Ledger(daemon.socket, "JOURNAL") as ledger:
         for _ in range(12):
-            time.sleep(moments.uniform(0.02, 0.5))
+            ledger.wait_for(moments.randrange(300))
             daemon.kill()
             start_again(daemon, loses_cache)
-        before = ledger.acknowledged
-        wait_until(lambda: ledger.acknowledged > before + 20, "the writers to go on", 20)
+        ledger.wait_for(20)
     with daemon.client() as client:
         ledger.check(client)
     assert ledger.acknowledged > 100
@@ -56,8 +54,7 @@ def test_kill_while_the_store_is_away(alone):
         assert daemon.status()["journal_sessions"] == len(ledger.writers)  # orphans, until somebody changes them again
         other.execute("ROLLBACK")
         other.close()
-        before = ledger.acknowledged
-        wait_until(lambda: ledger.acknowledged > before + 50, "the writers to go on", 20)
+        ledger.wait_for(50)
     wait_until(lambda: daemon.status()["journal_orphans"] == 0, "the journal to be drained", 20)
     with daemon.client() as client:
         ledger.check(client)
@@ -74,8 +71,7 @@ def test_store_down_and_up_under_load(alone):
         for _ in range(3):
             other = sqlite3.connect(daemon.database, isolation_level=None, timeout=5)
             other.execute("BEGIN EXCLUSIVE")
-            before = ledger.acknowledged
-            wait_until(lambda: ledger.acknowledged > before + 100, "the journal to go on alone", 20)
+            ledger.wait_for(100)
             other.execute("ROLLBACK")
             other.close()
             wait_until(lambda: daemon.status()["store_state"] == "up", "the store to be used again", 20)

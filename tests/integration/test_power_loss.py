@@ -14,7 +14,6 @@ import random
 import struct
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -92,8 +91,7 @@ def test_what_was_acknowledged_survives(disk, daemon, durability):
     total = 0
     for _ in range(4):
         with Ledger(daemon.socket, durability) as ledger:
-            wait_until(lambda: ledger.acknowledged > 50, "the writers to begin", 20)
-            time.sleep(moments.uniform(0.0, 0.8))
+            ledger.wait_for(50 + moments.randrange(1000))
             ledger.close()
             disk.cut_power()
             daemon.kill()

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from . import build, processes
+from . import build, fastcgi, processes
 from .client import Browser, Connection
 from .waiting import wait_until
 
@@ -172,3 +172,15 @@ class Gateway:
         texts = [f"--- {path.name}\n{path.read_text('utf-8', 'replace')[-4000:]}"
                  for path in (self.log, self.nginx_log) if path.exists()]
         return "\n".join(texts)
+
+
+# A program that shows its environment.
+ENVIRONMENT = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nenv -0\n"
+
+
+def ask(gateway, *arguments, **options):
+    return fastcgi.ask(gateway.socket, *arguments, **options)
+
+
+def environment(answer):
+    return dict(item.split("=", 1) for item in answer.body.decode().split("\0") if "=" in item)

@@ -2,9 +2,9 @@
 """Clients that change sessions at the daemon's socket, and what was acknowledged to them."""
 import secrets
 import threading
-import time
 
 from .daemon import Daemon, DaemonError
+from .waiting import wait_until
 
 
 class Writer:
@@ -26,7 +26,7 @@ class Writer:
                     while not self.ledger.must_stop.is_set():
                         self.change(client)
             except (OSError, AssertionError, DaemonError):
-                time.sleep(0.005)
+                self.ledger.must_stop.wait(0.005)  # nobody listens: not as fast as possible
 
     def change(self, client):
         words = [self.key] if self.version else ["-", "NEWKEY", self.key, "CREATE"]
@@ -59,6 +59,11 @@ class Ledger:
     @property
     def acknowledged(self):
         return sum(writer.count for writer in self.writers)
+
+    def wait_for(self, more):
+        """Until so many more were acknowledged: a moment of its own, however fast the machine is."""
+        goal = self.acknowledged + more
+        wait_until(lambda: self.acknowledged >= goal, f"{more} more changes", 60)
 
     def close(self):
         """What is acknowledged now is promised; an answer that comes later is none."""
