@@ -2,6 +2,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -308,9 +309,10 @@ END_TEST
 #define SESSIONS 20000
 
 static _Atomic bool must_stop;
+static _Atomic unsigned creations;
 static _Atomic uint64_t acknowledged;
 
-/* A front that comes, creates a session and goes. */
+/* A front that comes, creates a session, goes, and stays away for up to three creations of the cache. */
 static void *
 come_and_go(void *unused)
 {
@@ -318,11 +320,15 @@ come_and_go(void *unused)
 
     (void)unused;
     while (!atomic_load(&must_stop) && acknowledged < SESSIONS) {
+        unsigned seen = atomic_load(&creations);
+
         if (sf_l1_attach(&l1, &instance, SF_L1_READ_WRITE, NULL) != SF_OK)
             continue;
         if (sf_test_create(l1, acknowledged, "a", "b") == SF_OK)
             acknowledged++;
         sf_l1_close(l1);
+        while (!atomic_load(&must_stop) && atomic_load(&creations) - seen <= seen % 4)
+            sched_yield();
     }
     return NULL;
 }
@@ -358,8 +364,8 @@ START_TEST(test_no_change_goes_into_what_is_being_replaced)
 
     create(1 << 20);
     ck_assert_int_eq(pthread_create(&front, NULL, come_and_go, NULL), 0);
-    for (int i = 0; i < 1000; i++) {
-        create(i % 2 == 0 ? 2 << 20 : 1 << 20);
+    while (replaced < 100 || acknowledged < 100) {
+        create(atomic_fetch_add(&creations, 1) % 2 == 0 ? 2 << 20 : 1 << 20);
         replaced += made.is_new;
         store_all();
     }
