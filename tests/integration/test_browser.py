@@ -40,9 +40,11 @@ def install_packages(folder):
     assert done.returncode == 0, done.stderr
 
 
-def test_demo_in_chromium(script, demo, tmp_path):
-    url = demo().wait_for_url()
-    done = subprocess.run(["node", script, url], capture_output=True, text=True, timeout=120,
+@pytest.mark.parametrize("server", ["httpd", "nginx"])
+def test_demo_in_chromium(script, demo, tmp_path, server):
+    running = demo()
+    urls = {"httpd": running.wait_for_url(), "nginx": running.url_of_nginx()}
+    done = subprocess.run(["node", script, urls[server]], capture_output=True, text=True, timeout=120,
                           env={**os.environ, "HOME": str(tmp_path), "SF_CHROMIUM": CHROMIUM})
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("ok ") == 9

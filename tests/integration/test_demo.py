@@ -30,9 +30,22 @@ def test_ends_and_leaves_nothing(demo, number):
 
 
 def test_two_at_once(demo):
-    """Each has its own folder and port."""
+    """Each has its own folder and ports."""
     first, second = demo(), demo()
-    assert first.wait_for_url() != second.wait_for_url()
+    urls = {first.wait_for_url(), second.wait_for_url(), first.url_of_nginx(), second.url_of_nginx()}
+    assert len(urls) == 4
+
+
+@pytest.mark.parametrize("program, name", [("apache2", "httpd"), ("nginx", "nginx"), ("session-fast-ga", "gateway")])
+def test_a_server_that_is_killed_ends_it(demo, program, name):
+    running = demo()
+    running.wait_for_url()
+    folder = running.folder()
+    servers = processes.children_of(running.process.pid)
+    os.kill(next(server.pid for server in servers if server.name == program), signal.SIGKILL)
+    assert running.process.wait(30) == 1
+    assert f"{name} has ended" in running.text()
+    assert not [process for server in servers for process in processes.of_instance(folder, server.pid)], running.text()
 
 
 def test_unknown_argument(demo):

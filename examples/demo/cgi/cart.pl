@@ -23,7 +23,7 @@ if (($ENV{REQUEST_METHOD} // '') eq 'POST') {
         print "X-Session-Unset: cart\r\n";
     }
     # Asked again with GET, so that reloading the page puts nothing into the cart.
-    print "Status: 303 See Other\r\nLocation: http://$ENV{HTTP_HOST}/perl/cart\r\n\r\n";
+    print "Status: 303 See Other\r\nLocation: /perl/cart\r\n\r\n";
     exit;
 }
 

@@ -9,7 +9,7 @@ text ()
 }
 
 if [ "$REQUEST_METHOD" = POST ]; then
-    printf 'X-Session-Rotate: 1\r\nStatus: 303 See Other\r\nLocation: http://%s/shell/session\r\n\r\n' "$HTTP_HOST"
+    printf 'X-Session-Rotate: 1\r\nStatus: 303 See Other\r\nLocation: /shell/session\r\n\r\n'
     exit
 fi
 theme=$(text "${SESSION_FIELD_THEME:-light}")

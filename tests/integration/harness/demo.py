@@ -33,6 +33,9 @@ class Demo:
             return self.find(r"runs at +(http://localhost:\d+)/")
         return wait_until(ready, "the demo to say where it is", 120)
 
+    def url_of_nginx(self):
+        return self.find(r"same pages +(http://localhost:\d+)/")
+
     def folder(self):
         return self.find(r"(/tmp/session-fast-demo\.\w+)/")
 
