@@ -100,7 +100,7 @@ measure_loads(struct sf_store *store)
     uint64_t begin = sf_clock_ns();
     for (int i = 0; i < LOADS; i++) {
         const struct sf_key *key = &keys[random() % ROWS];
-        enum sf_status status = store->ops->load(store, key, sf_clock_steady() + SF_MINUTE, &stored);
+        enum sf_status status = sf_store_load_one(store, key, sf_clock_steady() + SF_MINUTE, &stored);
         require(status == SF_OK, "a row is missing");
     }
     printf("{\"bench\": \"store_sqlite_load\", \"us\": %.2f}\n",

@@ -98,7 +98,7 @@ static enum sf_status
 load(struct bench_door *door, const struct sf_key *key)
 {
     enum sf_status status =
-        door->store->ops->load(door->store, key, sf_clock_steady() + WAIT, &door->stored);
+        sf_store_load_one(door->store, key, sf_clock_steady() + WAIT, &door->stored);
 
     if (status == SF_OK)
         status = sf_session_decode(&door->session, sf_buffer_span(&door->stored.record));

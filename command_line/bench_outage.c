@@ -54,7 +54,7 @@ counter_in(struct sf_store *store, const struct bench_session *session)
     sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
     sf_session_init(&decoded);
     enum sf_status status =
-        store->ops->load(store, &session->key, sf_clock_steady() + LOAD_WAIT, &stored);
+        sf_store_load_one(store, &session->key, sf_clock_steady() + LOAD_WAIT, &stored);
     if (status == SF_OK)
         status = sf_session_decode(&decoded, sf_buffer_span(&stored.record));
     if (status == SF_OK)

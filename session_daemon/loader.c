@@ -10,6 +10,7 @@
 
 #define LOAD_DEADLINE (5 * SF_SECOND) /* of one call to the store, and of the wait for the thread */
 #define LOADS_MAX 8192                /* under way; more clients than that wait for nothing good */
+#define LOADS_AT_ONCE 64 /* asked for in one call of the store */
 #define CONFLICTS_MAX 3
 #define HANGS_AFTER 100 /* ms in one call to the store */
 #define CHECK_PAUSE SF_SECOND
@@ -114,22 +115,58 @@ log_load(struct daemon *daemon, enum sf_status status)
                  error.text[0] != '\0' ? error.text : sf_status_name(status));
 }
 
+static bool
+is_to_be_run(struct load *load, sf_time now)
+{
+    load->is_skipped = !atomic_load_explicit(&load->is_wanted, memory_order_relaxed);
+    return !load->is_skipped && now < load->give_up;
+}
+
+static void
+take_answer(struct load *load, const struct sf_load *answer, struct daemon *daemon)
+{
+    load->status = answer->status;
+    count_load(daemon, answer->status);
+    if (!answer->is_own)
+        log_load(daemon, answer->status);
+}
+
+static void
+run_loads(struct load *const *loads, size_t count, struct daemon *daemon)
+{
+    struct load *run[LOADS_AT_ONCE];
+    struct sf_load asked[LOADS_AT_ONCE];
+    sf_time now = sf_clock_steady();
+    size_t wanted = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_to_be_run(loads[i], now))
+            continue;
+        run[wanted] = loads[i];
+        asked[wanted++] = (struct sf_load){.key = loads[i]->key, .stored = &loads[i]->stored};
+    }
+    if (wanted == 0)
+        return;
+    atomic_store_explicit(&daemon->loader.busy_since, now, memory_order_relaxed);
+    sf_journal_load_both(daemon->journaler.journal, daemon->store, asked, wanted, now + LOAD_DEADLINE);
+    atomic_store_explicit(&daemon->loader.busy_since, 0, memory_order_relaxed);
+    for (size_t i = 0; i < wanted; i++)
+        take_answer(run[i], &asked[i], daemon);
+}
+
+/* Whatever loads wait behind this one are asked for together with it. */
 static void
 run_load(struct task *task, struct daemon *daemon)
 {
-    struct load *load = (struct load *)task;
-    sf_time now = sf_clock_steady();
-    load->is_skipped = !atomic_load_explicit(&load->is_wanted, memory_order_relaxed);
-    if (now >= load->give_up || load->is_skipped)
-        return;
-    bool asked_store;
-    atomic_store_explicit(&daemon->loader.busy_since, now, memory_order_relaxed);
-    load->status = sf_journal_load_both(daemon->journaler.journal, daemon->store, &load->key, now + LOAD_DEADLINE,
-                                        &load->stored, &asked_store);
-    atomic_store_explicit(&daemon->loader.busy_since, 0, memory_order_relaxed);
-    count_load(daemon, load->status);
-    if (asked_store)
-        log_load(daemon, load->status);
+    struct task_queue *queue = &daemon->loader.worker.queue;
+    struct load *loads[LOADS_AT_ONCE];
+    size_t count = 0;
+    while (task != NULL) {
+        loads[count++] = (struct load *)task;
+        task = count < LOADS_AT_ONCE ? task_queue_pop_same(queue, run_load) : NULL;
+    }
+    run_loads(loads, count, daemon);
+    for (size_t i = 1; i < count; i++) /* the first one is the worker's to hand on */
+        task_queue_push(&daemon->server.done, &loads[i]->task);
 }
 
 /* ---- in the main thread ---- */

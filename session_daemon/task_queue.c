@@ -109,6 +109,19 @@ monotonic(sf_time until)
     return at;
 }
 
+/* NULL if there is none. */
+static struct task *
+unlink_first(struct task_queue *queue)
+{
+    struct task *task = queue->first;
+    if (task == NULL)
+        return NULL;
+    queue->first = task->next;
+    if (queue->first == NULL)
+        queue->end = &queue->first;
+    return task;
+}
+
 struct task *
 task_queue_pop(struct task_queue *queue, sf_time until)
 {
@@ -118,12 +131,16 @@ task_queue_pop(struct task_queue *queue, sf_time until)
         pthread_cond_clockwait(&queue->changed, &queue->lock, CLOCK_MONOTONIC, &at);
     }
     queue->is_woken = false;
-    struct task *task = queue->first;
-    if (task != NULL) {
-        queue->first = task->next;
-        if (queue->first == NULL)
-            queue->end = &queue->first;
-    }
+    struct task *task = unlink_first(queue);
+    pthread_mutex_unlock(&queue->lock);
+    return task;
+}
+
+struct task *
+task_queue_pop_same(struct task_queue *queue, void (*run)(struct task *task, struct daemon *daemon))
+{
+    pthread_mutex_lock(&queue->lock);
+    struct task *task = queue->first != NULL && queue->first->run == run ? unlink_first(queue) : NULL;
     pthread_mutex_unlock(&queue->lock);
     return task;
 }

@@ -56,21 +56,37 @@ sf_store_close(struct sf_store *store)
         store->ops->close(store);
 }
 
+enum sf_status
+sf_store_load_one(struct sf_store *store, const struct sf_key *key, sf_time deadline,
+                  struct sf_stored *stored_out)
+{
+    struct sf_load load = {.key = *key, .stored = stored_out};
+    store->ops->load(store, &load, 1, deadline);
+    return load.status;
+}
+
+void
+sf_store_answer_loads(struct sf_load *loads, size_t count, enum sf_status status)
+{
+    for (size_t i = 0; i < count; i++)
+        loads[i].status = status;
+}
+
 static int
 badness(enum sf_status status)
 {
     switch (status) {
     case SF_OK: return 0;
     case SF_NOT_FOUND: return 1;
-    case SF_INVALID: return 2;
-    case SF_FULL: return 3;
-    case SF_NO_MEMORY: return 4;
-    case SF_CONFLICT:
+    case SF_CONFLICT: return 2;
+    case SF_INVALID: return 3;
+    case SF_FULL: return 4;
+    case SF_NO_MEMORY: return 5;
     case SF_CORRUPT:
-    case SF_UNAVAILABLE: return 5;
-    case SF_UNCERTAIN: return 6;
+    case SF_UNAVAILABLE: return 6;
+    case SF_UNCERTAIN: return 7;
     }
-    return 6;
+    return 7;
 }
 
 enum sf_status

@@ -26,15 +26,25 @@ struct sf_write {
     enum sf_write_kind kind;
     struct sf_key key;
     uint64_t version;       /* PUT: stored only over a smaller one; repeating it is harmless */
+    uint64_t expected;      /* PUT: stored only over this very version; 0: over any smaller one, or none */
     sf_time last_access;    /* wall clock */
     sf_time expires;        /* wall clock; 0: never */
     struct sf_span record;  /* PUT only; borrowed until write returns */
-    enum sf_status status;  /* OK NOT_FOUND (TOUCH: no row) UNAVAILABLE UNCERTAIN FULL INVALID */
+    enum sf_status status;  /* OK NOT_FOUND (TOUCH: no row) CONFLICT (PUT: another version than `expected`,
+                               or no row) UNAVAILABLE UNCERTAIN FULL INVALID */
 };
 
 struct sf_stored {
     struct sf_buffer record; /* initialised by the caller; what it held is replaced */
     sf_time last_access;    /* may be later than the record says */
+};
+
+/* One session that is asked for. The caller owns the memory; `status` is the answer. */
+struct sf_load {
+    struct sf_key key;
+    struct sf_stored *stored; /* where it goes */
+    enum sf_status status;    /* OK NOT_FOUND UNAVAILABLE CORRUPT NO_MEMORY */
+    bool is_own;              /* set by the journal: answered without the store */
 };
 
 enum sf_store_flags {
@@ -52,11 +62,11 @@ typedef enum sf_status sf_store_open_fn(struct sf_store **store_out, const char 
 typedef enum sf_status sf_store_attach_fn(struct sf_store *store, sf_time deadline,
                                           struct sf_error *error);
 /*
- * SF_NOT_FOUND only when the store has said so. Expired rows are returned as they are.
- * SF_CORRUPT: this row is damaged.
+ * All at once, where the backend can; sets every status. SF_NOT_FOUND only when the store has said
+ * so. Expired rows are returned as they are. SF_CORRUPT: this row is damaged.
  */
-typedef enum sf_status sf_store_load_fn(struct sf_store *store, const struct sf_key *key,
-                                        sf_time deadline, struct sf_stored *stored_out);
+typedef void sf_store_load_fn(struct sf_store *store, struct sf_load *loads, size_t count,
+                              sf_time deadline);
 /* The whole batch in one transaction or pipeline; sets every status; returns sf_store_worst. */
 typedef enum sf_status sf_store_write_fn(struct sf_store *store, struct sf_write *writes,
                                          size_t count, sf_time deadline);
@@ -100,7 +110,12 @@ enum sf_status sf_store_open(struct sf_store **store_out, const char *url, const
                              struct sf_error *error) SF_MUST_CHECK;
 void sf_store_close(struct sf_store *store); /* NULL is fine */
 
+enum sf_status sf_store_load_one(struct sf_store *store, const struct sf_key *key, sf_time deadline,
+                                 struct sf_stored *stored_out) SF_MUST_CHECK;
+
 /* ---- for backends ---- */
 
-/* Of a whole batch; in rising order OK NOT_FOUND INVALID FULL NO_MEMORY UNAVAILABLE UNCERTAIN. */
+/* Of a whole batch; in rising order OK NOT_FOUND CONFLICT INVALID FULL NO_MEMORY UNAVAILABLE UNCERTAIN. */
 enum sf_status sf_store_worst(const struct sf_write *writes, size_t count) SF_MUST_CHECK;
+
+void sf_store_answer_loads(struct sf_load *loads, size_t count, enum sf_status status); /* the same to all */

@@ -189,14 +189,15 @@ fail_attach(struct sf_store *store, sf_time deadline, struct sf_error *error)
                         sf_status_name(status));
 }
 
-static enum sf_status
-fail_load(struct sf_store *store, const struct sf_key *key, sf_time deadline,
-          struct sf_stored *stored_out)
+static void
+fail_load(struct sf_store *store, struct sf_load *loads, size_t count, sf_time deadline)
 {
     struct fail_store *fail = (struct fail_store *)store;
     enum sf_status status = next_answer(fail, CALL_LOAD);
-    return status == SF_OK ? fail->inner->ops->load(fail->inner, key, deadline, stored_out)
-                           : status;
+    if (status == SF_OK)
+        fail->inner->ops->load(fail->inner, loads, count, deadline);
+    else
+        sf_store_answer_loads(loads, count, status);
 }
 
 static bool

@@ -129,21 +129,25 @@ grow(struct memory_store *memory)
 }
 
 static enum sf_status
-memory_load(struct sf_store *store, const struct sf_key *key, sf_time deadline,
-            struct sf_stored *stored_out)
+load_row(const struct memory_store *memory, const struct sf_load *load)
+{
+    const struct row *row = find_row(memory, &load->key);
+    sf_buffer_clear(&load->stored->record);
+    if (row == NULL)
+        return SF_NOT_FOUND;
+    load->stored->last_access = row->last_access;
+    return sf_buffer_append_span(&load->stored->record, sf_buffer_span(&row->record));
+}
+
+static void
+memory_load(struct sf_store *store, struct sf_load *loads, size_t count, sf_time deadline)
 {
     (void)deadline;
     struct memory_store *memory = (struct memory_store *)store;
-    enum sf_status status = SF_NOT_FOUND;
-    sf_buffer_clear(&stored_out->record);
     pthread_mutex_lock(&memory->lock);
-    const struct row *row = find_row(memory, key);
-    if (row != NULL) {
-        stored_out->last_access = row->last_access;
-        status = sf_buffer_append_span(&stored_out->record, sf_buffer_span(&row->record));
-    }
+    for (size_t i = 0; i < count; i++)
+        loads[i].status = load_row(memory, &loads[i]);
     pthread_mutex_unlock(&memory->lock);
-    return status;
 }
 
 /* A fresh row is linked in with version 0, so that the put goes on as over any older one. */
@@ -171,9 +175,11 @@ put(struct memory_store *memory, const struct sf_write *write)
     struct sf_record_head head;
     if (write->record.size > SF_RECORD_BYTES_MAX || sf_record_head(&head, write->record) != SF_OK)
         return SF_INVALID;
+    struct row *row = find_row(memory, &write->key);
+    if (write->expected != 0 && (row == NULL || row->version != write->expected))
+        return SF_CONFLICT;
     struct sf_buffer record;
     sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
-    struct row *row;
     if (sf_buffer_append_span(&record, write->record) != SF_OK
         || find_or_add(memory, &write->key, &row) != SF_OK) {
         sf_buffer_fini(&record);

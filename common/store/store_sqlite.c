@@ -37,6 +37,7 @@ enum write_statement {
     WRITE_COMMIT,
     WRITE_ROLLBACK,
     WRITE_PUT,
+    WRITE_REPLACE,
     WRITE_TOUCH,
     WRITE_EXISTS,
     WRITE_SWEEP
@@ -54,6 +55,9 @@ static const char *const write_sql[] = {
         " expires = excluded.expires, ended = excluded.ended, user = excluded.user,"
         " checksum = excluded.checksum, record = excluded.record"
         " WHERE excluded.version > version",
+    [WRITE_REPLACE] =
+        "UPDATE session SET version = ?2, last_access = max(last_access, ?3), expires = ?4,"
+        " ended = ?5, user = ?6, checksum = ?7, record = ?8 WHERE key = ?1 AND version = ?9",
     [WRITE_TOUCH] = "UPDATE session SET last_access = ?2, expires = ?3"
                     " WHERE key = ?1 AND last_access < ?2 AND ended = 0",
     [WRITE_EXISTS] = "SELECT 1 FROM session WHERE key = ?1",
@@ -238,17 +242,19 @@ read_one(struct sf_sqlite_connection *connection, const struct sf_key *key,
     return status;
 }
 
-static enum sf_status
-sqlite_load(struct sf_store *store, const struct sf_key *key, sf_time deadline,
-            struct sf_stored *stored_out)
+/* One after the other: there is no round trip to be saved. */
+static void
+sqlite_load(struct sf_store *store, struct sf_load *loads, size_t count, sf_time deadline)
 {
     struct sqlite_store *sqlite = (struct sqlite_store *)store;
-    struct sf_error error = {.status = SF_OK};
-    sf_buffer_clear(&stored_out->record);
-    enum sf_status status = sf_sqlite_begin_call(&sqlite->reader, deadline, &error);
-    if (status == SF_OK)
-        status = read_one(&sqlite->reader, key, stored_out, &error);
-    return finish_call(sqlite, status, &error);
+    for (size_t i = 0; i < count; i++) {
+        struct sf_error error = {.status = SF_OK};
+        sf_buffer_clear(&loads[i].stored->record);
+        enum sf_status status = sf_sqlite_begin_call(&sqlite->reader, deadline, &error);
+        if (status == SF_OK)
+            status = read_one(&sqlite->reader, &loads[i].key, loads[i].stored, &error);
+        loads[i].status = finish_call(sqlite, status, &error);
+    }
 }
 
 static enum sf_status
@@ -317,7 +323,8 @@ put(struct sf_sqlite_connection *connection, struct sf_write *write)
         write->status = SF_INVALID;
         return SQLITE_DONE;
     }
-    sqlite3_stmt *statement = connection->statements[WRITE_PUT];
+    enum write_statement which = write->expected == 0 ? WRITE_PUT : WRITE_REPLACE;
+    sqlite3_stmt *statement = connection->statements[which];
     const char *user = head.user.size == 0 ? "" : (const char *)head.user.data;
     uint64_t checksum = sf_row_checksum(&write->key, write->version, write->record);
     sqlite3_bind_blob(statement, 1, write->key.bytes, SF_KEY_BYTES, SQLITE_STATIC);
@@ -328,8 +335,12 @@ put(struct sf_sqlite_connection *connection, struct sf_write *write)
     sqlite3_bind_text(statement, 6, user, (int)head.user.size, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 7, (sqlite3_int64)checksum);
     sqlite3_bind_blob(statement, 8, write->record.data, (int)write->record.size, SQLITE_STATIC);
-    int code = run(connection, WRITE_PUT);
-    write->status = refuses_only_this_row(code) ? SF_INVALID : SF_OK;
+    if (which == WRITE_REPLACE)
+        sqlite3_bind_int64(statement, 9, (sqlite3_int64)write->expected);
+    int code = run(connection, which);
+    bool is_other =
+        which == WRITE_REPLACE && code == SQLITE_DONE && sqlite3_changes(connection->db) == 0;
+    write->status = is_other ? SF_CONFLICT : refuses_only_this_row(code) ? SF_INVALID : SF_OK;
     return write->status == SF_INVALID ? SQLITE_DONE : code;
 }
 

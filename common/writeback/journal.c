@@ -357,24 +357,60 @@ take_later(struct sf_stored *stored, struct sf_stored *journalled)
         stored->last_access = journalled->last_access;
 }
 
-enum sf_status
-sf_journal_load_both(struct sf_journal *journal, struct sf_store *store, const struct sf_key *key,
-                     sf_time deadline, struct sf_stored *stored_out, bool *asked_store_out)
+/* What the journal says of one load. */
+struct told {
+    struct sf_stored stored;
+    enum sf_status status;
+};
+
+static void
+ask_journal(struct sf_journal *journal, struct sf_load *load, struct told *told)
 {
-    struct sf_stored journalled;
     bool is_final;
-    sf_buffer_init(&journalled.record, SF_RECORD_BYTES_MAX);
-    enum sf_status mine = sf_journal_load(journal, key, &journalled, &is_final);
-    enum sf_status status = mine;
-    sf_buffer_clear(&stored_out->record);
-    stored_out->last_access = 0;
-    *asked_store_out = mine == SF_NOT_FOUND || (mine == SF_OK && !is_final);
-    if (*asked_store_out)
-        status = store->ops->load(store, key, deadline, stored_out);
-    if (status == SF_NOT_FOUND && mine == SF_OK)
-        status = SF_OK;
-    if (status == SF_OK && mine == SF_OK)
-        take_later(stored_out, &journalled);
-    sf_buffer_fini(&journalled.record);
-    return status;
+    sf_buffer_init(&told->stored.record, SF_RECORD_BYTES_MAX);
+    told->status = sf_journal_load(journal, &load->key, &told->stored, &is_final);
+    sf_buffer_clear(&load->stored->record);
+    load->stored->last_access = 0;
+    load->is_own = told->status != SF_NOT_FOUND && (told->status != SF_OK || is_final);
+    load->status = told->status;
+}
+
+static void
+ask_store(struct sf_store *store, struct sf_load *loads, struct sf_load *asked, size_t count,
+          sf_time deadline)
+{
+    size_t wanted = 0, answered = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!loads[i].is_own)
+            asked[wanted++] = loads[i];
+    if (wanted > 0)
+        store->ops->load(store, asked, wanted, deadline);
+    for (size_t i = 0; i < count; i++)
+        if (!loads[i].is_own)
+            loads[i].status = asked[answered++].status;
+}
+
+void
+sf_journal_load_both(struct sf_journal *journal, struct sf_store *store, struct sf_load *loads,
+                     size_t count, sf_time deadline)
+{
+    struct told *told = calloc(count, sizeof *told);
+    struct sf_load *asked = calloc(count, sizeof *asked);
+    if (told == NULL || asked == NULL) {
+        sf_store_answer_loads(loads, count, SF_NO_MEMORY);
+        goto out;
+    }
+    for (size_t i = 0; i < count; i++)
+        ask_journal(journal, &loads[i], &told[i]);
+    ask_store(store, loads, asked, count, deadline);
+    for (size_t i = 0; i < count; i++) {
+        if (loads[i].status == SF_NOT_FOUND && told[i].status == SF_OK)
+            loads[i].status = SF_OK;
+        if (loads[i].status == SF_OK && told[i].status == SF_OK)
+            take_later(loads[i].stored, &told[i].stored);
+        sf_buffer_fini(&told[i].stored.record);
+    }
+out:
+    free(told);
+    free(asked);
 }

@@ -77,13 +77,11 @@ enum sf_status sf_journal_load(struct sf_journal *journal, const struct sf_key *
                                struct sf_stored *stored_out, bool *is_final_out) SF_MUST_CHECK;
 
 /*
- * What the store and the journal have, the later of the two; as a load of the store. The store is
- * asked only if the journal may not have the last word.
+ * What the store and the journal have, the later of the two; as a load of the store, which is asked for
+ * all at once, and only where the journal may not have the last word (see is_own).
  */
-enum sf_status sf_journal_load_both(struct sf_journal *journal, struct sf_store *store,
-                                    const struct sf_key *key, sf_time deadline,
-                                    struct sf_stored *stored_out,
-                                    bool *asked_store_out) SF_MUST_CHECK;
+void sf_journal_load_both(struct sf_journal *journal, struct sf_store *store, struct sf_load *loads,
+                          size_t count, sf_time deadline);
 
 struct sf_journal_orphan {
     struct sf_key key;

@@ -352,7 +352,7 @@ stored_version(struct torture *torture, struct sf_store *store, const struct sf_
 
     sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
     enum sf_status status =
-        store->ops->load(store, key, sf_clock_steady() + LEAVE_MAX, &stored);
+        sf_store_load_one(store, key, sf_clock_steady() + LEAVE_MAX, &stored);
     if (status == SF_OK && sf_record_head(&head, sf_buffer_span(&stored.record)) != SF_OK)
         fail(torture, "the store", "a row is no record");
     sf_buffer_fini(&stored.record);

@@ -156,17 +156,17 @@ END_TEST
 static enum sf_status
 load_both(uint64_t number, uint64_t *version_out, bool *asked_out)
 {
-    struct sf_key key = sf_test_cache_key(number);
     struct sf_stored stored;
     struct sf_record_head head = {.version = 0};
     sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
-    enum sf_status status =
-        sf_journal_load_both(journal, store, &key, sf_clock_steady() + SF_SECOND, &stored, asked_out);
-    if (status == SF_OK)
+    struct sf_load one = {.key = sf_test_cache_key(number), .stored = &stored};
+    sf_journal_load_both(journal, store, &one, 1, sf_clock_steady() + SF_SECOND);
+    *asked_out = !one.is_own;
+    if (one.status == SF_OK)
         ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&stored.record)), SF_OK);
     sf_buffer_fini(&stored.record);
     *version_out = head.version;
-    return status;
+    return one.status;
 }
 
 static void

@@ -77,7 +77,7 @@ load(unsigned number)
     struct sf_key key = sf_test_cache_key(number);
     struct sf_stored stored;
     sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
-    enum sf_status status = store->ops->load(store, &key, sf_clock_steady() + 1000, &stored);
+    enum sf_status status = sf_store_load_one(store, &key, sf_clock_steady() + 1000, &stored);
     sf_buffer_fini(&stored.record);
     return status;
 }
@@ -184,7 +184,7 @@ START_TEST(test_it_repeats_without_harm_what_the_store_has)
     struct sf_write write = {.kind = SF_WRITE_PUT, .key = key, .version = 2, .record = sf_buffer_span(&stored.record)};
     ck_assert_int_eq(store->ops->write(store, &write, 1, sf_clock_steady() + 1000), SF_OK);
     step(true);
-    ck_assert_int_eq(store->ops->load(store, &key, sf_clock_steady() + 1000, &stored), SF_OK);
+    ck_assert_int_eq(sf_store_load_one(store, &key, sf_clock_steady() + 1000, &stored), SF_OK);
     struct sf_record_head head;
     ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&stored.record)), SF_OK);
     ck_assert_uint_eq(head.version, 2);

@@ -69,6 +69,24 @@ START_TEST(test_one_load_answers_all_who_ask)
 }
 END_TEST
 
+START_TEST(test_loads_that_wait_are_asked_for_at_once)
+{
+    struct sf_key keys[] = {sf_test_key(1), sf_test_key(2)};
+    ck_assert_int_eq(task_queue_init(&daemon_.server.done, false), SF_OK);
+    ck_assert(loader_join(&daemon_, &first, &keys[0], false));
+    ck_assert(loader_join(&daemon_, &second, &keys[1], false));
+    struct task *task = run_next();
+    ck_assert_ptr_null(task_queue_pop(&daemon_.loader.worker.queue, 0));
+    struct task *other = task_queue_pop(&daemon_.server.done, 0);
+    ck_assert_ptr_nonnull(other);
+    task->finish(task, &daemon_);
+    other->finish(other, &daemon_);
+    ck_assert_int_eq(answers[0], SF_NOT_FOUND);
+    ck_assert_int_eq(answers[1], SF_NOT_FOUND);
+    task_queue_fini(&daemon_.server.done);
+}
+END_TEST
+
 /* One that has not expired by now. */
 static void
 create_now(const struct sf_key *key)
@@ -211,6 +229,7 @@ main(void)
     TCase *tests = tcase_create("loader");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, test_one_load_answers_all_who_ask);
+    tcase_add_test(tests, test_loads_that_wait_are_asked_for_at_once);
     tcase_add_test(tests, test_what_only_the_journal_has_is_loaded_from_there);
     tcase_add_test(tests, test_load_for_nobody_does_not_ask_the_store);
     tcase_add_test(tests, test_load_that_was_left_out_begins_again_for_who_comes_late);

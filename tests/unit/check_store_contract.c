@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_store_contract.c - what every store promises, shown for every store that is built.
+ * check_store_contract.c - what every store promises: for those that need no server; or, where the environment has
+ * STORE_URLS, for these. Each test needs a place of its own: a %n in a URL becomes a number that no other test has.
  */
 #include "common/store/store.h"
 
 #include <check.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "tests/support/run_suite.h"
 #include "tests/support/temp_folder.h"
@@ -15,9 +19,11 @@
 
 #define PATIENCE (10 * SF_SECOND)
 
-static const char *const urls[] = {"memory:contract", "fail:", "sqlite:contract.db"};
+#define STORES_MAX 16
 
-#define STORES ((int)(sizeof urls / sizeof urls[0]))
+static char known[4096];
+static const char *urls[STORES_MAX];
+static int stores; /* so many */
 
 static struct sf_temp_folder folder;
 static struct sf_store *store;
@@ -30,11 +36,28 @@ soon(void)
 }
 
 static void
+find_urls(void)
+{
+    const char *given = getenv("STORE_URLS");
+    snprintf(known, sizeof known, "%s", given != NULL ? given : "memory:contract fail: sqlite:contract.db");
+    char *rest = known;
+    for (char *url; stores < STORES_MAX && (url = strsep(&rest, " ")) != NULL; stores++)
+        urls[stores] = url;
+}
+
+static void
 open_store(int which)
 {
     struct sf_error error = {.status = SF_OK};
-    ck_assert_msg(sf_store_open(&store, urls[which], folder.path, &error) == SF_OK, "%s",
-                  error.text);
+    char url[1024];
+    static int tests;
+    const char *number = strstr(urls[which], "%n");
+    if (number == NULL)
+        snprintf(url, sizeof url, "%s", urls[which]);
+    else
+        snprintf(url, sizeof url, "%.*s%d_%d%s", (int)(number - urls[which]), urls[which], (int)getpid(), ++tests,
+                 number + 2);
+    ck_assert_msg(sf_store_open(&store, url, folder.path, &error) == SF_OK, "%s", error.text);
     ck_assert_msg(store->ops->attach(store, soon(), &error) == SF_OK, "%s", error.text);
 }
 
@@ -78,7 +101,7 @@ static enum sf_status
 load(unsigned number)
 {
     struct sf_key key = sf_test_key(number);
-    return store->ops->load(store, &key, soon(), &stored);
+    return sf_store_load_one(store, &key, soon(), &stored);
 }
 
 static void
@@ -154,6 +177,79 @@ START_TEST(test_two_versions_in_one_batch_leave_the_later)
     assert_loads_text(7, "two");
     sf_buffer_fini(&one);
     sf_buffer_fini(&two);
+}
+END_TEST
+
+/* Puts `version` where it expects `expected`. */
+static enum sf_status
+replace(unsigned number, uint64_t expected, uint64_t version, const char *text)
+{
+    struct sf_buffer record = sf_test_record(version, NULL, sf_span_text(text));
+    struct sf_write write = sf_test_put(number, version, &record);
+    write.expected = expected;
+    enum sf_status status = write_one(write);
+    sf_buffer_fini(&record);
+    return status;
+}
+
+START_TEST(test_what_expects_a_version_replaces_no_other)
+{
+    open_store(_i);
+    ck_assert_int_eq(replace(1, 3, 4, "nothing there"), SF_CONFLICT);
+    ck_assert_int_eq(load(1), SF_NOT_FOUND);
+    ck_assert_int_eq(put(1, 3, "three", 0), SF_OK);
+    ck_assert_int_eq(replace(1, 2, 9, "late"), SF_CONFLICT);
+    ck_assert_int_eq(replace(1, 4, 9, "early"), SF_CONFLICT);
+    assert_loads_text(1, "three");
+    ck_assert_int_eq(replace(1, 3, 7, "seven"), SF_OK);
+    assert_loads_text(1, "seven");
+    ck_assert_int_eq(replace(1, 3, 7, "seven again"), SF_CONFLICT);
+    assert_loads_text(1, "seven");
+}
+END_TEST
+
+START_TEST(test_conflict_does_not_hold_up_the_others)
+{
+    open_store(_i);
+    ck_assert_int_eq(put(1, 5, "five", 0), SF_OK);
+    struct sf_buffer record = sf_test_record(6, NULL, sf_span_text("six"));
+    struct sf_write writes[] = {sf_test_put(0, 6, &record), sf_test_put(1, 6, &record),
+                                sf_test_put(2, 6, &record)};
+    writes[1].expected = 4;
+    ck_assert_int_eq(store->ops->write(store, writes, 3, soon()), SF_CONFLICT);
+    ck_assert_int_eq(writes[0].status, SF_OK);
+    ck_assert_int_eq(writes[1].status, SF_CONFLICT);
+    ck_assert_int_eq(writes[2].status, SF_OK);
+    assert_loads_text(0, "six");
+    assert_loads_text(1, "five");
+    assert_loads_text(2, "six");
+    sf_buffer_fini(&record);
+}
+END_TEST
+
+START_TEST(test_loads_at_once_have_an_answer_each)
+{
+    enum { WANTED = 100 };
+    struct sf_stored found[WANTED];
+    struct sf_load loads[WANTED];
+    open_store(_i);
+    for (unsigned i = 0; i < WANTED; i += 2)
+        ck_assert_int_eq(put(i, i + 1, i % 4 == 0 ? "fourth" : "second", 0), SF_OK);
+    for (unsigned i = 0; i < WANTED; i++) {
+        sf_buffer_init(&found[i].record, SF_RECORD_BYTES_MAX);
+        loads[i] = (struct sf_load){.key = sf_test_key(WANTED - 1 - i), .stored = &found[i]};
+    }
+    store->ops->load(store, loads, WANTED, soon());
+    for (unsigned i = 0; i < WANTED; i++) {
+        unsigned number = WANTED - 1 - i;
+        struct sf_record_head head;
+        ck_assert_int_eq(loads[i].status, number % 2 == 0 ? SF_OK : SF_NOT_FOUND);
+        if (loads[i].status == SF_OK) {
+            ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&found[i].record)), SF_OK);
+            ck_assert_uint_eq(head.version, number + 1);
+        }
+        sf_buffer_fini(&found[i].record);
+    }
 }
 END_TEST
 
@@ -493,7 +589,7 @@ START_TEST(test_deadline_in_the_past_is_never_a_not_found)
     open_store(_i);
     ck_assert_int_eq(put(1, 1, "here", 0), SF_OK);
     struct sf_key key = sf_test_key(1);
-    enum sf_status status = store->ops->load(store, &key, sf_clock_steady() - 1, &stored);
+    enum sf_status status = sf_store_load_one(store, &key, sf_clock_steady() - 1, &stored);
     ck_assert(status == SF_OK || status == SF_UNAVAILABLE);
     struct sf_buffer record = sf_test_record(2, NULL, sf_span_text("late"));
     struct sf_write write = sf_test_put(1, 2, &record);
@@ -518,39 +614,43 @@ END_TEST
 static Suite *
 make_suite(void)
 {
+    find_urls();
     Suite *suite = suite_create("store_contract");
     TCase *each = tcase_create("each_store");
     tcase_set_timeout(each, 60);
     tcase_add_checked_fixture(each, set_up, tear_down);
-    tcase_add_loop_test(each, test_load_of_what_never_was_is_not_found, 0, STORES);
-    tcase_add_loop_test(each, test_load_gives_what_was_put, 0, STORES);
-    tcase_add_loop_test(each, test_later_version_replaces, 0, STORES);
-    tcase_add_loop_test(each, test_older_version_is_ok_and_changes_nothing, 0, STORES);
-    tcase_add_loop_test(each, test_same_version_again_is_harmless, 0, STORES);
-    tcase_add_loop_test(each, test_two_versions_in_one_batch_leave_the_later, 0, STORES);
-    tcase_add_loop_test(each, test_empty_batch_is_ok, 0, STORES);
-    tcase_add_loop_test(each, test_bad_item_does_not_hold_up_the_others, 0, STORES);
-    tcase_add_loop_test(each, test_large_batch_is_written_whole, 0, STORES);
-    tcase_add_loop_test(each, test_every_byte_comes_back, 0, STORES);
-    tcase_add_loop_test(each, test_record_of_64_kib, 0, STORES);
-    tcase_add_loop_test(each, test_record_of_almost_1_mib, 0, STORES);
-    tcase_add_loop_test(each, test_user_with_any_bytes, 0, STORES);
-    tcase_add_loop_test(each, test_touch_moves_the_last_access_forward_only, 0, STORES);
-    tcase_add_loop_test(each, test_touch_of_a_missing_row_is_not_found, 0, STORES);
-    tcase_add_loop_test(each, test_put_keeps_a_later_touch, 0, STORES);
-    tcase_add_loop_test(each, test_touch_of_a_tombstone_changes_nothing, 0, STORES);
-    tcase_add_loop_test(each, test_tombstone_is_kept_and_loaded, 0, STORES);
-    tcase_add_loop_test(each, test_sweep_removes_what_expired_and_nothing_else, 0, STORES);
-    tcase_add_loop_test(each, test_sweep_stops_at_its_limit_and_goes_on_next_time, 0, STORES);
-    tcase_add_loop_test(each, test_row_that_was_refreshed_is_not_swept, 0, STORES);
-    tcase_add_loop_test(each, test_expired_row_is_loaded_as_it_is, 0, STORES);
-    tcase_add_loop_test(each, test_scan_goes_in_key_order, 0, STORES);
-    tcase_add_loop_test(each, test_scan_goes_on_behind_a_key, 0, STORES);
-    tcase_add_loop_test(each, test_scan_of_one_user, 0, STORES);
-    tcase_add_loop_test(each, test_scan_ends_when_its_visitor_has_enough, 0, STORES);
-    tcase_add_loop_test(each, test_loads_go_on_during_writes, 0, STORES);
-    tcase_add_loop_test(each, test_deadline_in_the_past_is_never_a_not_found, 0, STORES);
-    tcase_add_loop_test(each, test_nothing_went_wrong_nothing_to_explain, 0, STORES);
+    tcase_add_loop_test(each, test_load_of_what_never_was_is_not_found, 0, stores);
+    tcase_add_loop_test(each, test_load_gives_what_was_put, 0, stores);
+    tcase_add_loop_test(each, test_later_version_replaces, 0, stores);
+    tcase_add_loop_test(each, test_older_version_is_ok_and_changes_nothing, 0, stores);
+    tcase_add_loop_test(each, test_same_version_again_is_harmless, 0, stores);
+    tcase_add_loop_test(each, test_two_versions_in_one_batch_leave_the_later, 0, stores);
+    tcase_add_loop_test(each, test_what_expects_a_version_replaces_no_other, 0, stores);
+    tcase_add_loop_test(each, test_conflict_does_not_hold_up_the_others, 0, stores);
+    tcase_add_loop_test(each, test_loads_at_once_have_an_answer_each, 0, stores);
+    tcase_add_loop_test(each, test_empty_batch_is_ok, 0, stores);
+    tcase_add_loop_test(each, test_bad_item_does_not_hold_up_the_others, 0, stores);
+    tcase_add_loop_test(each, test_large_batch_is_written_whole, 0, stores);
+    tcase_add_loop_test(each, test_every_byte_comes_back, 0, stores);
+    tcase_add_loop_test(each, test_record_of_64_kib, 0, stores);
+    tcase_add_loop_test(each, test_record_of_almost_1_mib, 0, stores);
+    tcase_add_loop_test(each, test_user_with_any_bytes, 0, stores);
+    tcase_add_loop_test(each, test_touch_moves_the_last_access_forward_only, 0, stores);
+    tcase_add_loop_test(each, test_touch_of_a_missing_row_is_not_found, 0, stores);
+    tcase_add_loop_test(each, test_put_keeps_a_later_touch, 0, stores);
+    tcase_add_loop_test(each, test_touch_of_a_tombstone_changes_nothing, 0, stores);
+    tcase_add_loop_test(each, test_tombstone_is_kept_and_loaded, 0, stores);
+    tcase_add_loop_test(each, test_sweep_removes_what_expired_and_nothing_else, 0, stores);
+    tcase_add_loop_test(each, test_sweep_stops_at_its_limit_and_goes_on_next_time, 0, stores);
+    tcase_add_loop_test(each, test_row_that_was_refreshed_is_not_swept, 0, stores);
+    tcase_add_loop_test(each, test_expired_row_is_loaded_as_it_is, 0, stores);
+    tcase_add_loop_test(each, test_scan_goes_in_key_order, 0, stores);
+    tcase_add_loop_test(each, test_scan_goes_on_behind_a_key, 0, stores);
+    tcase_add_loop_test(each, test_scan_of_one_user, 0, stores);
+    tcase_add_loop_test(each, test_scan_ends_when_its_visitor_has_enough, 0, stores);
+    tcase_add_loop_test(each, test_loads_go_on_during_writes, 0, stores);
+    tcase_add_loop_test(each, test_deadline_in_the_past_is_never_a_not_found, 0, stores);
+    tcase_add_loop_test(each, test_nothing_went_wrong_nothing_to_explain, 0, stores);
     suite_add_tcase(suite, each);
     return suite;
 }

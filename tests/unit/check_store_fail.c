@@ -33,7 +33,7 @@ static enum sf_status
 load(unsigned number)
 {
     struct sf_key key = sf_test_key(number);
-    return store->ops->load(store, &key, 0, &stored);
+    return sf_store_load_one(store, &key, 0, &stored);
 }
 
 static enum sf_status

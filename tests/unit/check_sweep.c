@@ -71,7 +71,7 @@ is_there(struct sf_key key)
 {
     struct sf_stored stored;
     sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
-    enum sf_status status = store->ops->load(store, &key, sf_clock_steady() + 1000, &stored);
+    enum sf_status status = sf_store_load_one(store, &key, sf_clock_steady() + 1000, &stored);
     sf_buffer_fini(&stored.record);
     return status == SF_OK;
 }

@@ -88,7 +88,7 @@ enum sf_status
 load(unsigned number)
 {
     struct sf_key key = sf_test_key(number);
-    return store->ops->load(store, &key, soon(), &stored);
+    return sf_store_load_one(store, &key, soon(), &stored);
 }
 
 const char *

@@ -83,7 +83,7 @@ stored_version(unsigned number)
     struct sf_stored stored;
     struct sf_record_head head = {.version = 0};
     sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
-    if (store->ops->load(store, &key, sf_clock_steady() + 1000, &stored) == SF_OK)
+    if (sf_store_load_one(store, &key, sf_clock_steady() + 1000, &stored) == SF_OK)
         ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&stored.record)), SF_OK);
     sf_buffer_fini(&stored.record);
     return head.version;
@@ -95,7 +95,7 @@ stored_access(unsigned number)
     struct sf_key key = sf_test_cache_key(number);
     struct sf_stored stored;
     sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
-    ck_assert_int_eq(store->ops->load(store, &key, sf_clock_steady() + 1000, &stored), SF_OK);
+    ck_assert_int_eq(sf_store_load_one(store, &key, sf_clock_steady() + 1000, &stored), SF_OK);
     sf_buffer_fini(&stored.record);
     return stored.last_access;
 }
