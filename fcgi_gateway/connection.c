@@ -560,9 +560,15 @@ sf_connection_break_off(struct sf_connection *connection, sf_time timeout)
     connection->state = SF_CONNECTION_LOST;
 }
 
+/*
+ * Where no request follows, nginx takes the end of the connection, and not that of the request, for
+ * the end of an answer: it would wait for the one while we wait for the body that it keeps back.
+ */
 bool
 sf_connection_skip_body(struct sf_connection *connection, sf_time timeout)
 {
+    if (connection->is_ended && !connection->is_kept)
+        shutdown(connection->socket, SHUT_WR);
     while (connection->state == SF_CONNECTION_OPEN && !sf_connection_is_body_taken(connection)) {
         if (connection->body.size > 0)
             sf_connection_take(connection, connection->body.size);

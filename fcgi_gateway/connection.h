@@ -120,8 +120,11 @@ void sf_connection_break_off(struct sf_connection *connection, sf_time timeout);
 /* Waits until everything is sent, at most `timeout` without progress. false: it was not. */
 bool sf_connection_flush(struct sf_connection *connection, sf_time timeout);
 
-/* Behind the end: takes what is left of the body, so that another request can be read. false: there
- * is none. */
+/*
+ * Behind the end: takes what is left of the body, so that another request can be read, or the web
+ * server is done with it; where it wants to send none, it is told that nothing follows the answer.
+ * false: there is none.
+ */
 bool sf_connection_skip_body(struct sf_connection *connection, sf_time timeout);
 
 /* Without waiting for anybody: nothing follows what was sent, and what comes is thrown away.

@@ -489,6 +489,24 @@ START_TEST(test_next_request_on_a_kept_connection)
 }
 END_TEST
 
+START_TEST(test_answer_to_the_last_request_ends_before_the_body_does)
+{
+    unsigned char rest[100];
+    add_begin(1, SF_FCGI_RESPONDER, false);
+    add_params(1);
+    say_all();
+    ck_assert_int_eq(begin(SOON), SF_OK);
+    ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
+    ck_assert(sf_connection_flush(&connection, SOON));
+    ck_assert(!sf_connection_skip_body(&connection, NOW));
+    assert_answer("6:;3:0,0;");
+    ck_assert_int_eq(read(server, rest, sizeof rest), 0);
+    add_stream(SF_FCGI_STDIN, 1, sf_span_text("comes late"));
+    say_all();
+    ck_assert(sf_connection_skip_body(&connection, SOON));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -517,6 +535,7 @@ main(void)
     tcase_add_test(all, test_answer_that_fills_the_disk_is_sent_before_the_body_has_come);
     tcase_add_test(all, test_answer_that_ends_before_the_body_waits_no_more);
     tcase_add_test(all, test_next_request_on_a_kept_connection);
+    tcase_add_test(all, test_answer_to_the_last_request_ends_before_the_body_does);
     suite_add_tcase(suite, all);
     return sf_run_suite(suite);
 }
