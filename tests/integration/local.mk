@@ -25,6 +25,7 @@ EXTRA_DIST += \
 	%D%/harness/daemon.py \
 	%D%/harness/demo.py \
 	%D%/harness/fastcgi.py \
+	%D%/harness/fcgiwrap.py \
 	%D%/harness/gateway.py \
 	%D%/harness/httpd.py \
 	%D%/harness/ledger.py \
@@ -53,6 +54,7 @@ EXTRA_DIST += \
 	%D%/test_daemon_stores.py \
 	%D%/test_demo.py \
 	%D%/test_gateway.py \
+	%D%/test_gateway_beside_fcgiwrap.py \
 	%D%/test_gateway_hostile.py \
 	%D%/test_gateway_servers.py \
 	%D%/test_gateway_upstream.py \

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness import build, fastcgi, processes
-from harness.gateway import ENVIRONMENT, ask, environment
+from harness.gateway import ENVIRONMENT, ask, environment, processes_of
 from harness.waiting import wait_until
 
 MEGABYTE = 1 << 20
@@ -162,12 +162,6 @@ def test_silent_program_is_killed_with_all_it_has_started(gateways):
     gateway.start()
     assert gateway.browser().get("/cgi/silent.sh").status == 504
     wait_until(lambda: not processes_of(gateway, "sleep"), "the group to go", 1)
-
-
-def processes_of(gateway, name):
-    """By session: programs belong to that of the gateway."""
-    return [process for process in processes.living(processes.all_processes())
-            if process.session == gateway.process.pid and process.name == name]
 
 
 def test_client_that_goes_away_ends_the_program_within_a_second(gateways):

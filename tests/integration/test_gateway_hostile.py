@@ -6,16 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness import fastcgi, processes
-from harness.gateway import ENVIRONMENT, ask, environment
+from harness import fastcgi
+from harness.gateway import ENVIRONMENT, ask, environment, processes_of
 from harness.waiting import wait_until
 
 GET_VALUES = 9
-
-
-def processes_of(gateway, name):
-    return [process for process in processes.living(processes.all_processes())
-            if process.session == gateway.process.pid and process.name == name]
 
 
 # ---- programs

@@ -68,7 +68,7 @@ class Gateway:
         (self.folder / "cgi/probe.sh").chmod(0o755)
         self.configure(lines, routes)
         (self.folder / "nginx.conf").write_text(NGINX_CONFIGURATION.format(
-            folder=self.folder, port=self.port, location=location, upstream=upstream,
+            folder=self.folder, port=self.port, upstream=upstream, location=location.replace("{folder}", str(self.folder)),
             user="user www-data;" if os.geteuid() == 0 else ""))
 
     def configure(self, lines="", routes=None):
@@ -176,6 +176,11 @@ class Gateway:
 
 # A program that shows its environment.
 ENVIRONMENT = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nenv -0\n"
+
+
+def processes_of(server, name):
+    """Programs of that name that the server has started, or they themselves."""
+    return [process for process in processes.of_session(server.process.pid) if process.name == name]
 
 
 def ask(gateway, *arguments, **options):

@@ -52,6 +52,11 @@ def of_instance(folder, session=None):
             if process.pid != os.getpid() and (str(folder) in process.command or process.session == session)]
 
 
+def of_session(session):
+    """Everything alive that belongs to it (setsid)."""
+    return [process for process in living(all_processes()) if process.session == session]
+
+
 def children_of(pid):
     return [process for process in living(all_processes()) if process.parent == pid]
 
