@@ -9,6 +9,7 @@ from harness import build
 from harness.alone import Alone
 from harness.demo import Demo
 from harness.gateway import Gateway
+from harness.sanitizers import Sanitizers
 from harness.servers import MPMS, Servers
 
 # Whoever starts the tests in the background of a script has them ignore it, and all that they start with them.
@@ -16,7 +17,24 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header():
-    return [f"build: {build.BUILD}", f"httpd: {build.HTTPD}, php-fpm: {build.php_fpm() or 'none'}"]
+    return [f"build: {build.BUILD}, programs: {build.PROGRAMS}", f"httpd: {build.HTTPD}, php-fpm: {build.php_fpm() or 'none'}"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sanitizers():
+    made = Sanitizers()
+    yield made
+    reports = made.take_reports()
+    made.close()
+    assert not reports, reports
+
+
+@pytest.fixture(autouse=True)
+def nothing_for_sanitizers_to_report(sanitizers):
+    """Looked at when the servers of the test have ended."""
+    yield
+    reports = sanitizers.take_reports()
+    assert not reports, reports
 
 
 @pytest.fixture(scope="session")

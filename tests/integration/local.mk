@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Real servers, never in `make check`: `make check-integration`, or one file with PYTEST_FLAGS='-k rotation'.
+# PROGRAMS_FROM=FOLDER takes the programs, not the module, from another build: one with sanitizers, whose reports are failures.
 # Debian's python3-pytest belongs to Debian's Python.
 
 PYTHON3 = /usr/bin/python3
 PYTEST_FLAGS =
+PROGRAMS_FROM =
 
 .PHONY: check-integration
 check-integration: all
-	SF_BUILDDIR='$(abs_builddir)' CC='$(CC)' PYTHONDONTWRITEBYTECODE=1 \
+	SF_BUILDDIR='$(abs_builddir)' SF_PROGRAMS_BUILDDIR='$(PROGRAMS_FROM)' CC='$(CC)' PYTHONDONTWRITEBYTECODE=1 \
 		$(PYTHON3) -m pytest -p no:cacheprovider -q --durations=5 $(PYTEST_FLAGS) '$(srcdir)/tests/integration'
 
 EXTRA_DIST += \
@@ -33,6 +35,7 @@ EXTRA_DIST += \
 	%D%/harness/php.py \
 	%D%/harness/processes.py \
 	%D%/harness/samples.py \
+	%D%/harness/sanitizers.py \
 	%D%/harness/servers.py \
 	%D%/harness/site.py \
 	%D%/harness/waiting.py \

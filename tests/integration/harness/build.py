@@ -7,26 +7,28 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[3]
 BUILD = Path(os.environ.get("SF_BUILDDIR", SOURCE)).resolve()
+# Another build that programs are taken from: one with sanitizers, which httpd could not load the module from.
+PROGRAMS = Path(os.environ.get("SF_PROGRAMS_BUILDDIR") or BUILD).resolve()
 APPLICATIONS = SOURCE / "tests/integration/applications"
 HTTPD = shutil.which("apache2", path="/usr/sbin:/usr/bin:/sbin:/bin")
 HTTPD_MODULES = Path("/usr/lib/apache2/modules")
 
 
-def built(*candidates):
+def built(folder, *candidates):
     """The first that exists: a program linked by libtool may stand in .libs, with a wrapper script in its place."""
     for candidate in candidates:
-        path = BUILD / candidate
+        path = folder / candidate
         if path.is_file() and path.read_bytes()[:4] == b"\x7fELF":
             return path
-    raise FileNotFoundError(f"none of {', '.join(candidates)} in {BUILD}: run make, and set SF_BUILDDIR")
+    raise FileNotFoundError(f"none of {', '.join(candidates)} in {folder}: run make, and set SF_BUILDDIR")
 
 
 def module():
-    return built(".libs/mod_session_fast.so", "mod_session_fast/.libs/mod_session_fast.so")
+    return built(BUILD, ".libs/mod_session_fast.so", "mod_session_fast/.libs/mod_session_fast.so")
 
 
 def program(name, folder):
-    return built(f".libs/{name}", name, f"{folder}/.libs/{name}", f"{folder}/{name}")
+    return built(PROGRAMS, f".libs/{name}", name, f"{folder}/.libs/{name}", f"{folder}/{name}")
 
 
 def php_fpm():
