@@ -128,11 +128,11 @@ daemon_start(struct daemon *daemon, sf_time lock_wait, struct sf_error *error)
         status = open_journal(daemon, error);
     if (status == SF_OK)
         status = server_init(&daemon->server, daemon, error);
+    daemon->started = sf_clock_wall(); /* the threads, which begin here, read it */
     if (status == SF_OK)
         status = open_for_clients(daemon, error);
     if (status != SF_OK)
         return status;
-    daemon->started = sf_clock_wall();
     sf_log_write(&daemon->log, SF_LOG_NOTICE, "SF0101", "ready: serves %s, process %d", instance->run, (int)getpid());
     return SF_OK;
 }
