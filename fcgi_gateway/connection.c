@@ -335,8 +335,7 @@ take_for_begin(struct sf_connection *connection, const struct sf_fcgi_piece *pie
             return sf_params_decode(params);
         status = sf_params_collect(params, piece->content);
     } else if (is_of_request && piece->type == SF_FCGI_ABORT_REQUEST) {
-        connection->state = SF_CONNECTION_ABORTED;
-        status = SF_UNAVAILABLE;
+        status = SF_CONFLICT;
     } else if (is_of_request) {
         status = SF_INVALID;
     } else if (piece->id == 0 || connection->id != 0) {
@@ -367,22 +366,27 @@ time_left(sf_time deadline)
     return left <= 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left;
 }
 
-/* false: nothing came. */
+/*
+ * Until `until`, or until others wait (`wake`), which counts from `firm` on. false: no more is
+ * waited for.
+ */
 static bool
-await_bytes(struct sf_connection *connection, sf_time deadline, int wake)
+await_bytes(struct sf_connection *connection, sf_time until, sf_time firm, int wake)
 {
-    struct pollfd waits[3] = {
-        {connection->socket, POLLIN, 0}, {wake, POLLIN, 0}, {connection->cut, POLLIN, 0}};
+    bool is_firm = sf_clock_steady() < firm, is_all = !is_firm || until <= firm;
+    struct pollfd waits[3] = {{connection->socket, POLLIN, 0},
+                              {is_firm ? -1 : wake, POLLIN, 0},
+                              {connection->cut, POLLIN, 0}};
     waits[0].events |= (short)(has_more(connection) && !is_kept_back(connection) ? POLLOUT : 0);
     int found;
     do
-        found = poll(waits, 3, time_left(deadline));
+        found = poll(waits, 3, time_left(is_all ? until : firm));
     while (found < 0 && errno == EINTR);
     if ((waits[0].revents & POLLOUT) != 0)
         push(connection);
     if ((waits[0].revents & ~POLLOUT) != 0)
         receive(connection);
-    else if ((waits[1].revents | waits[2].revents) != 0 || found <= 0)
+    else if ((waits[1].revents | waits[2].revents) != 0 || (found <= 0 && is_all))
         return false;
     return connection->state == SF_CONNECTION_OPEN;
 }
@@ -394,39 +398,44 @@ forget_request(struct sf_connection *connection)
     connection->body = sf_span_of(NULL, 0);
     connection->is_body_end = connection->is_begun = connection->is_ended = false;
     connection->begin_size = 0;
-    connection->state =
-        connection->state == SF_CONNECTION_ABORTED ? SF_CONNECTION_OPEN : connection->state;
 }
 
-/* Other roles have nobody who would ask for them. */
+/* The end of a request that nobody serves. */
 static enum sf_status
-check_role(struct sf_connection *connection, sf_time timeout)
+decline(struct sf_connection *connection, enum sf_fcgi_protocol_status why, sf_time timeout)
 {
-    if (connection->role == SF_FCGI_RESPONDER || connection->role == SF_FCGI_AUTHORIZER)
-        return SF_OK;
-    if (sf_connection_end(connection, 0, SF_FCGI_UNKNOWN_ROLE) == SF_OK)
-        sf_connection_flush(connection, timeout);
-    return SF_NOT_FOUND;
+    if (sf_connection_end(connection, 0, why) != SF_OK ||
+        !sf_connection_flush(connection, timeout) || !connection->is_kept)
+        sf_connection_close_after(connection);
+    return SF_CONFLICT;
 }
 
 enum sf_status
-sf_connection_begin(struct sf_connection *connection, struct sf_params *params, sf_time timeout,
-                    int wake)
+sf_connection_begin(struct sf_connection *connection, struct sf_params *params,
+                    const struct sf_connection_times *times, int wake)
 {
-    sf_time deadline = sf_clock_steady() + timeout;
-    bool has_come = false; /* from the first byte on the time is for all, questions included */
+    sf_time since = sf_clock_steady();
+    bool is_first = !connection->is_used, has_begun = false;
     enum sf_status status;
     forget_request(connection);
     sf_params_clear(params);
     while ((status = parse_begin(connection, params)) == SF_NOT_FOUND) {
         bool is_begun = connection->id != 0 || !sf_fcgi_reader_is_idle(&connection->reader);
-        if (is_begun && !has_come)
-            deadline = sf_clock_steady() + timeout;
-        has_come |= is_begun;
-        if (!await_bytes(connection, deadline, is_begun ? -1 : wake))
+        if (is_begun && !has_begun)
+            since = sf_clock_steady();
+        has_begun |= is_begun; /* from the first byte on the time is for all, questions included */
+        if (!await_bytes(connection, since + (has_begun ? times->request : times->idle),
+                         since + (has_begun || is_first ? times->grace : 0), wake))
             return is_begun ? SF_UNAVAILABLE : SF_NOT_FOUND;
     }
-    return status == SF_OK ? check_role(connection, timeout) : status;
+    connection->is_used = true;
+    if (status == SF_CONFLICT)
+        return decline(connection, SF_FCGI_REQUEST_COMPLETE, times->request);
+    bool has_role =
+        connection->role == SF_FCGI_RESPONDER || connection->role == SF_FCGI_AUTHORIZER;
+    if (status == SF_OK && !has_role) /* there is nobody who would ask for others */
+        return decline(connection, SF_FCGI_UNKNOWN_ROLE, times->request);
+    return status;
 }
 
 /* ---- the body ---- */
@@ -438,6 +447,7 @@ take_for_body(struct sf_connection *connection, const struct sf_fcgi_piece *piec
         return pass_other(connection, piece);
     if (piece->type == SF_FCGI_ABORT_REQUEST) {
         connection->state = SF_CONNECTION_ABORTED;
+        connection->is_body_end = true;
         return SF_OK;
     }
     if (piece->type != SF_FCGI_STDIN || (connection->is_body_end && piece->record_size > 0))
@@ -447,13 +457,30 @@ take_for_body(struct sf_connection *connection, const struct sf_fcgi_piece *piec
     return SF_OK;
 }
 
+/*
+ * Behind the body: the next request, which has come before the answer to this one, or so little
+ * that it may be. It stays where it is until sf_connection_begin.
+ */
+static bool
+is_before_next(const struct sf_connection *connection)
+{
+    struct sf_fcgi_header header;
+    size_t at = connection->in_at + connection->reader.padding_left;
+    if (!connection->is_body_end || !sf_fcgi_reader_is_idle(&connection->reader))
+        return false;
+    if (connection->in_size < at + SF_FCGI_HEADER_BYTES)
+        return true;
+    return sf_fcgi_header_decode(connection->in + at, &header) == SF_OK &&
+           header.type == SF_FCGI_BEGIN_REQUEST && header.id == connection->id;
+}
+
 static void
 parse_body(struct sf_connection *connection)
 {
     struct sf_fcgi_piece piece;
     enum sf_status status = SF_OK;
     while (status == SF_OK && connection->body.size == 0 &&
-           connection->state == SF_CONNECTION_OPEN) {
+           connection->state == SF_CONNECTION_OPEN && !is_before_next(connection)) {
         status = take_piece(connection, &piece);
         if (status == SF_OK)
             status = take_for_body(connection, &piece);

@@ -41,6 +41,8 @@ struct sf_connection {
     int cut; /* becomes readable when nobody may be waited for any more; -1: never */
     enum sf_connection_state state;
 
+    bool is_used; /* a request has come on it before */
+
     /* The request; id 0: none. */
     uint16_t id;
     uint16_t role;
@@ -71,16 +73,23 @@ enum sf_status sf_connection_init(struct sf_connection *connection, int socket) 
 /* Closes it. */
 void sf_connection_fini(struct sf_connection *connection);
 
+/* How long a request is waited for. */
+struct sf_connection_times {
+    sf_time idle;    /* for its first byte */
+    sf_time request; /* from then on, for all of BEGIN_REQUEST and PARAMS */
+    sf_time grace;   /* the part of both that nobody shortens: not for a second request's first byte */
+};
+
 /*
  * Reads BEGIN_REQUEST and all of PARAMS, which are decoded into `params`; answers what web servers
- * ask in between. Waits for at most `timeout`, or until `wake` (a descriptor, or -1) becomes
- * readable before anything of the request has come. SF_OK; SF_NOT_FOUND: no request any more
- * (closed, silent, or woken up); SF_FULL: larger than allowed, and can still be answered;
- * SF_INVALID: not FastCGI, or no request of a web server; SF_UNAVAILABLE: cut off or silent in the
- * middle.
+ * ask in between. `wake` (a descriptor, or -1): readable while others wait, and then only the grace
+ * is given. SF_OK; SF_NOT_FOUND: no request any more (closed, silent, or woken up); SF_FULL: larger
+ * than allowed, and can still be answered; SF_CONFLICT: one that is not to be served (aborted, or
+ * of another role) and was answered: another may follow; SF_INVALID: not FastCGI, or no request of
+ * a web server; SF_UNAVAILABLE: cut off or silent in the middle.
  */
 enum sf_status sf_connection_begin(struct sf_connection *connection, struct sf_params *params,
-                                   sf_time timeout, int wake) SF_MUST_CHECK;
+                                   const struct sf_connection_times *times, int wake) SF_MUST_CHECK;
 
 /* ---- the body of the request ---- */
 

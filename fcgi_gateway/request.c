@@ -212,7 +212,13 @@ go_on_inside(struct sf_request *request)
                      SF_REDIRECTS_MAX);
         return SF_HTTP_FAILED;
     }
-    sf_connection_skip_body(connection, request->settings->routes.top.gateway_idle_timeout);
+    if (!sf_connection_skip_body(connection,
+                                 request->settings->routes.top.gateway_idle_timeout)) {
+        if (connection->state == SF_CONNECTION_OPEN)
+            connection->state = SF_CONNECTION_LOST; /* what is left would be the next one's body */
+        sf_buffer_clear(&request->redirect);
+        return 0;
+    }
     enum sf_status status = rewrite_params(request, (const char *)request->redirect.data);
     if (status == SF_OK)
         status = set_file_name(request);
@@ -331,6 +337,10 @@ finish(struct sf_request *request, bool is_whole)
 {
     struct sf_connection *connection = request->connection;
     sf_time timeout = request->settings->routes.top.gateway_idle_timeout;
+    bool is_aborted = connection->state == SF_CONNECTION_ABORTED;
+    if (is_aborted)
+        connection->state = SF_CONNECTION_OPEN; /* the end is all that is waited for */
+    is_whole |= is_aborted;
     if (!is_whole)
         sf_connection_break_off(connection, timeout);
     bool is_ended = is_whole && connection->state != SF_CONNECTION_LOST &&

@@ -13,7 +13,7 @@
 
 #define REFUSAL_TIME                                                                               \
     10 /* ms: what a refused request needs to have sent must be there, after all that waiting */
-#define FIRST_BYTE_TIME                                                                            \
+#define GRACE_TIME                                                                                 \
     500 /* ms: less than GatewayQueueTime usually is, so that whoever waits comes in */
 #define SHORT_TIME 100 /* ms before the next try when the system is short of descriptors */
 
@@ -119,25 +119,16 @@ tell_of_intruder(struct sf_workers *workers, enum sf_status status)
                      times);
 }
 
-/* A connection that has just come has this long however many others wait: its first bytes may be on
- * their way. */
-static void
-await_first_byte(const struct sf_connection *connection)
-{
-    struct pollfd waits[2] = {{connection->socket, POLLIN, 0}, {connection->cut, POLLIN, 0}};
-    poll(waits, 2, FIRST_BYTE_TIME);
-}
-
 /*
  * false: the connection has had its last request. That is so, too, when others wait or the gateway
  * stops: a web server whose next request is always there already would keep the thread for good.
  */
 static bool
 serve_request(struct sf_workers *workers, struct sf_connection *connection,
-              struct sf_params *params, sf_time timeout)
+              struct sf_params *params, const struct sf_connection_times *times)
 {
     struct sf_gateway *gateway = workers->gateway;
-    enum sf_status status = sf_connection_begin(connection, params, timeout, workers->crowded);
+    enum sf_status status = sf_connection_begin(connection, params, times, workers->crowded);
     if (status == SF_OK)
         sf_request_serve(gateway, connection, params);
     else if (status == SF_FULL)
@@ -145,7 +136,8 @@ serve_request(struct sf_workers *workers, struct sf_connection *connection,
     else if (status == SF_INVALID ||
              (status == SF_UNAVAILABLE && connection->state == SF_CONNECTION_OPEN))
         tell_of_intruder(workers, status);
-    return status == SF_OK && connection->state == SF_CONNECTION_OPEN && connection->is_kept &&
+    return (status == SF_OK || status == SF_CONFLICT) &&
+           connection->state == SF_CONNECTION_OPEN && connection->is_kept &&
            !is_readable(workers->crowded);
 }
 
@@ -156,13 +148,13 @@ serve(struct sf_workers *workers, int socket)
     const struct sf_config *config = &settings->routes.top;
     struct sf_connection connection;
     struct sf_params params;
-    sf_time timeout = config->gateway_idle_timeout;
+    const struct sf_connection_times times = {config->gateway_idle_timeout,
+                                              config->gateway_request_timeout, GRACE_TIME};
     sf_params_init(&params, config->gateway_params_size, (size_t)config->gateway_params_count);
     sf_settings_release(settings);
     bool has_memory = sf_connection_init(&connection, socket) == SF_OK;
     connection.cut = workers->gateway->cutting;
-    await_first_byte(&connection);
-    while (has_memory && serve_request(workers, &connection, &params, timeout))
+    while (has_memory && serve_request(workers, &connection, &params, &times))
         ;
     sf_connection_fini(&connection);
     sf_params_fini(&params);
@@ -251,13 +243,14 @@ queue_time(struct sf_workers *workers)
 static void
 refuse(struct sf_workers *workers, int socket)
 {
+    static const struct sf_connection_times at_once = {REFUSAL_TIME, REFUSAL_TIME, 0};
     struct sf_connection connection;
     struct sf_params params;
     unsigned times;
     const struct sf_config *config = &workers->gateway->config;
     sf_params_init(&params, config->gateway_params_size, (size_t)config->gateway_params_count);
     if (sf_connection_init(&connection, socket) == SF_OK &&
-        sf_connection_begin(&connection, &params, REFUSAL_TIME, -1) == SF_OK)
+        sf_connection_begin(&connection, &params, &at_once, -1) == SF_OK)
         sf_request_refuse(workers->gateway, &connection, SF_HTTP_UNAVAILABLE);
     sf_connection_fini(&connection);
     sf_params_fini(&params);

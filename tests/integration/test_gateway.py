@@ -315,19 +315,10 @@ def test_hostile_bytes_end_one_connection_and_nothing_else(gateway):
 
 
 def test_silent_web_server_is_left(gateways):
-    gateway = gateways("GatewayIdleTimeout 200ms").start(nginx=False)
+    gateway = gateways("GatewayIdleTimeout 200ms\nGatewayRequestTimeout 200ms").start(nginx=False)
     with fastcgi.Client(gateway.socket) as client:
         client.send(fastcgi.begin())
         assert client.is_closed()
-
-
-def test_abort_ends_the_program_and_the_request(gateway):
-    gateway.script("long.sh", "#!/bin/sh\nsleep 60\n")
-    with fastcgi.Client(gateway.socket) as client:
-        client.send(fastcgi.request("/cgi/long.sh", keep=True))
-        wait_until(lambda: processes_of(gateway, "sleep"), "the program to begin")
-        client.send(fastcgi.record(fastcgi.ABORT))
-        wait_until(lambda: not processes_of(gateway, "sleep"), "it to end", 1)
 
 
 # ---- life

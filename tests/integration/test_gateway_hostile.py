@@ -42,7 +42,7 @@ def test_output_of_the_background_is_cut_off_at_the_time_limit(gateways):
 # ---- web servers
 
 def test_questions_do_not_keep_a_connection_for_ever(gateways):
-    gateway = gateways("GatewayIdleTimeout 300ms").start(nginx=False)
+    gateway = gateways("GatewayRequestTimeout 300ms").start(nginx=False)
     question = fastcgi.record(GET_VALUES, b"", 0)
     with fastcgi.Client(gateway.socket) as client:
         def is_closed():
@@ -61,6 +61,53 @@ def test_silent_connections_give_way(gateways):
     gateway = gateways("GatewayThreads 2\nGatewayQueueTime 10s").start(nginx=False)
     with fastcgi.Client(gateway.socket), fastcgi.Client(gateway.socket):
         assert ask(gateway, "/cgi/probe").head.startswith("Status: 200 ")
+
+
+def test_halves_of_requests_give_way(gateways):
+    """Each thread has one; whoever asks as a whole is served all the same, long before their time is over."""
+    gateway = gateways("GatewayThreads 2\nGatewayQueueTime 10s\nGatewayRequestTimeout 1h").start(nginx=False)
+    half = fastcgi.request("/cgi/probe")[:40]
+    with fastcgi.Client(gateway.socket) as one, fastcgi.Client(gateway.socket) as other:
+        one.send(half)
+        other.send(half)
+        assert ask(gateway, "/cgi/probe").head.startswith("Status: 200 ")
+        assert ask(gateway, "/cgi/probe").head.startswith("Status: 200 ")
+
+
+def test_half_of_a_request_has_its_time(gateways):
+    """However often another byte of it comes."""
+    gateway = gateways("GatewayRequestTimeout 300ms").start(nginx=False)
+    with fastcgi.Client(gateway.socket) as client:
+        request = iter(fastcgi.request("/cgi/probe", {"A": "x" * 10000}))
+
+        def is_cut_off():
+            try:
+                client.send(bytes([next(request)]))
+                return bool(select.select([client.socket], [], [], 0.02)[0]) and client.is_closed()
+            except OSError:
+                return True
+
+        wait_until(is_cut_off, "it to be cut off", 5)
+    wait_until(lambda: gateway.count("SF0711"), "the line about it")
+
+
+@pytest.mark.parametrize("is_in_params", [True, False])
+def test_request_that_is_aborted_leaves_its_connection(gateway, is_in_params):
+    """The program of it is ended, the web server is told so, and its next request is served."""
+    gateway.script("slow.sh", "#!/bin/sh\nprintf 'A: 1\\n\\nbegin'\nexec sleep 1000\n")
+    with fastcgi.Client(gateway.socket) as client:
+        if is_in_params:
+            client.send(fastcgi.begin(keep=True) + fastcgi.record(fastcgi.PARAMS, b"\1\1A")
+                        + fastcgi.record(fastcgi.ABORT))
+        else:
+            client.send(fastcgi.request("/cgi/slow.sh", keep=True))
+            wait_until(lambda: processes_of(gateway, "sleep"), "the program to run")
+            client.send(fastcgi.record(fastcgi.ABORT))
+        assert client.answer().status == (0, 0)
+        assert not processes_of(gateway, "sleep")
+        client.send(fastcgi.request("/cgi/probe", keep=True))
+        answer = client.answer()
+        assert answer.head.startswith("Status: 200 ") and answer.status == (0, 0)
 
 
 def test_busy_kept_connections_give_way(gateways):

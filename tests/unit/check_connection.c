@@ -94,7 +94,8 @@ say_all(void)
 static enum sf_status
 begin(sf_time timeout)
 {
-    return sf_connection_begin(&connection, &params, timeout, -1);
+    const struct sf_connection_times times = {timeout, timeout, 0};
+    return sf_connection_begin(&connection, &params, &times, -1);
 }
 
 static void
@@ -196,17 +197,75 @@ START_TEST(test_silence_in_a_request_cuts_it_off)
 }
 END_TEST
 
-START_TEST(test_wake_ends_the_wait_between_requests_only)
+/* With others waiting. */
+static enum sf_status
+begin_in_a_crowd(sf_time grace)
 {
+    const struct sf_connection_times times = {SOON, SOON, grace};
     int pipe_ends[2];
     ck_assert_int_eq(pipe(pipe_ends), 0);
     ck_assert_int_eq(write(pipe_ends[1], "x", 1), 1);
-    ck_assert_int_eq(sf_connection_begin(&connection, &params, SOON, pipe_ends[0]), SF_NOT_FOUND);
-    add_request(1, "");
-    say(records.size / 2);
-    ck_assert_int_eq(sf_connection_begin(&connection, &params, NOW, pipe_ends[0]), SF_UNAVAILABLE);
+    enum sf_status status = sf_connection_begin(&connection, &params, &times, pipe_ends[0]);
     close(pipe_ends[0]);
     close(pipe_ends[1]);
+    return status;
+}
+
+START_TEST(test_who_says_nothing_gives_way_behind_the_grace)
+{
+    ck_assert_int_eq(begin_in_a_crowd(NOW), SF_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_who_has_had_a_request_gives_way_at_once)
+{
+    begin_request("");
+    ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
+    ck_assert(sf_connection_skip_body(&connection, SOON));
+    ck_assert_int_eq(begin_in_a_crowd(10 * SOON), SF_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_half_a_request_gives_way_behind_the_grace)
+{
+    add_request(1, "");
+    say(records.size / 2);
+    ck_assert_int_eq(begin_in_a_crowd(NOW), SF_UNAVAILABLE);
+}
+END_TEST
+
+START_TEST(test_request_that_comes_within_the_grace_is_served)
+{
+    pthread_t thread;
+    add_request(1, "");
+    say(records.size / 2);
+    ck_assert_int_eq(pthread_create(&thread, NULL, say_rest, NULL), 0);
+    ck_assert_int_eq(begin_in_a_crowd(SOON), SF_OK);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
+START_TEST(test_time_of_a_request_is_for_all_of_it)
+{
+    const struct sf_connection_times times = {SOON, NOW, 0};
+    add_request(1, "");
+    say(3);
+    ck_assert_int_eq(sf_connection_begin(&connection, &params, &times, -1), SF_UNAVAILABLE);
+}
+END_TEST
+
+START_TEST(test_request_that_was_aborted_at_its_begin_is_answered)
+{
+    add_begin(1, SF_FCGI_RESPONDER, true);
+    ck_assert_int_eq(sf_fcgi_record_append(&records, SF_FCGI_ABORT_REQUEST, 1, sf_span_text("")),
+                     SF_OK);
+    add_request(2, "next");
+    say_all();
+    ck_assert_int_eq(begin(SOON), SF_CONFLICT);
+    assert_answer("6:;3:0,0;");
+    ck_assert_int_eq(connection.state, SF_CONNECTION_OPEN);
+    ck_assert_int_eq(begin(SOON), SF_OK);
+    ck_assert_uint_eq(connection.id, 2);
 }
 END_TEST
 
@@ -255,8 +314,24 @@ START_TEST(test_unknown_role_is_answered)
     add_begin(1, SF_FCGI_FILTER, false);
     add_params(1);
     say_all();
-    ck_assert_int_eq(begin(SOON), SF_NOT_FOUND);
+    ck_assert_int_eq(begin(SOON), SF_CONFLICT);
     assert_answer("6:;3:0,3;");
+    ck_assert_int_eq(connection.state, SF_CONNECTION_LOST);
+}
+END_TEST
+
+START_TEST(test_connection_is_kept_behind_an_unknown_role)
+{
+    add_begin(1, SF_FCGI_FILTER, true);
+    add_params(1);
+    add_stream(SF_FCGI_STDIN, 1, sf_span_text("of nobody"));
+    add_stream(SF_FCGI_DATA, 1, sf_span_text("of nobody"));
+    add_request(1, "next");
+    say_all();
+    ck_assert_int_eq(begin(SOON), SF_CONFLICT);
+    assert_answer("6:;3:0,3;");
+    ck_assert_int_eq(begin(SOON), SF_OK);
+    ck_assert(sf_span_equal(sf_connection_body(&connection), sf_span_text("next")));
 }
 END_TEST
 
@@ -343,6 +418,47 @@ START_TEST(test_abort_is_seen_behind_the_body)
     ck_assert_int_eq(connection.state, SF_CONNECTION_ABORTED);
     ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
     assert_answer("6:;3:0,0;");
+}
+END_TEST
+
+static size_t
+take_body(void)
+{
+    size_t taken = 0;
+    while (!sf_connection_is_body_taken(&connection)) {
+        size_t size = sf_connection_body(&connection).size;
+        taken += size;
+        if (size > 0)
+            sf_connection_take(&connection, size);
+        else
+            ck_assert(sf_connection_await(&connection, SOON));
+    }
+    return taken;
+}
+
+/* Some or all of the next request is there before the answer to this one. */
+START_TEST(test_next_request_that_comes_early_is_served_in_its_turn)
+{
+    add_request(1, "body");
+    size_t size = records.size;
+    for (size_t early = 1; early <= size; early++) {
+        records.size = 0;
+        add_request(1, "body");
+        add_request(1, "next");
+        say(size + early);
+        ck_assert_int_eq(begin(SOON), SF_OK);
+        ck_assert_uint_eq(take_body(), 4);
+        sf_connection_step(&connection, POLLIN);
+        ck_assert_int_eq(connection.state, SF_CONNECTION_OPEN);
+        ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
+        ck_assert(sf_connection_skip_body(&connection, SOON));
+        say_all();
+        ck_assert_int_eq(begin(SOON), SF_OK);
+        ck_assert_uint_eq(take_body(), 4);
+        ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
+        ck_assert(sf_connection_skip_body(&connection, SOON));
+        assert_answer("6:;3:0,0;6:;3:0,0;");
+    }
 }
 END_TEST
 
@@ -518,16 +634,23 @@ main(void)
     tcase_add_test(all, test_request_comes_whole_however_it_is_split);
     tcase_add_test(all, test_silence_before_a_request_is_no_request);
     tcase_add_test(all, test_silence_in_a_request_cuts_it_off);
-    tcase_add_test(all, test_wake_ends_the_wait_between_requests_only);
+    tcase_add_test(all, test_who_says_nothing_gives_way_behind_the_grace);
+    tcase_add_test(all, test_who_has_had_a_request_gives_way_at_once);
+    tcase_add_test(all, test_half_a_request_gives_way_behind_the_grace);
+    tcase_add_test(all, test_request_that_comes_within_the_grace_is_served);
+    tcase_add_test(all, test_time_of_a_request_is_for_all_of_it);
+    tcase_add_test(all, test_request_that_was_aborted_at_its_begin_is_answered);
     tcase_add_test(all, test_what_is_not_fastcgi_is_refused);
     tcase_add_test(all, test_body_before_the_end_of_params_is_refused);
     tcase_add_test(all, test_too_many_bytes_of_params_can_still_be_answered);
     tcase_add_test(all, test_authorizer_has_no_body_to_wait_for);
     tcase_add_test(all, test_unknown_role_is_answered);
+    tcase_add_test(all, test_connection_is_kept_behind_an_unknown_role);
     tcase_add_test(all, test_questions_about_ourselves_are_answered);
     tcase_add_test(all, test_body_is_read_no_further_than_it_is_taken);
     tcase_add_test(all, test_end_of_the_web_server_is_seen_while_nothing_is_read);
     tcase_add_test(all, test_abort_is_seen_behind_the_body);
+    tcase_add_test(all, test_next_request_that_comes_early_is_served_in_its_turn);
     tcase_add_test(all, test_second_request_at_the_same_time_is_refused_alone);
     tcase_add_test(all, test_answer_is_sent_at_once_and_ends);
     tcase_add_test(all, test_room_ends_while_the_web_server_reads_nothing);
