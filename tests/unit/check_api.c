@@ -3,15 +3,15 @@
 
 #include <apr_general.h>
 #include <check.h>
-#include <stdlib.h>
 
 #include "tests/support/run_suite.h"
-#include "tests/unit/gateway_case.h"
+#include "tests/unit/gateway_visit_case.h"
 
 static void
 start(void)
 {
-    start_gateway("GatewayApi On\nGatewayApiFields lang visits color");
+    start_gateway_with_visits("GatewayApi On\nGatewayApiFields lang visits color");
+    set_path("/a");
     set_param("HTTP_HOST", "example.org:8443");
 }
 
@@ -155,8 +155,7 @@ END_TEST
 START_TEST(test_session_is_ended_by_post)
 {
     begin_with_session(0);
-    free(at.request.path);
-    at.request.path = strdup("/a/end");
+    set_path("/a/end");
     call("POST");
     ck_assert(has("{\"state\":\"none\"}"));
 }
@@ -172,8 +171,7 @@ END_TEST
 
 START_TEST(test_other_places_are_not_there)
 {
-    free(at.request.path);
-    at.request.path = strdup("/a/other");
+    set_path("/a/other");
     call("GET");
     assert_begin("Status: 404 Not Found\r\n");
 }
@@ -228,7 +226,7 @@ main(void)
     Suite *suite = suite_create("api");
     TCase *tests = tcase_create("api");
     apr_initialize();
-    tcase_add_checked_fixture(tests, start, finish_gateway);
+    tcase_add_checked_fixture(tests, start, finish_gateway_with_visits);
     tcase_add_test(tests, test_no_session_is_none);
     tcase_add_test(tests, test_session_is_shown);
     tcase_add_test(tests, test_user_is_shown_as_json);

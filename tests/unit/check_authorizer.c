@@ -5,18 +5,12 @@
 #include <check.h>
 
 #include "tests/support/run_suite.h"
-#include "tests/unit/gateway_case.h"
+#include "tests/unit/gateway_visit_case.h"
 
 static void
 start(void)
 {
-    start_gateway("GatewayAuthorizer On\nSessionFastDataFormat none");
-}
-
-static struct sf_config *
-options(void)
-{
-    return &at.settings.routes.items[0].config;
+    start_gateway_with_visits("GatewayAuthorizer On\nSessionFastDataFormat none");
 }
 
 static void
@@ -199,7 +193,7 @@ main(void)
     Suite *suite = suite_create("authorizer");
     TCase *tests = tcase_create("authorizer");
     apr_initialize();
-    tcase_add_checked_fixture(tests, start, finish_gateway);
+    tcase_add_checked_fixture(tests, start, finish_gateway_with_visits);
     tcase_add_test(tests, test_session_is_allowed_and_shown_as_variables);
     tcase_add_test(tests, test_value_that_would_begin_another_header_is_not_shown);
     tcase_add_test(tests, test_nobody_is_asked_to_log_in);

@@ -6,28 +6,20 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/support/run_suite.h"
-
-#define SOON (20 * SF_SECOND) /* never reached where something is awaited */
-#define NOW ((sf_time)10)     /* where nothing is to come */
+#include "tests/unit/web_server_case.h"
 
 static struct sf_connection connection;
 static struct sf_params params;
-static struct sf_buffer records;
-static int server; /* the web server's end */
+static struct web_server web;
 
 static void
 start(void)
 {
-    int ends[2];
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-    server = ends[1];
-    ck_assert_int_eq(sf_connection_init(&connection, ends[0]), SF_OK);
+    ck_assert_int_eq(sf_connection_init(&connection, web_server_init(&web)), SF_OK);
     sf_params_init(&params, 4096, 50);
-    sf_buffer_init(&records, 1 << 24);
 }
 
 static void
@@ -35,60 +27,17 @@ finish(void)
 {
     sf_connection_fini(&connection);
     sf_params_fini(&params);
-    sf_buffer_fini(&records);
-    if (server >= 0)
-        close(server);
+    web_server_fini(&web);
 }
 
 /* ---- what a web server says ---- */
 
 static void
-add_begin(uint16_t id, enum sf_fcgi_role role, bool is_kept)
-{
-    unsigned char body[SF_FCGI_BODY_BYTES];
-    struct sf_fcgi_begin begin = {(uint16_t)role, is_kept};
-    sf_fcgi_begin_encode(&begin, body);
-    ck_assert_int_eq(
-        sf_fcgi_record_append(&records, SF_FCGI_BEGIN_REQUEST, id, sf_span_of(body, sizeof body)),
-        SF_OK);
-}
-
-static void
-add_stream(enum sf_fcgi_type type, uint16_t id, struct sf_span content)
-{
-    ck_assert_int_eq(sf_fcgi_stream_append(&records, type, id, content), SF_OK);
-}
-
-static void
-add_params(uint16_t id)
-{
-    struct sf_buffer pairs;
-    sf_buffer_init(&pairs, 1000);
-    ck_assert_int_eq(sf_fcgi_pair_append(&pairs, sf_span_text("A"), sf_span_text("1")), SF_OK);
-    add_stream(SF_FCGI_PARAMS, id, sf_buffer_span(&pairs));
-    sf_buffer_fini(&pairs);
-}
-
-static void
 add_request(uint16_t id, const char *body)
 {
-    add_begin(id, SF_FCGI_RESPONDER, true);
-    add_params(id);
-    add_stream(SF_FCGI_STDIN, id, sf_span_text(body));
-}
-
-static void
-say(size_t size)
-{
-    ck_assert_int_eq(write(server, records.data, size), (ssize_t)size);
-    memmove(records.data, records.data + size, records.size - size);
-    records.size -= size;
-}
-
-static void
-say_all(void)
-{
-    say(records.size);
+    add_begin(&web, id, SF_FCGI_RESPONDER, true);
+    add_param(&web, id, "A", "1");
+    add_stream(&web, SF_FCGI_STDIN, id, sf_span_text(body));
 }
 
 static enum sf_status
@@ -102,34 +51,8 @@ static void
 begin_request(const char *body)
 {
     add_request(1, body);
-    say_all();
+    say_all(&web);
     ck_assert_int_eq(begin(SOON), SF_OK);
-}
-
-/* What the web server has got: "type:content;" for each record. */
-static void
-assert_answer(const char *expected)
-{
-    static unsigned char bytes[1 << 18];
-    struct sf_fcgi_reader reader = {.head_size = 0};
-    struct sf_fcgi_piece piece;
-    struct sf_buffer seen;
-    ssize_t got = read(server, bytes, sizeof bytes);
-    struct sf_span input = sf_span_of(bytes, got > 0 ? (size_t)got : 0);
-    sf_buffer_init(&seen, 1 << 20);
-    while (sf_fcgi_reader_take(&reader, &input, &piece) == SF_OK) {
-        ck_assert_int_eq(sf_buffer_append_format(&seen, "%u:", piece.type), SF_OK);
-        if (piece.type == SF_FCGI_END_REQUEST)
-            ck_assert_int_eq(sf_buffer_append_format(&seen, "%u,%u", piece.content.data[3],
-                                                     piece.content.data[4]),
-                             SF_OK);
-        else
-            ck_assert_int_eq(sf_buffer_append_span(&seen, piece.content), SF_OK);
-        ck_assert_int_eq(sf_buffer_append_text(&seen, ";"), SF_OK);
-    }
-    ck_assert_msg(sf_span_equal(sf_buffer_span(&seen), sf_span_text(expected)), "%.*s",
-                  (int)seen.size, (const char *)seen.data);
-    sf_buffer_fini(&seen);
 }
 
 /* ---- the beginning ---- */
@@ -143,7 +66,7 @@ say_rest(void *context)
     do
         ck_assert_int_eq(ioctl(connection.socket, FIONREAD, &unread), 0);
     while (unread > 0);
-    say_all();
+    say_all(&web);
     return NULL;
 }
 
@@ -155,7 +78,7 @@ START_TEST(test_answer_that_is_broken_off_ends_in_no_record)
                      SF_OK);
     sf_connection_break_off(&connection, SOON);
     ck_assert_int_eq(connection.state, SF_CONNECTION_LOST);
-    ck_assert_int_eq(read(server, got, sizeof got), 24);
+    ck_assert_int_eq(read(web.socket, got, sizeof got), 24);
     ck_assert_int_eq(got[0], 1);
     ck_assert_int_eq(got[16], 0);
 }
@@ -164,10 +87,10 @@ END_TEST
 START_TEST(test_request_comes_whole_however_it_is_split)
 {
     add_request(7, "body");
-    size_t size = records.size;
+    size_t size = web.says.size;
     for (size_t cut = 1; cut < size; cut++) {
         pthread_t thread;
-        say(cut);
+        say(&web, cut);
         ck_assert_int_eq(pthread_create(&thread, NULL, say_rest, NULL), 0);
         ck_assert_int_eq(begin(SOON), SF_OK);
         ck_assert_str_eq(sf_params_get(&params, "A"), "1");
@@ -183,8 +106,7 @@ END_TEST
 START_TEST(test_silence_before_a_request_is_no_request)
 {
     ck_assert_int_eq(begin(NOW), SF_NOT_FOUND);
-    close(server);
-    server = -1;
+    web_server_close(&web);
     ck_assert_int_eq(begin(SOON), SF_NOT_FOUND);
 }
 END_TEST
@@ -192,7 +114,7 @@ END_TEST
 START_TEST(test_silence_in_a_request_cuts_it_off)
 {
     add_request(1, "");
-    say(3);
+    say(&web, 3);
     ck_assert_int_eq(begin(NOW), SF_UNAVAILABLE);
 }
 END_TEST
@@ -229,7 +151,7 @@ END_TEST
 START_TEST(test_half_a_request_gives_way_behind_the_grace)
 {
     add_request(1, "");
-    say(records.size / 2);
+    say(&web, web.says.size / 2);
     ck_assert_int_eq(begin_in_a_crowd(NOW), SF_UNAVAILABLE);
 }
 END_TEST
@@ -238,7 +160,7 @@ START_TEST(test_request_that_comes_within_the_grace_is_served)
 {
     pthread_t thread;
     add_request(1, "");
-    say(records.size / 2);
+    say(&web, web.says.size / 2);
     ck_assert_int_eq(pthread_create(&thread, NULL, say_rest, NULL), 0);
     ck_assert_int_eq(begin_in_a_crowd(SOON), SF_OK);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
@@ -249,20 +171,20 @@ START_TEST(test_time_of_a_request_is_for_all_of_it)
 {
     const struct sf_connection_times times = {SOON, NOW, 0};
     add_request(1, "");
-    say(3);
+    say(&web, 3);
     ck_assert_int_eq(sf_connection_begin(&connection, &params, &times, -1), SF_UNAVAILABLE);
 }
 END_TEST
 
 START_TEST(test_request_that_was_aborted_at_its_begin_is_answered)
 {
-    add_begin(1, SF_FCGI_RESPONDER, true);
-    ck_assert_int_eq(sf_fcgi_record_append(&records, SF_FCGI_ABORT_REQUEST, 1, sf_span_text("")),
+    add_begin(&web, 1, SF_FCGI_RESPONDER, true);
+    ck_assert_int_eq(sf_fcgi_record_append(&web.says, SF_FCGI_ABORT_REQUEST, 1, sf_span_text("")),
                      SF_OK);
     add_request(2, "next");
-    say_all();
+    say_all(&web);
     ck_assert_int_eq(begin(SOON), SF_CONFLICT);
-    assert_answer("6:;3:0,0;");
+    assert_heard(&web, "6:;3:0,0;");
     ck_assert_int_eq(connection.state, SF_CONNECTION_OPEN);
     ck_assert_int_eq(begin(SOON), SF_OK);
     ck_assert_uint_eq(connection.id, 2);
@@ -271,17 +193,17 @@ END_TEST
 
 START_TEST(test_what_is_not_fastcgi_is_refused)
 {
-    ck_assert_int_eq(sf_buffer_append_text(&records, "GET / HTTP/1.1\r\n\r\n"), SF_OK);
-    say_all();
+    ck_assert_int_eq(sf_buffer_append_text(&web.says, "GET / HTTP/1.1\r\n\r\n"), SF_OK);
+    say_all(&web);
     ck_assert_int_eq(begin(SOON), SF_INVALID);
 }
 END_TEST
 
 START_TEST(test_body_before_the_end_of_params_is_refused)
 {
-    add_begin(1, SF_FCGI_RESPONDER, false);
-    add_stream(SF_FCGI_STDIN, 1, sf_span_text("x"));
-    say_all();
+    add_begin(&web, 1, SF_FCGI_RESPONDER, false);
+    add_stream(&web, SF_FCGI_STDIN, 1, sf_span_text("x"));
+    say_all(&web);
     ck_assert_int_eq(begin(SOON), SF_INVALID);
 }
 END_TEST
@@ -289,21 +211,21 @@ END_TEST
 START_TEST(test_too_many_bytes_of_params_can_still_be_answered)
 {
     static unsigned char zeros[8192];
-    add_begin(1, SF_FCGI_RESPONDER, false);
-    add_stream(SF_FCGI_PARAMS, 1, sf_span_of(zeros, sizeof zeros));
-    say_all();
+    add_begin(&web, 1, SF_FCGI_RESPONDER, false);
+    add_stream(&web, SF_FCGI_PARAMS, 1, sf_span_of(zeros, sizeof zeros));
+    say_all(&web);
     ck_assert_int_eq(begin(SOON), SF_FULL);
     ck_assert_int_eq(sf_connection_send(&connection, SF_FCGI_STDOUT, sf_span_text("no")), SF_OK);
     ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
-    assert_answer("6:no;6:;3:0,0;");
+    assert_heard(&web, "6:no;6:;3:0,0;");
 }
 END_TEST
 
 START_TEST(test_authorizer_has_no_body_to_wait_for)
 {
-    add_begin(1, SF_FCGI_AUTHORIZER, false);
-    add_params(1);
-    say_all();
+    add_begin(&web, 1, SF_FCGI_AUTHORIZER, false);
+    add_param(&web, 1, "A", "1");
+    say_all(&web);
     ck_assert_int_eq(begin(SOON), SF_OK);
     ck_assert(sf_connection_is_body_taken(&connection));
 }
@@ -311,25 +233,25 @@ END_TEST
 
 START_TEST(test_unknown_role_is_answered)
 {
-    add_begin(1, SF_FCGI_FILTER, false);
-    add_params(1);
-    say_all();
+    add_begin(&web, 1, SF_FCGI_FILTER, false);
+    add_param(&web, 1, "A", "1");
+    say_all(&web);
     ck_assert_int_eq(begin(SOON), SF_CONFLICT);
-    assert_answer("6:;3:0,3;");
+    assert_heard(&web, "6:;3:0,3;");
     ck_assert_int_eq(connection.state, SF_CONNECTION_LOST);
 }
 END_TEST
 
 START_TEST(test_connection_is_kept_behind_an_unknown_role)
 {
-    add_begin(1, SF_FCGI_FILTER, true);
-    add_params(1);
-    add_stream(SF_FCGI_STDIN, 1, sf_span_text("of nobody"));
-    add_stream(SF_FCGI_DATA, 1, sf_span_text("of nobody"));
+    add_begin(&web, 1, SF_FCGI_FILTER, true);
+    add_param(&web, 1, "A", "1");
+    add_stream(&web, SF_FCGI_STDIN, 1, sf_span_text("of nobody"));
+    add_stream(&web, SF_FCGI_DATA, 1, sf_span_text("of nobody"));
     add_request(1, "next");
-    say_all();
+    say_all(&web);
     ck_assert_int_eq(begin(SOON), SF_CONFLICT);
-    assert_answer("6:;3:0,3;");
+    assert_heard(&web, "6:;3:0,3;");
     ck_assert_int_eq(begin(SOON), SF_OK);
     ck_assert(sf_span_equal(sf_connection_body(&connection), sf_span_text("next")));
 }
@@ -337,16 +259,16 @@ END_TEST
 
 START_TEST(test_questions_about_ourselves_are_answered)
 {
-    ck_assert_int_eq(sf_fcgi_record_append(&records, SF_FCGI_GET_VALUES, 0, sf_span_text("")),
+    ck_assert_int_eq(sf_fcgi_record_append(&web.says, SF_FCGI_GET_VALUES, 0, sf_span_text("")),
                      SF_OK);
-    ck_assert_int_eq(sf_fcgi_record_append(&records, (enum sf_fcgi_type)99, 0, sf_span_text("?")),
+    ck_assert_int_eq(sf_fcgi_record_append(&web.says, (enum sf_fcgi_type)99, 0, sf_span_text("?")),
                      SF_OK);
     add_request(1, "");
-    say_all();
+    say_all(&web);
     ck_assert_int_eq(begin(SOON), SF_OK);
     unsigned char answer[200];
     struct sf_fcgi_header header;
-    ssize_t got = read(server, answer, sizeof answer);
+    ssize_t got = read(web.socket, answer, sizeof answer);
     ck_assert_int_gt(got, SF_FCGI_HEADER_BYTES);
     ck_assert_int_eq(sf_fcgi_header_decode(answer, &header), SF_OK);
     ck_assert_uint_eq(header.type, SF_FCGI_GET_VALUES_RESULT);
@@ -362,14 +284,14 @@ END_TEST
 START_TEST(test_body_is_read_no_further_than_it_is_taken)
 {
     static unsigned char megabyte[1 << 20];
-    add_begin(1, SF_FCGI_RESPONDER, false);
-    add_params(1);
-    say_all();
+    add_begin(&web, 1, SF_FCGI_RESPONDER, false);
+    add_param(&web, 1, "A", "1");
+    say_all(&web);
     ck_assert_int_eq(begin(SOON), SF_OK);
-    add_stream(SF_FCGI_STDIN, 1, sf_span_of(megabyte, sizeof megabyte));
+    add_stream(&web, SF_FCGI_STDIN, 1, sf_span_of(megabyte, sizeof megabyte));
     size_t said = 0, taken = 0;
     while (!sf_connection_is_body_taken(&connection)) {
-        ssize_t wrote = write(server, records.data + said, records.size - said);
+        ssize_t wrote = write(web.socket, web.says.data + said, web.says.size - said);
         said += wrote > 0 ? (size_t)wrote : 0;
         for (int i = 0; i < 5; i++) /* without taking anything */
             sf_connection_step(&connection, POLLIN);
@@ -380,7 +302,7 @@ START_TEST(test_body_is_read_no_further_than_it_is_taken)
         taken += part > size ? size : part;
     }
     ck_assert_uint_eq(taken, sizeof megabyte);
-    ck_assert_uint_eq(said, records.size);
+    ck_assert_uint_eq(said, web.says.size);
 }
 END_TEST
 
@@ -388,18 +310,17 @@ START_TEST(test_end_of_the_web_server_is_seen_while_nothing_is_read)
 {
     static unsigned char content[2 * SF_CONNECTION_BYTES];
     struct pollfd wait = {.fd = connection.socket};
-    add_begin(1, SF_FCGI_RESPONDER, false);
-    add_params(1);
-    say_all();
+    add_begin(&web, 1, SF_FCGI_RESPONDER, false);
+    add_param(&web, 1, "A", "1");
+    say_all(&web);
     ck_assert_int_eq(begin(SOON), SF_OK);
-    add_stream(SF_FCGI_STDIN, 1, sf_span_of(content, sizeof content));
-    say_all();
+    add_stream(&web, SF_FCGI_STDIN, 1, sf_span_of(content, sizeof content));
+    say_all(&web);
     for (int i = 0; i < 5; i++)
         sf_connection_step(&connection, POLLIN);
     ck_assert_int_eq(connection.state, SF_CONNECTION_OPEN);
     ck_assert_int_eq(sf_connection_events(&connection) & POLLIN, 0);
-    close(server);
-    server = -1;
+    web_server_close(&web);
     wait.events = sf_connection_events(&connection);
     ck_assert_int_eq(poll(&wait, 1, (int)SOON), 1);
     sf_connection_step(&connection, wait.revents);
@@ -410,14 +331,14 @@ END_TEST
 START_TEST(test_abort_is_seen_behind_the_body)
 {
     begin_request("body");
-    ck_assert_int_eq(sf_fcgi_record_append(&records, SF_FCGI_ABORT_REQUEST, 1, sf_span_text("")),
+    ck_assert_int_eq(sf_fcgi_record_append(&web.says, SF_FCGI_ABORT_REQUEST, 1, sf_span_text("")),
                      SF_OK);
-    say_all();
+    say_all(&web);
     sf_connection_take(&connection, sf_connection_body(&connection).size);
     sf_connection_step(&connection, POLLIN);
     ck_assert_int_eq(connection.state, SF_CONNECTION_ABORTED);
     ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
-    assert_answer("6:;3:0,0;");
+    assert_heard(&web, "6:;3:0,0;");
 }
 END_TEST
 
@@ -440,24 +361,24 @@ take_body(void)
 START_TEST(test_next_request_that_comes_early_is_served_in_its_turn)
 {
     add_request(1, "body");
-    size_t size = records.size;
+    size_t size = web.says.size;
     for (size_t early = 1; early <= size; early++) {
-        records.size = 0;
+        web.says.size = 0;
         add_request(1, "body");
         add_request(1, "next");
-        say(size + early);
+        say(&web, size + early);
         ck_assert_int_eq(begin(SOON), SF_OK);
         ck_assert_uint_eq(take_body(), 4);
         sf_connection_step(&connection, POLLIN);
         ck_assert_int_eq(connection.state, SF_CONNECTION_OPEN);
         ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
         ck_assert(sf_connection_skip_body(&connection, SOON));
-        say_all();
+        say_all(&web);
         ck_assert_int_eq(begin(SOON), SF_OK);
         ck_assert_uint_eq(take_body(), 4);
         ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
         ck_assert(sf_connection_skip_body(&connection, SOON));
-        assert_answer("6:;3:0,0;6:;3:0,0;");
+        assert_heard(&web, "6:;3:0,0;6:;3:0,0;");
     }
 }
 END_TEST
@@ -466,11 +387,11 @@ START_TEST(test_second_request_at_the_same_time_is_refused_alone)
 {
     begin_request("body");
     add_request(2, "");
-    say_all();
+    say_all(&web);
     sf_connection_take(&connection, sf_connection_body(&connection).size);
     sf_connection_step(&connection, POLLIN);
     ck_assert_int_eq(connection.state, SF_CONNECTION_OPEN);
-    assert_answer("3:0,1;");
+    assert_heard(&web, "3:0,1;");
 }
 END_TEST
 
@@ -484,10 +405,10 @@ START_TEST(test_answer_is_sent_at_once_and_ends)
     unsigned char *room = sf_connection_reserve(&connection);
     memcpy(room, "text", 4);
     sf_connection_commit(&connection, SF_FCGI_STDOUT, 4);
-    assert_answer("7:note;6:text;");
+    assert_heard(&web, "7:note;6:text;");
     ck_assert_int_eq(sf_connection_end(&connection, 3, SF_FCGI_REQUEST_COMPLETE), SF_OK);
     ck_assert(sf_connection_flush(&connection, SOON));
-    assert_answer("6:;3:3,0;");
+    assert_heard(&web, "6:;3:3,0;");
 }
 END_TEST
 
@@ -517,10 +438,10 @@ say_body_and_read(size_t size)
     struct sf_fcgi_reader reader = {.head_size = 0};
     struct sf_fcgi_piece piece;
     size_t seen = 0;
-    say_all();
+    say_all(&web);
     for (int i = 0; i < 10000 && seen < size; i++) {
         sf_connection_step(&connection, POLLIN | POLLOUT);
-        ssize_t got = read(server, bytes, sizeof bytes);
+        ssize_t got = read(web.socket, bytes, sizeof bytes);
         struct sf_span input = sf_span_of(bytes, got > 0 ? (size_t)got : 0);
         while (sf_fcgi_reader_take(&reader, &input, &piece) == SF_OK) {
             for (size_t at = 0; piece.type == SF_FCGI_STDOUT && at < piece.content.size; at++)
@@ -535,9 +456,9 @@ START_TEST(test_answer_waits_for_the_end_of_the_body_and_takes_little_memory)
 {
     static unsigned char content[1000];
     enum { PARTS = 500 };
-    add_begin(1, SF_FCGI_RESPONDER, true);
-    add_params(1);
-    say_all();
+    add_begin(&web, 1, SF_FCGI_RESPONDER, true);
+    add_param(&web, 1, "A", "1");
+    say_all(&web);
     ck_assert_int_eq(begin(SOON), SF_OK);
     for (unsigned i = 0; i < PARTS; i++) {
         memset(content, (int)(i & 0xff), sizeof content);
@@ -547,13 +468,13 @@ START_TEST(test_answer_waits_for_the_end_of_the_body_and_takes_little_memory)
             SF_OK);
     }
     ck_assert_uint_le(connection.out.capacity, 2 * SF_CONNECTION_BYTES);
-    assert_answer("");
+    assert_heard(&web, "");
     ck_assert_int_eq(sf_connection_events(&connection) & POLLOUT, 0);
-    add_stream(SF_FCGI_STDIN, 1, sf_span_text(""));
+    add_stream(&web, SF_FCGI_STDIN, 1, sf_span_text(""));
     ck_assert_uint_eq(say_body_and_read(PARTS * sizeof content), PARTS * sizeof content);
     ck_assert_int_eq(connection.spool, -1);
     ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
-    assert_answer("6:;3:0,0;");
+    assert_heard(&web, "6:;3:0,0;");
 }
 END_TEST
 
@@ -562,9 +483,9 @@ START_TEST(test_answer_that_fills_the_disk_is_sent_before_the_body_has_come)
     static unsigned char content[1000];
     size_t size = 0;
     connection.spool_limit = 100000;
-    add_begin(1, SF_FCGI_RESPONDER, true);
-    add_params(1);
-    say_all();
+    add_begin(&web, 1, SF_FCGI_RESPONDER, true);
+    add_param(&web, 1, "A", "1");
+    say_all(&web);
     ck_assert_int_eq(begin(SOON), SF_OK);
     while (sf_connection_room(&connection) > 0) {
         memset(content, (int)(size / sizeof content & 0xff), sizeof content);
@@ -576,7 +497,7 @@ START_TEST(test_answer_that_fills_the_disk_is_sent_before_the_body_has_come)
     }
     ck_assert_int_lt(connection.spool_size, 100000 + SF_CONNECTION_BYTES);
     ck_assert_int_eq(sf_connection_events(&connection) & POLLOUT, POLLOUT);
-    add_stream(SF_FCGI_STDIN, 1, sf_span_text(""));
+    add_stream(&web, SF_FCGI_STDIN, 1, sf_span_text(""));
     ck_assert_uint_eq(say_body_and_read(size), size);
 }
 END_TEST
@@ -585,9 +506,9 @@ START_TEST(test_answer_that_ends_before_the_body_waits_no_more)
 {
     begin_request("never read");
     ck_assert_int_eq(sf_connection_send(&connection, SF_FCGI_STDOUT, sf_span_text("early")), SF_OK);
-    assert_answer("");
+    assert_heard(&web, "");
     ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
-    assert_answer("6:early;6:;3:0,0;");
+    assert_heard(&web, "6:early;6:;3:0,0;");
 }
 END_TEST
 
@@ -598,7 +519,7 @@ START_TEST(test_next_request_on_a_kept_connection)
     ck_assert(sf_connection_flush(&connection, SOON));
     ck_assert(sf_connection_skip_body(&connection, SOON));
     add_request(2, "second");
-    say_all();
+    say_all(&web);
     ck_assert_int_eq(begin(SOON), SF_OK);
     ck_assert_uint_eq(connection.id, 2);
     ck_assert(sf_span_equal(sf_connection_body(&connection), sf_span_text("second")));
@@ -608,17 +529,17 @@ END_TEST
 START_TEST(test_answer_to_the_last_request_ends_before_the_body_does)
 {
     unsigned char rest[100];
-    add_begin(1, SF_FCGI_RESPONDER, false);
-    add_params(1);
-    say_all();
+    add_begin(&web, 1, SF_FCGI_RESPONDER, false);
+    add_param(&web, 1, "A", "1");
+    say_all(&web);
     ck_assert_int_eq(begin(SOON), SF_OK);
     ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
     ck_assert(sf_connection_flush(&connection, SOON));
     ck_assert(!sf_connection_skip_body(&connection, NOW));
-    assert_answer("6:;3:0,0;");
-    ck_assert_int_eq(read(server, rest, sizeof rest), 0);
-    add_stream(SF_FCGI_STDIN, 1, sf_span_text("comes late"));
-    say_all();
+    assert_heard(&web, "6:;3:0,0;");
+    ck_assert_int_eq(read(web.socket, rest, sizeof rest), 0);
+    add_stream(&web, SF_FCGI_STDIN, 1, sf_span_text("comes late"));
+    say_all(&web);
     ck_assert(sf_connection_skip_body(&connection, SOON));
 }
 END_TEST

@@ -4,113 +4,53 @@
 
 #include <apr_general.h>
 #include <check.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "tests/support/run_suite.h"
-
-static apr_pool_t *pool;
-static struct sf_settings settings;
-static struct sf_gateway gateway;
-static struct sf_connection connection;
-static struct sf_request request;
-static struct sf_response response;
-static int server;
+#include "tests/unit/gateway_case.h"
 
 static void
 start(void)
 {
-    static const char file[] = "<Route /a>\nGatewayApi On\nGatewayHeaderSize 1K\n</Route>\n";
-    struct sf_error error;
-    int ends[2];
-    ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
-    ck_assert_int_eq(
-        sf_routes_read_text(&settings.routes, sf_span_text(file), "test", pool, &error), SF_OK);
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-    server = ends[1];
-    ck_assert_int_eq(sf_connection_init(&connection, ends[0]), SF_OK);
-    connection.id = 1;
-    connection.is_body_end = true;
-    request = (struct sf_request){
-        .gateway = &gateway,
-        .connection = &connection,
-        .settings = &settings,
-        .route = &settings.routes.items[0],
-        .path = strdup("/a/x"),
-    };
-    sf_buffer_init(&request.redirect, 1000);
-    sf_response_init(&response, &request);
-}
-
-static void
-finish(void)
-{
-    sf_response_fini(&response);
-    sf_buffer_fini(&request.redirect);
-    free(request.path);
-    sf_connection_fini(&connection);
-    close(server);
-    apr_pool_destroy(pool);
+    start_gateway("<Route /a>\nGatewayApi On\nGatewayHeaderSize 1K\n</Route>\n");
 }
 
 static void
 feed(const char *output)
 {
-    sf_response_feed(&response, sf_span_text(output));
-}
-
-/* All STDOUT that the web server has got. */
-static void
-assert_sent(const char *expected)
-{
-    static unsigned char bytes[1 << 17];
-    struct sf_fcgi_reader reader = {.head_size = 0};
-    struct sf_fcgi_piece piece;
-    struct sf_buffer seen;
-    ssize_t got = read(server, bytes, sizeof bytes);
-    struct sf_span input = sf_span_of(bytes, got > 0 ? (size_t)got : 0);
-    sf_buffer_init(&seen, 1 << 20);
-    while (sf_fcgi_reader_take(&reader, &input, &piece) == SF_OK) {
-        if (piece.type == SF_FCGI_STDOUT)
-            ck_assert_int_eq(sf_buffer_append_span(&seen, piece.content), SF_OK);
-    }
-    ck_assert_msg(sf_span_equal(sf_buffer_span(&seen), sf_span_text(expected)), "%.*s",
-                  (int)seen.size, (const char *)seen.data);
-    sf_buffer_fini(&seen);
+    sf_response_feed(&at.response, sf_span_text(output));
 }
 
 START_TEST(test_answer_goes_on_as_it_comes)
 {
     feed("Content-Type: a/b\nX-Other:  1\n");
-    assert_sent("");
+    assert_output("");
     feed("\nbody");
-    assert_sent("Status: 200 OK\r\nContent-Type: a/b\r\nX-Other: 1\r\n\r\nbody");
+    assert_output("Status: 200 OK\r\nContent-Type: a/b\r\nX-Other: 1\r\n\r\nbody");
     feed(" and more");
-    assert_sent(" and more");
-    sf_response_finish(&response);
-    ck_assert_int_eq(response.state, SF_RESPONSE_BODY);
+    assert_output(" and more");
+    sf_response_finish(&at.response);
+    ck_assert_int_eq(at.response.state, SF_RESPONSE_BODY);
 }
 END_TEST
 
 START_TEST(test_status_is_what_the_application_says)
 {
     feed("Status: 418 Teapot\n\n");
-    assert_sent("Status: 418 Teapot\r\n\r\n");
+    assert_output("Status: 418 Teapot\r\n\r\n");
 }
 END_TEST
 
 START_TEST(test_status_line_of_nph_becomes_a_status)
 {
     feed("HTTP/1.1 201 Made\r\nConnection: close\r\nA: 1\r\n\r\nx");
-    assert_sent("Status: 201 Made\r\nA: 1\r\n\r\nx");
+    assert_output("Status: 201 Made\r\nA: 1\r\n\r\nx");
 }
 END_TEST
 
 START_TEST(test_headers_about_the_session_never_go_on)
 {
     feed("X-Session-Set: a=1\nx-session-nothing: 1\nX_Session_Logout: 1\nA: 1\n\n");
-    assert_sent("Status: 200 OK\r\nA: 1\r\n\r\n");
+    assert_output("Status: 200 OK\r\nA: 1\r\n\r\n");
 }
 END_TEST
 
@@ -119,52 +59,52 @@ START_TEST(test_headers_that_steer_the_web_server_are_taken_out)
     feed("X-Accel-Redirect: /inner\nx-sendfile: /etc/passwd\nX-LIGHTTPD-send-file: /x\n"
          "X-Accel-Limit-Rate: 1\nX-Sendfile2: /x 0-\nX-Accel-Buffering: no\nX-Accel: 1\n"
          "X-Send: 2\n\n");
-    assert_sent("Status: 200 OK\r\nX-Accel-Buffering: no\r\nX-Accel: 1\r\n"
-                "X-Send: 2\r\n\r\n");
+    assert_output("Status: 200 OK\r\nX-Accel-Buffering: no\r\nX-Accel: 1\r\n"
+                  "X-Send: 2\r\n\r\n");
 }
 END_TEST
 
 START_TEST(test_headers_that_are_named_steer_the_web_server)
 {
-    settings.routes.items[0].config.pass_headers = "x-sendfile X-Accel-Redirect";
+    options()->pass_headers = "x-sendfile X-Accel-Redirect";
     feed("X-Accel-Redirect: /inner\nX-Sendfile: /a\nX-Sendfile2: /a\nX-Accel-Buffering: no\n\n");
-    assert_sent("Status: 200 OK\r\nX-Accel-Redirect: /inner\r\nX-Sendfile: /a\r\n\r\n");
+    assert_output("Status: 200 OK\r\nX-Accel-Redirect: /inner\r\nX-Sendfile: /a\r\n\r\n");
 }
 END_TEST
 
 START_TEST(test_redirect_to_elsewhere_is_for_the_browser)
 {
     feed("Location: http://example.org/a\n\n");
-    assert_sent("Status: 302 Found\r\nLocation: http://example.org/a\r\n\r\n");
-    ck_assert_uint_eq(request.redirect.size, 0);
+    assert_output("Status: 302 Found\r\nLocation: http://example.org/a\r\n\r\n");
+    ck_assert_uint_eq(at.request.redirect.size, 0);
 }
 END_TEST
 
 START_TEST(test_local_redirect_is_followed_where_a_route_takes_it)
 {
     feed("Location: /a/y?b=1\n\nignored");
-    assert_sent("");
-    ck_assert(sf_span_equal(sf_buffer_span(&request.redirect), sf_span_text("/a/y?b=1")));
-    ck_assert_int_eq(response.state, SF_RESPONSE_DROPPED);
+    assert_output("");
+    ck_assert(sf_span_equal(sf_buffer_span(&at.request.redirect), sf_span_text("/a/y?b=1")));
+    ck_assert_int_eq(at.response.state, SF_RESPONSE_DROPPED);
 }
 END_TEST
 
 START_TEST(test_local_redirect_without_a_route_is_for_the_browser)
 {
     feed("Location: /elsewhere\n\n");
-    assert_sent("Status: 302 Found\r\nLocation: /elsewhere\r\n\r\n");
-    ck_assert_uint_eq(request.redirect.size, 0);
+    assert_output("Status: 302 Found\r\nLocation: /elsewhere\r\n\r\n");
+    ck_assert_uint_eq(at.request.redirect.size, 0);
 }
 END_TEST
 
 START_TEST(test_redirect_with_a_status_or_to_a_host_is_not_followed)
 {
     feed("Status: 303 Other\nLocation: /a/y\n\n");
-    assert_sent("Status: 303 Other\r\nLocation: /a/y\r\n\r\n");
-    sf_response_fini(&response);
-    sf_response_init(&response, &request);
+    assert_output("Status: 303 Other\r\nLocation: /a/y\r\n\r\n");
+    sf_response_fini(&at.response);
+    sf_response_init(&at.response, &at.request);
     feed("Location: //a/y\n\n");
-    assert_sent("Status: 302 Found\r\nLocation: //a/y\r\n\r\n");
+    assert_output("Status: 302 Found\r\nLocation: //a/y\r\n\r\n");
 }
 END_TEST
 
@@ -174,24 +114,24 @@ START_TEST(test_malformed_headers_are_answered_502_and_the_rest_is_dropped)
 {
     feed("no header\n");
     feed("more");
-    assert_sent(BAD_GATEWAY);
-    sf_response_finish(&response);
-    ck_assert_int_eq(response.state, SF_RESPONSE_FAILED);
+    assert_output(BAD_GATEWAY);
+    sf_response_finish(&at.response);
+    ck_assert_int_eq(at.response.state, SF_RESPONSE_FAILED);
 }
 END_TEST
 
 START_TEST(test_lengths_that_contradict_each_other_are_answered_502)
 {
     feed("Content-Length: 3\nA: 1\ncontent-length: 4\n\n");
-    assert_sent(BAD_GATEWAY);
+    assert_output(BAD_GATEWAY);
 }
 END_TEST
 
 START_TEST(test_end_before_the_body_is_answered_502)
 {
     feed("A: 1\n");
-    sf_response_finish(&response);
-    assert_sent(BAD_GATEWAY);
+    sf_response_finish(&at.response);
+    assert_output(BAD_GATEWAY);
 }
 END_TEST
 
@@ -201,30 +141,30 @@ START_TEST(test_headers_above_the_limit_are_answered_502)
     memset(line, 'x', sizeof line - 1);
     line[sizeof line - 1] = '\0';
     feed(line);
-    assert_sent(BAD_GATEWAY);
+    assert_output(BAD_GATEWAY);
 }
 END_TEST
 
 START_TEST(test_chunked_body_is_refused)
 {
     feed("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-    assert_sent(BAD_GATEWAY);
+    assert_output(BAD_GATEWAY);
 }
 END_TEST
 
 START_TEST(test_failure_behind_the_headers_breaks_off)
 {
     feed("A: 1\n\nhalf");
-    sf_response_fail(&response, 504, "slow");
-    assert_sent("Status: 200 OK\r\nA: 1\r\n\r\nhalf");
-    ck_assert_int_eq(response.state, SF_RESPONSE_BROKEN);
+    sf_response_fail(&at.response, 504, "slow");
+    assert_output("Status: 200 OK\r\nA: 1\r\n\r\nhalf");
+    ck_assert_int_eq(at.response.state, SF_RESPONSE_BROKEN);
 }
 END_TEST
 
 START_TEST(test_unavailable_says_when_to_come_again)
 {
-    sf_response_refuse(&response, 503);
-    assert_sent(
+    sf_response_refuse(&at.response, 503);
+    assert_output(
         "Status: 503 Service Unavailable\r\nContent-Type: text/plain\r\nRetry-After: 1\r\n\r\n"
         "503 Service Unavailable\n");
 }
@@ -236,7 +176,7 @@ main(void)
     apr_initialize();
     Suite *suite = suite_create("response");
     TCase *all = tcase_create("all");
-    tcase_add_checked_fixture(all, start, finish);
+    tcase_add_checked_fixture(all, start, finish_gateway);
     tcase_add_test(all, test_answer_goes_on_as_it_comes);
     tcase_add_test(all, test_status_is_what_the_application_says);
     tcase_add_test(all, test_status_line_of_nph_becomes_a_status);

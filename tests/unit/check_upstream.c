@@ -5,34 +5,18 @@
 
 #include <apr_general.h>
 #include <check.h>
-#include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "fcgi_gateway/response.h"
 #include "fcgi_gateway/upstream_link.h"
 #include "tests/support/run_suite.h"
 #include "tests/support/temp_folder.h"
+#include "tests/unit/gateway_case.h"
 
 static struct sf_temp_folder folder;
-static apr_pool_t *pool;
-static struct sf_settings settings;
-static struct sf_gateway gateway;
-static struct sf_connection connection;
-static struct sf_params params;
-static struct sf_request request;
-static struct sf_response response;
-static int server, listener;
-
-static struct sf_config *
-options(void)
-{
-    return &settings.routes.items[0].config;
-}
+static int listener;
 
 static void
 listen_at(const char *path)
@@ -42,40 +26,6 @@ listen_at(const char *path)
     listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_eq(bind(listener, (const struct sockaddr *)&address, sizeof address), 0);
     ck_assert_int_eq(listen(listener, 10), 0);
-}
-
-static void
-start_request(void)
-{
-    int ends[2];
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-    server = ends[1];
-    ck_assert_int_eq(sf_connection_init(&connection, ends[0]), SF_OK);
-    connection.id = 1;
-    connection.role = SF_FCGI_RESPONDER;
-    connection.is_body_end = true;
-    request = (struct sf_request){
-        .gateway = &gateway,
-        .connection = &connection,
-        .params = &params,
-        .settings = &settings,
-        .route = &settings.routes.items[0],
-        .path = strdup("/x"),
-        .begun = sf_clock_steady(),
-    };
-    sf_buffer_init(&request.redirect, 1000);
-    sf_response_init(&response, &request);
-}
-
-static void
-finish_request(void)
-{
-    sf_response_fini(&response);
-    sf_buffer_fini(&request.redirect);
-    free(request.path);
-    sf_connection_fini(&connection);
-    if (server >= 0)
-        close(server);
 }
 
 struct script {
@@ -95,39 +45,28 @@ static void
 start(void)
 {
     char file[200], path[100];
-    struct sf_error error;
     script = (struct script){.split = 0};
     sf_temp_folder_init(&folder);
     snprintf(path, sizeof path, "%s/app.sock", folder.path);
-    snprintf(file, sizeof file, "<Route />\nGatewayUpstream unix:%s\n</Route>\n", path);
-    ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
-    ck_assert_int_eq(
-        sf_routes_read_text(&settings.routes, sf_span_text(file), "test", pool, &error), SF_OK);
-    gateway.cutting = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    sf_upstream_pools_init(&gateway.upstreams);
-    sf_params_init(&params, 4096, 50);
-    ck_assert_int_eq(sf_params_set_text(&params, "A", "1"), SF_OK);
+    snprintf(file, sizeof file, "<Route /a>\nGatewayUpstream unix:%s\n</Route>\n", path);
+    start_gateway(file);
+    set_param("A", "1");
     listen_at(path);
-    start_request();
 }
 
 static void
 finish(void)
 {
-    finish_request();
+    finish_gateway();
     sf_buffer_fini(&script.says);
-    sf_params_fini(&params);
-    sf_upstream_pools_fini(&gateway.upstreams);
-    close(gateway.cutting);
     close(listener);
-    apr_pool_destroy(pool);
     sf_temp_folder_fini(&folder);
 }
 
 /* ---- the application ---- */
 
 static void
-say(enum sf_fcgi_type type, uint16_t id, struct sf_span content)
+add_to_script(enum sf_fcgi_type type, uint16_t id, struct sf_span content)
 {
     if (script.says.limit == 0)
         sf_buffer_init(&script.says, 1 << 22);
@@ -137,7 +76,7 @@ say(enum sf_fcgi_type type, uint16_t id, struct sf_span content)
 static void
 say_text(enum sf_fcgi_type type, const char *text)
 {
-    say(type, 1, sf_span_text(text));
+    add_to_script(type, 1, sf_span_text(text));
 }
 
 static void
@@ -147,7 +86,7 @@ say_end(uint32_t application_status, enum sf_fcgi_protocol_status protocol_statu
     struct sf_fcgi_end end = {application_status, (uint8_t)protocol_status};
     sf_fcgi_end_encode(&end, body);
     say_text(SF_FCGI_STDOUT, "");
-    say(SF_FCGI_END_REQUEST, 1, sf_span_of(body, sizeof body));
+    add_to_script(SF_FCGI_END_REQUEST, 1, sf_span_of(body, sizeof body));
 }
 
 /* false: the connection is closed. */
@@ -172,14 +111,14 @@ read_request(int socket)
 static void
 speak(int socket)
 {
-    size_t at = 0;
-    while (at < script.says.size) {
-        size_t size = script.says.size - at;
+    size_t said = 0;
+    while (said < script.says.size) {
+        size_t size = script.says.size - said;
         if (script.split > 0 && script.split < size)
             size = script.split;
-        if (send(socket, script.says.data + at, size, MSG_NOSIGNAL) != (ssize_t)size)
+        if (send(socket, script.says.data + said, size, MSG_NOSIGNAL) != (ssize_t)size)
             return;
-        at += size;
+        said += size;
     }
 }
 
@@ -209,7 +148,7 @@ start_application(void)
 static void
 serve(void)
 {
-    sf_upstream_serve(&request, &response);
+    sf_upstream_serve(&at.request, &at.response);
 }
 
 static void
@@ -218,26 +157,6 @@ serve_with_application(void)
     start_application();
     serve();
     pthread_join(thread, NULL);
-}
-
-/* All of one type that the web server has got. */
-static void
-assert_sent(enum sf_fcgi_type type, const char *expected)
-{
-    static unsigned char bytes[1 << 18];
-    struct sf_fcgi_reader reader = {.head_size = 0};
-    struct sf_fcgi_piece piece;
-    struct sf_buffer seen;
-    ssize_t got = recv(server, bytes, sizeof bytes, MSG_PEEK);
-    struct sf_span input = sf_span_of(bytes, got > 0 ? (size_t)got : 0);
-    sf_buffer_init(&seen, 1 << 20);
-    while (sf_fcgi_reader_take(&reader, &input, &piece) == SF_OK) {
-        if (piece.type == type)
-            ck_assert_int_eq(sf_buffer_append_span(&seen, piece.content), SF_OK);
-    }
-    ck_assert_msg(sf_span_equal(sf_buffer_span(&seen), sf_span_text(expected)), "%.*s",
-                  (int)seen.size, (const char *)seen.data);
-    sf_buffer_fini(&seen);
 }
 
 #define PLAIN(status) "Status: " status "\r\nContent-Type: text/plain\r\n"
@@ -253,10 +172,10 @@ START_TEST(test_answer_goes_on_with_its_errors_and_its_status)
     say_text(SF_FCGI_STDOUT, "dy");
     say_end(7, SF_FCGI_REQUEST_COMPLETE);
     serve_with_application();
-    assert_sent(SF_FCGI_STDOUT, "Status: 200 OK\r\nA: 1\r\n\r\nbody");
-    assert_sent(SF_FCGI_STDERR, "first second");
-    ck_assert_uint_eq(request.application_status, 7);
-    ck_assert_int_eq(response.state, SF_RESPONSE_BODY);
+    assert_output("Status: 200 OK\r\nA: 1\r\n\r\nbody");
+    assert_errors("first second");
+    ck_assert_uint_eq(at.request.application_status, 7);
+    ck_assert_int_eq(at.response.state, SF_RESPONSE_BODY);
 }
 END_TEST
 
@@ -266,28 +185,22 @@ START_TEST(test_answer_may_come_byte_by_byte)
     say_text(SF_FCGI_STDOUT, "A: 1\n\nx");
     say_end(258, SF_FCGI_REQUEST_COMPLETE);
     serve_with_application();
-    assert_sent(SF_FCGI_STDOUT, "Status: 200 OK\r\nA: 1\r\n\r\nx");
-    ck_assert_uint_eq(request.application_status, 258);
+    assert_output("Status: 200 OK\r\nA: 1\r\n\r\nx");
+    ck_assert_uint_eq(at.request.application_status, 258);
 }
 END_TEST
 
 /* The web server sends a body, and reads nothing until it has. */
 START_TEST(test_body_is_streamed)
 {
-    static unsigned char content[1 << 15];
-    struct sf_buffer records;
-    sf_buffer_init(&records, 1 << 20);
-    connection.is_body_end = false;
-    ck_assert_int_eq(
-        sf_fcgi_stream_append(&records, SF_FCGI_STDIN, 1, sf_span_of(content, sizeof content)),
-        SF_OK);
-    ck_assert_int_eq(write(server, records.data, records.size), (ssize_t)records.size);
+    static char content[1 << 15];
+    memset(content, 'x', sizeof content - 1);
+    send_body(content);
     say_text(SF_FCGI_STDOUT, "A: 1\n\n");
     say_end(0, SF_FCGI_REQUEST_COMPLETE);
     serve_with_application();
-    ck_assert_uint_eq(script.body_size, sizeof content);
-    assert_sent(SF_FCGI_STDOUT, "Status: 200 OK\r\nA: 1\r\n\r\n");
-    sf_buffer_fini(&records);
+    ck_assert_uint_eq(script.body_size, sizeof content - 1);
+    assert_output("Status: 200 OK\r\nA: 1\r\n\r\n");
 }
 END_TEST
 
@@ -296,7 +209,7 @@ START_TEST(test_nobody_there_is_unavailable)
     shutdown(listener, SHUT_RDWR);
     close(listener);
     serve();
-    assert_sent(SF_FCGI_STDOUT, BUSY);
+    assert_output(BUSY);
 }
 END_TEST
 
@@ -304,7 +217,7 @@ START_TEST(test_loss_before_the_headers_is_a_bad_gateway)
 {
     say_text(SF_FCGI_STDOUT, "A: 1\n");
     serve_with_application();
-    assert_sent(SF_FCGI_STDOUT, BAD);
+    assert_output(BAD);
 }
 END_TEST
 
@@ -312,8 +225,8 @@ START_TEST(test_loss_behind_the_headers_breaks_the_answer)
 {
     say_text(SF_FCGI_STDOUT, "A: 1\n\nhal");
     serve_with_application();
-    assert_sent(SF_FCGI_STDOUT, "Status: 200 OK\r\nA: 1\r\n\r\nhal");
-    ck_assert_int_eq(response.state, SF_RESPONSE_BROKEN);
+    assert_output("Status: 200 OK\r\nA: 1\r\n\r\nhal");
+    ck_assert_int_eq(at.response.state, SF_RESPONSE_BROKEN);
 }
 END_TEST
 
@@ -321,7 +234,7 @@ START_TEST(test_overloaded_application_is_unavailable)
 {
     say_end(0, SF_FCGI_OVERLOADED);
     serve_with_application();
-    assert_sent(SF_FCGI_STDOUT, BUSY);
+    assert_output(BUSY);
 }
 END_TEST
 
@@ -329,15 +242,15 @@ START_TEST(test_role_that_it_does_not_know_is_a_bad_gateway)
 {
     say_end(0, SF_FCGI_UNKNOWN_ROLE);
     serve_with_application();
-    assert_sent(SF_FCGI_STDOUT, BAD);
+    assert_output(BAD);
 }
 END_TEST
 
 START_TEST(test_records_of_another_request_are_a_bad_gateway)
 {
-    say(SF_FCGI_STDOUT, 2, sf_span_text("A: 1\n\n"));
+    add_to_script(SF_FCGI_STDOUT, 2, sf_span_text("A: 1\n\n"));
     serve_with_application();
-    assert_sent(SF_FCGI_STDOUT, BAD);
+    assert_output(BAD);
 }
 END_TEST
 
@@ -346,7 +259,7 @@ START_TEST(test_what_is_no_fastcgi_is_a_bad_gateway)
     sf_buffer_init(&script.says, 100);
     ck_assert_int_eq(sf_buffer_append_text(&script.says, "HTTP/1.1 200 OK\r\n"), SF_OK);
     serve_with_application();
-    assert_sent(SF_FCGI_STDOUT, BAD);
+    assert_output(BAD);
 }
 END_TEST
 
@@ -355,7 +268,7 @@ START_TEST(test_silent_application_is_a_timeout)
     options()->gateway_timeout = 20;
     script.is_asleep = script.is_held = true;
     serve_with_application();
-    assert_sent(SF_FCGI_STDOUT, LATE);
+    assert_output(LATE);
 }
 END_TEST
 
@@ -364,30 +277,29 @@ START_TEST(test_limit_of_the_request_is_a_timeout)
     options()->gateway_time_limit = 20;
     script.is_asleep = script.is_held = true;
     serve_with_application();
-    assert_sent(SF_FCGI_STDOUT, LATE);
+    assert_output(LATE);
 }
 END_TEST
 
 START_TEST(test_web_server_that_goes_closes_the_connection)
 {
     script.is_asleep = script.is_held = true;
-    close(server);
-    server = -1;
+    web_server_close(&at.web);
     serve_with_application(); /* which ends when the application's read does */
-    ck_assert_int_eq(response.state, SF_RESPONSE_BROKEN);
+    ck_assert_int_eq(at.response.state, SF_RESPONSE_BROKEN);
 }
 END_TEST
 
 START_TEST(test_full_upstream_is_unavailable)
 {
     struct sf_upstream_pool *taken =
-        sf_upstream_pools_find(&gateway.upstreams, options()->upstream);
+        sf_upstream_pools_find(&at.gateway.upstreams, options()->upstream);
     int socket;
     options()->upstream_connections = 1;
     options()->upstream_queue = 0;
     ck_assert_int_eq(sf_upstream_pool_take(taken, options(), NULL, 0, &socket), SF_OK);
     serve();
-    assert_sent(SF_FCGI_STDOUT, BUSY);
+    assert_output(BUSY);
     sf_upstream_pool_give(taken, options(), -1);
 }
 END_TEST
@@ -401,9 +313,8 @@ START_TEST(test_connection_is_used_for_the_next_request_where_that_is_wanted)
     start_application();
     for (int i = 0; i < 2; i++) {
         serve();
-        assert_sent(SF_FCGI_STDOUT, "Status: 200 OK\r\nA: 1\r\n\r\nx");
-        finish_request();
-        start_request();
+        assert_output("Status: 200 OK\r\nA: 1\r\n\r\nx");
+        next_request();
     }
     pthread_join(thread, NULL);
     ck_assert_uint_eq(script.connected, 1);
@@ -418,9 +329,8 @@ START_TEST(test_kept_connection_that_has_ended_is_replaced)
     say_end(0, SF_FCGI_REQUEST_COMPLETE);
     for (unsigned i = 1; i <= 2; i++) {
         serve_with_application();
-        assert_sent(SF_FCGI_STDOUT, "Status: 200 OK\r\nA: 1\r\n\r\nx");
-        finish_request();
-        start_request();
+        assert_output("Status: 200 OK\r\nA: 1\r\n\r\nx");
+        next_request();
         ck_assert_uint_eq(script.connected, i);
     }
 }

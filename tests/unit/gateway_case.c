@@ -3,60 +3,94 @@
 
 #include <apr_general.h>
 #include <check.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 struct gateway_case at;
 
-void
-start_gateway(const char *route)
+static void
+start_request(void)
 {
-    char file[1000];
-    struct sf_error error = {.text = ""};
-    int ends[2];
-    set_up();
-    at = (struct gateway_case){.pool = NULL};
-    snprintf(file, sizeof file,
-             "<Route /a>\nSessionFast On\nSessionFastLoginDurability memory\n%s\n</Route>\n",
-             route);
-    ck_assert_int_eq(apr_pool_create(&at.pool, NULL), APR_SUCCESS);
-    ck_assert_msg(sf_routes_read_text(&at.settings.routes, sf_span_text(file), "test", at.pool,
-                                      &error) == SF_OK,
-                  "%s", error.text);
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-    at.server = ends[1];
-    ck_assert_int_eq(sf_connection_init(&at.connection, ends[0]), SF_OK);
+    ck_assert_int_eq(sf_connection_init(&at.connection, web_server_init(&at.web)), SF_OK);
     at.connection.id = 1;
     at.connection.role = SF_FCGI_RESPONDER;
     at.connection.is_body_end = true;
-    sf_params_init(&at.params, 4096, 50);
-    sf_buffer_init(&at.got, 1 << 20);
     at.request = (struct sf_request){
         .gateway = &at.gateway,
         .connection = &at.connection,
         .params = &at.params,
         .settings = &at.settings,
         .route = &at.settings.routes.items[0],
-        .path = strdup("/a"),
+        .path = strdup("/a/x"),
+        .begun = sf_clock_steady(),
     };
     sf_buffer_init(&at.request.redirect, 1000);
     sf_response_init(&at.response, &at.request);
 }
 
-void
-finish_gateway(void)
+static void
+finish_request(void)
 {
     sf_response_fini(&at.response);
     sf_buffer_fini(&at.request.redirect);
     free(at.request.path);
-    sf_buffer_fini(&at.got);
-    sf_params_fini(&at.params);
     sf_connection_fini(&at.connection);
-    close(at.server);
+    web_server_fini(&at.web);
+}
+
+void
+next_request(void)
+{
+    finish_request();
+    start_request();
+}
+
+void
+start_gateway(const char *file)
+{
+    struct sf_error error = {.text = ""};
+    at = (struct gateway_case){.pool = NULL};
+    ck_assert_int_eq(apr_pool_create(&at.pool, NULL), APR_SUCCESS);
+    ck_assert_msg(sf_routes_read_text(&at.settings.routes, sf_span_text(file), "test", at.pool,
+                                      &error) == SF_OK,
+                  "%s", error.text);
+    sf_kept_lines_init(&at.log);
+    at.gateway.log = at.log.log;
+    at.gateway.config = at.settings.routes.top;
+    at.gateway.stopping = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    at.gateway.cutting = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    at.settings.users = 2; /* never the last one: it is not on the heap */
+    sf_settings_slot_init(&at.gateway.settings, &at.settings);
+    sf_leftovers_init(&at.gateway.leftovers);
+    sf_upstream_pools_init(&at.gateway.upstreams);
+    sf_params_init(&at.params, 4096, 50);
+    start_request();
+}
+
+void
+finish_gateway(void)
+{
+    finish_request();
+    sf_params_fini(&at.params);
+    sf_upstream_pools_fini(&at.gateway.upstreams);
+    sf_settings_slot_fini(&at.gateway.settings);
+    close(at.gateway.stopping);
+    close(at.gateway.cutting);
     apr_pool_destroy(at.pool);
-    tear_down();
+}
+
+struct sf_config *
+options(void)
+{
+    return &at.settings.routes.items[0].config;
+}
+
+void
+set_path(const char *path)
+{
+    free(at.request.path);
+    at.request.path = strdup(path);
 }
 
 void
@@ -68,62 +102,44 @@ set_param(const char *name, const char *value)
 void
 send_body(const char *text)
 {
-    struct sf_buffer records;
-    sf_buffer_init(&records, 1 << 20);
     at.connection.is_body_end = false;
-    ck_assert_int_eq(sf_fcgi_stream_append(&records, SF_FCGI_STDIN, 1, sf_span_text(text)), SF_OK);
-    ck_assert_int_eq(write(at.server, records.data, records.size), (ssize_t)records.size);
-    sf_buffer_fini(&records);
-}
-
-static void
-collect(void)
-{
-    static unsigned char bytes[1 << 18];
-    struct sf_fcgi_reader reader = {.head_size = 0};
-    struct sf_fcgi_piece piece;
-    ssize_t size = read(at.server, bytes, sizeof bytes);
-    struct sf_span input = sf_span_of(bytes, size > 0 ? (size_t)size : 0);
-    sf_buffer_clear(&at.got);
-    while (sf_fcgi_reader_take(&reader, &input, &piece) == SF_OK) {
-        if (piece.type == SF_FCGI_STDOUT)
-            ck_assert_int_eq(sf_buffer_append_span(&at.got, piece.content), SF_OK);
-    }
-    ck_assert_int_eq(sf_buffer_reserve(&at.got, 1), SF_OK);
-    at.got.data[at.got.size] = '\0';
-}
-
-static void
-set_variable(void *context, const char *name, const char *value)
-{
-    (void)context;
-    set_param(name, value);
+    add_stream(&at.web, SF_FCGI_STDIN, 1, sf_span_text(text));
+    say_all(&at.web);
 }
 
 void
-serve(sf_application_fn *application)
+assert_output(const char *expected)
 {
-    at.request.visit = test.visit;
-    at.request.visit.config = &at.request.route->config;
-    at.request.has_visit = true;
-    sf_visit_export(&at.request.visit, &test.call, at.request.visit.config, set_variable, NULL);
-    application(&at.request, &at.response);
-    if (at.connection.state == SF_CONNECTION_OPEN)
-        ck_assert_int_eq(sf_connection_end(&at.connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
-    sf_connection_flush(&at.connection, 20 * SF_SECOND);
-    test.visit = at.request.visit; /* which is what tear_down ends */
-    collect();
+    hear(&at.web);
+    ck_assert_str_eq(output_of(&at.web), expected);
+    sf_buffer_clear(&at.web.output);
+}
+
+void
+assert_errors(const char *expected)
+{
+    hear(&at.web);
+    ck_assert_str_eq(at.web.errors.size > 0 ? (const char *)at.web.errors.data : "", expected);
+    sf_buffer_clear(&at.web.errors);
 }
 
 void
 assert_begin(const char *expected)
 {
-    ck_assert_msg(strncmp((const char *)at.got.data, expected, strlen(expected)) == 0, "%s",
-                  (const char *)at.got.data);
+    hear(&at.web);
+    ck_assert_msg(strncmp(output_of(&at.web), expected, strlen(expected)) == 0, "%s",
+                  output_of(&at.web));
 }
 
 bool
 has(const char *text)
 {
-    return strstr((const char *)at.got.data, text) != NULL;
+    hear(&at.web);
+    return strstr(output_of(&at.web), text) != NULL;
+}
+
+bool
+was_told(const char *line_begin)
+{
+    return sf_kept_lines_with(&at.log, line_begin) > 0;
 }
