@@ -156,8 +156,7 @@ def test_idle_connection_does_not_hold_up_others(both):
 
 
 def test_silent_connection_does_not_hold_up_others(both):
-    gateway, wrapped = both("GatewayThreads 1\nGatewayIdleTimeout 300ms\nGatewayQueueTime 10s",
-                            {"e.sh": "printf 'A: 1\\n\\n'\n"})
+    gateway, wrapped = both("GatewayThreads 1\nGatewayQueueTime 10s", {"e.sh": "printf 'A: 1\\n\\n'\n"})
     holds_up_fcgiwrap_only(gateway, wrapped, lambda client: client.send(fastcgi.begin()))
 
 
