@@ -83,6 +83,8 @@ check_PROGRAMS += \
 	%D%/check_touches \
 	%D%/check_refused \
 	%D%/check_row_checksum \
+	%D%/check_store_url \
+	%D%/check_resolver \
 	%D%/check_journal_map \
 	%D%/check_journal_file \
 	%D%/check_journal \
