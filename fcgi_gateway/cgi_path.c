@@ -52,7 +52,12 @@ enter(struct sf_cgi_path *path, bool follows_links, mode_t *mode_out, struct sf_
         openat(path->folder, path->name, O_PATH | O_CLOEXEC | (follows_links ? 0 : O_NOFOLLOW));
     if (part < 0)
         return explain(error, path->name);
-    if (fstat(part, &seen) != 0 || !S_ISDIR(seen.st_mode)) {
+    if (fstat(part, &seen) != 0) {
+        enum sf_status status = sf_error_set_errno(error, path->name, "be looked at");
+        close(part);
+        return status;
+    }
+    if (!S_ISDIR(seen.st_mode)) {
         *mode_out = seen.st_mode;
         close(part);
         return SF_CONFLICT;

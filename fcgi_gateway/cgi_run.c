@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ struct run {
     struct sf_cgi_process process;
     enum outcome outcome;
     bool has_ended;  /* the program; what it started may hold its output open */
+    size_t left;     /* of its output, once it has ended; what comes behind is of others */
     uint64_t moved;  /* by the program; together with the connection's it is the progress */
     struct sf_patience patience;
     unsigned char part[PART_BYTES];
@@ -153,30 +155,50 @@ read_some(struct run *run, int *descriptor, unsigned char *to, size_t size)
     return got > 0 ? got : 0;
 }
 
-/* Straight into what is sent, once there is nothing more to be looked at. */
+/* What a program has written is in the pipe when it has ended, all of it. */
+static void
+note_end(struct run *run)
+{
+    int lying = 0;
+    if (run->process.output >= 0 && ioctl(run->process.output, FIONREAD, &lying) != 0)
+        lying = 0;
+    run->has_ended = true;
+    run->left = (size_t)lying;
+}
+
 static ssize_t
+read_output(struct run *run, unsigned char *to, size_t size)
+{
+    size_t wanted = run->has_ended && run->left < size ? run->left : size;
+    ssize_t got = read_some(run, &run->process.output, to, wanted);
+    run->left -= run->has_ended && got > 0 ? (size_t)got : 0;
+    return got;
+}
+
+/* Straight into what is sent, once there is nothing more to be looked at. */
+static void
 move_body(struct run *run)
 {
     unsigned char *room = sf_connection_reserve(run->connection);
     if (room == NULL) {
         run->connection->state = SF_CONNECTION_LOST;
-        return 0;
+        return;
     }
-    ssize_t got = read_some(run, &run->process.output, room, sf_connection_room(run->connection));
+    ssize_t got = read_output(run, room, sf_connection_room(run->connection));
     if (got > 0)
         sf_connection_commit(run->connection, SF_FCGI_STDOUT, (size_t)got);
-    return got;
 }
 
-static ssize_t
+static void
 move_output(struct run *run)
 {
-    if (run->response->state == SF_RESPONSE_BODY)
-        return move_body(run);
-    ssize_t got = read_some(run, &run->process.output, run->part, sizeof run->part);
+    if (run->response->state == SF_RESPONSE_BODY) {
+        move_body(run);
+        return;
+    }
+    ssize_t got = read_output(run, run->part, sizeof run->part);
     if (got > 0)
         sf_response_feed(run->response, sf_span_of(run->part, (size_t)got));
-    return got;
 }
 
 static ssize_t
@@ -189,20 +211,22 @@ move_errors(struct run *run)
 }
 
 /*
- * A program that has ended has written all it will, but others may hold its output open: what a
- * program has started in the background does not hold up its answer.
+ * Others may hold the output of a program that has ended open, and write to it: what a program has
+ * started in the background does not hold up its answer, nor go on with it.
  */
 static void
 move(struct run *run, const struct pollfd *waits)
 {
-    bool is_readable = waits[OUTPUT].revents != 0, is_empty = false;
-    run->has_ended |= waits[END].revents != 0;
+    bool is_without_handle = run->process.handle < 0;
+    if (!run->has_ended && (is_without_handle ? sf_cgi_process_has_ended(&run->process)
+                                              : waits[END].revents != 0))
+        note_end(run);
     if (waits[ERRORS].revents != 0)
         move_errors(run);
     if (run->process.output >= 0 && sf_connection_room(run->connection) > 0 &&
-        (is_readable || run->has_ended))
-        is_empty = move_output(run) < 0;
-    if (run->process.output < 0 || (run->has_ended && is_empty))
+        (run->has_ended ? run->left > 0 : waits[OUTPUT].revents != 0))
+        move_output(run);
+    if (run->process.output < 0 || (run->has_ended && run->left == 0))
         run->outcome = ANSWERED;
     if (run->response->state == SF_RESPONSE_FAILED)
         run->outcome = REFUSED;
@@ -221,7 +245,8 @@ fill_waits(struct run *run, struct pollfd waits[WAITS])
         (struct pollfd){run->connection->socket, sf_connection_events(run->connection), 0};
     waits[INPUT] = (struct pollfd){has_body ? run->process.input : -1, POLLOUT, 0};
     waits[OUTPUT] = (struct pollfd){has_room ? run->process.output : -1, POLLIN, 0};
-    waits[ERRORS] = (struct pollfd){has_room ? run->process.errors : -1, POLLIN, 0};
+    waits[ERRORS] =
+        (struct pollfd){has_room && !run->has_ended ? run->process.errors : -1, POLLIN, 0};
     waits[END] = (struct pollfd){run->has_ended ? -1 : run->process.handle, POLLIN, 0};
     waits[CUT] = (struct pollfd){run->request->gateway->cutting, POLLIN, 0};
 }
@@ -268,6 +293,8 @@ step(struct run *run)
     }
     if (is_emptied(run))
         left = 0;
+    else if (!run->has_ended && run->process.handle < 0 && left > SF_CGI_LOOK_TIME)
+        left = SF_CGI_LOOK_TIME;
     int found = poll(waits, WAITS, left > INT32_MAX ? INT32_MAX : (int)left);
     if (found < 0)
         return; /* interrupted: nothing is set */

@@ -63,26 +63,36 @@ sf_cgi_become_limited(const char *limits, char *program)
 
 /* ---- environment ---- */
 
-/* They say what runs before, or instead of, the program. Such come from our own environment only. */
+/*
+ * What the C library, sudo and the interpreters' own manuals name: it says what runs before the
+ * program, instead of it, or along with it. A name that ends in '*' is the begin of several.
+ */
 bool
 sf_cgi_is_for_the_loader(const char *name)
 {
-    static const char *const names[] = {"BASHOPTS",    "BASH_ENV",     "ENV",        "GCONV_PATH",
-                                        "IFS",         "NODE_OPTIONS", "PERL5LIB",   "PERL5OPT",
-                                        "PERLLIB",     "PYTHONHOME",   "PYTHONPATH", "PS4",
-                                        "RUBYLIB",     "RUBYOPT",      "SHELLOPTS",  "GLIBC_TUNABLES"};
-    if (strncmp(name, "LD_", 3) == 0 || strncmp(name, "BASH_FUNC_", 10) == 0)
-        return true;
+    static const char *const names[] = {
+        "LD_*",        "GCONV_PATH",   "GETCONF_DIR",         "GLIBC_TUNABLES", "LOCPATH",
+        "NLSPATH",     "MALLOC_*",     "HOSTALIASES",         "LOCALDOMAIN",    "RESOLV_HOST_CONF",
+        "RES_OPTIONS", "TZDIR",        "TMPDIR",              "PATH",           "CDPATH",
+        "IFS",         "ENV",          "PS4",                 "SHELLOPTS",      "BASH_ENV",
+        "BASHOPTS",    "BASH_FUNC_*",  "ZDOTDIR",             "FPATH",          "PERL5*",
+        "PERLLIB",     "PERLIO*",      "PYTHON*",             "RUBYLIB",        "RUBYOPT",
+        "LUA_*",       "NODE_OPTIONS", "NODE_PATH",           "TCLLIBPATH",     "PHPRC",
+        "CLASSPATH",   "PHP_INI_*",    "JAVA_TOOL_OPTIONS",   "_JAVA_OPTIONS",  "JDK_JAVA_OPTIONS",
+        "OPENSSL_*",   "GEM_*",        "PKCS11_MODULE_PATH*", "TERMINFO*",
+    };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(name, names[i]) == 0)
+        size_t size = strcspn(names[i], "*");
+        bool is_begin = names[i][size] == '*';
+        if (strncmp(name, names[i], size) == 0 && (is_begin || name[size] == '\0'))
             return true;
     }
     return false;
 }
 
-/* Names separated by one space; those that the request has, too, are its own. */
+/* `names`: separated by one space. */
 static size_t
-add_inherited(char **environment, const char *names, const struct sf_params *params)
+add_own(char **environment, const char *names)
 {
     size_t count = 0;
     for (char **own = environ; *own != NULL; own++) {
@@ -91,27 +101,41 @@ add_inherited(char **environment, const char *names, const struct sf_params *par
         for (const char *at = names; *at != '\0' && !is_named;
              at += strcspn(at, " "), at += *at == ' ')
             is_named = strcspn(at, " ") == size && strncmp(at, *own, size) == 0;
-        char name[256];
-        snprintf(name, sizeof name, "%.*s", (int)size, *own);
-        if (is_named && size < sizeof name && sf_params_get(params, name) == NULL)
+        if (is_named)
             environment[count++] = *own;
     }
     return count;
 }
 
-/* NULL: no memory. The texts are not copied. */
+/* One of the same name is among them. */
+static bool
+is_there(char *const *environment, size_t count, const char *text)
+{
+    size_t size = strcspn(text, "=") + 1;
+    bool is_found = false;
+    for (size_t i = 0; i < count && !is_found; i++)
+        is_found = strncmp(environment[i], text, size) == 0;
+    return is_found;
+}
+
+/* Ours first, whatever the request says of them. NULL: no memory. The texts are not copied. */
 static char **
 make_environment(const struct sf_request *request)
 {
-    size_t own = 0, count = 0;
-    while (environ[own] != NULL)
-        own++;
-    char **environment = calloc(request->params->count + own + 1, sizeof *environment);
+    const struct sf_params *params = request->params;
+    size_t room = params->count + 1;
+    for (char **own = environ; *own != NULL; own++)
+        room++;
+    char **environment = calloc(room, sizeof *environment);
     if (environment == NULL)
         return NULL;
-    for (; count < request->params->count; count++)
-        environment[count] = (char *)(uintptr_t)sf_params_text(request->params, count);
-    add_inherited(environment + count, request->route->config.cgi_environment, request->params);
+    size_t own_count = add_own(environment, request->route->config.cgi_environment);
+    size_t count = own_count;
+    for (size_t i = 0; i < params->count; i++) {
+        const char *text = sf_params_text(params, i);
+        if (!is_there(environment, own_count, text))
+            environment[count++] = (char *)(uintptr_t)text;
+    }
     return environment;
 }
 
@@ -263,13 +287,20 @@ reap(struct sf_cgi_process *process, int options, int *status_out)
     return reaped == process->pid;
 }
 
-/* Without a handle (the system is short of descriptors) it is asked again and again. */
+bool
+sf_cgi_process_has_ended(const struct sf_cgi_process *process)
+{
+    siginfo_t seen = {.si_pid = 0};
+    return waitid(P_PID, (id_t)process->pid, &seen, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           seen.si_pid == process->pid;
+}
+
 static void
 wait_for_end(const struct sf_cgi_process *process, sf_time deadline)
 {
     struct pollfd wait = {.fd = process->handle, .events = POLLIN};
     sf_time left = deadline - sf_clock_steady();
-    sf_time longest = process->handle < 0 ? 10 : left;
+    sf_time longest = process->handle < 0 ? SF_CGI_LOOK_TIME : left;
     if (left > 0)
         poll(&wait, 1, (int)(left < longest ? left : longest));
 }
@@ -283,19 +314,24 @@ sf_cgi_process_await(struct sf_cgi_process *process, sf_time deadline, int *stat
     return has_ended;
 }
 
+/* One that has left its group is meant, too: nobody would wait for its end in vain. */
+void
+sf_cgi_signal(pid_t pid, int number)
+{
+    if (kill(-pid, number) != 0 || getpgid(pid) != pid)
+        kill(pid, number);
+}
+
 /* Not reaped before the group has got SIGKILL: until then its number cannot be given to another
  * one. */
 void
 sf_cgi_process_kill(struct sf_cgi_process *process, int *status_out)
 {
     sf_time deadline = sf_clock_steady() + TERM_TIME;
-    siginfo_t seen;
-    kill(-process->pid, SIGTERM);
-    do {
-        seen.si_pid = 0;
+    sf_cgi_signal(process->pid, SIGTERM);
+    do
         wait_for_end(process, deadline);
-        waitid(P_PID, (id_t)process->pid, &seen, WEXITED | WNOHANG | WNOWAIT);
-    } while (seen.si_pid == 0 && sf_clock_steady() < deadline);
-    kill(-process->pid, SIGKILL);
+    while (!sf_cgi_process_has_ended(process) && sf_clock_steady() < deadline);
+    sf_cgi_signal(process->pid, SIGKILL);
     reap(process, 0, status_out);
 }

@@ -13,7 +13,8 @@
 
 struct sf_cgi_process {
     pid_t pid;  /* and its process group */
-    int handle; /* readable once it has ended */
+    int handle; /* readable once it has ended; -1: the kernel has none (Linux before 5.3, some
+                   sandboxes), or the system is short of descriptors */
     int input; /* our ends of its standard input, output and error: they do not block; -1: closed */
     int output;
     int errors;
@@ -30,6 +31,13 @@ enum sf_status sf_cgi_spawn(struct sf_cgi_process *process_out, const struct sf_
 bool sf_cgi_is_for_the_loader(const char *name);
 
 void sf_cgi_process_close(int *descriptor); /* one of the above */
+
+/* Not reaped yet. Whoever has no handle asks every SF_CGI_LOOK_TIME. */
+bool sf_cgi_process_has_ended(const struct sf_cgi_process *process);
+#define SF_CGI_LOOK_TIME 10 /* ms */
+
+/* To a program that was not reaped yet, and its process group. */
+void sf_cgi_signal(pid_t pid, int number);
 
 /* true: it has ended, and *status_out is what waitpid says. Waits until `deadline` (steady clock).
  */

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <sys/wait.h>
 
+#include "fcgi_gateway/cgi_spawn.h"
+
 void
 sf_leftovers_init(struct sf_leftovers *leftovers)
 {
@@ -34,7 +36,7 @@ sf_leftovers_add(struct sf_leftovers *leftovers, pid_t pid)
     pthread_mutex_unlock(&leftovers->lock);
     if (has_room)
         return;
-    kill(-pid, SIGKILL);
+    sf_cgi_signal(pid, SIGKILL);
     waitpid(pid, NULL, 0);
 }
 

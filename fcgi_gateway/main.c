@@ -24,7 +24,7 @@
 
 #define PROGRAM "session-fast-gateway"
 #define DESCRIPTORS_EACH                                                                           \
-    8 /* of a thread: connection, three pipes, folder, handle, or an upstream */
+    10 /* of a thread: connection, its file, three pipes, folder, handle, or an upstream */
 #define DESCRIPTORS_REST 256
 #define STEP 1         /* s between two looks at what needs looking after */
 #define LOOKS_APART 50 /* ms at least, however many signals come */

@@ -15,7 +15,7 @@ check-integration: all
 
 EXTRA_DIST += \
 	%D%/applications/late_sleep.c %D%/applications/login.pl \
-	%D%/applications/probe.c %D%/applications/probe.php %D%/applications/probe.pl %D%/applications/probe.sh \
+	%D%/applications/probe.c %D%/applications/probe.php %D%/applications/probe.pl %D%/applications/probe.sh %D%/applications/without_pidfd.py \
 	%D%/browser/demo.mjs %D%/browser/package-lock.json %D%/browser/package.json \
 	%D%/conftest.py \
 	%D%/harness/__init__.py \

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """session-fast-gateway against CGI programs and web servers that mean it harm, or do it by mistake."""
 import select
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness import fastcgi
+from harness import build, fastcgi
 from harness.gateway import ENVIRONMENT, ask, environment, processes_of
 from harness.waiting import wait_until
 
@@ -29,14 +30,30 @@ def test_errors_of_the_background_do_not_hold_the_answer_up(gateway):
     assert answer.body == b"body" and answer.status == (0, 0)
 
 
-def test_output_of_the_background_is_cut_off_at_the_time_limit(gateways):
-    gateway = gateways("GatewayTimeLimit 300ms")
-    gateway.script("noisy.sh", "#!/bin/sh\nprintf 'A: 1\\n\\n'\nfor i in 1 2 3; do cat /dev/zero & done\n")
+def test_output_of_the_background_is_not_of_the_answer(gateway):
+    gateway.script("noisy.sh", "#!/bin/sh\nprintf 'A: 1\\n\\nbody'\nfor i in 1 2 3; do cat /dev/zero & done\n")
+    answer = ask(gateway, "/cgi/noisy.sh")
+    assert answer.body.startswith(b"body") and answer.status == (0, 0)
+
+
+def test_program_that_leaves_its_group_is_killed(gateways):
+    gateway = gateways("GatewayTimeout 300ms")
+    gateway.script("leave.pl", "#!/usr/bin/perl\n$SIG{TERM} = 'IGNORE';\n"
+                               "setpgrp(0, getpgrp(getppid)) or die;\nsleep 1000;\n")
     gateway.start(nginx=False)
-    with fastcgi.Client(gateway.socket) as client:
-        client.send(fastcgi.request("/cgi/noisy.sh"))
-        for _ in client.records():
-            pass
+    assert ask(gateway, "/cgi/leave.pl").head.startswith("Status: 504 ")
+    assert not gateway.programs("leave.pl")
+
+
+def test_end_of_a_program_is_seen_without_a_handle(gateways):
+    """Where the kernel gives none: what is left in the background holds nothing up."""
+    gateway = gateways("GatewayTimeout 300ms")
+    gateway.script("quick.sh", "#!/bin/sh\nprintf 'A: 1\\n\\nbody'\nsleep 1000 &\nexit 3\n")
+    gateway.script("slow.sh", "#!/bin/sh\nexec sleep 1000\n")
+    gateway.start(nginx=False, launcher=[sys.executable, build.APPLICATIONS / "without_pidfd.py"])
+    answer = ask(gateway, "/cgi/quick.sh")
+    assert answer.body == b"body" and answer.status == (3, 0)
+    assert ask(gateway, "/cgi/slow.sh").head.startswith("Status: 504 ")
 
 
 # ---- web servers
@@ -138,12 +155,19 @@ def test_busy_kept_connections_give_way(gateways):
         assert [one.result() for one in busy] == [None, None]
 
 
-@pytest.mark.parametrize("name", ["LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV", "IFS", "PERL5OPT", "PYTHONPATH"])
+@pytest.mark.parametrize("name", ["LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV", "IFS", "PERL5OPT", "PYTHONPATH", "PATH",
+                                  "PHPRC", "LUA_PATH_5_4"])
 def test_variables_that_change_what_is_run_do_not_reach_programs(gateway, name):
     gateway.script("e.sh", ENVIRONMENT)
     seen = environment(ask(gateway, "/cgi/e.sh", {name: "/nonexistent/evil", "SITE_SETTING": "1"}))
     assert name not in seen or seen[name] != "/nonexistent/evil"
     assert seen["SITE_SETTING"] == "1"
+
+
+def test_own_variables_win(gateway):
+    gateway.script("e.sh", ENVIRONMENT)
+    seen = environment(ask(gateway, "/cgi/e.sh", {"SF_MEETING": "/nonexistent", "SF_MEETING_2": "1"}))
+    assert seen["SF_MEETING"] == str(gateway.folder / "meeting") and seen["SF_MEETING_2"] == "1"
 
 
 @pytest.mark.parametrize("is_said", [False, True])

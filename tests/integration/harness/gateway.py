@@ -86,10 +86,10 @@ class Gateway:
 
     # Life
 
-    def start(self, nginx=True, handed_over=None):
-        """`handed_over`: ("systemd", a listening socket) or ("spawn-fcgi", such a socket or the path of one to make)."""
+    def start(self, nginx=True, handed_over=None, launcher=()):
+        """`launcher`: a command that becomes the gateway; `handed_over`: ("systemd", a listening socket) or ("spawn-fcgi", such a socket or the path of one to make)."""
         environment = {**os.environ, "SECRET_OF_THE_GATEWAY": "1", "SF_MEETING": str(self.folder / "meeting")}
-        command = [build.program("session-fast-gateway", "fcgi_gateway"), "--config", self.folder / "gateway.conf"]
+        command = [*launcher, build.program("session-fast-gateway", "fcgi_gateway"), "--config", self.folder / "gateway.conf"]
         way, listener = handed_over or (None, None)
         if way == "systemd":
             command = ["/bin/bash", "-c", f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&{listener.fileno()}', "sh", *command]
