@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -89,6 +90,30 @@ inherit(struct sf_listeners *listeners, struct sf_error *error)
 
 /* ---- our own ---- */
 
+/* errno stays what it was. */
+static void
+close_quietly(int descriptor)
+{
+    int failed = errno;
+    if (descriptor >= 0)
+        close(descriptor);
+    errno = failed;
+}
+
+/* Where anybody may remove it, anybody may put another socket in its place. */
+static enum sf_status
+check_folder(const char *path, struct sf_error *error)
+{
+    struct stat seen;
+    char folder[sizeof((struct sockaddr_un *)0)->sun_path + 1];
+    snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') + 1 - path), path);
+    if (stat(folder, &seen) != 0)
+        return sf_error_set_errno(error, folder, "be looked at");
+    if ((seen.st_mode & S_IWOTH) != 0 && (seen.st_mode & S_ISVTX) == 0)
+        return sf_error_set(error, SF_INVALID, "%s: anybody could put another socket there", path);
+    return SF_OK;
+}
+
 /* A socket that its owner has left behind, and nothing else. */
 static enum sf_status
 clear_path(const struct sf_endpoint *endpoint, const char *path, struct sf_error *error)
@@ -110,17 +135,32 @@ clear_path(const struct sf_endpoint *endpoint, const char *path, struct sf_error
     return unlink(path) == 0 ? SF_OK : sf_error_set_errno(error, path, "be replaced");
 }
 
-/* Owner and mode before anybody can connect: it listens afterwards. */
+/*
+ * Whoever owns the folder may have put something else in its place, and must not get that from us:
+ * no link is followed, and a socket of ours that has one name only is the one that we have made.
+ */
 static bool
-give_away(const char *path, const struct sf_config *config, uid_t uid, gid_t gid)
+give_away(const char *path, mode_t mode, uid_t uid, gid_t gid)
 {
-    mode_t mode = (mode_t)strtoul(config->gateway_listen_mode, NULL, 8);
-    bool is_given = geteuid() != 0 || chown(path, uid, gid) == 0;
-    return is_given && chmod(path, mode) == 0;
+    struct stat seen;
+    int file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (file < 0 || fstat(file, &seen) != 0) {
+        close_quietly(file);
+        return false;
+    }
+    bool is_ours = S_ISSOCK(seen.st_mode) && seen.st_uid == geteuid() && seen.st_nlink == 1 &&
+                   (seen.st_mode & ALLPERMS) == mode; /* a default ACL of the folder may differ */
+    if (!is_ours)
+        errno = EPERM;
+    bool is_given =
+        is_ours && (geteuid() != 0 || fchownat(file, "", uid, gid, AT_EMPTY_PATH) == 0);
+    close_quietly(file);
+    return is_given;
 }
 
+/* A unix socket has its mode from the first moment on. There is only one thread yet. */
 static int
-bind_to(const struct sf_endpoint *endpoint)
+bind_to(const struct sf_endpoint *endpoint, mode_t mode)
 {
     int on = 1, family = endpoint->address.ss_family;
     int bound = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -128,11 +168,13 @@ bind_to(const struct sf_endpoint *endpoint)
         return -1;
     if (family != AF_UNIX)
         setsockopt(bound, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(bound, (const struct sockaddr *)&endpoint->address, endpoint->size) == 0)
+    mode_t before = umask(~mode & ALLPERMS);
+    bool is_bound =
+        bind(bound, (const struct sockaddr *)&endpoint->address, endpoint->size) == 0;
+    umask(before);
+    if (is_bound)
         return bound;
-    int failed = errno;
-    close(bound);
-    errno = failed;
+    close_quietly(bound);
     return -1;
 }
 
@@ -146,12 +188,17 @@ open_one(struct sf_listeners *listeners, const char *word, const struct sf_confi
         return status;
     bool is_unix = endpoint.address.ss_family == AF_UNIX;
     const char *path = is_unix ? ((const struct sockaddr_un *)&endpoint.address)->sun_path : NULL;
-    if (is_unix && (status = clear_path(&endpoint, path, error)) != SF_OK)
+    if (is_unix)
+        status = check_folder(path, error);
+    if (is_unix && status == SF_OK)
+        status = clear_path(&endpoint, path, error);
+    if (status != SF_OK)
         return status;
-    int socket = bind_to(&endpoint);
+    mode_t mode = (mode_t)strtoul(config->gateway_listen_mode, NULL, 8);
+    int socket = bind_to(&endpoint, mode);
     if (socket < 0)
         return sf_error_set_errno(error, word, "be bound");
-    if ((is_unix && !give_away(path, config, uid, gid)) ||
+    if ((is_unix && !give_away(path, mode, uid, gid)) ||
         listen(socket, (int)config->gateway_backlog) != 0) {
         sf_error_set_errno(error, word, "be set up");
         close(socket);
@@ -185,9 +232,10 @@ void
 sf_listeners_close(struct sf_listeners *listeners)
 {
     for (size_t i = 0; i < listeners->count; i++) {
-        close(listeners->sockets[i]);
+        /* In this order: once nobody listens there, another gateway may have put its own. */
         if (listeners->paths[i] != NULL)
             unlink(listeners->paths[i]);
+        close(listeners->sockets[i]);
         free(listeners->paths[i]);
     }
     listeners->count = 0;

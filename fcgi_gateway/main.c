@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,7 +41,8 @@ static const char usage[] =
     "\n"
     "Logs to standard error. SIGHUP: read FILE again; a bad one is told of and changes nothing. "
     "SIGTERM and\n"
-    "SIGINT: take no request more, let those that run end (GatewayStopTimeout), then exit.\n";
+    "SIGINT: take no request more, let those that run end (GatewayStopTimeout), then exit; the "
+    "second one: exit at once.\n";
 
 static int
 fail(int exit_code, const char *text)
@@ -224,6 +226,17 @@ watch(struct sf_gateway *gateway, struct sf_daemon_watch *daemon, const char *pa
     }
 }
 
+/* Readable when we are to end; -1: nobody will hear of it before GatewayStopTimeout. */
+static int
+end_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
 static void
 stop(struct sf_gateway *gateway, struct sf_workers *workers)
 {
@@ -231,7 +244,10 @@ stop(struct sf_gateway *gateway, struct sf_workers *workers)
     sf_time timeout = settings->routes.top.gateway_stop_timeout;
     sf_settings_release(settings);
     sf_log_write(&gateway->log, SF_LOG_NOTICE, "SF0705", "stopping");
-    unsigned cut = sf_workers_stop(workers, sf_clock_steady() + timeout);
+    int hurry = end_signals();
+    unsigned cut = sf_workers_stop(workers, sf_clock_steady() + timeout, hurry);
+    if (hurry >= 0)
+        close(hurry);
     if (cut > 0)
         sf_log_write(&gateway->log, SF_LOG_WARNING, "SF0706",
                      "stopped: %u threads were still busy and were cut off", cut);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fcgi_gateway/request.h"
@@ -36,9 +35,9 @@ struct sf_workers {
     pthread_mutex_t lock;  /* of all that follows */
     pthread_cond_t wanted; /* for idle workers: a connection waits, or nobody leads */
     pthread_cond_t crowd;  /* for the overflow thread: nobody leads */
-    pthread_cond_t ended;  /* for stop: a thread has ended */
     unsigned idle, running;
-    bool has_leader, overflow_leads, is_stopping;
+    bool has_leader, overflow_leads, is_stopping, is_cut;
+    int ended;         /* event descriptor, for stop: the last thread has ended */
     int crowded, give;     /* event descriptors; give: tells a leading overflow thread to let go */
     struct waiting *queue; /* a ring */
     size_t queue_at, queue_count, queue_room;
@@ -192,7 +191,8 @@ next_connection(struct sf_workers *workers)
     int socket = -1;
     pthread_mutex_lock(&workers->lock);
     workers->idle++;
-    while (socket < 0 && !(workers->is_stopping && workers->queue_count == 0)) {
+    while (socket < 0 && !workers->is_cut &&
+           !(workers->is_stopping && workers->queue_count == 0)) {
         if (workers->queue_count > 0) {
             socket = pop(workers);
         } else if (!workers->has_leader) {
@@ -213,8 +213,8 @@ static void
 leave(struct sf_workers *workers)
 {
     pthread_mutex_lock(&workers->lock);
-    workers->running--;
-    pthread_cond_signal(&workers->ended);
+    if (--workers->running == 0)
+        eventfd_write(workers->ended, 1);
     pthread_mutex_unlock(&workers->lock);
 }
 
@@ -328,6 +328,7 @@ free_workers(struct sf_workers *workers)
         close(pop(workers));
     close(workers->crowded);
     close(workers->give);
+    close(workers->ended);
     free(workers->queue);
     free(workers->threads);
     free(workers);
@@ -350,13 +351,9 @@ make_workers(struct sf_gateway *gateway, const struct sf_listeners *listeners)
     pthread_mutex_init(&workers->lock, NULL);
     pthread_cond_init(&workers->wanted, NULL);
     pthread_cond_init(&workers->crowd, NULL);
-    pthread_condattr_t steady;
-    pthread_condattr_init(&steady);
-    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
-    pthread_cond_init(&workers->ended, &steady);
-    pthread_condattr_destroy(&steady);
+    workers->ended = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (workers->queue != NULL && workers->threads != NULL && workers->crowded >= 0 &&
-        workers->give >= 0)
+        workers->give >= 0 && workers->ended >= 0)
         return workers;
     free_workers(workers);
     return NULL;
@@ -388,7 +385,7 @@ sf_workers_start(struct sf_workers **workers_out, struct sf_gateway *gateway,
     if (is_made && add_thread(workers, keep_crowd))
         return SF_OK;
     size_t made = workers->thread_count;
-    sf_workers_stop(workers, sf_clock_steady());
+    sf_workers_stop(workers, sf_clock_steady(), -1);
     return sf_error_set(error, SF_UNAVAILABLE,
                         "GatewayThreads: the system gives us only %zu threads", made);
 }
@@ -399,26 +396,18 @@ raise_event(int event)
     eventfd_write(event, 1);
 }
 
-static unsigned
-await_end(struct sf_workers *workers, sf_time deadline)
+static void
+await_end(const struct sf_workers *workers, sf_time deadline, int hurry)
 {
+    struct pollfd waits[2] = {{workers->ended, POLLIN, 0}, {hurry, POLLIN, 0}};
     sf_time left;
-    while (workers->running > 0 && (left = deadline - sf_clock_steady()) > 0) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += left / SF_SECOND;
-        until.tv_nsec += left % SF_SECOND * 1000000;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000;
-        }
-        pthread_cond_timedwait(&workers->ended, &workers->lock, &until);
-    }
-    return workers->running;
+    int found = 0;
+    while (found <= 0 && (left = deadline - sf_clock_steady()) > 0)
+        found = poll(waits, 2, left > INT32_MAX ? INT32_MAX : (int)left);
 }
 
 unsigned
-sf_workers_stop(struct sf_workers *workers, sf_time deadline)
+sf_workers_stop(struct sf_workers *workers, sf_time deadline, int hurry)
 {
     raise_event(workers->gateway->stopping);
     pthread_mutex_lock(&workers->lock);
@@ -427,7 +416,11 @@ sf_workers_stop(struct sf_workers *workers, sf_time deadline)
     raise_event(workers->give);
     pthread_cond_broadcast(&workers->wanted);
     pthread_cond_broadcast(&workers->crowd);
-    unsigned left = await_end(workers, deadline);
+    pthread_mutex_unlock(&workers->lock);
+    await_end(workers, deadline, hurry);
+    pthread_mutex_lock(&workers->lock);
+    unsigned left = workers->running;
+    workers->is_cut = true;
     pthread_mutex_unlock(&workers->lock);
     if (left > 0)
         raise_event(workers->gateway->cutting);

@@ -21,6 +21,7 @@ enum sf_status sf_workers_start(struct sf_workers **workers_out, struct sf_gatew
 
 /*
  * No connection more; waits until those that are served have ended, at most until `deadline`
- * (steady clock): then they are cut off. Returns how many were.
+ * (steady clock) or until `hurry` (a descriptor, or -1) is readable: then they are cut off. Returns
+ * how many were.
  */
-unsigned sf_workers_stop(struct sf_workers *workers, sf_time deadline);
+unsigned sf_workers_stop(struct sf_workers *workers, sf_time deadline, int hurry);

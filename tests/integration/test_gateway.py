@@ -388,6 +388,21 @@ def test_stop_has_an_end(gateways):
         assert not processes_of(gateway, "sleep") and client.is_closed()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_second_signal_cuts_off_what_runs(gateways, number):
+    gateway = gateways("GatewayStopTimeout 1h")
+    gateway.script("long.sh", "#!/bin/sh\nsleep 60\n")
+    gateway.start(nginx=False)
+    with fastcgi.Client(gateway.socket) as client:
+        client.send(fastcgi.request("/cgi/long.sh"))
+        wait_until(lambda: processes_of(gateway, "sleep"), "the program to begin")
+        gateway.process.terminate()
+        wait_until(lambda: "SF0705" in gateway.log_text(), "the stop to begin")
+        gateway.process.send_signal(number)
+        assert gateway.process.wait(20) == 0
+        assert not processes_of(gateway, "sleep") and client.is_closed()
+
+
 # ---- other web servers, and who hands sockets over
 
 def test_behind_mod_proxy_fcgi(servers, gateways):

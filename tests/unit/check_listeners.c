@@ -101,6 +101,38 @@ START_TEST(test_what_is_no_socket_stays)
 }
 END_TEST
 
+START_TEST(test_link_is_not_followed)
+{
+    char target[200];
+    snprintf(target, sizeof target, "%s/target", folder.path);
+    ck_assert_int_eq(symlink(target, path), 0);
+    ck_assert_int_eq(open_all(), SF_INVALID);
+    ck_assert_int_ne(access(target, F_OK), 0);
+}
+END_TEST
+
+/* A sticky bit lets only its owner remove it. */
+START_TEST(test_folder_where_anybody_may_write_is_refused)
+{
+    ck_assert_int_eq(chmod(folder.path, 0777), 0);
+    ck_assert_int_eq(open_all(), SF_INVALID);
+    ck_assert_ptr_nonnull(strstr(error.text, "anybody could put another socket there"));
+    ck_assert_int_ne(access(path, F_OK), 0);
+    ck_assert_int_eq(chmod(folder.path, 01777), 0);
+    ck_assert_int_eq(open_all(), SF_OK);
+    ck_assert(can_connect());
+    ck_assert_int_eq(chmod(folder.path, 0755), 0);
+}
+END_TEST
+
+START_TEST(test_umask_is_as_it_was)
+{
+    mode_t before = umask(0123);
+    ck_assert_int_eq(open_all(), SF_OK);
+    ck_assert_uint_eq(umask(before), 0123);
+}
+END_TEST
+
 START_TEST(test_one_that_fails_closes_all)
 {
     snprintf(words, sizeof words, "unix:%s unix:/nonexistent/x.sock", path);
@@ -147,6 +179,9 @@ main(void)
     tcase_add_test(all, test_what_was_left_behind_is_replaced);
     tcase_add_test(all, test_socket_in_use_is_refused);
     tcase_add_test(all, test_what_is_no_socket_stays);
+    tcase_add_test(all, test_link_is_not_followed);
+    tcase_add_test(all, test_folder_where_anybody_may_write_is_refused);
+    tcase_add_test(all, test_umask_is_as_it_was);
     tcase_add_test(all, test_one_that_fails_closes_all);
     tcase_add_test(all, test_inherited_needs_somebody_who_hands_over);
     tcase_add_test(all, test_descriptor_0_is_taken_over_and_moved);
