@@ -284,6 +284,7 @@ step(struct run *run)
     struct pollfd waits[WAITS];
     enum outcome outcome;
     give_body(run);
+    sf_connection_push(run->connection);
     note_progress(run);
     fill_waits(run, waits);
     sf_time left = deadline_of(run, &outcome) - sf_clock_steady();

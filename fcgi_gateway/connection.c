@@ -112,9 +112,8 @@ has_more(const struct sf_connection *connection)
     return pending(connection) > 0 || connection->spool >= 0;
 }
 
-/* What the socket takes without waiting. */
-static void
-push(struct sf_connection *connection)
+void
+sf_connection_push(struct sf_connection *connection)
 {
     if (is_kept_back(connection)) {
         if (pending(connection) >= SF_CONNECTION_BYTES / 2)
@@ -170,7 +169,7 @@ sf_connection_commit(struct sf_connection *connection, enum sf_fcgi_type type, s
     sf_fcgi_header_encode(&header, connection->out.data + connection->out.size);
     connection->out.size += SF_FCGI_HEADER_BYTES + size;
     connection->is_begun = true;
-    push(connection);
+    sf_connection_push(connection);
 }
 
 enum sf_status
@@ -181,8 +180,8 @@ sf_connection_send(struct sf_connection *connection, enum sf_fcgi_type type, str
     close_up(connection);
     enum sf_status status = sf_fcgi_record_append(&connection->out, type, connection->id, content);
     connection->is_begun = true;
-    if (status == SF_OK)
-        push(connection);
+    if (pending(connection) >= SF_CONNECTION_BYTES / 2)
+        sf_connection_push(connection);
     return status;
 }
 
@@ -207,7 +206,7 @@ sf_connection_end(struct sf_connection *connection, uint32_t application_status,
         status = append_end(connection, connection->id, &end);
     connection->is_ended = true;
     if (status == SF_OK)
-        push(connection);
+        sf_connection_push(connection);
     return status;
 }
 
@@ -294,7 +293,7 @@ pass_other(struct sf_connection *connection, const struct sf_fcgi_piece *piece)
     else if (piece->type == SF_FCGI_BEGIN_REQUEST)
         status = append_end(connection, piece->id, &busy);
     if (status == SF_OK)
-        push(connection);
+        sf_connection_push(connection);
     return status;
 }
 
@@ -383,7 +382,7 @@ await_bytes(struct sf_connection *connection, sf_time until, sf_time firm, int w
         found = poll(waits, 3, time_left(is_all ? until : firm));
     while (found < 0 && errno == EINTR);
     if ((waits[0].revents & POLLOUT) != 0)
-        push(connection);
+        sf_connection_push(connection);
     if ((waits[0].revents & ~POLLOUT) != 0)
         receive(connection);
     else if ((waits[1].revents | waits[2].revents) != 0 || (found <= 0 && is_all))
@@ -419,6 +418,8 @@ sf_connection_begin(struct sf_connection *connection, struct sf_params *params,
     enum sf_status status;
     forget_request(connection);
     sf_params_clear(params);
+    if (is_first)
+        receive(connection); /* who has just connected has said something, as a rule */
     while ((status = parse_begin(connection, params)) == SF_NOT_FOUND) {
         bool is_begun = connection->id != 0 || !sf_fcgi_reader_is_idle(&connection->reader);
         if (is_begun && !has_begun)
@@ -534,7 +535,7 @@ sf_connection_step(struct sf_connection *connection, short events)
         connection->state = SF_CONNECTION_LOST;
     parse_body(connection);
     if (has_more(connection))
-        push(connection);
+        sf_connection_push(connection);
 }
 
 bool
@@ -594,7 +595,7 @@ sf_connection_break_off(struct sf_connection *connection, sf_time timeout)
 bool
 sf_connection_skip_body(struct sf_connection *connection, sf_time timeout)
 {
-    if (connection->is_ended && !connection->is_kept)
+    if (connection->is_ended && !connection->is_kept && !sf_connection_is_body_taken(connection))
         shutdown(connection->socket, SHUT_WR);
     while (connection->state == SF_CONNECTION_OPEN && !sf_connection_is_body_taken(connection)) {
         if (connection->body.size > 0)

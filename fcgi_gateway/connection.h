@@ -13,8 +13,9 @@
  *     for (;;) {
  *         body = sf_connection_body(connection);                 give it to the application
  *         sf_connection_take(connection, as much as it took);
- *         sf_connection_send(connection, ...);                   while sf_connection_room() is not
- * 0 poll(sf_connection_events(connection), and the application's descriptors, until a deadline)
+ *         sf_connection_send(connection, ...);                   while there is sf_connection_room()
+ *         sf_connection_push(connection);                        before each poll
+ *         poll(sf_connection_events(connection), and the application's descriptors);
  *         sf_connection_step(connection);                        after each poll
  *     }
  *
@@ -109,12 +110,15 @@ unsigned char *sf_connection_reserve(struct sf_connection *connection);
 void sf_connection_commit(struct sf_connection *connection, enum sf_fcgi_type type, size_t size);
 
 /*
- * STDOUT or STDERR. What is longer than the room is taken, too, up to a limit of 4 MiB for header
- * blocks; SF_FULL beyond. Nothing of it waits for more: sf_connection_step sends it as soon as the
- * web server takes it.
+ * STDOUT or STDERR, to be sent by sf_connection_push. What is longer than the room is taken, too,
+ * up to a limit of 4 MiB for header blocks; SF_FULL beyond.
  */
 enum sf_status sf_connection_send(struct sf_connection *connection, enum sf_fcgi_type type,
                                   struct sf_span content) SF_MUST_CHECK;
+
+/* Sends what the web server takes now. To be called before each wait: what one step has found, head
+ * and body and end, then leaves in one piece. */
+void sf_connection_push(struct sf_connection *connection);
 
 /* The end of STDOUT and of the request. Call sf_connection_flush behind it. */
 enum sf_status sf_connection_end(struct sf_connection *connection, uint32_t application_status,

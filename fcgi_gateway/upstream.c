@@ -52,6 +52,25 @@ connect_anew(struct run *run)
         run->outcome = UNREACHABLE;
 }
 
+/*
+ * What has come of the body goes along with the parameters. Not only because it is one system call:
+ * an application that answers without reading takes an end that comes later on a kept connection
+ * for a broken request, and closes it (libfcgi).
+ */
+static enum sf_status
+add_what_has_come(struct run *run)
+{
+    enum sf_status status = SF_OK;
+    struct sf_span body;
+    while (status == SF_OK && (body = sf_connection_body(run->connection)).size > 0) {
+        status = sf_upstream_link_add_body(&run->link, body);
+        sf_connection_take(run->connection, body.size);
+    }
+    if (status == SF_OK && sf_connection_is_body_taken(run->connection))
+        status = sf_upstream_link_add_body(&run->link, sf_span_of(NULL, 0));
+    return status;
+}
+
 static enum sf_status
 begin(struct run *run, int kept_socket)
 {
@@ -65,6 +84,8 @@ begin(struct run *run, int kept_socket)
         sf_upstream_link_use(&run->link, kept_socket);
     if (status == SF_OK)
         status = sf_upstream_link_begin(&run->link, &begin, run->request->params);
+    if (status == SF_OK)
+        status = add_what_has_come(run);
     if (status == SF_OK && !run->is_kept_one)
         connect_anew(run);
     return status;
@@ -76,6 +97,7 @@ begin(struct run *run, int kept_socket)
 static void
 give_body(struct run *run)
 {
+    sf_upstream_link_push(&run->link);
     while (run->outcome == RUNNING && sf_upstream_link_wants_body(&run->link)) {
         struct sf_span body = sf_connection_body(run->connection);
         if (body.size == 0 && !sf_connection_is_body_taken(run->connection))
@@ -84,8 +106,7 @@ give_body(struct run *run)
             run->outcome = GIVEN_UP;
         if (body.size > 0)
             sf_connection_take(run->connection, body.size);
-        if (!run->link.is_deaf)
-            return;
+        sf_upstream_link_push(&run->link);
     }
 }
 
@@ -202,6 +223,7 @@ step(struct run *run)
     struct pollfd waits[WAITS];
     enum outcome outcome;
     give_body(run);
+    sf_connection_push(run->connection);
     note_progress(run);
     size_t room = sf_connection_room(run->connection);
     fill_waits(run, waits, room);

@@ -125,10 +125,10 @@ sf_upstream_link_add_body(struct sf_upstream_link *link, struct sf_span piece)
 }
 
 /* Nothing that was sent is kept: `out` can be sent again as long as none of it was. */
-static void
-push(struct sf_upstream_link *link)
+void
+sf_upstream_link_push(struct sf_upstream_link *link)
 {
-    while (pending(link) > 0 && !link->is_deaf) {
+    while (pending(link) > 0 && !link->is_deaf && !link->is_connecting) {
         ssize_t sent = send(link->socket, link->out.data + link->out_at, pending(link),
                             MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno == EAGAIN)
@@ -177,7 +177,7 @@ sf_upstream_link_step(struct sf_upstream_link *link, short events, size_t room)
         finish_connecting(link);
     if (link->is_connecting || link->is_over)
         return;
-    push(link);
+    sf_upstream_link_push(link);
     if (room > 0 && link->rest.size == 0 && (events & (POLLIN | POLLHUP | POLLERR)) != 0)
         receive(link, room);
 }

@@ -57,9 +57,12 @@ enum sf_status sf_upstream_link_begin(struct sf_upstream_link *link,
                                       const struct sf_params *params) SF_MUST_CHECK;
 /* All before has left. */
 bool sf_upstream_link_wants_body(const struct sf_upstream_link *link);
-/* The next piece, while it is wanted. Nothing: the end. */
+/* The next piece, behind what waits already. Nothing: the end. */
 enum sf_status sf_upstream_link_add_body(struct sf_upstream_link *link,
                                          struct sf_span piece) SF_MUST_CHECK;
+
+/* Sends what the socket takes now. */
+void sf_upstream_link_push(struct sf_upstream_link *link);
 
 short sf_upstream_link_events(const struct sf_upstream_link *link, size_t room);
 void sf_upstream_link_step(struct sf_upstream_link *link, short events, size_t room);

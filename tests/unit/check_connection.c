@@ -502,6 +502,21 @@ START_TEST(test_answer_that_fills_the_disk_is_sent_before_the_body_has_come)
 }
 END_TEST
 
+START_TEST(test_answer_leaves_in_one_piece_before_somebody_waits)
+{
+    begin_request("");
+    ck_assert(sf_connection_is_body_taken(&connection));
+    ck_assert_int_eq(sf_connection_send(&connection, SF_FCGI_STDOUT, sf_span_text("head")), SF_OK);
+    ck_assert_int_eq(sf_connection_send(&connection, SF_FCGI_STDOUT, sf_span_text("body")), SF_OK);
+    assert_heard(&web, "");
+    sf_connection_push(&connection);
+    assert_heard(&web, "6:head;6:body;");
+    ck_assert_int_eq(sf_connection_send(&connection, SF_FCGI_STDOUT, sf_span_text("more")), SF_OK);
+    ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
+    assert_heard(&web, "6:more;6:;3:0,0;");
+}
+END_TEST
+
 START_TEST(test_answer_that_ends_before_the_body_waits_no_more)
 {
     begin_request("never read");
@@ -577,6 +592,7 @@ main(void)
     tcase_add_test(all, test_room_ends_while_the_web_server_reads_nothing);
     tcase_add_test(all, test_answer_waits_for_the_end_of_the_body_and_takes_little_memory);
     tcase_add_test(all, test_answer_that_fills_the_disk_is_sent_before_the_body_has_come);
+    tcase_add_test(all, test_answer_leaves_in_one_piece_before_somebody_waits);
     tcase_add_test(all, test_answer_that_ends_before_the_body_waits_no_more);
     tcase_add_test(all, test_next_request_on_a_kept_connection);
     tcase_add_test(all, test_answer_to_the_last_request_ends_before_the_body_does);

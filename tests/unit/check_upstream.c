@@ -5,6 +5,7 @@
 
 #include <apr_general.h>
 #include <check.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -36,6 +37,7 @@ struct script {
     bool is_asleep;     /* accepts, and does nothing */
     unsigned connected; /* how often */
     size_t body_size;   /* of what it got */
+    unsigned reads;     /* in how many pieces */
 };
 
 static struct script script;
@@ -99,6 +101,7 @@ read_request(int socket)
     ssize_t got;
     while ((got = read(socket, bytes, sizeof bytes)) > 0) {
         struct sf_span input = sf_span_of(bytes, (size_t)got);
+        script.reads++;
         while (sf_fcgi_reader_take(&reader, &input, &piece) == SF_OK) {
             script.body_size += piece.type == SF_FCGI_STDIN ? piece.content.size : 0;
             if (piece.type == SF_FCGI_STDIN && piece.record_size == 0)
@@ -201,6 +204,22 @@ START_TEST(test_body_is_streamed)
     serve_with_application();
     ck_assert_uint_eq(script.body_size, sizeof content - 1);
     assert_output("Status: 200 OK\r\nA: 1\r\n\r\n");
+}
+END_TEST
+
+/*
+ * libfcgi takes the end of a body that comes after its answer for a broken request, and closes the
+ * connection that was to be kept.
+ */
+START_TEST(test_small_body_comes_with_the_parameters)
+{
+    send_body("a=1");
+    sf_connection_step(&at.connection, POLLIN);
+    say_text(SF_FCGI_STDOUT, "A: 1\n\n");
+    say_end(0, SF_FCGI_REQUEST_COMPLETE);
+    serve_with_application();
+    ck_assert_uint_eq(script.body_size, 3);
+    ck_assert_uint_eq(script.reads, 1);
 }
 END_TEST
 
@@ -347,6 +366,7 @@ main(void)
     tcase_add_test(tests, test_answer_goes_on_with_its_errors_and_its_status);
     tcase_add_test(tests, test_answer_may_come_byte_by_byte);
     tcase_add_test(tests, test_body_is_streamed);
+    tcase_add_test(tests, test_small_body_comes_with_the_parameters);
     tcase_add_test(tests, test_nobody_there_is_unavailable);
     tcase_add_test(tests, test_loss_before_the_headers_is_a_bad_gateway);
     tcase_add_test(tests, test_loss_behind_the_headers_breaks_the_answer);

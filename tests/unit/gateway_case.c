@@ -107,10 +107,17 @@ send_body(const char *text)
     say_all(&at.web);
 }
 
+static void
+hear_web_server(void)
+{
+    sf_connection_push(&at.connection);
+    hear(&at.web);
+}
+
 void
 assert_output(const char *expected)
 {
-    hear(&at.web);
+    hear_web_server();
     ck_assert_str_eq(output_of(&at.web), expected);
     sf_buffer_clear(&at.web.output);
 }
@@ -118,7 +125,7 @@ assert_output(const char *expected)
 void
 assert_errors(const char *expected)
 {
-    hear(&at.web);
+    hear_web_server();
     ck_assert_str_eq(at.web.errors.size > 0 ? (const char *)at.web.errors.data : "", expected);
     sf_buffer_clear(&at.web.errors);
 }
@@ -126,7 +133,7 @@ assert_errors(const char *expected)
 void
 assert_begin(const char *expected)
 {
-    hear(&at.web);
+    hear_web_server();
     ck_assert_msg(strncmp(output_of(&at.web), expected, strlen(expected)) == 0, "%s",
                   output_of(&at.web));
 }
@@ -134,7 +141,7 @@ assert_begin(const char *expected)
 bool
 has(const char *text)
 {
-    hear(&at.web);
+    hear_web_server();
     return strstr(output_of(&at.web), text) != NULL;
 }
 
