@@ -4,6 +4,9 @@
 bench_programs =
 EXTRA_PROGRAMS += $(bench_programs)
 
+EXTRA_DIST += \
+	%D%/bench_gateway.py %D%/gateway/counting.lua %D%/gateway/our_session.php %D%/gateway/page_cgi.c %D%/gateway/page_fcgi.c \
+	%D%/gateway/php_session.php %D%/gateway/plain.php
 EXTRA_DIST += %D%/bench_httpd.py %D%/plots.py %D%/suite.py tests/integration/test_bench.py
 
 .PHONY: bench

@@ -120,6 +120,12 @@ class Parts:
         with (self.folder / "httpd.jsonl").open("w") as lines:
             subprocess.run([sys.executable, SOURCE / "bench/bench_httpd.py"], stdout=lines, check=False)
 
+    def gateway(self):
+        with (self.folder / "gateway.txt").open("w") as table:
+            words = [*PREFIX, sys.executable, SOURCE / "bench/bench_gateway.py", self.folder / "gateway.jsonl"]
+            if not self.run_shown(words, table):
+                say("  FAILED", table)
+
     def instructions(self):
         with (self.folder / "instructions.txt").open("w") as table:
             if shutil.which("valgrind") is None:
@@ -170,7 +176,7 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     parts = Parts(folder)
     try:
-        for name in sys.argv[2:] or ["machine", "cache", "scenarios", "micro", "httpd", "instructions", "plots"]:
+        for name in sys.argv[2:] or ["machine", "cache", "scenarios", "micro", "httpd", "gateway", "instructions", "plots"]:
             getattr(parts, name)()
     finally:
         parts.clean_up()

@@ -12,7 +12,7 @@ NGINX = """
 pid {folder}/nginx.pid;
 worker_processes 1;
 daemon off;
-events {{ worker_connections 64; }}
+events {{ worker_connections 1024; }}
 http {{
     access_log off;
     client_body_temp_path {folder}/tmp;
@@ -20,6 +20,7 @@ http {{
     proxy_temp_path {folder}/tmp;
     uwsgi_temp_path {folder}/tmp;
     scgi_temp_path {folder}/tmp;
+    {around}
     server {{
         listen 127.0.0.1:{port};
         root {folder}/php;
@@ -39,9 +40,12 @@ server.upload-dirs = ( "{folder}/tmp" )
 
 
 class WebServer:
-    """`name`: nginx or lighttpd; `text`: what stands in its configuration beside what it needs to start."""
+    """
+    `name`: nginx or lighttpd; `text`: what stands in its configuration beside what it needs to start; `around`: the same,
+    outside nginx's server.
+    """
 
-    def __init__(self, name, folder, text):
+    def __init__(self, name, folder, text, around=""):
         is_root = os.geteuid() == 0
         self.name, self.folder, self.port = name, folder, processes.free_port()
         template, user, arguments = {
@@ -49,7 +53,8 @@ class WebServer:
             "lighttpd": (LIGHTTPD, 'server.username = "www-data"\nserver.groupname = "www-data"', ["-D", "-f"]),
         }[name]
         configuration = folder / f"{name}.conf"
-        configuration.write_text(template.format(folder=folder, port=self.port, text=text, user=user if is_root else ""))
+        configuration.write_text(template.format(folder=folder, port=self.port, text=text, around=around,
+                                                 user=user if is_root else ""))
         with open(folder / "console.log", "ab") as console:
             self.process = subprocess.Popen([f"/usr/sbin/{name}", *arguments, configuration], stdin=subprocess.DEVNULL,
                                             stdout=console, stderr=console, start_new_session=True)
