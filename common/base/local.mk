@@ -4,6 +4,7 @@ libsession_la_SOURCES += \
 	%D%/clock.c %D%/clock.h \
 	%D%/counters.c %D%/counters.def %D%/counters.h \
 	%D%/descriptors.c %D%/descriptors.h \
+	%D%/files.c %D%/files.h \
 	%D%/histogram.c %D%/histogram.h \
 	%D%/log.c %D%/log.h \
 	%D%/privileges.c %D%/privileges.h \

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/base/bytes.h"
+#include "common/base/files.h"
 #include "common/base/random.h"
 
 #define HEX_DIGITS (2 * SF_SECRET_BYTES)
@@ -143,20 +144,6 @@ write_fresh_secret(int file)
     return status;
 }
 
-static void
-sync_folder_of(const char *path)
-{
-    char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 1 : (int)(slash - path) + 1,
-             slash == NULL ? "." : path);
-    int opened = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (opened < 0)
-        return;
-    fsync(opened);
-    close(opened);
-}
-
 /* link(2) never replaces: of two starters one wins, and both then read the winner's file. */
 static enum sf_status
 make_file(const char *path, struct sf_error *error)
@@ -173,7 +160,7 @@ make_file(const char *path, struct sf_error *error)
     else if (link(temporary, path) != 0 && errno != EEXIST)
         status = sf_error_set_errno(error, path, "be put in place");
     else
-        sync_folder_of(path);
+        (void)sf_sync_folder_of(path);
     unlink(temporary);
     close(file);
     return status;

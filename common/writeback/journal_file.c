@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/files.h"
 #include "common/session/record.h"
 #include "common/store/row_checksum.h"
 
@@ -231,17 +232,6 @@ make_empty(const struct sf_journal_file *file, struct sf_error *error)
     return status;
 }
 
-static enum sf_status
-sync_folder(const char *folder, struct sf_error *error)
-{
-    int opened = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (opened < 0)
-        return fail_with_errno(folder, error);
-    enum sf_status status = fsync(opened) == 0 ? SF_OK : fail_with_errno(folder, error);
-    close(opened);
-    return status;
-}
-
 static int
 make_schema(struct sf_journal_file *file)
 {
@@ -267,7 +257,7 @@ make(struct sf_journal_file *file, const char *folder, struct sf_error *error)
         code = make_schema(file);
     if (code != SQLITE_OK)
         return fail(file, code, "make", error);
-    return sync_folder(folder, error);
+    return sf_sync_folder(folder) ? SF_OK : fail_with_errno(folder, error);
 }
 
 enum sf_status

@@ -34,7 +34,7 @@ END_TEST
 START_TEST(test_unknown_scheme_is_refused_with_the_known_ones)
 {
     assert_refused("oracle://host/db", "\"oracle\"");
-    assert_refused("oracle://host/db", "sqlite: memory: fail:");
+    assert_refused("oracle://host/db", "sqlite: file: memory: fail:");
     assert_refused("", "unknown scheme");
     assert_refused("sqlite", "unknown scheme");
     assert_refused("sqlit:x", "unknown scheme");

@@ -39,7 +39,9 @@ static void
 find_urls(void)
 {
     const char *given = getenv("STORE_URLS");
-    snprintf(known, sizeof known, "%s", given != NULL ? given : "memory:contract fail: sqlite:contract.db");
+    if (given == NULL)
+        given = "memory:contract fail: sqlite:contract.db file:contract.json";
+    snprintf(known, sizeof known, "%s", given);
     char *rest = known;
     for (char *url; stores < STORES_MAX && (url = strsep(&rest, " ")) != NULL; stores++)
         urls[stores] = url;

@@ -5,6 +5,7 @@ check_PROGRAMS += \
 	%D%/check_bytes \
 	%D%/check_clock \
 	%D%/check_descriptors \
+	%D%/check_files \
 	%D%/check_random \
 	%D%/check_histogram \
 	%D%/check_draw \
@@ -75,6 +76,8 @@ check_PROGRAMS += \
 	%D%/check_store \
 	%D%/check_store_contract \
 	%D%/check_store_fail \
+	%D%/check_store_file \
+	%D%/check_row_json \
 	%D%/check_store_sqlite \
 	%D%/check_store_sqlite_outages \
 	%D%/check_store_sqlite_damage \
