@@ -4,15 +4,19 @@
 
 #include "command_line/command.h"
 #include "command_line/print.h"
-#include "common/config/routes.h"
+#include "common/config/places.h"
 
-/* Everything that can be said of a file without touching the folders it names. */
+/* Everything that can be said of a file without touching the instance that it names. */
 static enum sf_status
 check_file(struct sf_routes *routes, const char *path, apr_pool_t *pool, struct sf_error *error)
 {
     struct sf_instance instance;
     enum sf_status status = sf_routes_read(routes, path, pool, error);
 
+    if (status == SF_OK)
+        status = sf_places_check_start(routes, pool, error);
+    if (status == SF_OK)
+        status = sf_places_check_routes(routes, error);
     return status == SF_OK ? sf_instance_resolve(&instance, &routes->top, error) : status;
 }
 

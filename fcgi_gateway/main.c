@@ -17,6 +17,7 @@
 
 #include "common/base/descriptors.h"
 #include "common/base/privileges.h"
+#include "common/config/places.h"
 #include "fcgi_gateway/cgi_spawn.h"
 #include "fcgi_gateway/daemon_watch.h"
 #include "fcgi_gateway/gateway.h"
@@ -114,23 +115,16 @@ raise_descriptors(int64_t threads)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static const char *
-wanted_user(const struct sf_config *config, apr_pool_t *pool)
-{
-    if (*config->gateway_user == '\0')
-        return NULL;
-    return *config->gateway_group == '\0'
-               ? config->gateway_user
-               : apr_pstrcat(pool, config->gateway_user, ":", config->gateway_group, NULL);
-}
-
-/* The sockets, and all else that only root may do, come before root is given up. */
+/*
+ * The sockets, and all else that only root may do, come before root is given up. What root can run the others
+ * perhaps cannot: so it is looked at once more.
+ */
 static enum sf_status
 open_sockets(struct sf_gateway *gateway, struct sf_listeners *listeners, apr_pool_t *pool,
              struct sf_error *error)
 {
     const struct sf_config *config = &gateway->config;
-    const struct sf_privileges wanted = {wanted_user(config, pool), "GatewayUser"};
+    const struct sf_privileges wanted = {sf_places_user(config, pool), "GatewayUser"};
     uid_t uid;
     gid_t gid;
     enum sf_status status = sf_privileges_find(&wanted, &uid, &gid, error);
@@ -142,6 +136,8 @@ open_sockets(struct sf_gateway *gateway, struct sf_listeners *listeners, apr_poo
     raise_descriptors(config->gateway_threads);
     if (status == SF_OK)
         status = sf_privileges_drop(&wanted, error);
+    if (status == SF_OK)
+        status = sf_places_check_routes(&gateway->settings.current->routes, error);
     prctl(PR_SET_DUMPABLE, 0); /* it has the secrets of the instance in its memory */
     if (status != SF_OK)
         sf_listeners_close(listeners);
@@ -158,6 +154,9 @@ load(struct sf_gateway *gateway, const char *path, struct sf_error *error)
     sf_settings_slot_init(&gateway->settings, settings);
     sf_settings_take(&gateway->settings); /* never given back: the texts of `config` live there */
     gateway->config = settings->routes.top;
+    status = sf_places_check_start(&settings->routes, settings->pool, error);
+    if (status != SF_OK)
+        return status;
     return sf_instance_resolve(&gateway->instance, &gateway->config, error);
 }
 

@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "common/config/places.h"
+
 enum sf_status
 sf_settings_load(struct sf_settings **settings_out, const char *path, struct sf_error *error)
 {
@@ -15,6 +17,10 @@ sf_settings_load(struct sf_settings **settings_out, const char *path, struct sf_
     settings->pool = pool;
     atomic_init(&settings->users, 1);
     enum sf_status status = sf_routes_read(&settings->routes, path, pool, error);
+    if (status == SF_OK && settings->routes.count == 0)
+        status = sf_error_set(error, SF_INVALID, "%s: no <Route>: nothing would be served", path);
+    if (status == SF_OK)
+        status = sf_places_check_routes(&settings->routes, error);
     if (status == SF_OK)
         *settings_out = settings;
     else

@@ -118,3 +118,10 @@ sf_privileges_drop(const struct sf_privileges *wanted, struct sf_error *error)
     enum sf_status status = choose(wanted, &identity, error);
     return status == SF_OK && geteuid() == 0 ? become(&identity, error) : status;
 }
+
+enum sf_status
+sf_privileges_check(const struct sf_privileges *wanted, struct sf_error *error)
+{
+    struct identity identity;
+    return wanted->user == NULL ? SF_OK : find_identity(wanted, &identity, error);
+}

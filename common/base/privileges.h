@@ -22,3 +22,6 @@ enum sf_status sf_privileges_drop(const struct sf_privileges *wanted, struct sf_
 /* Whose files must be: what sf_privileges_drop will make of us, or would. */
 enum sf_status sf_privileges_find(const struct sf_privileges *wanted, uid_t *uid_out, gid_t *gid_out,
                                   struct sf_error *error) SF_MUST_CHECK;
+
+/* Whether there are such a user and such a group, whoever we are. */
+enum sf_status sf_privileges_check(const struct sf_privileges *wanted, struct sf_error *error) SF_MUST_CHECK;

@@ -6,5 +6,6 @@ libsession_la_SOURCES += \
 	%D%/config_lines.c %D%/config_lines.h \
 	%D%/endpoint.c %D%/endpoint.h \
 	%D%/instance.c %D%/instance.h \
+	%D%/places.c %D%/places.h \
 	%D%/routes.c %D%/routes.h \
 	%D%/units.c %D%/units.h

@@ -157,6 +157,45 @@ read_lines(struct reader *reader, struct sf_error *error)
                                   reader->current->pattern);
 }
 
+/* ---- matching ---- */
+
+/* In "/a/b.cgi/more" the part that ends in ".cgi" is "b.cgi". Where it ends; 0: there is none. */
+static size_t
+suffix_end(const char *path, const char *suffix)
+{
+    size_t length = strlen(suffix);
+    for (const char *at = strstr(path, suffix); at != NULL; at = strstr(at + 1, suffix)) {
+        if ((at[length] == '\0' || at[length] == '/') && at > path && at[-1] != '/')
+            return (size_t)(at - path) + length;
+    }
+    return 0;
+}
+
+size_t
+sf_route_prefix_size(const struct sf_route *route)
+{
+    size_t size = route->pattern[0] == '/' ? strlen(route->pattern) : 0;
+    return size > 0 && route->pattern[size - 1] == '/' ? size - 1 : size;
+}
+
+size_t
+sf_route_part_size(const struct sf_route *route, const char *url_path)
+{
+    return route->pattern[0] == '*' ? suffix_end(url_path, route->pattern + 1)
+                                    : sf_route_prefix_size(route);
+}
+
+static bool
+matches(const struct sf_route *route, const char *path)
+{
+    if (route->pattern[0] == '*')
+        return suffix_end(path, route->pattern + 1) > 0;
+    size_t size = strlen(route->pattern);
+    if (strncmp(path, route->pattern, size) != 0)
+        return false;
+    return route->pattern[size - 1] == '/' || path[size] == '\0' || path[size] == '/';
+}
+
 /* ---- what must hold together ---- */
 
 /*
@@ -323,6 +362,9 @@ finish_route(struct reader *reader, const struct section *section, struct sf_rou
              struct sf_error *error)
 {
     route->pattern = section->pattern;
+    route->line = section->line;
+    route->cgi_line = section->lines[*section->config.cgi_directory != '\0' ? SF_OPTION_AT_cgi_directory
+                                                                            : SF_OPTION_AT_cgi_program];
     sf_config_merge(&route->config, &reader->top.config, &section->config);
     enum sf_status status = check_tasks(reader, section, error);
     if (status == SF_OK)
@@ -334,18 +376,51 @@ finish_route(struct reader *reader, const struct section *section, struct sf_rou
     return status == SF_OK ? check_together(reader, section, &route->config, error) : status;
 }
 
+/* Whoever asks an authorizer is led past what serves pages, and nobody else past an authorizer. */
+static bool
+takes_all_of(const struct sf_route *first, const struct sf_route *route)
+{
+    if (route->config.authorizer && !first->config.authorizer)
+        return false;
+    return strcmp(first->pattern, "/") == 0 || matches(first, route->pattern);
+}
+
+static enum sf_status
+check_reached(struct reader *reader, const struct sf_routes *routes, const struct sf_route *route,
+              struct sf_error *error)
+{
+    for (const struct sf_route *first = routes->items; first < route; first++) {
+        if (takes_all_of(first, route))
+            return refuse_at(reader, route->line,
+                             apr_psprintf(reader->pool,
+                                          "<Route %.80s> is never reached: <Route %.80s> in line "
+                                          "%u takes all of it",
+                                          route->pattern, first->pattern, first->line),
+                             error);
+    }
+    return SF_OK;
+}
+
 static enum sf_status
 finish(struct reader *reader, struct sf_routes *routes, struct sf_error *error)
 {
     enum sf_status status = check_gateway(reader, error);
     if (status == SF_OK)
         status = check_together(reader, &reader->top, &reader->top.config, error);
+    routes->file = apr_pstrdup(reader->pool, reader->lines.name);
+    routes->listen_line = reader->top.lines[SF_OPTION_AT_gateway_listen];
+    routes->user_line = line_of(&reader->top, &reader->top,
+                                SF_OPTION_BIT(SF_OPTION_AT_gateway_user) |
+                                    SF_OPTION_BIT(SF_OPTION_AT_gateway_group));
     routes->top = reader->top.config;
     routes->count = (size_t)reader->sections->nelts;
     routes->items = apr_pcalloc(reader->pool, (routes->count + 1) * sizeof *routes->items);
-    for (size_t i = 0; status == SF_OK && i < routes->count; i++)
+    for (size_t i = 0; status == SF_OK && i < routes->count; i++) {
         status = finish_route(reader, APR_ARRAY_IDX(reader->sections, (int)i, struct section *),
                               &routes->items[i], error);
+        if (status == SF_OK)
+            status = check_reached(reader, routes, &routes->items[i], error);
+    }
     return status;
 }
 
@@ -377,43 +452,6 @@ sf_routes_read(struct sf_routes *routes_out, const char *path, apr_pool_t *pool,
 }
 
 /* ---- finding ---- */
-
-/* In "/a/b.cgi/more" the part that ends in ".cgi" is "b.cgi". Where it ends; 0: there is none. */
-static size_t
-suffix_end(const char *path, const char *suffix)
-{
-    size_t length = strlen(suffix);
-    for (const char *at = strstr(path, suffix); at != NULL; at = strstr(at + 1, suffix)) {
-        if ((at[length] == '\0' || at[length] == '/') && at > path && at[-1] != '/')
-            return (size_t)(at - path) + length;
-    }
-    return 0;
-}
-
-size_t
-sf_route_prefix_size(const struct sf_route *route)
-{
-    size_t size = route->pattern[0] == '/' ? strlen(route->pattern) : 0;
-    return size > 0 && route->pattern[size - 1] == '/' ? size - 1 : size;
-}
-
-size_t
-sf_route_part_size(const struct sf_route *route, const char *url_path)
-{
-    return route->pattern[0] == '*' ? suffix_end(url_path, route->pattern + 1)
-                                    : sf_route_prefix_size(route);
-}
-
-static bool
-matches(const struct sf_route *route, const char *path)
-{
-    if (route->pattern[0] == '*')
-        return suffix_end(path, route->pattern + 1) > 0;
-    size_t size = strlen(route->pattern);
-    if (strncmp(path, route->pattern, size) != 0)
-        return false;
-    return route->pattern[size - 1] == '/' || path[size] == '\0' || path[size] == '/';
-}
 
 static const struct sf_route *
 find(const struct sf_routes *routes, const char *url_path, bool only_authorizers)

@@ -16,18 +16,21 @@
 
 struct sf_route {
     const char *pattern;
+    unsigned line, cgi_line; /* of <Route>, and of the folder or program if it has one */
     struct sf_config config; /* with what the top says */
 };
 
 struct sf_routes {
+    const char *file;
+    unsigned listen_line, user_line; /* 0: not said */
     struct sf_config top;
     struct sf_route *items; /* from the pool, in the order of the file */
     size_t count;
 };
 
 /*
- * Everything from `pool`. What is returned holds together: each route does exactly one thing, and sf_config_check
- * passes for the top and for each. The error names file and line.
+ * Everything from `pool`. What is returned holds together: each route does exactly one thing and can be reached, and
+ * sf_config_check passes for the top and for each. The error names file and line.
  */
 enum sf_status sf_routes_read(struct sf_routes *routes_out, const char *path, apr_pool_t *pool,
                               struct sf_error *error) SF_MUST_CHECK;

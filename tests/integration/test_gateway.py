@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """session-fast-gateway: CGI programs with sessions, behind nginx and spoken to directly."""
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -446,20 +447,65 @@ def test_as_root_only_with_a_user(gateways, as_root):
     assert not gateway.socket.exists()
 
 
+def check_file(gateway, *identity):
+    """What `session-fast config check` says of the gateway's file."""
+    done = subprocess.run([*identity, build.program("session-fast", "command_line"), "config", "check",
+                           gateway.folder / "gateway.conf"], capture_output=True, text=True, timeout=20)
+    return done.returncode, done.stdout + done.stderr
+
+
 def test_file_can_be_checked_before_it_is_used(gateways):
     gateway = gateways()
-
-    def check():
-        done = subprocess.run([build.program("session-fast", "command_line"), "config", "check",
-                               gateway.folder / "gateway.conf"], capture_output=True, text=True, timeout=20)
-        return done.returncode, done.stdout + done.stderr
-
-    status, text = check()
+    status, text = check_file(gateway)
     assert status == 0 and "for /cgi/" in text and "GatewayCgiDirectory" in text
-    gateway.configure(routes="<Route /x/>\nGatewayCgiDirectory relative\n</Route>")
-    status, text = check()
-    number = gateway.folder.joinpath("gateway.conf").read_text().splitlines().index("GatewayCgiDirectory relative") + 1
-    assert status == 1 and f"gateway.conf:{number}: GatewayCgiDirectory: 'relative' does not begin with '/'" in text
+
+
+@pytest.mark.parametrize("wrong, routes, why", [
+    ("GatewayTimeuot 5s", "", "unknown directive 'GatewayTimeuot'"),
+    ("GatewayThreads many", "", "GatewayThreads: 'many' is not a number (1 to 4096)"),
+    ("GatewayListen unix:{folder}/none/s", "",
+     "GatewayListen: {folder}/none/: cannot be looked at: No such file or directory"),
+    ("GatewayUser no-such-user", "", "GatewayUser: there is no user no-such-user"),
+    ("GatewayCgiDirectory cgi-bin", "<Route /x/>\n@</Route>", "GatewayCgiDirectory: 'cgi-bin' does not begin with '/'"),
+    ("GatewayCgiDirectory {folder}/none", "<Route /x/>\n@</Route>",
+     "GatewayCgiDirectory: {folder}/none: cannot be looked at: No such file or directory"),
+    ("GatewayCgiProgram {folder}/gateway.conf", "<Route /x>\n@</Route>",
+     "GatewayCgiProgram: {folder}/gateway.conf: cannot be executed: Permission denied"),
+    ("GatewayUpstream php.sock", "<Route *.php>\n@</Route>", "GatewayUpstream: 'php.sock' is no place to connect to"),
+    ("<Route /x>", "<Route />\nGatewayApi On\n</Route>\n@GatewayApi On\n</Route>",
+     "<Route /x> is never reached: <Route /> in line"),
+])
+def test_wrong_file_is_refused_with_line_and_reason(gateways, wrong, routes, why):
+    """By session-fast config check, by the gateway at its start, and when it reads the file again."""
+    gateway = gateways().start(nginx=False)
+    wrong, why = (text.replace("{folder}", str(gateway.folder)) for text in (wrong, why))
+    gateway.configure("" if routes else wrong, routes.replace("@", f"{wrong}\n") or None)
+    written = gateway.folder.joinpath("gateway.conf").read_text().splitlines()
+    expected = f"gateway.conf:{written.index(wrong) + 1}: {why}"
+    status, text = check_file(gateway)
+    assert status == 1 and expected in text
+    if not wrong.startswith(("GatewayListen", "GatewayUser")):  # they count at the next start only
+        gateway.reload()
+        assert gateway.count("SF0703") == 1 and expected in gateway.log_text()
+        assert ask(gateway, "/cgi/probe").status == (0, 0)
+    gateway.stop()
+    gateway.log.unlink()
+    with pytest.raises(AssertionError):
+        gateway.start(nginx=False)
+    assert expected in gateway.log_text() and gateway.process.returncode == 1
+
+
+def test_program_that_only_root_can_run_is_refused(gateways, as_root):
+    gateway = gateways(routes="<Route /x>\nGatewayCgiProgram {folder}/hidden/program\n</Route>")
+    (gateway.folder / "hidden").mkdir(mode=0o700)
+    shutil.copy("/bin/true", gateway.folder / "hidden/program")
+    why = f"GatewayCgiProgram: {gateway.folder}/hidden/program: cannot be looked at: Permission denied"
+    assert check_file(gateway)[0] == 0
+    status, text = check_file(gateway, "setpriv", "--reuid=www-data", "--regid=www-data", "--clear-groups")
+    assert status == 1 and why in text
+    with pytest.raises(AssertionError):
+        gateway.start(nginx=False)
+    assert f"cannot start: {gateway.folder}/gateway.conf:" in gateway.log_text() and why in gateway.log_text()
 
 
 def test_five_hundred_clients_are_served_or_told_to_come_again(gateways):

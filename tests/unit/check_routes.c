@@ -216,6 +216,35 @@ START_TEST(test_authorizers_are_found_past_others)
 }
 END_TEST
 
+START_TEST(test_route_that_is_never_reached_is_refused)
+{
+    static const char *const pairs[][2] = {
+        {"/a/", "/a/"},   {"/a", "/a/"},      {"/a", "/a/b"},         {"/a/", "/a/b/"}, {"/", "/a"},
+        {"/", "*.php"},   {"*.php", "*.php"}, {"*.php", "/x/y.php/"}, {"*.gz", "*.tar.gz"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        char text[200], why[200];
+        snprintf(text, sizeof text, "<Route %s>\n" API "<Route %s>\n" API, pairs[i][0], pairs[i][1]);
+        snprintf(why, sizeof why, "g.conf:4: <Route %s> is never reached: <Route %s> in line 1 takes all of it",
+                 pairs[i][1], pairs[i][0]);
+        assert_refused(text, why);
+    }
+    read_text("<Route /a/>\n" API "<Route /a>\n" API "<Route /ab>\n" API "<Route *.php>\n" API
+              "<Route *.php5>\n" API "<Route />\n" API);
+}
+END_TEST
+
+START_TEST(test_authorizers_are_reached_behind_pages)
+{
+#define AUTHORIZER "GatewayAuthorizer On\n</Route>\n"
+    read_text("<Route />\n" API "<Route /a>\n" AUTHORIZER);
+    assert_refused("<Route />\n" API "<Route /a>\n" AUTHORIZER "<Route /a>\n" AUTHORIZER,
+                   "g.conf:7: <Route /a> is never reached: <Route /a> in line 4 takes all of it");
+    assert_refused("<Route />\n" AUTHORIZER "<Route /a>\n" API,
+                   "g.conf:4: <Route /a> is never reached: <Route /> in line 1 takes all of it");
+}
+END_TEST
+
 START_TEST(test_what_must_go_together_names_the_line_that_broke_it)
 {
     assert_refused("\nSessionFastCookieSecure Off\n",
@@ -252,6 +281,8 @@ main(void)
     tcase_add_test(all, test_places_of_applications_are_checked);
     tcase_add_test(all, test_what_authorizers_want_is_checked);
     tcase_add_test(all, test_authorizers_are_found_past_others);
+    tcase_add_test(all, test_route_that_is_never_reached_is_refused);
+    tcase_add_test(all, test_authorizers_are_reached_behind_pages);
     tcase_add_test(all, test_what_must_go_together_names_the_line_that_broke_it);
     tcase_add_test(all, test_missing_file_is_unavailable);
     suite_add_tcase(suite, all);

@@ -26,14 +26,23 @@ finish(void)
     sf_temp_folder_fini(&folder);
 }
 
-static struct sf_settings *
-load(const char *content)
+static void
+write_file(const char *content)
 {
-    struct sf_settings *settings = NULL;
     FILE *file = fopen(path, "w");
     ck_assert_ptr_nonnull(file);
     ck_assert_int_ge(fputs(content, file), 0);
     ck_assert_int_eq(fclose(file), 0);
+}
+
+/* The file says `content` and has one route. */
+static struct sf_settings *
+load(const char *content)
+{
+    struct sf_settings *settings = NULL;
+    char text[200];
+    snprintf(text, sizeof text, "%s<Route /a>\nGatewayApi On\n</Route>\n", content);
+    write_file(text);
     ck_assert_msg(sf_settings_load(&settings, path, &error) == SF_OK, "%s", error.text);
     return settings;
 }
@@ -61,13 +70,19 @@ START_TEST(test_bad_file_is_refused)
 {
     struct sf_settings *settings;
     ck_assert_int_eq(sf_settings_load(&settings, "/nonexistent", &error), SF_UNAVAILABLE);
-    sf_settings_release(load("# nothing\n"));
-    FILE *file = fopen(path, "a");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_int_ge(fputs("Nothing 1\n", file), 0);
-    ck_assert_int_eq(fclose(file), 0);
-    ck_assert_int_eq(sf_settings_load(&settings, path, &error), SF_INVALID);
-    ck_assert_ptr_nonnull(strstr(error.text, ":2: unknown directive 'Nothing'"));
+    static const struct {
+        const char *content, *why;
+    } wrong[] = {
+        {"\nNothing 1\n", ":2: unknown directive 'Nothing'"},
+        {"GatewayThreads 1\n", ": no <Route>: nothing would be served"},
+        {"<Route /a>\nGatewayCgiProgram /nonexistent\n</Route>\n",
+         ":2: GatewayCgiProgram: /nonexistent: cannot be looked at: No such file or directory"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        write_file(wrong[i].content);
+        ck_assert_int_eq(sf_settings_load(&settings, path, &error), SF_INVALID);
+        ck_assert_str_eq(error.text + strlen(path), wrong[i].why);
+    }
 }
 END_TEST
 

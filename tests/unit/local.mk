@@ -22,6 +22,7 @@ check_PROGRAMS += \
 	%D%/check_config_file \
 	%D%/check_config_lines \
 	%D%/check_endpoint \
+	%D%/check_places \
 	%D%/check_routes \
 	%D%/check_instance \
 	%D%/check_session_id \
@@ -136,6 +137,7 @@ tests_unit_check_journal_file_LDADD = $(LDADD) $(SQLITE_LIBS)
 config_case = %D%/config_case.c %D%/config_case.h
 tests_unit_check_config_SOURCES = %D%/check_config.c $(config_case)
 tests_unit_check_config_lines_SOURCES = %D%/check_config_lines.c $(config_case)
+tests_unit_check_places_SOURCES = %D%/check_places.c $(config_case)
 tests_unit_check_routes_SOURCES = %D%/check_routes.c $(config_case)
 tests_unit_check_config_preset_SOURCES = %D%/check_config_preset.c $(config_case)
 tests_unit_check_config_file_SOURCES = %D%/check_config_file.c $(config_case)
