@@ -53,6 +53,19 @@ is_allowed(const struct sf_session *session, const char *require)
     return true;
 }
 
+/*
+ * httpd believes an authenticator about the name that came with a password, which nobody looks at
+ * here: whoever has a session could be anybody.
+ */
+static bool
+is_who_he_says(const struct sf_request *request, const struct sf_session *session)
+{
+    struct sf_span role = sf_params_span(request->params, "FCGI_APACHE_ROLE");
+    struct sf_span name = sf_params_span(request->params, "REMOTE_USER");
+    return !sf_span_equal(role, sf_span_text("AUTHENTICATOR")) || name.size == 0 ||
+           sf_span_equal(name, session->head.user);
+}
+
 /* ---- answers ---- */
 
 /* A line end in a value would begin another header: such values have no Variable-. */
@@ -173,7 +186,8 @@ sf_authorizer_serve(struct sf_request *request, struct sf_response *response)
         return;
     }
     const struct sf_session *session = sf_visit_fields(&request->visit, &call);
-    bool is_granted = session != NULL && is_allowed(session, request->route->config.require);
+    bool is_granted = session != NULL && is_allowed(session, request->route->config.require) &&
+                      is_who_he_says(request, session);
     sf_buffer_init(&answer, ANSWER_MAX);
     give(response, session, is_granted, &answer);
     sf_buffer_fini(&answer);

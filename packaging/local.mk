@@ -23,7 +23,8 @@ sampledir = $(datadir)/session-fast
 dist_sample_DATA = %D%/gateway.conf
 
 apachesampledir = $(datadir)/session-fast/apache
-dist_apachesample_DATA = %D%/apache/authorizer.conf %D%/apache/authorizer_fcgid.conf %D%/apache/gateway.conf
+dist_apachesample_DATA = %D%/apache/authenticator_fcgid.conf %D%/apache/authorizer.conf %D%/apache/authorizer_fcgid.conf \
+	%D%/apache/authorizer_fcgid_basic.conf %D%/apache/gateway.conf
 pkglibexec_SCRIPTS = %D%/apache/session-fast-authorizer
 
 lighttpdsampledir = $(datadir)/session-fast/lighttpd

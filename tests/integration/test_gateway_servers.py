@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sample configurations of packaging/: the same story and the same authorizers behind each web server."""
+import base64
+import hashlib
 import re
 import shutil
 
@@ -188,7 +190,7 @@ def asked_by_mod_authnz_fcgi(one, socket="gateway.sock"):
     return one.httpd.browser()
 
 
-def asked_by_mod_fcgid(one):
+def asked_by_mod_fcgid(one, sample="authorizer_fcgid", before=""):
     """It starts gateways of its own, which find the instance's daemon running."""
     configuration = (one.folder / "gateway.conf").read_text()
     (one.folder / "authorizer.conf").write_text(re.sub("Gateway(Listen|User) .*", "", configuration))
@@ -197,9 +199,10 @@ def asked_by_mod_fcgid(one):
         "@sbindir@": one.folder / "bin", "@sysconfdir@/session-fast/gateway.conf": one.folder / "authorizer.conf"}))
     (one.folder / "bin/authorizer").chmod(0o755)
     one.start(samples.text("apache/gateway.conf", {PLACE: one.folder / "php.sock"})
-              + "LoadModule fcgid_module /usr/lib/apache2/modules/mod_fcgid.so\n"
+              + before + "LoadModule fcgid_module /usr/lib/apache2/modules/mod_fcgid.so\n"
               f'FcgidIPCDir "{one.folder}/tmp"\nFcgidProcessTableFile "{one.folder}/tmp/fcgid_shm"\n'
-              + samples.text("apache/authorizer_fcgid.conf", {
+              + samples.text(f"apache/{sample}.conf", {
+                  **({"/etc/apache2/users": one.folder / "users"} if sample.endswith("basic") else {}),
                   "/usr/libexec/session-fast/session-fast-authorizer": one.folder / "bin/authorizer"})
               + f'Alias "/private/" "{one.folder}/php/private/"\n')
     return one.httpd.browser()
@@ -244,6 +247,48 @@ def test_mod_fcgid_asks(site):
     allowed = is_closed_to_strangers(one, asked_by_mod_fcgid(one))
     assert allowed.session["SESSION_USER"] == "alice" and allowed.session["SESSION_FIELD_COLOR"] == "red"
     assert allowed.all("Variable-SESSION_USER") == ["alice"]
+    stop_mod_fcgid(one)
+
+
+AUTH_BASIC = "LoadModule auth_basic_module /usr/lib/apache2/modules/mod_auth_basic.so\n"
+
+
+def says(name, password="any"):
+    return [("Authorization", "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode())]
+
+
+@pytest.mark.parametrize("before", ["", AUTH_BASIC], ids=["alone", "behind mod_auth_basic"])
+def test_mod_fcgid_authenticates(site, before):
+    """The name of HTTP Basic, which is REMOTE_USER then, must be that of the session."""
+    one = site()
+    browser = asked_by_mod_fcgid(one, "authenticator_fcgid", before)
+    assert private(browser).status == private(browser, says("alice")).status == 401
+    module = one.httpd.browser()
+    module.get("/app/probe?header=X-Session-Login:%20alice")
+    browser.cookies = module.cookies
+    assert private(browser).status == private(browser, says("bob")).status == 401
+    allowed = private(browser, says("alice"))
+    assert allowed.status == 200
+    assert allowed.variables["REMOTE_USER"] == allowed.variables["SESSION_USER"] == "alice"
+    module.get("/app/probe?header=X-Session-Logout:%201")
+    assert private(browser, says("alice")).status == 401
+    stop_mod_fcgid(one)
+
+
+def test_mod_fcgid_authorizes(site):
+    """Whom httpd knows already, by a password."""
+    one = site()
+    digest = base64.b64encode(hashlib.sha1(b"right").digest()).decode()
+    (one.folder / "users").write_text("carol:{SHA}" + digest + "\n")
+    browser = asked_by_mod_fcgid(one, "authorizer_fcgid_basic", AUTH_BASIC)
+    assert private(browser, says("carol", "right")).status == 401
+    module = one.httpd.browser()
+    module.get("/app/probe?header=X-Session-Login:%20alice")
+    browser.cookies = module.cookies
+    assert private(browser).status == private(browser, says("carol", "wrong")).status == 401
+    allowed = private(browser, says("carol", "right"))
+    assert allowed.status == 200
+    assert allowed.variables["REMOTE_USER"] == "carol" and allowed.variables["SESSION_USER"] == "alice"
     stop_mod_fcgid(one)
 
 

@@ -180,6 +180,37 @@ START_TEST(test_who_asks_is_known_by_role_or_parameter)
 }
 END_TEST
 
+START_TEST(test_name_said_to_an_authenticator_is_that_of_the_session)
+{
+    begin_with_user("joe");
+    set_param("FCGI_APACHE_ROLE", "AUTHENTICATOR");
+    set_param("REMOTE_USER", "joe");
+    ask("valid");
+    assert_begin("Status: 200 ");
+}
+END_TEST
+
+START_TEST(test_another_name_said_to_an_authenticator_is_refused)
+{
+    begin_with_user("joe");
+    set_param("FCGI_APACHE_ROLE", "AUTHENTICATOR");
+    set_param("REMOTE_USER", "root");
+    ask("valid");
+    assert_begin("Status: 403 ");
+}
+END_TEST
+
+/* Somebody else has looked at the password. */
+START_TEST(test_name_said_to_an_authorizer_may_be_another)
+{
+    begin_with_user("joe");
+    set_param("FCGI_APACHE_ROLE", "AUTHORIZER");
+    set_param("REMOTE_USER", "carol");
+    ask("user");
+    assert_begin("Status: 200 ");
+}
+END_TEST
+
 START_TEST(test_place_without_sessions_allows_nobody)
 {
     sf_authorizer_serve(&at.request, &at.response);
@@ -210,6 +241,9 @@ main(void)
     tcase_add_test(tests, test_mod_fcgid_gets_401_for_a_redirect);
     tcase_add_test(tests, test_mod_authnz_fcgi_gets_the_redirect);
     tcase_add_test(tests, test_who_asks_is_known_by_role_or_parameter);
+    tcase_add_test(tests, test_name_said_to_an_authenticator_is_that_of_the_session);
+    tcase_add_test(tests, test_another_name_said_to_an_authenticator_is_refused);
+    tcase_add_test(tests, test_name_said_to_an_authorizer_may_be_another);
     tcase_add_test(tests, test_place_without_sessions_allows_nobody);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);
