@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,8 +23,9 @@ struct waiting {
 };
 
 /*
- * 1. Exactly one thread or none looks at the listening sockets; has_leader says whether one does.
- * 2. The queue is filled by the overflow thread only, and it leads while the queue is not empty.
+ * 1. Idle workers wait at the doors, all at once: an epoll of the listening sockets, each of which
+ *    wakes one of them, that which came last, and none more before it has accepted.
+ * 2. While none is idle the overflow thread looks at the sockets, too, and it alone fills the queue.
  * 3. crowded is readable while the queue is not empty, and from the stop on.
  */
 struct sf_workers {
@@ -32,13 +34,14 @@ struct sf_workers {
     pthread_t *threads; /* the last is the overflow's */
     size_t thread_count;
 
-    pthread_mutex_t lock;  /* of all that follows */
-    pthread_cond_t wanted; /* for idle workers: a connection waits, or nobody leads */
-    pthread_cond_t crowd;  /* for the overflow thread: nobody leads */
+    int doors;
+
+    pthread_mutex_t lock; /* of all that follows */
+    pthread_cond_t crowd; /* for the overflow thread: nobody is idle */
     unsigned idle, running;
-    bool has_leader, overflow_leads, is_stopping, is_cut;
+    bool overflow_leads, is_stopping, is_cut;
     int ended;         /* event descriptor, for stop: the last thread has ended */
-    int crowded, give;     /* event descriptors; give: tells a leading overflow thread to let go */
+    int crowded, give; /* event descriptors; give: tells a leading overflow thread to let go */
     struct waiting *queue; /* a ring */
     size_t queue_at, queue_count, queue_room;
     struct sf_log_seldom refusals, intruders;
@@ -67,34 +70,52 @@ pop(struct sf_workers *workers)
 
 /* ---- accepting ---- */
 
+/* -1: there is none, somebody was faster. */
 static int
-accept_from(struct sf_workers *workers, const struct pollfd *waits)
+accept_from(int listener)
 {
-    for (size_t i = 0; i < workers->listeners->count; i++) {
-        if (waits[i].revents == 0)
-            continue;
-        int socket = accept4(waits[i].fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (socket >= 0)
-            return socket;
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-            poll(NULL, 0, SHORT_TIME); /* it stays readable: nobody is served by trying at once */
-    }
-    return -1;
+    int socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    bool is_short = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+    if (socket < 0 && is_short)
+        poll(NULL, 0, SHORT_TIME); /* it stays readable: nobody is served by trying at once */
+    return socket;
 }
 
-/* One connection; -1: the time is over, or something else is to be done. */
+/* For the overflow thread. -1: the time is over, or something else is to be done. */
 static int
-await_connection(struct sf_workers *workers, int give, int timeout)
+await_overflow(struct sf_workers *workers, int timeout)
 {
     struct pollfd waits[SF_LISTENERS_MAX + 2];
     size_t count = workers->listeners->count;
     for (size_t i = 0; i < count; i++)
         waits[i] = (struct pollfd){workers->listeners->sockets[i], POLLIN, 0};
     waits[count] = (struct pollfd){workers->gateway->stopping, POLLIN, 0};
-    waits[count + 1] = (struct pollfd){give, POLLIN, 0};
+    waits[count + 1] = (struct pollfd){workers->give, POLLIN, 0};
     if (poll(waits, count + 2, timeout) <= 0 || waits[count].revents != 0)
         return -1;
-    return accept_from(workers, waits);
+    int socket = -1;
+    for (size_t i = 0; i < count && socket < 0; i++)
+        socket = waits[i].revents != 0 ? accept_from(waits[i].fd) : -1;
+    return socket;
+}
+
+static bool
+watch(struct sf_workers *workers, int operation, int listener)
+{
+    struct epoll_event wanted = {.events = EPOLLIN | EPOLLONESHOT, .data.fd = listener};
+    return epoll_ctl(workers->doors, operation, listener, &wanted) == 0;
+}
+
+/* For a worker. -1: something else is to be done. */
+static int
+await_at_doors(struct sf_workers *workers)
+{
+    struct epoll_event event;
+    if (epoll_wait(workers->doors, &event, 1, -1) <= 0 || event.data.fd < 0)
+        return -1;
+    int socket = accept_from(event.data.fd);
+    watch(workers, EPOLL_CTL_MOD, event.data.fd);
+    return socket;
 }
 
 /* ---- serving ---- */
@@ -161,29 +182,6 @@ serve(struct sf_workers *workers, int socket)
 
 /* ---- a worker ---- */
 
-/* Whoever stops leading: somebody else must. Under the lock. */
-static void
-pass_on(struct sf_workers *workers)
-{
-    if (workers->has_leader)
-        return;
-    if (workers->idle > 0)
-        pthread_cond_signal(&workers->wanted);
-    else
-        pthread_cond_signal(&workers->crowd);
-}
-
-static int
-lead(struct sf_workers *workers)
-{
-    workers->has_leader = true;
-    pthread_mutex_unlock(&workers->lock);
-    int socket = await_connection(workers, -1, -1);
-    pthread_mutex_lock(&workers->lock);
-    workers->has_leader = false;
-    return socket;
-}
-
 /* -1: there will be none any more. */
 static int
 next_connection(struct sf_workers *workers)
@@ -195,16 +193,16 @@ next_connection(struct sf_workers *workers)
            !(workers->is_stopping && workers->queue_count == 0)) {
         if (workers->queue_count > 0) {
             socket = pop(workers);
-        } else if (!workers->has_leader) {
-            socket = lead(workers);
-        } else {
-            if (workers->overflow_leads)
-                eventfd_write(workers->give, 1);
-            pthread_cond_wait(&workers->wanted, &workers->lock);
+            continue;
         }
+        if (workers->overflow_leads)
+            eventfd_write(workers->give, 1);
+        pthread_mutex_unlock(&workers->lock);
+        socket = await_at_doors(workers);
+        pthread_mutex_lock(&workers->lock);
     }
-    workers->idle--;
-    pass_on(workers);
+    if (--workers->idle == 0)
+        pthread_cond_signal(&workers->crowd);
     pthread_mutex_unlock(&workers->lock);
     return socket;
 }
@@ -285,21 +283,19 @@ lead_the_crowd(struct sf_workers *workers, int timeout)
 {
     eventfd_t ignored;
     bool is_full = workers->queue_count == workers->queue_room;
-    workers->has_leader = workers->overflow_leads = true;
+    workers->overflow_leads = true;
     pthread_mutex_unlock(&workers->lock);
     int socket = -1;
     if (is_full)
         poll(NULL, 0,
              timeout < SHORT_TIME ? timeout : SHORT_TIME); /* the kernel keeps the others */
     else
-        socket = await_connection(workers, workers->give, timeout);
+        socket = await_overflow(workers, timeout);
     pthread_mutex_lock(&workers->lock);
-    workers->has_leader = workers->overflow_leads = false;
+    workers->overflow_leads = false;
     eventfd_read(workers->give, &ignored);
     if (socket >= 0)
         push(workers, socket);
-    if (workers->idle > 0)
-        pthread_cond_signal(&workers->wanted);
 }
 
 static void *
@@ -309,7 +305,7 @@ keep_crowd(void *context)
     pthread_mutex_lock(&workers->lock);
     while (!workers->is_stopping) {
         int timeout = refuse_those_late(workers);
-        if (workers->has_leader || (workers->idle > 0 && workers->queue_count == 0))
+        if (workers->idle > 0 && workers->queue_count == 0)
             pthread_cond_wait(&workers->crowd, &workers->lock);
         else
             lead_the_crowd(workers, timeout);
@@ -326,12 +322,26 @@ free_workers(struct sf_workers *workers)
 {
     while (workers->queue_count > 0)
         close(pop(workers));
+    close(workers->doors);
     close(workers->crowded);
     close(workers->give);
     close(workers->ended);
     free(workers->queue);
     free(workers->threads);
     free(workers);
+}
+
+/* The two events wake all workers, and stay readable until what they say is done. */
+static bool
+open_doors(struct sf_workers *workers)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = -1};
+    bool is_made =
+        epoll_ctl(workers->doors, EPOLL_CTL_ADD, workers->crowded, &event) == 0 &&
+        epoll_ctl(workers->doors, EPOLL_CTL_ADD, workers->gateway->stopping, &event) == 0;
+    for (size_t i = 0; is_made && i < workers->listeners->count; i++)
+        is_made = watch(workers, EPOLL_CTL_ADD, workers->listeners->sockets[i]);
+    return is_made;
 }
 
 static struct sf_workers *
@@ -349,11 +359,11 @@ make_workers(struct sf_gateway *gateway, const struct sf_listeners *listeners)
     workers->crowded = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     workers->give = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&workers->lock, NULL);
-    pthread_cond_init(&workers->wanted, NULL);
     pthread_cond_init(&workers->crowd, NULL);
     workers->ended = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    workers->doors = epoll_create1(EPOLL_CLOEXEC);
     if (workers->queue != NULL && workers->threads != NULL && workers->crowded >= 0 &&
-        workers->give >= 0 && workers->ended >= 0)
+        workers->give >= 0 && workers->ended >= 0 && open_doors(workers))
         return workers;
     free_workers(workers);
     return NULL;
@@ -409,13 +419,12 @@ await_end(const struct sf_workers *workers, sf_time deadline, int hurry)
 unsigned
 sf_workers_stop(struct sf_workers *workers, sf_time deadline, int hurry)
 {
-    raise_event(workers->gateway->stopping);
     pthread_mutex_lock(&workers->lock);
     workers->is_stopping = true;
+    raise_event(workers->gateway->stopping);
     raise_event(workers->crowded);
     raise_event(workers->give);
-    pthread_cond_broadcast(&workers->wanted);
-    pthread_cond_broadcast(&workers->crowd);
+    pthread_cond_signal(&workers->crowd);
     pthread_mutex_unlock(&workers->lock);
     await_end(workers, deadline, hurry);
     pthread_mutex_lock(&workers->lock);

@@ -4,9 +4,9 @@
 /*
  * workers.h - the threads that serve connections, each one at a time, and who waits for them.
  *
- * One idle thread at a time watches the sockets and accepts for itself; the next takes its place.
- * While all are busy a thread of its own accepts: those connections wait in a queue, for
- * GatewayQueueTime at most, and are then answered 503. A connection that a web server keeps without
+ * Idle threads wait at the sockets; a connection wakes one, which accepts for itself. While all are
+ * busy a thread of its own accepts: those connections wait in a queue, for GatewayQueueTime at
+ * most, and are then answered 503. A connection that a web server keeps without
  * using it is closed when somebody waits.
  */
 #include "fcgi_gateway/gateway.h"
