@@ -21,8 +21,12 @@ session_fast_SOURCES = \
 	%D%/command_pin.c \
 	%D%/command_sessions.c \
 	%D%/command_status.c \
+	%D%/command_store.c %D%/command_store.h \
 	%D%/main.c \
 	%D%/print.c \
-	%D%/print.h
+	%D%/print.h \
+	%D%/progress.c %D%/progress.h \
+	%D%/store_check.c \
+	%D%/store_transfer.c
 session_fast_CPPFLAGS = $(AM_CPPFLAGS) -DSF_DAEMON_PATH='"$(sbindir)/session-fastd"'
 session_fast_LDADD = libload.la libstore.la libsession.la $(JANSSON_LIBS)

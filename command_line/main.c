@@ -31,6 +31,8 @@ static const struct subcommand subcommands[] = {
     {"pin", command_pin, "KEY...", "sessions that the cache gives up last"},
     {"unpin", command_unpin, "KEY...", "sessions like others again"},
     {"flush", command_flush, "", "write everything that waits to the store, and wait for it"},
+    {"store", command_store, "check|export|import [URL]",
+     "does a store work? its sessions as JSON lines, and back"},
     {"config", command_config, "check [FILE]", "is the file of 'Directive value' lines right?"},
     {"bench", command_bench,
      "SCENARIO|list [--seconds N] [--sessions N] [--bytes N] [--workers N] [--rate N]",

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "command_line/command_store.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/privileges.h"
+
+#define ATTACH_WAIT (10 * SF_SECOND)
+#define FLUSH_WAIT (30 * SF_SECOND)
+
+static const struct {
+    const char *name;
+    int (*run)(struct store_call *call);
+} actions[] = {{"check", store_check}, {"export", store_export}, {"import", store_import}};
+
+int
+store_fail(const struct store_call *call, enum sf_status status, const char *doing)
+{
+    struct sf_error error = {.text = ""};
+    bool may_be_better = status == SF_UNAVAILABLE || status == SF_UNCERTAIN || status == SF_NO_MEMORY;
+
+    call->store->ops->explain(call->store, &error);
+    return command_fail(may_be_better ? EXIT_NO_ANSWER : EXIT_NEGATIVE, "%s: %s: %s", call->shown, doing,
+                        error.text[0] != '\0' ? error.text : sf_status_text(status));
+}
+
+/* Files that root would make, the daemon could not use: so we become whom the state folder belongs to. */
+static int
+become_the_owner(const struct command_context *context)
+{
+    struct stat folder;
+    struct sf_error error;
+    char user[32];
+
+    if (geteuid() != 0 || stat(context->instance.state, &folder) != 0 || folder.st_uid == 0)
+        return EXIT_DONE;
+    snprintf(user, sizeof user, "%u:%u", folder.st_uid, folder.st_gid);
+    const struct sf_privileges wanted = {.user = user, .said = "--state"};
+    if (sf_privileges_drop(&wanted, &error) != SF_OK)
+        return command_fail(EXIT_NEGATIVE, "%s", error.text);
+    return EXIT_DONE;
+}
+
+/* What the daemon of this instance has not written yet belongs to it, too. Without one, nothing waits. */
+static int
+write_what_waits(struct command_context *context)
+{
+    static const char *const words[] = {"SESSION.FLUSH", NULL};
+
+    if (access(context->instance.socket_path, F_OK) != 0)
+        return EXIT_DONE;
+    return command_ask(context, FLUSH_WAIT, words);
+}
+
+static int
+run_on(struct store_call *call, size_t action)
+{
+    struct sf_error error;
+    bool is_check = actions[action].run == store_check;
+    enum sf_status status = SF_OK;
+
+    if (!is_check)
+        status = call->store->ops->attach(call->store, sf_clock_steady() + ATTACH_WAIT, &error);
+    if (status != SF_OK)
+        return store_fail(call, status, "cannot be used");
+    return actions[action].run(call);
+}
+
+int
+command_store(struct command_context *context, int argc, char **argv)
+{
+    struct store_call call = {.context = context};
+    struct sf_error error;
+    char shown[16];
+    size_t action = 0, count = sizeof actions / sizeof actions[0];
+
+    while (action < count && argc > 1 && strcmp(argv[1], actions[action].name) != 0)
+        action++;
+    if (argc < 2 || argc > 3 || action == count)
+        return command_fail(EXIT_USAGE, "usage: session-fast store check|export|import [URL]");
+    const char *url = argc == 3 ? argv[2] : context->config.store;
+    int exit_code = argc == 3 ? EXIT_DONE : write_what_waits(context);
+    if (exit_code == EXIT_DONE)
+        exit_code = become_the_owner(context);
+    if (exit_code != EXIT_DONE)
+        return exit_code;
+    if (sf_store_open(&call.store, url, context->instance.state, &error) != SF_OK)
+        return command_fail(EXIT_NEGATIVE, "%s", error.text);
+    snprintf(shown, sizeof shown, "%s:", call.store->ops->scheme);
+    call.shown = shown;
+    exit_code = run_on(&call, action);
+    sf_store_close(call.store);
+    return exit_code;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * command_store.h - the parts of "session-fast store": they open a store themselves, past the daemon.
+ */
+#include "command_line/command.h"
+#include "common/store/store.h"
+
+struct store_call {
+    struct command_context *context;
+    struct sf_store *store; /* attached, but for check */
+    const char *shown;      /* the store as it may be shown: its scheme and no password */
+};
+
+int store_check(struct store_call *call);
+int store_export(struct store_call *call); /* JSON lines to standard output */
+int store_import(struct store_call *call); /* from standard input */
+
+/* Says what the store said last; EXIT_NO_ANSWER where it may be better later. */
+int store_fail(const struct store_call *call, enum sf_status status, const char *doing);
