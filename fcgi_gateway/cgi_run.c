@@ -348,6 +348,7 @@ finish(struct run *run)
         part(run);
     } else {
         sf_cgi_process_kill(&run->process, &status);
+        sf_count(sf_gateway_counters(run->request->gateway), gateway_programs_killed);
         if (run->outcome == SILENT)
             sf_response_fail(run->response, 504,
                              "the program was silent for GatewayTimeout and was killed");
@@ -372,6 +373,7 @@ serve(struct sf_request *request, struct sf_response *response,
         .connection = request->connection,
         .process = *process,
     };
+    sf_count(sf_gateway_counters(request->gateway), gateway_programs);
     while (run.outcome == RUNNING)
         step(&run);
     finish(&run);

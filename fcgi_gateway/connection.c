@@ -73,6 +73,7 @@ spool(struct sf_connection *connection)
         is_written = written > 0 || (written < 0 && errno == EINTR);
         connection->out_at += written > 0 ? (size_t)written : 0;
         connection->spool_size += written > 0 ? written : 0;
+        connection->spooled += written > 0 ? (uint64_t)written : 0;
     }
     if (!is_written)
         connection->state = SF_CONNECTION_LOST;

@@ -66,6 +66,7 @@ struct sf_connection {
     bool is_ended; /* it is complete */
     int spool;     /* what comes before `out`, from spool_at to spool_size; -1: nothing */
     off_t spool_at, spool_size;
+    uint64_t spooled;  /* bytes that were put there; whoever counts them sets it back */
     off_t spool_limit; /* with more than that the answer no longer waits for the body */
 };
 

@@ -24,8 +24,15 @@ struct sf_gateway {
     int stopping; /* no request more */
     int cutting;  /* what still runs ends now */
 
+    struct sf_counters counters;  /* while there is no front; nobody sees them */
     struct sf_log_seldom steered; /* headers for the web server that were taken out */
 
     struct sf_leftovers leftovers;      /* has its own lock */
     struct sf_upstream_pools upstreams; /* has its own lock */
 };
+
+static inline struct sf_counters *
+sf_gateway_counters(struct sf_gateway *gateway)
+{
+    return gateway->front == NULL ? &gateway->counters : sf_front_counters(gateway->front);
+}

@@ -241,14 +241,24 @@ clean_file_name(struct sf_params *params)
     return sf_params_set_text(params, "SCRIPT_FILENAME", path);
 }
 
-static sf_application_fn *
+struct application {
+    sf_application_fn *serve;
+    enum sf_counter counter;
+};
+
+static const struct application *
 application_of(const struct sf_config *config)
 {
+    static const struct application cgi = {sf_cgi_serve, SF_COUNTER_gateway_to_cgi},
+                                    upstream = {sf_upstream_serve, SF_COUNTER_gateway_to_upstream},
+                                    authorizer = {sf_authorizer_serve,
+                                                  SF_COUNTER_gateway_to_authorizer},
+                                    api = {sf_api_serve, SF_COUNTER_gateway_to_api};
     if (*config->cgi_directory != '\0' || *config->cgi_program != '\0')
-        return sf_cgi_serve;
+        return &cgi;
     if (*config->upstream != '\0')
-        return sf_upstream_serve;
-    return config->authorizer ? sf_authorizer_serve : sf_api_serve;
+        return &upstream;
+    return config->authorizer ? &authorizer : &api;
 }
 
 /* The application at the route's place, or an answer in its stead. */
@@ -262,7 +272,9 @@ run_route(struct sf_request *request, struct sf_response *response)
         sf_response_refuse(response, refusal);
         return;
     }
-    application_of (&request->route->config)(request, response);
+    const struct application *application = application_of(&request->route->config);
+    sf_count_add(sf_gateway_counters(request->gateway), application->counter, 1);
+    application->serve(request, response);
     if (request->connection->state == SF_CONNECTION_OPEN)
         sf_response_finish(response);
 }
@@ -330,6 +342,18 @@ run(struct sf_request *request)
     return true;
 }
 
+static void
+count(struct sf_request *request)
+{
+    struct sf_counters *counters = sf_gateway_counters(request->gateway);
+    sf_count(counters, gateway_requests);
+    sf_count_add(counters, request->result, 1);
+    sf_count_add(counters, SF_COUNTER_gateway_busy_ms,
+                 (uint64_t)(sf_clock_steady() - request->begun));
+    sf_count_add(counters, SF_COUNTER_gateway_spooled_bytes, request->connection->spooled);
+    request->connection->spooled = 0;
+}
+
 /* An answer that was broken off must not look whole: no end of the request, but that of the
  * connection. */
 static void
@@ -338,6 +362,10 @@ finish(struct sf_request *request, bool is_whole)
     struct sf_connection *connection = request->connection;
     sf_time timeout = request->settings->routes.top.gateway_idle_timeout;
     bool is_aborted = connection->state == SF_CONNECTION_ABORTED;
+    if (connection->state != SF_CONNECTION_OPEN)
+        request->result = SF_COUNTER_gateway_aborted;
+    else if (!is_whole)
+        request->result = SF_COUNTER_gateway_broken_off;
     if (is_aborted)
         connection->state = SF_CONNECTION_OPEN; /* the end is all that is waited for */
     is_whole |= is_aborted;
@@ -347,6 +375,8 @@ finish(struct sf_request *request, bool is_whole)
                     sf_connection_end(connection, request->application_status,
                                       SF_FCGI_REQUEST_COMPLETE) == SF_OK &&
                     sf_connection_flush(connection, timeout);
+    if (is_whole && !is_ended)
+        request->result = SF_COUNTER_gateway_aborted;
     /* Even when nothing follows: closed with bytes unread, TCP would take the answer back. */
     if (!is_ended || !sf_connection_skip_body(connection, timeout) || !connection->is_kept)
         connection->state = SF_CONNECTION_LOST;
@@ -364,10 +394,12 @@ sf_request_serve(struct sf_gateway *gateway, struct sf_connection *connection,
         .settings = settings,
         .path = find_path(params),
         .is_authorizing = sf_authorizer_is_asked(connection, params),
+        .result = SF_COUNTER_gateway_answered,
         .begun = sf_clock_steady(),
     };
     sf_buffer_init(&request.redirect, LOCATION_MAX);
     finish(&request, run(&request));
+    count(&request);
     if (request.has_visit)
         sf_visit_fini(&request.visit);
     sf_buffer_fini(&request.redirect);
@@ -380,8 +412,13 @@ sf_request_refuse(struct sf_gateway *gateway, struct sf_connection *connection, 
 {
     struct sf_settings *settings = sf_settings_take(&gateway->settings);
     struct sf_request request = {
-        .gateway = gateway, .connection = connection, .settings = settings};
+        .gateway = gateway,
+        .connection = connection,
+        .settings = settings,
+        .begun = sf_clock_steady(),
+    };
     refuse(&request, status);
+    count(&request);
     if (sf_connection_end(connection, 0, SF_FCGI_REQUEST_COMPLETE) == SF_OK)
         sf_connection_close_after(connection);
     sf_settings_release(settings);

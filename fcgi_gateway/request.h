@@ -21,6 +21,7 @@ struct sf_request {
     struct sf_visit visit; /* while has_visit */
     bool has_visit;
     bool is_authorizing; /* asks whether another request is allowed: no application may answer */
+    enum sf_counter result;      /* as long as nobody goes away: whose answer it is */
     uint32_t application_status; /* for the web server: an exit status */
     sf_time begun;               /* steady clock */
     unsigned redirects;

@@ -155,10 +155,22 @@ send_out(struct sf_response *response, enum sf_fcgi_type type, struct sf_span co
         connection->state = SF_CONNECTION_LOST;
 }
 
+static enum sf_counter
+result_of(unsigned status)
+{
+    switch (status) {
+    case 502: return SF_COUNTER_gateway_answered_502;
+    case 503: return SF_COUNTER_gateway_answered_503;
+    case 504: return SF_COUNTER_gateway_answered_504;
+    default: return status < 500 ? SF_COUNTER_gateway_answered_4xx : SF_COUNTER_gateway_answered_500;
+    }
+}
+
 static void
 answer(struct sf_response *response, unsigned status)
 {
     const char *reason = reason_of(status);
+    response->request->result = result_of(status);
     sf_buffer_clear(&response->head);
     enum sf_status built = sf_buffer_append_format(
         &response->head, "Status: %u %s\r\nContent-Type: text/plain\r\n%s", status, reason,

@@ -42,9 +42,16 @@ enum { CONNECTION, UPSTREAM, CUT, WAITS };
 
 /* ---- beginning ---- */
 
+static struct sf_counters *
+counters_of(const struct run *run)
+{
+    return sf_gateway_counters(run->request->gateway);
+}
+
 static void
 connect_anew(struct run *run)
 {
+    sf_count(counters_of(run), gateway_upstream_connects);
     run->is_kept_one = false;
     run->connect_deadline =
         sf_clock_steady() + run->request->route->config.upstream_connect_timeout;
@@ -80,8 +87,10 @@ begin(struct run *run, int kept_socket)
     };
     enum sf_status status = sf_upstream_link_init(&run->link);
     run->is_kept_one = kept_socket >= 0;
-    if (run->is_kept_one)
+    if (run->is_kept_one) {
+        sf_count(counters_of(run), gateway_upstream_reuses);
         sf_upstream_link_use(&run->link, kept_socket);
+    }
     if (status == SF_OK)
         status = sf_upstream_link_begin(&run->link, &begin, run->request->params);
     if (status == SF_OK)
@@ -338,10 +347,12 @@ serve_in_turn(struct run *run)
     const struct sf_config *config = &run->request->route->config;
     const struct pollfd others[] = {{run->connection->socket, POLLRDHUP, 0},
                                     {run->request->gateway->cutting, POLLIN, 0}};
-    int socket;
-    enum sf_status status = sf_upstream_pool_take(run->pool, config, others, 2, &socket);
+    struct sf_upstream_place place;
+    enum sf_status status = sf_upstream_pool_take(run->pool, config, others, 2, &place);
+    if (place.has_waited && status != SF_FULL)
+        sf_count(counters_of(run), gateway_upstream_waits);
     if (status == SF_OK)
-        sf_upstream_pool_give(run->pool, config, serve(run, socket));
+        sf_upstream_pool_give(run->pool, config, serve(run, place.socket));
     else if (status == SF_FULL)
         refuse_for_now(run, "as many requests as GatewayUpstreamQueue says wait already");
     else if (status == SF_UNAVAILABLE)

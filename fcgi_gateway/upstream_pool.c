@@ -166,16 +166,19 @@ queue_up(struct sf_upstream_pool *pool, const struct sf_config *config, const st
 
 enum sf_status
 sf_upstream_pool_take(struct sf_upstream_pool *pool, const struct sf_config *config,
-                      const struct pollfd *others, size_t other_count, int *socket_out)
+                      const struct pollfd *others, size_t other_count,
+                      struct sf_upstream_place *place_out)
 {
     enum sf_status status = SF_OK;
     pthread_mutex_lock(&pool->lock);
-    if (pool->first == NULL && pool->used < (unsigned)config->upstream_connections)
+    place_out->has_waited =
+        pool->first != NULL || pool->used >= (unsigned)config->upstream_connections;
+    if (!place_out->has_waited)
         pool->used++;
     else
         status = queue_up(pool, config, others, other_count);
     if (status == SF_OK)
-        *socket_out = take_kept(pool, sf_clock_steady());
+        place_out->socket = take_kept(pool, sf_clock_steady());
     pthread_mutex_unlock(&pool->lock);
     return status;
 }

@@ -25,6 +25,11 @@ struct sf_upstream_kept {
 
 struct sf_upstream_waiter;
 
+struct sf_upstream_place {
+    int socket; /* -1: make one */
+    bool has_waited;
+};
+
 /*
  * 1. Whoever has a place and gives it back finds the one who waits longest: nobody waits while a
  * place is free.
@@ -59,14 +64,14 @@ struct sf_upstream_pool *sf_upstream_pools_find(struct sf_upstream_pools *pools,
                                                 const char *address);
 
 /*
- * A place, by the GatewayUpstream... options of `config`, and with it a connection that was kept:
- * -1: make one. Waits for at most GatewayUpstreamQueueTime, or until one of `others` (for poll) is
+ * A place, by the GatewayUpstream... options of `config`, and with it a connection that was kept.
+ * Waits for at most GatewayUpstreamQueueTime, or until one of `others` (for poll) is
  * ready. SF_OK: give it back; SF_FULL: too many wait; SF_UNAVAILABLE: waited too long;
  * SF_NOT_FOUND: one of `others` is ready.
  */
 enum sf_status sf_upstream_pool_take(struct sf_upstream_pool *pool, const struct sf_config *config,
                                      const struct pollfd *others, size_t other_count,
-                                     int *socket_out) SF_MUST_CHECK;
+                                     struct sf_upstream_place *place_out) SF_MUST_CHECK;
 
 /* `socket`: can be used again, and is kept or closed; -1: there is none. */
 void sf_upstream_pool_give(struct sf_upstream_pool *pool, const struct sf_config *config,

@@ -55,6 +55,7 @@ push(struct sf_workers *workers, int socket)
     size_t at = (workers->queue_at + workers->queue_count++) % workers->queue_room;
     workers->queue[at] = (struct waiting){socket, sf_clock_steady()};
     eventfd_write(workers->crowded, 1);
+    sf_count(sf_gateway_counters(workers->gateway), gateway_queued);
 }
 
 static int
@@ -131,6 +132,7 @@ static void
 tell_of_intruder(struct sf_workers *workers, enum sf_status status)
 {
     unsigned times;
+    sf_count(sf_gateway_counters(workers->gateway), gateway_intruders);
     if (sf_log_seldom(&workers->intruders, &times))
         sf_log_write(&workers->gateway->log, SF_LOG_WARNING, "SF0711",
                      "closed a connection: %s (%u times since the last line)",
@@ -252,6 +254,7 @@ refuse(struct sf_workers *workers, int socket)
         sf_request_refuse(workers->gateway, &connection, SF_HTTP_UNAVAILABLE);
     sf_connection_fini(&connection);
     sf_params_fini(&params);
+    sf_count(sf_gateway_counters(workers->gateway), gateway_turned_away);
     if (sf_log_seldom(&workers->refusals, &times))
         sf_log_write(&workers->gateway->log, SF_LOG_WARNING, "SF0710",
                      "answered 503: no thread was free within GatewayQueueTime (%u times since the "

@@ -58,6 +58,7 @@ EXTRA_DIST += \
 	%D%/test_demo.py \
 	%D%/test_gateway.py \
 	%D%/test_gateway_beside_fcgiwrap.py \
+	%D%/test_gateway_counters.py \
 	%D%/test_gateway_hostile.py \
 	%D%/test_gateway_servers.py \
 	%D%/test_gateway_upstream.py \

@@ -104,6 +104,27 @@ def test_body_arrives_whole(make):
     assert browser.get(probe_page()).session["SESSION_FIELD_SIZE"] == str(size)
 
 
+def test_connections_are_counted(make):
+    gateway, _ = make(more="GatewayUpstreamConnections 1\nGatewayUpstreamKeepAlive 1")
+    for _ in range(3):
+        assert gateway.browser().get(probe_page()).status == 200
+    names = ("to_upstream", "upstream_connects", "upstream_reuses", "upstream_waits")
+
+    def counted():
+        return [int(gateway.status()[f"gateway_{name}"]) for name in names]
+
+    wait_until(lambda: counted() == [3, 1, 2, 0], f"a kept connection to be counted: {counted()}")
+    gate = gateway.folder / "tmp/gate"
+    with ThreadPoolExecutor(2) as pool:
+        holder = pool.submit(gateway.browser().get, f"/php/waiting.php?until={gate}")
+        wait_until(lambda: counted()[0] == 4, "the connection to be taken")
+        waiter = pool.submit(gateway.browser().get, probe_page())
+        wait_until(lambda: counted()[0] == 5, "somebody to wait")
+        gate.touch()
+        assert holder.result().status == waiter.result().status == 200
+    wait_until(lambda: counted() == [5, 1, 4, 1], f"who waited to be counted: {counted()}")
+
+
 # ---- trouble
 
 def test_dead_upstream_is_503_and_comes_back(make):

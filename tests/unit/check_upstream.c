@@ -313,10 +313,11 @@ START_TEST(test_full_upstream_is_unavailable)
 {
     struct sf_upstream_pool *taken =
         sf_upstream_pools_find(&at.gateway.upstreams, options()->upstream);
-    int socket;
+    struct sf_upstream_place place;
     options()->upstream_connections = 1;
     options()->upstream_queue = 0;
-    ck_assert_int_eq(sf_upstream_pool_take(taken, options(), NULL, 0, &socket), SF_OK);
+    ck_assert_int_eq(sf_upstream_pool_take(taken, options(), NULL, 0, &place), SF_OK);
+    ck_assert(!place.has_waited);
     serve();
     assert_output(BUSY);
     sf_upstream_pool_give(taken, options(), -1);

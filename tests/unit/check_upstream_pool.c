@@ -38,7 +38,11 @@ finish(void)
 static enum sf_status
 take(int *socket_out)
 {
-    return sf_upstream_pool_take(pool, &config, NULL, 0, socket_out);
+    struct sf_upstream_place place = {.socket = -1};
+    enum sf_status status = sf_upstream_pool_take(pool, &config, NULL, 0, &place);
+    ck_assert(status == SF_OK || place.has_waited);
+    *socket_out = place.socket;
+    return status;
 }
 
 static int
@@ -113,11 +117,13 @@ END_TEST
 
 START_TEST(test_web_server_that_goes_ends_the_wait)
 {
-    int socket, peer;
+    struct sf_upstream_place place;
+    int peer;
     take_one();
     struct pollfd other = {make_socket(&peer), POLLRDHUP, 0};
     close(peer);
-    ck_assert_int_eq(sf_upstream_pool_take(pool, &config, &other, 1, &socket), SF_NOT_FOUND);
+    ck_assert_int_eq(sf_upstream_pool_take(pool, &config, &other, 1, &place), SF_NOT_FOUND);
+    ck_assert(place.has_waited);
     ck_assert_uint_eq(count_waiting(), 0);
     close(other.fd);
 }

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from . import build, fastcgi, processes
 from .client import Browser, Connection
+from .daemon import Daemon
 from .waiting import wait_until
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin")
@@ -163,6 +164,16 @@ class Gateway:
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         values = {line.split(":")[0]: line.split()[1] for line in lines if line.startswith("Vm")}
         return int(values["VmRSS"]) * 1024, int(values["VmHWM"]) * 1024
+
+    def status(self):
+        with Daemon(self.instance / "daemon.sock") as daemon:
+            return daemon.pairs("SESSION.STATUS")
+
+    def spooled(self):
+        """Bytes in files without a name."""
+        folder = Path(f"/proc/{self.process.pid}/fd")
+        files = [file for file in folder.iterdir() if "/var/tmp/" in os.readlink(file) or "/tmp/#" in os.readlink(file)]
+        return sum(file.stat().st_size for file in files)
 
     def programs(self, name):
         """CGI programs that run."""
