@@ -11,7 +11,8 @@ fuzz_targets = \
 	%D%/fuzz_fcgi \
 	%D%/fuzz_ops_words \
 	%D%/fuzz_record \
-	%D%/fuzz_resp
+	%D%/fuzz_resp \
+	%D%/fuzz_row_json
 
 if BUILD_FUZZERS
 noinst_PROGRAMS += $(fuzz_targets)
@@ -32,5 +33,6 @@ tests_fuzz_fuzz_fcgi_LDADD = $(fuzz_main) libgateway.la
 tests_fuzz_fuzz_ops_words_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_record_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_resp_LDADD = $(fuzz_ldadd)
+tests_fuzz_fuzz_row_json_LDADD = $(fuzz_main) libstore.la libsession.la
 
 EXTRA_DIST += %D%/fuzz.h %D%/README.md %D%/corpus
