@@ -15,5 +15,8 @@
 /* Where such programs are found by exec: this one. */
 #define SF_DAEMON_DOUBLE "/proc/self/exe"
 
+/* The name of a variable: does what its value says, whatever stands in the file. */
+#define SF_DAEMON_DOUBLE_ALWAYS "SF_DAEMON_DOUBLE_ALWAYS"
+
 /* First thing in main. Returns when the program is run as itself. */
 void sf_daemon_double(int argc, char **argv);

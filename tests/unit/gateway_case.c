@@ -115,6 +115,15 @@ hear_web_server(void)
 }
 
 void
+run_application(sf_application_fn *application)
+{
+    application(&at.request, &at.response);
+    if (at.connection.state == SF_CONNECTION_OPEN)
+        ck_assert_int_eq(sf_connection_end(&at.connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
+    sf_connection_flush(&at.connection, SOON);
+}
+
+void
 assert_output(const char *expected)
 {
     hear_web_server();

@@ -35,6 +35,9 @@ void set_param(const char *name, const char *value);
 /* Says it; all of it must find room in the socket. */
 void send_body(const char *text);
 
+/* To the end of its answer, and of the request. */
+void run_application(sf_application_fn *application);
+
 /* What the web server has got of STDOUT and STDERR, since this was asked the last time. */
 void assert_output(const char *expected);
 void assert_errors(const char *expected);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/gateway_visit_case.h"
 
-#include <check.h>
 #include <stdio.h>
 
 void
@@ -37,9 +36,6 @@ serve(sf_application_fn *application)
     at.request.visit.config = &at.request.route->config;
     at.request.has_visit = true;
     sf_visit_export(&at.request.visit, &test.call, at.request.visit.config, set_variable, NULL);
-    application(&at.request, &at.response);
-    if (at.connection.state == SF_CONNECTION_OPEN)
-        ck_assert_int_eq(sf_connection_end(&at.connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
-    sf_connection_flush(&at.connection, SOON);
+    run_application(application);
     test.visit = at.request.visit; /* which is what tear_down ends */
 }

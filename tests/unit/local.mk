@@ -110,6 +110,11 @@ check_PROGRAMS += \
 	%D%/check_cgi_header \
 	%D%/check_connection \
 	%D%/check_cgi_path \
+	%D%/check_cgi_spawn \
+	%D%/check_cgi_run \
+	%D%/check_request \
+	%D%/check_workers \
+	%D%/check_daemon_watch \
 	%D%/check_settings \
 	%D%/check_listeners \
 	%D%/check_leftovers \
@@ -197,6 +202,17 @@ tests_unit_check_params_LDADD = libgateway.la $(LDADD)
 gateway_case = %D%/gateway_case.c %D%/gateway_case.h $(web_server_case)
 tests_unit_check_response_SOURCES = %D%/check_response.c $(gateway_case)
 tests_unit_check_response_LDADD = libgateway.la $(LDADD)
+cgi_case = %D%/cgi_case.c %D%/cgi_case.h $(gateway_case)
+tests_unit_check_cgi_spawn_SOURCES = %D%/check_cgi_spawn.c $(cgi_case)
+tests_unit_check_cgi_spawn_LDADD = libgateway.la $(LDADD)
+tests_unit_check_cgi_run_SOURCES = %D%/check_cgi_run.c $(cgi_case)
+tests_unit_check_cgi_run_LDADD = libgateway.la $(LDADD)
+tests_unit_check_request_SOURCES = %D%/check_request.c $(cgi_case) $(visit_case)
+tests_unit_check_request_LDADD = libgateway.la $(LDADD)
+tests_unit_check_workers_SOURCES = %D%/check_workers.c $(gateway_case)
+tests_unit_check_workers_LDADD = libgateway.la $(LDADD)
+tests_unit_check_daemon_watch_SOURCES = %D%/check_daemon_watch.c $(daemon_case)
+tests_unit_check_daemon_watch_LDADD = libgateway.la $(LDADD)
 gateway_visit_case = %D%/gateway_visit_case.c %D%/gateway_visit_case.h $(gateway_case) $(visit_case)
 tests_unit_check_api_SOURCES = %D%/check_api.c $(gateway_visit_case)
 tests_unit_check_api_LDADD = libgateway.la $(LDADD)
