@@ -47,7 +47,7 @@ install || { $as_root apt-get -q update && install; } || exit 1
 # Nor with the next boot of the machine.
 for package in $missing; do
     case $package in
-        lighttpd | nginx) units=/lib/systemd/system/$package.service ;;
+        lighttpd | nginx | postgresql) units=/lib/systemd/system/$package.service ;;
         fcgiwrap) units="/lib/systemd/system/fcgiwrap.socket /lib/systemd/system/fcgiwrap.service" ;;
         php-fpm) units=/lib/systemd/system/php*-fpm.service ;;
         *) continue ;;

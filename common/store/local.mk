@@ -11,3 +11,17 @@ libstore_la_SOURCES += \
 	%D%/store_sqlite.c \
 	%D%/store_sqlite_connection.c %D%/store_sqlite_connection.h \
 	%D%/store_url.c %D%/store_url.h
+
+# What the stores on a network share is built in any case, so that it is tested in any case.
+libstore_la_SOURCES += %D%/store_sql.c %D%/store_sql.h
+
+if HAVE_POSTGRESQL
+libstore_la_SOURCES += \
+	%D%/store_postgresql.c %D%/store_postgresql.h \
+	%D%/store_postgresql_array.c %D%/store_postgresql_array.h \
+	%D%/store_postgresql_connect.c \
+	%D%/store_postgresql_connection.c %D%/store_postgresql_connection.h \
+	%D%/store_postgresql_schema.c \
+	%D%/store_postgresql_write.c
+libstore_la_LIBADD += $(POSTGRESQL_LIBS)
+endif

@@ -24,6 +24,7 @@ BEGIN {
     at["sqlite3.h"] = "^(common/store/store_sqlite[a-z_]*\\.c|common/writeback/journal[a-z_]*\\.c|tests/|bench/)"
     at["jansson.h"] = "^(common/store/(json_file|row_json)|command_line/|fcgi_gateway/|tests/)"
     at["sodium.h"] = "^(common/(base|identity|session)/|common/store/row_json|tests/)"
+    at["libpq-fe.h"] = "^common/store/store_postgresql[a-z_]*\\.[ch]"
     at["xxhash.h"] = "^(common/base/|common/cache/|common/store/|tests/|bench/)"
     at["check.h"] = "^tests/"
     at["lmdb.h"] = "^bench/"

@@ -6,10 +6,15 @@
 
 PYTHON3 = /usr/bin/python3
 PYTEST_FLAGS =
+
+# Run with real servers there.
+if BUILD_TESTS
+store_suites = tests/unit/check_store_contract$(EXEEXT) tests/unit/check_store_hosts$(EXEEXT)
+endif
 PROGRAMS_FROM =
 
 .PHONY: check-integration
-check-integration: all
+check-integration: all $(store_suites)
 	SF_BUILDDIR='$(abs_builddir)' SF_PROGRAMS_BUILDDIR='$(PROGRAMS_FROM)' CC='$(CC)' PYTHONDONTWRITEBYTECODE=1 \
 		$(PYTHON3) -m pytest -p no:cacheprovider -q --durations=5 $(PYTEST_FLAGS) '$(srcdir)/tests/integration'
 
@@ -33,11 +38,13 @@ EXTRA_DIST += \
 	%D%/harness/ledger.py \
 	%D%/harness/load.py \
 	%D%/harness/php.py \
+	%D%/harness/postgresql.py \
 	%D%/harness/processes.py \
 	%D%/harness/samples.py \
 	%D%/harness/sanitizers.py \
 	%D%/harness/servers.py \
 	%D%/harness/site.py \
+	%D%/harness/store_suites.py \
 	%D%/harness/waiting.py \
 	%D%/harness/web_server.py \
 	%D%/test_auth_form.py \
@@ -75,4 +82,5 @@ EXTRA_DIST += \
 	%D%/test_restarts.py \
 	%D%/test_rotation.py \
 	%D%/test_spoofing.py \
+	%D%/test_store_postgresql.py \
 	%D%/test_two_ids.py

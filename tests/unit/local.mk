@@ -79,6 +79,8 @@ check_PROGRAMS += \
 	%D%/check_store_fail \
 	%D%/check_store_file \
 	%D%/check_row_json \
+	%D%/check_store_hosts \
+	%D%/check_store_sql \
 	%D%/check_store_sqlite \
 	%D%/check_store_sqlite_outages \
 	%D%/check_store_sqlite_damage \
@@ -125,6 +127,10 @@ check_PROGRAMS += \
 	%D%/check_upstream \
 	%D%/check_upstream_link \
 	%D%/check_upstream_pool
+
+if HAVE_POSTGRESQL
+check_PROGRAMS += %D%/check_store_postgresql %D%/check_store_postgresql_array
+endif
 
 tests_unit_check_l1_read_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_block_read \
 	-Wl,--wrap=sf_buffer_reserve -Wl,--wrap=sf_record_find_part

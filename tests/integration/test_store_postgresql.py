@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store postgresql: on real servers, which are stopped, frozen, killed, locked and filled up."""
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness.daemon import DaemonError, create, key
+from harness.postgresql import PostgreSQL
+from harness.site import change, log_in
+from harness.store_suites import CACHED, LINES, Outage, logged, run_suite
+from harness.waiting import wait_until
+
+PASSWORD = "Xq7-not-in-any-log"
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    server = PostgreSQL()
+    server.start()
+    for number in range(2):
+        server.ask(f"CREATE ROLE {('app', 'guest')[number]} LOGIN PASSWORD '{PASSWORD}'")
+    yield server
+    print(server.log.read_text()[-3000:])
+    server.clean_up()
+
+
+@pytest.fixture
+def server(cluster):
+    """With an empty database "sessions", which belongs to the user app, and without what an earlier test has left."""
+    if cluster.process.poll() is not None:
+        cluster.start()
+    cluster.ask("DROP DATABASE IF EXISTS sessions WITH (FORCE)")
+    cluster.ask("CREATE DATABASE sessions OWNER app")
+    return cluster
+
+
+def url(server, options=""):
+    return server.url("sessions", options, user="app")
+
+
+# ---- the contract ----
+
+@pytest.mark.parametrize("suite", ["check_store_contract", "check_store_hosts"])
+def test_contract(server, suite):
+    run_suite(suite, url(server, "schema=t%n"), url(server, "schema=p%n&pgbouncer=1"),
+              server.tcp_url("app", PASSWORD, "sessions", "?sslmode=disable&schema=q%n"))
+
+
+def test_story_through_httpd(servers, server):
+    """Login, change, restart without a cache, logout."""
+    web = servers.start("event", instance=f'SessionFastStore "{url(server)}"')
+    browser = web.browser()
+    assert log_in(browser).status == 302
+    change(browser, "X-Session-Set: theme=dark")
+    web.flush()
+    assert server.ask("SELECT convert_from(\"user\", 'UTF8'), ended FROM session_fast_session", "sessions") == "alice|f"
+    web.stop()
+    (web.instance / "l1.cache").unlink()
+    web.start()
+    assert browser.get("/app/probe").session["SESSION_FIELD_THEME"] == "dark"
+    assert browser.get("/member/index.html").status == 200
+    browser.get("/logout")
+    assert browser.get("/member/index.html").status == 401
+    web.flush()
+    assert server.ask("SELECT ended FROM session_fast_session WHERE \"user\" <> ''", "sessions").split() == ["t"]
+
+
+def test_changed_keys_are_told(server, alone):
+    daemon = alone(LINES, store=url(server)).start()
+    listener = subprocess.Popen(server.command("", "sessions")[:-2], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    listener.stdin.write("LISTEN session_fast;\n\\echo listening\n")
+    listener.stdin.flush()
+    assert listener.stdout.readline() == "listening\n"
+    with daemon.client() as client:
+        for number in range(200):
+            create(client, number, "SET", "a", "1")
+        client.call("SESSION.FLUSH")
+    heard = listener.communicate("SELECT 1;\n", timeout=20)[0]
+    for number in range(200):
+        assert f"{key(number)} 1" in heard
+
+
+# ---- what is refused, and why ----
+
+def reason(daemon):
+    wait_until(lambda: "SF0113" in daemon.log_text(), "the daemon to say why")
+    return [line for line in daemon.log_text().splitlines() if "SF0113" in line][0]
+
+
+def test_tables_of_a_later_version_are_refused(server, alone):
+    daemon = alone(LINES, store=url(server)).start()
+    daemon.stop()
+    server.ask("UPDATE session_fast_schema SET version = 99", "sessions")
+    done = daemon.run()
+    assert done.returncode == 1 and "SF0103" in done.stderr and "later" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("database, password, why", [
+    ("sessions", "wrong", "password authentication failed"),
+    ("nothing", PASSWORD, "does not exist"),
+])
+def test_wrong_url_is_an_outage_that_says_why(server, alone, database, password, why):
+    daemon = alone(LINES, store=server.tcp_url("app", password, database, "?sslmode=disable")).start()
+    assert why in reason(daemon)
+    assert password not in daemon.log_text().replace("password", "")
+
+
+def test_password_file(server, alone, tmp_path):
+    path = tmp_path / "password"
+    path.write_text(PASSWORD + "\n")
+    path.chmod(0o600)
+    store = f"postgresql://app@127.0.0.1:{server.port}/sessions?sslmode=disable&password-file={path}"
+    daemon = alone(LINES, store=store).start()
+    with daemon.client() as client:
+        create(client, 1, "SET", "a", "1", options=("STORE",))
+    assert logged(daemon) == [0, 0, 0, 0]
+
+
+def test_privileges_that_are_needed(server, alone):
+    """Who may not make tables works with tables that are there, and four rights."""
+    server.ask("GRANT CONNECT ON DATABASE sessions TO guest", "sessions")
+    store = server.url("sessions", user="guest")
+    refused = alone(LINES, store=store).start()
+    assert "permission denied" in reason(refused) and "42501" in reason(refused)
+    refused.stop()
+    alone(LINES, store=url(server)).start().stop()
+    server.ask("GRANT SELECT ON session_fast_schema TO guest", "sessions")
+    server.ask("GRANT SELECT, INSERT, UPDATE, DELETE ON session_fast_session TO guest", "sessions")
+    daemon = alone(LINES, store=store).start()
+    with daemon.client() as client:
+        create(client, 1, "SET", "a", "1", options=("STORE",))
+        client.call("SESSION.APPLY", key(1), "STORE", "OPS", "SET", "a", "2")
+    assert logged(daemon) == [0, 0, 0, 0]
+
+
+def test_row_that_the_server_refuses_holds_up_no_other(server, alone):
+    daemon = alone("SessionFastFlushDelay 1h\nSessionFastFlushBatch 1000", store=url(server)).start()
+    server.ask("ALTER TABLE session_fast_session ADD CHECK (octet_length(record) < 2000)", "sessions")
+    with daemon.client() as client:
+        for number in range(50):
+            create(client, number, "SET", "a", "x" * (5000 if number in (7, 31) else 50))
+        with pytest.raises(DaemonError, match="^UNAVAILABLE"):
+            client.call("SESSION.FLUSH")
+    assert server.ask("SELECT count(*) FROM session_fast_session", "sessions") == "48"
+    assert daemon.log_text().count("SF0203") == 2
+    assert "xxx" not in daemon.log_text()
+
+
+# ---- TLS ----
+
+@pytest.fixture
+def certificate(server):
+    """For the name localhost, and for no number."""
+    crt, private = server.data / "server.crt", server.data / "server.key"
+    server.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+               "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", private, "-out", crt)
+    private.chmod(0o600)
+    server.ask("ALTER SYSTEM SET ssl = on")
+    server.ask("SELECT pg_reload_conf()")
+    yield crt
+    server.ask("ALTER SYSTEM RESET ssl")
+    server.ask("SELECT pg_reload_conf()")
+
+
+def test_certificate_is_checked(server, alone, certificate):
+    options = f"sslmode=verify-full&sslrootcert={certificate}"
+    good = f"postgresql://app:{PASSWORD}@localhost:{server.port}/sessions?{options}"
+    daemon = alone(LINES, store=good).start()
+    with daemon.client() as client:
+        create(client, 1, "SET", "a", "1", options=("STORE",))
+    assert server.ask("SELECT count(*) > 0 FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
+                      " WHERE ssl AND usename = 'app'") == "t"
+    bad = alone(LINES, store=good.replace("@localhost", "@127.0.0.1")).start()
+    assert "certificate" in reason(bad)
+
+
+# ---- outages ----
+
+def test_killed_and_started_again(server, alone):
+    outage = Outage(alone, url(server))
+    server.end(signal.SIGKILL)
+    outage.assert_cache_goes_on()
+    outage.assert_nothing_is_loaded()
+    outage.wait_for_failed_write()
+    outage.assert_cache_goes_on()
+    server.start()
+    assert outage.assert_over() == [1, 1, 1, 1]
+
+
+def test_restart_between_two_calls_is_not_noticed(server, alone):
+    outage = Outage(alone, url(server))
+    with outage.daemon.client() as client:
+        client.call("SESSION.FLUSH")
+    server.end(signal.SIGINT)
+    server.start()
+    outage.increment()
+    assert outage.assert_over() == [0, 0, 0, 0]
+
+
+def test_frozen(server, alone):
+    outage = Outage(alone, url(server))
+    server.freeze()
+    try:
+        outage.assert_cache_goes_on()
+        outage.assert_nothing_is_loaded()
+        with outage.daemon.client(20) as client, pytest.raises(DaemonError, match="^UNCERTAIN"):
+            client.call("SESSION.APPLY", key(CACHED), "STORE", "OPS", "INCREMENT", "n", "1")
+        outage.acknowledged += 1  # it is in the cache, and not lost
+        outage.wait_for_failed_write()
+        outage.assert_cache_goes_on()
+    finally:
+        server.thaw()
+    assert outage.assert_over() == [1, 1, 1, 1]
+
+
+def test_table_locked_by_somebody(server, alone):
+    """The server itself ends what waits too long: no session of ours is left behind there."""
+    outage = Outage(alone, url(server))
+    other = server.session("LOCK TABLE session_fast_session IN ACCESS EXCLUSIVE MODE", "sessions")
+    try:
+        outage.assert_cache_goes_on()
+        outage.assert_nothing_is_loaded()
+        outage.wait_for_failed_write()
+        outage.assert_cache_goes_on()
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'"
+        assert int(server.ask(waiting)) <= 2
+    finally:
+        other.kill()
+        other.communicate()
+    assert outage.assert_over() == [1, 1, 1, 1]
+
+
+def test_read_only(server, alone):
+    """As a replica, or after a failover: what is in the cache and what can be loaded goes on."""
+    outage = Outage(alone, url(server))
+    server.ask("ALTER SYSTEM SET default_transaction_read_only = on")
+    server.ask("SELECT pg_reload_conf()")
+    try:
+        outage.increment()
+        outage.wait_for_failed_write()
+        assert outage.is_loaded()
+        outage.assert_cache_goes_on()
+        assert "25006" in outage.daemon.log_text()
+    finally:
+        server.ask("ALTER SYSTEM RESET default_transaction_read_only")
+        server.ask("SELECT pg_reload_conf()")
+    assert outage.assert_over() == [0, 0, 1, 1]
+
+
+def test_no_connection_left(server, alone):
+    outage = Outage(alone, url(server))
+    server.ask("ALTER ROLE app CONNECTION LIMIT 0")
+    server.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'")
+    try:
+        outage.assert_cache_goes_on()
+        outage.assert_nothing_is_loaded()
+        outage.wait_for_failed_write()
+        assert "too many connections" in outage.daemon.log_text()
+    finally:
+        server.ask("ALTER ROLE app CONNECTION LIMIT -1")
+    assert outage.assert_over() == [1, 1, 1, 1]
+
+
+def test_tables_that_were_there_are_not_made_anew(server, alone):
+    """A database restored from nothing is no reason to log everybody out."""
+    outage = Outage(alone, url(server))
+    server.ask("ALTER TABLE session_fast_session RENAME TO kept; ALTER TABLE session_fast_schema RENAME TO kept_schema",
+               "sessions")
+    outage.assert_cache_goes_on()
+    outage.assert_nothing_is_loaded()
+    outage.assert_nothing_is_loaded()
+    outage.wait_for_failed_write()
+    assert "SELECT" not in outage.daemon.log_text()
+    server.ask("ALTER TABLE kept RENAME TO session_fast_session; ALTER TABLE kept_schema RENAME TO session_fast_schema",
+               "sessions")
+    assert outage.assert_over() == [1, 1, 1, 1]
+
+
+def test_what_was_stored_survives_kills_under_load(server, alone):
+    outage = Outage(alone, url(server))
+    stop, stored = threading.Event(), []
+
+    def work():
+        with outage.daemon.client(60) as client:
+            create(client, 3, "SET", "n", "0")
+            while not stop.is_set():
+                try:
+                    stored.append(client.call("SESSION.APPLY", key(3), "STORE", "OPS", "INCREMENT", "n", "1")[1])
+                except DaemonError:
+                    stop.wait(0.01)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        for _ in range(3):
+            before = len(stored)
+            wait_until(lambda: len(stored) > before + 5, "stored changes", 30)
+            server.end(signal.SIGKILL)
+            version = stored[-1]
+            server.start()
+            row = server.ask(f"SELECT version FROM session_fast_session WHERE key = '\\x{key(3)}'", "sessions")
+            assert int(row) >= version
+    finally:
+        stop.set()
+        worker.join(60)
+    outage.assert_over()
