@@ -161,10 +161,10 @@ static bool
 read_body(struct call *call, struct sf_buffer *body)
 {
     struct sf_connection *connection = call->request->connection;
-    sf_time timeout = call->request->settings->routes.top.gateway_idle_timeout;
+    sf_time deadline = sf_clock_steady() + call->request->settings->routes.top.gateway_idle_timeout;
     while (!sf_connection_is_body_taken(connection)) {
         struct sf_span piece = sf_connection_body(connection);
-        if (piece.size == 0 && !sf_connection_await(connection, timeout)) {
+        if (piece.size == 0 && !sf_connection_await(connection, deadline - sf_clock_steady())) {
             connection->state = SF_CONNECTION_LOST;
             return false;
         }

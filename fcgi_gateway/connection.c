@@ -547,12 +547,14 @@ sf_connection_is_awaited(struct sf_connection *connection, bool is_body_wanted)
     return is_body_wanted && sf_connection_body(connection).size == 0 && !connection->is_body_end;
 }
 
-bool
-sf_connection_await(struct sf_connection *connection, sf_time timeout)
+/* A web server that sends on and on does not move the deadline. */
+static bool
+await_until(struct sf_connection *connection, sf_time deadline)
 {
+    if (sf_clock_steady() > deadline)
+        return false;
     struct pollfd waits[2] = {{connection->socket, sf_connection_events(connection), 0},
                               {connection->cut, POLLIN, 0}};
-    sf_time deadline = sf_clock_steady() + timeout;
     int found;
     do
         found = poll(waits, 2, time_left(deadline));
@@ -563,12 +565,30 @@ sf_connection_await(struct sf_connection *connection, sf_time timeout)
 }
 
 bool
+sf_connection_await(struct sf_connection *connection, sf_time timeout)
+{
+    return await_until(connection, sf_clock_steady() + timeout);
+}
+
+static uint64_t
+unsent(const struct sf_connection *connection)
+{
+    return pending(connection) + (uint64_t)(connection->spool_size - connection->spool_at);
+}
+
+bool
 sf_connection_flush(struct sf_connection *connection, sf_time timeout)
 {
+    uint64_t least = UINT64_MAX;
+    sf_time deadline = 0;
     while (has_more(connection)) {
+        if (unsent(connection) < least) { /* that more of the body comes is no progress */
+            least = unsent(connection);
+            deadline = sf_clock_steady() + timeout;
+        }
         sf_connection_take(connection,
                            sf_connection_body(connection).size); /* nobody reads it any more */
-        if (!sf_connection_await(connection, timeout))
+        if (!await_until(connection, deadline))
             return false;
     }
     return connection->state != SF_CONNECTION_LOST;
@@ -596,12 +616,13 @@ sf_connection_break_off(struct sf_connection *connection, sf_time timeout)
 bool
 sf_connection_skip_body(struct sf_connection *connection, sf_time timeout)
 {
+    sf_time deadline = sf_clock_steady() + timeout;
     if (connection->is_ended && !connection->is_kept && !sf_connection_is_body_taken(connection))
         shutdown(connection->socket, SHUT_WR);
     while (connection->state == SF_CONNECTION_OPEN && !sf_connection_is_body_taken(connection)) {
         if (connection->body.size > 0)
             sf_connection_take(connection, connection->body.size);
-        else if (!sf_connection_await(connection, timeout))
+        else if (!await_until(connection, deadline))
             return false;
     }
     return connection->state == SF_CONNECTION_OPEN;

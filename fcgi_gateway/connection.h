@@ -137,7 +137,7 @@ bool sf_connection_flush(struct sf_connection *connection, sf_time timeout);
 /*
  * Behind the end: takes what is left of the body, so that another request can be read, or the web
  * server is done with it; where it wants to send none, it is told that nothing follows the answer.
- * false: there is none.
+ * Waits for at most `timeout` altogether. false: there is none.
  */
 bool sf_connection_skip_body(struct sf_connection *connection, sf_time timeout);
 

@@ -105,10 +105,11 @@ block_signals(sigset_t *signals_out)
 }
 
 static void
-raise_descriptors(int64_t threads)
+raise_descriptors(const struct sf_config *config)
 {
     struct rlimit limit;
-    rlim_t wanted = (rlim_t)threads * DESCRIPTORS_EACH + DESCRIPTORS_REST;
+    rlim_t wanted = (rlim_t)(config->gateway_threads * DESCRIPTORS_EACH + config->gateway_backlog +
+                             DESCRIPTORS_REST);
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return;
     limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
@@ -133,7 +134,7 @@ open_sockets(struct sf_gateway *gateway, struct sf_listeners *listeners, apr_poo
     if (status != SF_OK)
         return status;
     status = sf_instance_prepare(&gateway->instance, uid, gid, error);
-    raise_descriptors(config->gateway_threads);
+    raise_descriptors(config);
     if (status == SF_OK)
         status = sf_privileges_drop(&wanted, error);
     if (status == SF_OK)

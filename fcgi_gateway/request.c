@@ -54,12 +54,53 @@ decode_path(char *path)
     *to = '\0';
 }
 
+/*
+ * In place: no empty part, no "." and no "..", as web servers look at a path before they ask who
+ * may: for another place than theirs another rule might hold. What begins with no '/' stays.
+ */
+static void
+simplify_path(char *path)
+{
+    char *to = path; /* behind the parts that stay, at their last '/' */
+    for (const char *at = path; *at == '/';) {
+        size_t size = strcspn(at + 1, "/");
+        const char *part = at + 1;
+        bool is_last = part[size] == '\0', is_up = size == 2 && memcmp(part, "..", 2) == 0;
+        bool is_nothing = size == 0 || is_up || (size == 1 && *part == '.');
+        while (is_up && to > path && *--to != '/')
+            ;
+        if (!is_nothing) {
+            memmove(to, at, size + 1);
+            to += size + 1;
+        } else if (is_last) {
+            *to++ = '/';
+        }
+        at = part + size;
+        if (is_last)
+            *to = '\0';
+    }
+}
+
+/* Browsers may say the whole URL, and web servers pass it on as it was said. */
+static const char *
+skip_host(const char *url)
+{
+    size_t scheme = strcspn(url, ":/?#");
+    if (scheme == 0 || strncmp(url + scheme, "://", 3) != 0)
+        return url;
+    const char *path = url + scheme + 3 + strcspn(url + scheme + 3, "/?#");
+    return *path == '/' ? path : "/";
+}
+
 char *
 sf_request_path_of(const char *url)
 {
-    char *path = strndup(url, strcspn(url, "?#"));
-    if (path != NULL)
-        decode_path(path);
+    const char *begin = skip_host(url);
+    char *path = strndup(begin, strcspn(begin, "?#"));
+    if (path == NULL)
+        return NULL;
+    decode_path(path);
+    simplify_path(path);
     return path;
 }
 

@@ -37,7 +37,7 @@ void sf_request_serve(struct sf_gateway *gateway, struct sf_connection *connecti
 void sf_request_refuse(struct sf_gateway *gateway, struct sf_connection *connection,
                        unsigned status);
 
-/* The decoded path of a URL that begins with it; malloc'ed; NULL: no memory. */
+/* The path of a URL, decoded, without "." and ".." and empty parts; malloc'ed; NULL: no memory. */
 char *sf_request_path_of(const char *url);
 
 /* For the calls of visit.h. */

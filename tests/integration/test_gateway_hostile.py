@@ -216,6 +216,19 @@ def test_redirect_inside_keeps_to_the_route_that_it_is_written_for(gateways):
     gateway.script("e.sh", ENVIRONMENT)
     gateway.script("go.sh", "#!/bin/sh\nprintf 'Location: %s\\n\\n' \"$QUERY_STRING\"\n")
     gateway.start(nginx=False)
-    for place in ("/admin/e.sh", "/%61dmin/e.sh", "/e.sh"):
+    for place in ("/admin/e.sh", "/%61dmin/e.sh", "/e.sh", "/cgi/../admin/e.sh", "/cgi/%2e%2e/admin/e.sh", "/cgi//../e.sh"):
         answer = ask(gateway, "/cgi/go.sh", {"QUERY_STRING": place})
         assert answer.head.startswith("Status: 302 ") and f"Location: {place}" in answer.head, place
+
+
+@pytest.mark.parametrize("url", ["/private/admin/x", "/private/x/../admin/x", "/private//admin/x", "/private/./admin/x",
+                                 "/private/%2e%2e/private/%61dmin/x?a=/private/y", "http://host/private/admin/x"])
+def test_authorizers_look_at_a_path_as_web_servers_do(gateways, url):
+    """They are asked about the URL as the client said it; another way to write it finds no other route."""
+    gateway = gateways(routes="<Route /private/admin/>\nGatewayAuthorizer On\nGatewayLoginPage /of-admin\n</Route>\n"
+                              "<Route /private/>\nGatewayAuthorizer On\nGatewayLoginPage /of-all\n</Route>")
+    gateway.start(nginx=False)
+    with fastcgi.Client(gateway.socket) as client:
+        client.send(fastcgi.begin(role=2) + fastcgi.record(fastcgi.PARAMS, fastcgi.pairs({"REQUEST_URI": url}))
+                    + fastcgi.record(fastcgi.PARAMS))
+        assert "Location: /of-admin" in client.answer().head

@@ -4,6 +4,8 @@
 #include <check.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -559,6 +561,65 @@ START_TEST(test_answer_to_the_last_request_ends_before_the_body_does)
 }
 END_TEST
 
+static atomic_bool is_over;
+
+/* Bytes of a body, one now and one then, without an end. */
+static void *
+say_on(void *context)
+{
+    struct sf_buffer record;
+    (void)context;
+    sf_buffer_init(&record, 100);
+    ck_assert_int_eq(sf_fcgi_record_append(&record, SF_FCGI_STDIN, 1, sf_span_text("12345678")),
+                     SF_OK);
+    while (!atomic_load(&is_over)) { /* whole records only: less room than that is none */
+        if (write(web.socket, record.data, record.size) < 0)
+            sched_yield();
+    }
+    sf_buffer_fini(&record);
+    return NULL;
+}
+
+static void
+begin_without_end(size_t answer)
+{
+    static unsigned char content[1000];
+    add_begin(&web, 1, SF_FCGI_RESPONDER, true);
+    add_param(&web, 1, "A", "1");
+    say_all(&web);
+    ck_assert_int_eq(begin(SOON), SF_OK);
+    for (size_t at = 0; at < answer; at += sizeof content)
+        ck_assert_int_eq(
+            sf_connection_send(&connection, SF_FCGI_STDOUT, sf_span_of(content, sizeof content)),
+            SF_OK);
+    sf_connection_push(&connection);
+    ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
+}
+
+START_TEST(test_body_without_an_end_is_not_skipped_for_ever)
+{
+    pthread_t thread;
+    begin_without_end(0);
+    atomic_store(&is_over, false);
+    ck_assert_int_eq(pthread_create(&thread, NULL, say_on, NULL), 0);
+    ck_assert(!sf_connection_skip_body(&connection, NOW));
+    atomic_store(&is_over, true);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
+START_TEST(test_body_without_an_end_is_no_progress_of_the_answer)
+{
+    pthread_t thread;
+    begin_without_end(2 << 20);
+    atomic_store(&is_over, false);
+    ck_assert_int_eq(pthread_create(&thread, NULL, say_on, NULL), 0);
+    ck_assert(!sf_connection_flush(&connection, NOW));
+    atomic_store(&is_over, true);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -596,6 +657,8 @@ main(void)
     tcase_add_test(all, test_answer_that_ends_before_the_body_waits_no_more);
     tcase_add_test(all, test_next_request_on_a_kept_connection);
     tcase_add_test(all, test_answer_to_the_last_request_ends_before_the_body_does);
+    tcase_add_test(all, test_body_without_an_end_is_not_skipped_for_ever);
+    tcase_add_test(all, test_body_without_an_end_is_no_progress_of_the_answer);
     suite_add_tcase(suite, all);
     return sf_run_suite(suite);
 }

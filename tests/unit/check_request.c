@@ -62,9 +62,22 @@ static const char *const urls[][2] = {
     {"/%4g%zz", "/%4g%zz"},
     {"/a%00b", "/a"},
     {"", ""},
+    {"*", "*"},
+    {"/", "/"},
+    {"//", "/"},
+    {"/a//b/", "/a/b/"},
+    {"/./a/.", "/a/"},
+    {"/a/b/../c", "/a/c"},
+    {"/a/%2e%2E/c", "/c"},
+    {"/a/..", "/"},
+    {"/../..//../a/...", "/a/..."},
+    {"/..a/b../.c", "/..a/b../.c"},
+    {"http://host:80/a/b?c", "/a/b"},
+    {"http://host", "/"},
+    {"http://host?/a", "/"},
 };
 
-START_TEST(test_path_of_a_url_is_decoded_once)
+START_TEST(test_path_of_a_url_is_decoded_once_and_simple)
 {
     char *path = sf_request_path_of(urls[_i][0]);
     ck_assert_str_eq(path, urls[_i][1]);
@@ -355,7 +368,7 @@ main(void)
     TCase *all = tcase_create("all");
     tcase_add_checked_fixture(all, start, finish);
     tcase_set_timeout(all, 60);
-    tcase_add_loop_test(all, test_path_of_a_url_is_decoded_once, 0, COUNT(urls));
+    tcase_add_loop_test(all, test_path_of_a_url_is_decoded_once_and_simple, 0, COUNT(urls));
     tcase_add_test(all, test_path_is_that_of_script_and_info_together);
     tcase_add_test(all, test_path_without_a_route_is_not_found);
     tcase_add_test(all, test_authorizers_find_their_routes_only);
