@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -218,7 +219,7 @@ class Site:
             with contextlib.redirect_stdout(sys.stderr):  # says what nginx has logged
                 self.nginx.clean_up()
         for process in self.processes:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGKILL)  # fcgiwrap leaves its children behind
             process.wait(20)
         self.gateway.clean_up()
 

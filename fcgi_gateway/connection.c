@@ -200,6 +200,8 @@ sf_connection_end(struct sf_connection *connection, uint32_t application_status,
                   enum sf_fcgi_protocol_status protocol_status)
 {
     struct sf_fcgi_end end = {application_status, (uint8_t)protocol_status};
+    if (connection->is_ended)
+        return SF_OK;
     close_up(connection);
     enum sf_status status = sf_fcgi_record_append(&connection->out, SF_FCGI_STDOUT, connection->id,
                                                   sf_span_of(NULL, 0));

@@ -121,7 +121,7 @@ enum sf_status sf_connection_send(struct sf_connection *connection, enum sf_fcgi
  * and body and end, then leaves in one piece. */
 void sf_connection_push(struct sf_connection *connection);
 
-/* The end of STDOUT and of the request. Call sf_connection_flush behind it. */
+/* The end of STDOUT and of the request, once. Call sf_connection_flush behind it. */
 enum sf_status sf_connection_end(struct sf_connection *connection, uint32_t application_status,
                                  enum sf_fcgi_protocol_status protocol_status) SF_MUST_CHECK;
 

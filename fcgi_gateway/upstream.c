@@ -312,6 +312,18 @@ finish(struct run *run)
     }
 }
 
+/* Before the connection to the application is closed: the web server need not wait for that. */
+static void
+end_answer(const struct run *run)
+{
+    const struct sf_request *request = run->request;
+    sf_response_finish(run->response);
+    if (run->response->state != SF_RESPONSE_BROKEN && request->redirect.size == 0 &&
+        sf_connection_end(run->connection, request->application_status,
+                          SF_FCGI_REQUEST_COMPLETE) != SF_OK)
+        run->connection->state = SF_CONNECTION_LOST;
+}
+
 /* With a place in the pool. Returns the connection when it can be used again, -1 otherwise. */
 static int
 serve(struct run *run, int kept_socket)
@@ -324,6 +336,8 @@ serve(struct run *run, int kept_socket)
         step(run);
     if (status == SF_OK)
         finish(run);
+    if (run->outcome == ANSWERED)
+        end_answer(run);
     bool is_reusable = run->outcome == ANSWERED && sf_upstream_link_is_reusable(&run->link);
     int socket = is_reusable ? sf_upstream_link_release(&run->link) : -1;
     sf_upstream_link_fini(&run->link);

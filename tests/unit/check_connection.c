@@ -515,6 +515,7 @@ START_TEST(test_answer_leaves_in_one_piece_before_somebody_waits)
     assert_heard(&web, "6:head;6:body;");
     ck_assert_int_eq(sf_connection_send(&connection, SF_FCGI_STDOUT, sf_span_text("more")), SF_OK);
     ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
+    ck_assert_int_eq(sf_connection_end(&connection, 1, SF_FCGI_REQUEST_COMPLETE), SF_OK);
     assert_heard(&web, "6:more;6:;3:0,0;");
 }
 END_TEST

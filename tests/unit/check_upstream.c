@@ -178,6 +178,7 @@ START_TEST(test_answer_goes_on_with_its_errors_and_its_status)
     assert_output("Status: 200 OK\r\nA: 1\r\n\r\nbody");
     assert_errors("first second");
     ck_assert_uint_eq(at.request.application_status, 7);
+    ck_assert(at.connection.is_ended);
     ck_assert_int_eq(at.response.state, SF_RESPONSE_BODY);
 }
 END_TEST
