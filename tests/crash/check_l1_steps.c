@@ -343,6 +343,17 @@ run(const struct scenario *scenario, struct trace *trace, long random)
 
 /* ---- all of them ---- */
 
+/* `only`: the one of that name; NULL: all. */
+static void
+run_all(const struct scenario *scenarios, size_t count, const char *only, struct trace *trace,
+        long random)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (only == NULL || strcmp(only, scenarios[i].name) == 0)
+            run(&scenarios[i], trace, random);
+    }
+}
+
 int
 main(int count, char **words)
 {
@@ -358,10 +369,8 @@ main(int count, char **words)
     must(trace != MAP_FAILED, "shared memory");
     (void)sf_temp_folder_want_memory(); /* it is quicker there */
     printf("seed %ld\n", seed);
-    for (size_t i = 0; i < scenario_count; i++) {
-        if (only == NULL || strcmp(only, scenarios[i].name) == 0)
-            run(&scenarios[i], trace, seed);
-    }
+    run_all(session_scenarios, session_scenario_count, only, trace, seed);
+    run_all(upkeep_scenarios, upkeep_scenario_count, only, trace, seed);
     for (size_t i = 0; i < creation_count; i++) {
         if (only == NULL || strcmp(only, creations[i].name) == 0)
             run_creation(&creations[i], trace);

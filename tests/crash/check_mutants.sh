@@ -41,7 +41,11 @@ sources_of ()
 {
     echo "$top/tests/$1.c"
     case $1 in
-        crash/check_l1_steps) for part in steps creations scenarios stepper; do echo "$top/tests/crash/$part.c"; done ;;
+        crash/check_l1_steps)
+            for part in steps creations scenario_parts session_scenarios upkeep_scenarios stepper; do
+                echo "$top/tests/crash/$part.c"
+            done
+            ;;
         crash/check_l1_torture) echo "$top/tests/crash/waits.c" ;;
         unit/*) echo "$top/tests/unit/cache_case.c" ;;
     esac

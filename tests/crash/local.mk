@@ -5,7 +5,8 @@ check_PROGRAMS += \
 	%D%/check_l1_steps \
 	%D%/check_l1_torture
 tests_crash_check_l1_steps_SOURCES = %D%/check_l1_steps.c \
-	%D%/steps.c %D%/steps.h %D%/creations.c %D%/scenarios.c %D%/scenarios.h %D%/stepper.c %D%/stepper.h
+	%D%/steps.c %D%/steps.h %D%/creations.c %D%/stepper.c %D%/stepper.h \
+	%D%/scenarios.h %D%/scenario_parts.c %D%/scenario_parts.h %D%/session_scenarios.c %D%/upkeep_scenarios.c
 tests_crash_check_l1_between_SOURCES = %D%/check_l1_between.c %D%/stepper.c %D%/stepper.h $(cache_case)
 
 # Calls of the cache are watched: waits.c stands in front of them.

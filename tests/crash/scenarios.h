@@ -37,8 +37,9 @@ struct scenario {
     void (*leave)(struct sf_l1 *l1); /* by a process that dies before it begins; NULL: nothing */
 };
 
-extern const struct scenario scenarios[];
-extern const size_t scenario_count;
+/* What is done with a session, and what for the cache as a whole. */
+extern const struct scenario session_scenarios[], upkeep_scenarios[];
+extern const size_t session_scenario_count, upkeep_scenario_count;
 
 /* Ends the program when a scenario cannot be prepared. */
 void must(bool is_true, const char *what);
