@@ -11,13 +11,12 @@
 
 #include "fcgi_gateway/cgi_spawn.h"
 #include "fcgi_gateway/patience.h"
-#include "fcgi_gateway/response.h"
 
 #define PART_BYTES 16384 /* of what is looked at: headers, errors */
 #define PIPE_PARTS 4     /* what a pipe holds; what is written later is that of others */
 #define EXIT_TIME 100    /* ms between the end of the output and that of the program, as a rule */
 
-enum outcome { RUNNING, ANSWERED, REFUSED, SILENT, TOO_LONG, GIVEN_UP };
+enum outcome { RUNNING, ANSWERED, REFUSED, OUT_OF_TIME, GIVEN_UP };
 
 struct run {
     struct sf_request *request;
@@ -25,10 +24,11 @@ struct run {
     struct sf_connection *connection;
     struct sf_cgi_process process;
     enum outcome outcome;
-    bool has_ended;  /* the program; what it started may hold its output open */
-    size_t left;     /* of its output, once it has ended; what comes behind is of others */
-    uint64_t moved;  /* by the program; together with the connection's it is the progress */
+    bool has_ended; /* the program; what it started may hold its output open */
+    size_t left;    /* of its output, once it has ended; what comes behind is of others */
+    uint64_t moved; /* by the program; together with the connection's it is the progress */
     struct sf_patience patience;
+    enum sf_patience_end end; /* while OUT_OF_TIME */
     unsigned char part[PART_BYTES];
 };
 
@@ -218,8 +218,8 @@ static void
 move(struct run *run, const struct pollfd *waits)
 {
     bool is_without_handle = run->process.handle < 0;
-    if (!run->has_ended && (is_without_handle ? sf_cgi_process_has_ended(&run->process)
-                                              : waits[END].revents != 0))
+    if (!run->has_ended &&
+        (is_without_handle ? sf_cgi_process_has_ended(&run->process) : waits[END].revents != 0))
         note_end(run);
     if (waits[ERRORS].revents != 0)
         move_errors(run);
@@ -259,18 +259,6 @@ note_progress(struct run *run)
                      sf_connection_is_awaited(run->connection, wants_body));
 }
 
-static sf_time
-deadline_of(const struct run *run, enum outcome *outcome_out)
-{
-    static const enum outcome outcomes[] = {[SF_PATIENCE_APPLICATION] = SILENT,
-                                            [SF_PATIENCE_WEB_SERVER] = GIVEN_UP,
-                                            [SF_PATIENCE_LIMIT] = TOO_LONG};
-    enum sf_patience_end end;
-    sf_time deadline = sf_patience_deadline(&run->patience, run->request, &end);
-    *outcome_out = outcomes[end];
-    return deadline;
-}
-
 /* What has ended is read to the end without being waited for: others may hold its output open. */
 static bool
 is_emptied(const struct run *run)
@@ -282,14 +270,14 @@ static void
 step(struct run *run)
 {
     struct pollfd waits[WAITS];
-    enum outcome outcome;
     give_body(run);
     sf_connection_push(run->connection);
     note_progress(run);
     fill_waits(run, waits);
-    sf_time left = deadline_of(run, &outcome) - sf_clock_steady();
+    sf_time left =
+        sf_patience_deadline(&run->patience, run->request, &run->end) - sf_clock_steady();
     if (left <= 0) {
-        run->outcome = outcome;
+        run->outcome = OUT_OF_TIME;
         return;
     }
     if (is_emptied(run))
@@ -349,11 +337,8 @@ finish(struct run *run)
     } else {
         sf_cgi_process_kill(&run->process, &status);
         sf_count(sf_gateway_counters(run->request->gateway), gateway_programs_killed);
-        if (run->outcome == SILENT)
-            sf_response_fail(run->response, 504,
-                             "the program was silent for GatewayTimeout and was killed");
-        else if (run->outcome == TOO_LONG)
-            sf_response_fail(run->response, 504, "the program was killed after GatewayTimeLimit");
+        if (run->outcome == OUT_OF_TIME)
+            sf_patience_fail(run->end, run->response, "the program");
         else if (run->outcome == GIVEN_UP)
             run->response->state = SF_RESPONSE_BROKEN;
     }

@@ -5,7 +5,7 @@
  * patience.h - how long a request waits: for the application as GatewayTimeout says, for the web
  * server as GatewayIdleTimeout, altogether as GatewayTimeLimit.
  */
-#include "fcgi_gateway/request.h"
+#include "fcgi_gateway/response.h"
 
 enum sf_patience_end {
     SF_PATIENCE_APPLICATION, /* it was silent */
@@ -27,3 +27,7 @@ void sf_patience_note(struct sf_patience *patience, uint64_t moved, bool is_awai
 /* Until when, by the steady clock, and what it means when nothing has happened by then. */
 sf_time sf_patience_deadline(const struct sf_patience *patience, const struct sf_request *request,
                              enum sf_patience_end *end_out);
+
+/* Then: says so to the web server, or leaves it when it is the one that was waited for. `who`: of
+ * the application, for the log. */
+void sf_patience_fail(enum sf_patience_end end, struct sf_response *response, const char *who);

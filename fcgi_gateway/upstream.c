@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "fcgi_gateway/patience.h"
-#include "fcgi_gateway/response.h"
 #include "fcgi_gateway/upstream_link.h"
 
 #define COMPLAINT_MAX 200 /* bytes of what the application says, in our log */
@@ -17,8 +16,7 @@ enum outcome {
     BROKEN_OFF,
     UNREACHABLE,
     SLOW_CONNECT,
-    SILENT,
-    TOO_LONG,
+    OUT_OF_TIME,
     NO_FASTCGI,
     GIVEN_UP
 };
@@ -34,6 +32,7 @@ struct run {
     sf_time connect_deadline;
     enum outcome outcome;
     struct sf_patience patience;
+    enum sf_patience_end patience_end;     /* while OUT_OF_TIME */
     unsigned char end[SF_FCGI_BODY_BYTES]; /* of END_REQUEST, which may come in parts */
     size_t end_size;
 };
@@ -200,18 +199,12 @@ note_progress(struct run *run)
 }
 
 static sf_time
-deadline_of(const struct run *run, enum outcome *outcome_out)
+deadline_of(const struct run *run, enum outcome *outcome_out, enum sf_patience_end *end_out)
 {
-    static const enum outcome outcomes[] = {[SF_PATIENCE_APPLICATION] = SILENT,
-                                            [SF_PATIENCE_WEB_SERVER] = GIVEN_UP,
-                                            [SF_PATIENCE_LIMIT] = TOO_LONG};
-    enum sf_patience_end end;
-    sf_time deadline = sf_patience_deadline(&run->patience, run->request, &end);
-    *outcome_out = outcomes[end];
-    if (!run->link.is_connecting || run->connect_deadline > deadline)
-        return deadline;
-    *outcome_out = SLOW_CONNECT;
-    return run->connect_deadline;
+    sf_time deadline = sf_patience_deadline(&run->patience, run->request, end_out);
+    bool is_connect = run->link.is_connecting && run->connect_deadline <= deadline;
+    *outcome_out = is_connect ? SLOW_CONNECT : OUT_OF_TIME;
+    return is_connect ? run->connect_deadline : deadline;
 }
 
 /* A socket that is not to be read is not looked at either: that it was closed would wake us again
@@ -236,7 +229,7 @@ step(struct run *run)
     note_progress(run);
     size_t room = sf_connection_room(run->connection);
     fill_waits(run, waits, room);
-    sf_time left = deadline_of(run, &outcome) - sf_clock_steady();
+    sf_time left = deadline_of(run, &outcome, &run->patience_end) - sf_clock_steady();
     int found = left <= 0 ? 0 : poll(waits, WAITS, left > INT32_MAX ? INT32_MAX : (int)left);
     if (left <= 0 && run->outcome == RUNNING)
         run->outcome = outcome;
@@ -290,11 +283,8 @@ finish(struct run *run)
         sf_response_fail(run->response, 504,
                          "the upstream takes no connection within GatewayUpstreamConnectTimeout");
         return;
-    case SILENT:
-        sf_response_fail(run->response, 504, "the upstream was silent for GatewayTimeout");
-        return;
-    case TOO_LONG:
-        sf_response_fail(run->response, 504, "the upstream had not ended within GatewayTimeLimit");
+    case OUT_OF_TIME:
+        sf_patience_fail(run->patience_end, run->response, "the upstream");
         return;
     case BROKEN_OFF:
         sf_response_fail(run->response, 502,

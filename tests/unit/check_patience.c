@@ -76,6 +76,14 @@ START_TEST(test_limit_of_the_request_counts_from_its_begin)
 }
 END_TEST
 
+START_TEST(test_web_server_is_told_of_others_only)
+{
+    struct sf_response response = {.state = SF_RESPONSE_BODY};
+    sf_patience_fail(SF_PATIENCE_WEB_SERVER, &response, "nobody");
+    ck_assert_int_eq(response.state, SF_RESPONSE_BROKEN);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -87,6 +95,7 @@ main(void)
     tcase_add_test(tests, test_what_moves_begins_the_time_anew);
     tcase_add_test(tests, test_change_of_turn_begins_the_time_anew);
     tcase_add_test(tests, test_limit_of_the_request_counts_from_its_begin);
+    tcase_add_test(tests, test_web_server_is_told_of_others_only);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);
 }
