@@ -297,7 +297,7 @@ pass_other(struct sf_connection *connection, const struct sf_fcgi_piece *piece)
         status = append_end(connection, piece->id, &busy);
     if (status == SF_OK)
         sf_connection_push(connection);
-    return status;
+    return status == SF_OK ? SF_OK : SF_INVALID; /* who asks on and hears nothing */
 }
 
 /* ---- BEGIN_REQUEST and PARAMS ---- */
@@ -386,9 +386,11 @@ await_bytes(struct sf_connection *connection, sf_time until, sf_time firm, int w
     while (found < 0 && errno == EINTR);
     if ((waits[0].revents & POLLOUT) != 0)
         sf_connection_push(connection);
+    if (waits[2].revents != 0)
+        return false;
     if ((waits[0].revents & ~POLLOUT) != 0)
         receive(connection);
-    else if ((waits[1].revents | waits[2].revents) != 0 || (found <= 0 && is_all))
+    else if (waits[1].revents != 0 || (found <= 0 && is_all))
         return false;
     return connection->state == SF_CONNECTION_OPEN;
 }

@@ -281,6 +281,36 @@ START_TEST(test_questions_about_ourselves_are_answered)
 }
 END_TEST
 
+START_TEST(test_who_asks_on_and_reads_no_answer_is_no_web_server)
+{
+    static unsigned char questions[8 << 20];
+    for (size_t i = 0; i < sizeof questions; i += SF_FCGI_HEADER_BYTES)
+        sf_fcgi_header_encode(&(struct sf_fcgi_header){.type = SF_FCGI_GET_VALUES}, questions + i);
+    enum sf_status status = SF_NOT_FOUND;
+    for (size_t said = 0; said < sizeof questions && status == SF_NOT_FOUND;) {
+        ssize_t wrote = write(web.socket, questions + said, sizeof questions - said);
+        said += wrote > 0 ? (size_t)wrote : 0;
+        status = begin(NOW);
+    }
+    ck_assert_int_eq(status, SF_INVALID);
+}
+END_TEST
+
+START_TEST(test_nobody_is_waited_for_any_more_behind_the_cut)
+{
+    int pipe_ends[2];
+    ck_assert_int_eq(pipe(pipe_ends), 0);
+    ck_assert_int_eq(write(pipe_ends[1], "x", 1), 1);
+    connection.cut = pipe_ends[0];
+    connection.is_used = true;
+    add_request(1, "");
+    say_all(&web);
+    ck_assert_int_eq(begin(SOON), SF_NOT_FOUND);
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+}
+END_TEST
+
 /* ---- the body ---- */
 
 START_TEST(test_body_is_read_no_further_than_it_is_taken)
@@ -645,6 +675,8 @@ main(void)
     tcase_add_test(all, test_unknown_role_is_answered);
     tcase_add_test(all, test_connection_is_kept_behind_an_unknown_role);
     tcase_add_test(all, test_questions_about_ourselves_are_answered);
+    tcase_add_test(all, test_who_asks_on_and_reads_no_answer_is_no_web_server);
+    tcase_add_test(all, test_nobody_is_waited_for_any_more_behind_the_cut);
     tcase_add_test(all, test_body_is_read_no_further_than_it_is_taken);
     tcase_add_test(all, test_end_of_the_web_server_is_seen_while_nothing_is_read);
     tcase_add_test(all, test_abort_is_seen_behind_the_body);
