@@ -42,6 +42,8 @@ NEEDED = {"bin/wrk": "wrk", "sbin/fcgiwrap": "fcgiwrap", "sbin/nginx": "nginx-li
 AROUND = """
     upstream gateway_kept { server unix:{folder}/gateway.sock; keepalive 64; }
     upstream direct_kept { server unix:{folder}/direct_kept.sock; keepalive 64; }
+    upstream files_kept { server unix:{folder}/php_files_kept.sock; keepalive 8; }
+    upstream redis_kept { server unix:{folder}/php_redis_kept.sock; keepalive 8; }
 """
 LOCATION = """
         location {path} {{
@@ -101,10 +103,10 @@ ROUTES = """
 # Of php-fpm: where the sessions of a pool are.
 REDIS = "php_admin_value[session.save_handler] = redis\n" \
         "php_admin_value[session.save_path] = \"unix://{folder}/redis.sock?persistent=1\"\n"
+FILES = "php_admin_value[session.save_handler] = files\n" \
+        "php_admin_value[session.save_path] = {folder}/php_sessions\n"
 POOLS = {
-    "plain": "", "ours": "", "kept": "",
-    "files": "php_admin_value[session.save_handler] = files\nphp_admin_value[session.save_path] = {folder}/php_sessions\n",
-    "redis": REDIS,
+    "plain": "", "ours": "", "kept": "", "files": FILES, "files_kept": FILES, "redis": REDIS, "redis_kept": REDIS,
     "locked": REDIS + "php_admin_value[redis.session.locking_enabled] = 1\n",
 }
 
@@ -141,6 +143,8 @@ GROUPS = {
         Case("Redis", "/php_redis", "count", "unix:{folder}/php_redis.sock", PHP),
         Case("Redis with locking", "/php_locked", "count", "unix:{folder}/php_locked.sock", PHP),
         Case("gateway", "/php/session", "count", file=SESSION),
+        Case("files, connections kept", "/files_kept", "count", "files_kept", PHP, KEPT),
+        Case("Redis, connections kept", "/redis_kept", "count", "redis_kept", PHP, KEPT),
         Case("gateway, connections kept", "/php/kept", "count", "gateway_kept", SESSION, KEPT),
         Case("no session", "/php_plain", "none", "unix:{folder}/php_plain.sock", PLAIN),
         Case("no session, gateway", "/php/plain", "none", file=PLAIN),
