@@ -135,19 +135,22 @@ enum sf_status
 sf_fcgi_pair_append(struct sf_buffer *pairs, struct sf_span name, struct sf_span value)
 {
     unsigned char head[PAIR_HEAD_MAX];
-    size_t size_before = pairs->size;
     if (name.size > LENGTH_MAX || value.size > LENGTH_MAX)
         return SF_INVALID;
     size_t head_size = encode_length(head, name.size);
     head_size += encode_length(head + head_size, value.size);
-    enum sf_status status = sf_buffer_append(pairs, head, head_size);
-    if (status == SF_OK)
-        status = sf_buffer_append_span(pairs, name);
-    if (status == SF_OK)
-        status = sf_buffer_append_span(pairs, value);
+    enum sf_status status = sf_buffer_reserve(pairs, head_size + name.size + value.size);
     if (status != SF_OK)
-        pairs->size = size_before;
-    return status;
+        return status;
+    memcpy(pairs->data + pairs->size, head, head_size);
+    pairs->size += head_size;
+    const struct sf_span parts[] = {name, value};
+    for (size_t i = 0; i < 2; i++) {
+        if (parts[i].size > 0)
+            memcpy(pairs->data + pairs->size, parts[i].data, parts[i].size);
+        pairs->size += parts[i].size;
+    }
+    return SF_OK;
 }
 
 static enum sf_status

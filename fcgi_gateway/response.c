@@ -336,6 +336,17 @@ append_status(struct sf_response *response)
 }
 
 static enum sf_status
+append_line(struct sf_buffer *head, const struct sf_cgi_field *field)
+{
+    const struct sf_span parts[] = {field->name, sf_span_text(": "), field->value,
+                                    sf_span_text("\r\n")};
+    enum sf_status status = SF_OK;
+    for (size_t i = 0; status == SF_OK && i < sizeof parts / sizeof parts[0]; i++)
+        status = sf_buffer_append_span(head, parts[i]);
+    return status;
+}
+
+static enum sf_status
 append_fields(struct sf_response *response)
 {
     struct sf_cgi_field field;
@@ -343,9 +354,7 @@ append_fields(struct sf_response *response)
     enum sf_status status = append_status(response);
     while (status == SF_OK && sf_cgi_header_next(&response->header, &at, &field)) {
         if (!is_left_out(response, &field))
-            status = sf_buffer_append_format(&response->head, "%.*s: %.*s\r\n",
-                                             (int)field.name.size, (const char *)field.name.data,
-                                             (int)field.value.size, (const char *)field.value.data);
+            status = append_line(&response->head, &field);
     }
     if (status == SF_OK)
         status = append_visit(response);

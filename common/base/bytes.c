@@ -110,29 +110,36 @@ sf_buffer_append_text(struct sf_buffer *buffer, const char *text)
     return sf_buffer_append_span(buffer, sf_span_text(text));
 }
 
+/* Mostly there is room: what does not fit is written once more. */
 static enum sf_status SF_PRINTF(2, 0)
-append_formatted(struct sf_buffer *buffer, const char *format, va_list arguments, size_t length)
+append_formatted(struct sf_buffer *buffer, const char *format, va_list arguments)
 {
-    enum sf_status status = sf_buffer_reserve(buffer, length);
-    if (status != SF_OK)
-        return status;
-    vsnprintf((char *)buffer->data + buffer->size, length + 1, format, arguments);
-    buffer->size += length;
-    return SF_OK;
+    va_list again;
+    va_copy(again, arguments);
+    size_t room = buffer->data == NULL ? 0 : buffer->capacity - buffer->size + 1;
+    char *end = room == 0 ? NULL : (char *)buffer->data + buffer->size;
+    int length = vsnprintf(end, room, format, arguments);
+    enum sf_status status = length < 0 ? SF_INVALID : SF_OK;
+    if (status == SF_OK && (size_t)length >= room) {
+        status = sf_buffer_reserve(buffer, (size_t)length);
+        if (status == SF_OK)
+            vsnprintf((char *)buffer->data + buffer->size, (size_t)length + 1, format, again);
+    }
+    va_end(again);
+    if (status == SF_OK)
+        buffer->size += (size_t)length;
+    else if (end != NULL)
+        *end = '\0'; /* as it was */
+    return status;
 }
 
 enum sf_status
 sf_buffer_append_format(struct sf_buffer *buffer, const char *format, ...)
 {
-    va_list measured, written;
-    va_start(measured, format);
-    va_copy(written, measured);
-    int length = vsnprintf(NULL, 0, format, measured);
-    va_end(measured);
-    enum sf_status status = SF_INVALID;
-    if (length >= 0)
-        status = append_formatted(buffer, format, written, (size_t)length);
-    va_end(written);
+    va_list arguments;
+    va_start(arguments, format);
+    enum sf_status status = append_formatted(buffer, format, arguments);
+    va_end(arguments);
     return status;
 }
 

@@ -81,6 +81,9 @@ sf_export_is_ours(const char *variable_name)
     static const char redirect[] = "REDIRECT_";
     static const char *const names[] = {"SESSION", "HTTP_SESSION", "HTTP_X_SESSION"};
 
+    /* most are none of them */
+    if (strchr("rRsShH", *variable_name) == NULL)
+        return false;
     while (strncasecmp(variable_name, redirect, sizeof(redirect) - 1) == 0)
         variable_name += sizeof(redirect) - 1;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -61,8 +61,10 @@ START_TEST(test_buffer_fills_up_to_its_limit_and_not_beyond)
     sf_buffer_init(&buffer, 10);
     ck_assert_int_eq(sf_buffer_append_text(&buffer, "123456"), SF_OK);
     ck_assert_int_eq(sf_buffer_append_text(&buffer, "12345"), SF_FULL);
+    ck_assert_int_eq(sf_buffer_append_format(&buffer, "%d", 7), SF_OK);
     ck_assert_int_eq(sf_buffer_append_format(&buffer, "%s", "12345"), SF_FULL);
-    ck_assert_int_eq(sf_buffer_append_format(&buffer, "%d", 7890), SF_OK);
+    ck_assert_str_eq((const char *)buffer.data, "1234567"); /* nothing of what found no room */
+    ck_assert_int_eq(sf_buffer_append_format(&buffer, "%d", 890), SF_OK);
     ck_assert(sf_span_equal(sf_buffer_span(&buffer), text("1234567890")));
     sf_buffer_fini(&buffer);
 }
