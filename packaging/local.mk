@@ -4,11 +4,17 @@
 # and --with-systemdsystemunitdir.
 
 packaging_templates = \
+	%D%/apache/authenticator_fcgid.conf.in \
+	%D%/apache/authorizer_fcgid.conf.in \
+	%D%/apache/authorizer_fcgid_basic.conf.in \
 	%D%/apache/session-fast-authorizer.in \
 	%D%/apache/session_fast.load.in \
 	%D%/systemd/session-fast-gateway.service.in \
 	%D%/systemd/session-fastd.service.in
 packaging_made = \
+	%D%/apache/authenticator_fcgid.conf \
+	%D%/apache/authorizer_fcgid.conf \
+	%D%/apache/authorizer_fcgid_basic.conf \
 	%D%/apache/session-fast-authorizer \
 	%D%/apache/session_fast.load \
 	%D%/systemd/session-fast-gateway.service \
@@ -23,8 +29,9 @@ sampledir = $(datadir)/session-fast
 dist_sample_DATA = %D%/gateway.conf
 
 apachesampledir = $(datadir)/session-fast/apache
-dist_apachesample_DATA = %D%/apache/authenticator_fcgid.conf %D%/apache/authorizer.conf %D%/apache/authorizer_fcgid.conf \
-	%D%/apache/authorizer_fcgid_basic.conf %D%/apache/gateway.conf
+apachesample_DATA = %D%/apache/authenticator_fcgid.conf %D%/apache/authorizer_fcgid.conf \
+	%D%/apache/authorizer_fcgid_basic.conf
+dist_apachesample_DATA = %D%/apache/authorizer.conf %D%/apache/gateway.conf
 pkglibexec_SCRIPTS = %D%/apache/session-fast-authorizer
 
 lighttpdsampledir = $(datadir)/session-fast/lighttpd
@@ -38,7 +45,10 @@ dist_systemdsample_DATA = %D%/systemd/session-fast.conf %D%/systemd/session-fast
 
 $(packaging_made): Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e 's|[@]sbindir[@]|$(sbindir)|g' -e 's|[@]sysconfdir[@]|$(sysconfdir)|g' \
-		-e 's|[@]apachemoduledir[@]|$(apachemoduledir)|g' $(top_srcdir)/$@.in > $@.new && mv $@.new $@
+		-e 's|[@]pkglibexecdir[@]|$(pkglibexecdir)|g' -e 's|[@]apachemoduledir[@]|$(apachemoduledir)|g' $(top_srcdir)/$@.in > $@.new && mv $@.new $@
+%D%/apache/authenticator_fcgid.conf: %D%/apache/authenticator_fcgid.conf.in
+%D%/apache/authorizer_fcgid.conf: %D%/apache/authorizer_fcgid.conf.in
+%D%/apache/authorizer_fcgid_basic.conf: %D%/apache/authorizer_fcgid_basic.conf.in
 %D%/apache/session-fast-authorizer: %D%/apache/session-fast-authorizer.in
 %D%/apache/session_fast.load: %D%/apache/session_fast.load.in
 %D%/systemd/session-fast-gateway.service: %D%/systemd/session-fast-gateway.service.in

@@ -376,11 +376,11 @@ finish_route(struct reader *reader, const struct section *section, struct sf_rou
     return status == SF_OK ? check_together(reader, section, &route->config, error) : status;
 }
 
-/* Whoever asks an authorizer is led past what serves pages, and nobody else past an authorizer. */
+/* Pages and authorizers are looked for apart from each other. */
 static bool
 takes_all_of(const struct sf_route *first, const struct sf_route *route)
 {
-    if (route->config.authorizer && !first->config.authorizer)
+    if (route->config.authorizer != first->config.authorizer)
         return false;
     return strcmp(first->pattern, "/") == 0 || matches(first, route->pattern);
 }
@@ -454,11 +454,11 @@ sf_routes_read(struct sf_routes *routes_out, const char *path, apr_pool_t *pool,
 /* ---- finding ---- */
 
 static const struct sf_route *
-find(const struct sf_routes *routes, const char *url_path, bool only_authorizers)
+find(const struct sf_routes *routes, const char *url_path, bool is_authorizer)
 {
     for (size_t i = 0; i < routes->count; i++) {
         const struct sf_route *route = &routes->items[i];
-        if ((route->config.authorizer || !only_authorizers) && matches(route, url_path))
+        if (route->config.authorizer == is_authorizer && matches(route, url_path))
             return route;
     }
     return NULL;

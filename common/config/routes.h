@@ -37,7 +37,7 @@ enum sf_status sf_routes_read(struct sf_routes *routes_out, const char *path, ap
 enum sf_status sf_routes_read_text(struct sf_routes *routes_out, struct sf_span text, const char *name,
                                    apr_pool_t *pool, struct sf_error *error) SF_MUST_CHECK;
 
-/* `url_path`: decoded, without a query. NULL: no route matches. */
+/* `url_path`: decoded, without a query. NULL: no route matches. Those with GatewayAuthorizer never do. */
 const struct sf_route *sf_routes_find(const struct sf_routes *routes, const char *url_path);
 
 /* The same among those with GatewayAuthorizer. */

@@ -77,16 +77,17 @@ def test_program_that_answers_before_it_reads_does_not_wait_for_ever(both):
 
 def test_events_arrive_as_they_are_written(both):
     gateway, wrapped = both(programs={
-        "events.sh": "printf 'A: 1\\n\\nfirst\\n'\nwhile [ ! -e {folder}/meeting/go ]; do sleep 0.01; done\n"})
+        "events.sh": "printf 'A: 1\\n\\nfirst\\n'\necho > {folder}/meeting/$QUERY_STRING\n"
+                     "while [ ! -e {folder}/meeting/go ]; do sleep 0.01; done\n"})
     with fastcgi.Client(gateway.socket) as ours, fastcgi.Client(wrapped.socket) as theirs:
-        theirs.send(request(gateway, "events.sh"))
-        ours.send(request(gateway, "events.sh"))
+        theirs.send(request(gateway, "events.sh", "theirs"))
+        ours.send(request(gateway, "events.sh", "ours"))
         seen = b""
         for _, _, content in ours.records():
             seen += content
             if b"first\n" in seen:
                 break
-        wait_until(lambda: processes_of(wrapped, "sleep"), "the other program to have written")
+        wait_until((gateway.folder / "meeting/theirs").exists, "the other program to have written")
         assert says_nothing(theirs)
         (gateway.folder / "meeting/go").touch()
         assert b"first\n" in theirs.answer().output
@@ -210,11 +211,12 @@ def test_proxy_of_a_client_is_not_the_programs(both):
 
 def test_background_work_does_not_hold_the_answer_up(both):
     gateway, wrapped = both(programs={
-        "leaves.sh": "printf 'A: 1\\n\\nbody'\n{ while [ ! -e {folder}/meeting/go ]; do sleep 0.01; done; } &\n"})
+        "leaves.sh": "printf 'A: 1\\n\\nbody'\n{ echo > {folder}/meeting/began_$QUERY_STRING\n"
+                     "while [ ! -e {folder}/meeting/go ]; do sleep 0.01; done; } &\n"})
     assert ask(gateway, "/cgi/leaves.sh").body == b"body"
     with fastcgi.Client(wrapped.socket) as client:
-        client.send(request(gateway, "leaves.sh"))
-        wait_until(lambda: processes_of(wrapped, "sleep"), "the program to begin")
+        client.send(request(gateway, "leaves.sh", "theirs"))
+        wait_until((gateway.folder / "meeting/began_theirs").exists, "the program to begin")
         assert says_nothing(client)
         (gateway.folder / "meeting/go").touch()
         assert client.answer().status == (0, 0)

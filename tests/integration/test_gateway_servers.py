@@ -9,7 +9,7 @@ import pytest
 
 from harness import build, processes, samples
 from harness.client import Cookie
-from harness.gateway import Gateway
+from harness.gateway import Gateway, ask
 from harness.php import Php
 from harness.waiting import wait_until
 from harness.web_server import CgiFcgiBrowser, WebServer
@@ -201,9 +201,9 @@ def asked_by_mod_fcgid(one, sample="authorizer_fcgid", before=""):
     one.start(samples.text("apache/gateway.conf", {PLACE: one.folder / "php.sock"})
               + before + "LoadModule fcgid_module /usr/lib/apache2/modules/mod_fcgid.so\n"
               f'FcgidIPCDir "{one.folder}/tmp"\nFcgidProcessTableFile "{one.folder}/tmp/fcgid_shm"\n'
-              + samples.text(f"apache/{sample}.conf", {
+              + samples.text(f"apache/{sample}.conf.in", {
                   **({"/etc/apache2/users": one.folder / "users"} if sample.endswith("basic") else {}),
-                  "/usr/libexec/session-fast/session-fast-authorizer": one.folder / "bin/authorizer"})
+                  "@pkglibexecdir@/session-fast-authorizer": one.folder / "bin/authorizer"})
               + f'Alias "/private/" "{one.folder}/php/private/"\n')
     return one.httpd.browser()
 
@@ -212,6 +212,29 @@ def stop_mod_fcgid(one):
     one.httpd.stop()
     wait_until(lambda: not [process for process in processes.of_instance(one.folder) if "authorizer" in process.command],
                "the gateways of mod_fcgid to end")
+
+
+@pytest.mark.parametrize("asked", [asked_by_nginx, asked_by_lighttpd, asked_by_mod_authnz_fcgi])
+def test_files_are_closed_to_strangers(site, asked):
+    """What the web server itself serves, and what comes behind the name of a program."""
+    one = site()
+    (one.folder / "php/private/page.txt").write_text("for members\n")
+    browser = asked(one)
+    assert browser.get("/private/page.txt").status == 401
+    module = one.httpd.browser()
+    module.get("/app/probe?header=X-Session-Login:%20alice")
+    browser.cookies = module.cookies
+    page = browser.get("/private/page.txt")
+    assert page.status == 200 and page.text == "for members\n"
+    assert not [name for name, _ in page.headers if name.lower().startswith("variable-")]
+    assert browser.get("/private/probe.php/more/of/it").variables["PATH_INFO"] == "/more/of/it"
+
+
+def test_authorizer_is_no_page(site):
+    """Nobody reads the session's variables in its answer: whoever is not asked for a verdict does not find it."""
+    one = site()
+    one.start()
+    assert ask(one.gateway, "/private/page.txt").head.startswith("Status: 404")
 
 
 def test_nginx_asks(site):
