@@ -20,6 +20,7 @@ libgateway_la_SOURCES = \
 	%D%/patience.c %D%/patience.h \
 	%D%/request.c %D%/request.h \
 	%D%/response.c %D%/response.h \
+	%D%/response_head.c %D%/response_head.h \
 	%D%/settings.c %D%/settings.h \
 	%D%/upstream.c %D%/upstream.h \
 	%D%/upstream_link.c %D%/upstream_link.h \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Without a front: what is about the session is tested behind web servers. */
+/* Without a front: what is about the session is in check_response_head.c. */
 #include "fcgi_gateway/response.h"
 
 #include <apr_general.h>
@@ -30,45 +30,6 @@ START_TEST(test_answer_goes_on_as_it_comes)
     assert_output(" and more");
     sf_response_finish(&at.response);
     ck_assert_int_eq(at.response.state, SF_RESPONSE_BODY);
-}
-END_TEST
-
-START_TEST(test_status_is_what_the_application_says)
-{
-    feed("Status: 418 Teapot\n\n");
-    assert_output("Status: 418 Teapot\r\n\r\n");
-}
-END_TEST
-
-START_TEST(test_status_line_of_nph_becomes_a_status)
-{
-    feed("HTTP/1.1 201 Made\r\nConnection: close\r\nA: 1\r\n\r\nx");
-    assert_output("Status: 201 Made\r\nA: 1\r\n\r\nx");
-}
-END_TEST
-
-START_TEST(test_headers_about_the_session_never_go_on)
-{
-    feed("X-Session-Set: a=1\nx-session-nothing: 1\nX_Session_Logout: 1\nA: 1\n\n");
-    assert_output("Status: 200 OK\r\nA: 1\r\n\r\n");
-}
-END_TEST
-
-START_TEST(test_headers_that_steer_the_web_server_are_taken_out)
-{
-    feed("X-Accel-Redirect: /inner\nx-sendfile: /etc/passwd\nX-LIGHTTPD-send-file: /x\n"
-         "X-Accel-Limit-Rate: 1\nX-Sendfile2: /x 0-\nX-Accel-Buffering: no\nX-Accel: 1\n"
-         "X-Send: 2\n\n");
-    assert_output("Status: 200 OK\r\nX-Accel-Buffering: no\r\nX-Accel: 1\r\n"
-                  "X-Send: 2\r\n\r\n");
-}
-END_TEST
-
-START_TEST(test_headers_that_are_named_steer_the_web_server)
-{
-    options()->pass_headers = "x-sendfile X-Accel-Redirect";
-    feed("X-Accel-Redirect: /inner\nX-Sendfile: /a\nX-Sendfile2: /a\nX-Accel-Buffering: no\n\n");
-    assert_output("Status: 200 OK\r\nX-Accel-Redirect: /inner\r\nX-Sendfile: /a\r\n\r\n");
 }
 END_TEST
 
@@ -178,11 +139,6 @@ main(void)
     TCase *all = tcase_create("all");
     tcase_add_checked_fixture(all, start, finish_gateway);
     tcase_add_test(all, test_answer_goes_on_as_it_comes);
-    tcase_add_test(all, test_status_is_what_the_application_says);
-    tcase_add_test(all, test_status_line_of_nph_becomes_a_status);
-    tcase_add_test(all, test_headers_about_the_session_never_go_on);
-    tcase_add_test(all, test_headers_that_steer_the_web_server_are_taken_out);
-    tcase_add_test(all, test_headers_that_are_named_steer_the_web_server);
     tcase_add_test(all, test_redirect_to_elsewhere_is_for_the_browser);
     tcase_add_test(all, test_local_redirect_is_followed_where_a_route_takes_it);
     tcase_add_test(all, test_local_redirect_without_a_route_is_for_the_browser);

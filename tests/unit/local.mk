@@ -121,6 +121,7 @@ check_PROGRAMS += \
 	%D%/check_listeners \
 	%D%/check_leftovers \
 	%D%/check_response \
+	%D%/check_response_head \
 	%D%/check_api \
 	%D%/check_authorizer \
 	%D%/check_patience \
@@ -222,6 +223,8 @@ tests_unit_check_daemon_watch_LDADD = libgateway.la $(LDADD)
 gateway_visit_case = %D%/gateway_visit_case.c %D%/gateway_visit_case.h $(gateway_case) $(visit_case)
 tests_unit_check_api_SOURCES = %D%/check_api.c $(gateway_visit_case)
 tests_unit_check_api_LDADD = libgateway.la $(LDADD)
+tests_unit_check_response_head_SOURCES = %D%/check_response_head.c $(gateway_visit_case)
+tests_unit_check_response_head_LDADD = libgateway.la $(LDADD)
 tests_unit_check_authorizer_SOURCES = %D%/check_authorizer.c $(gateway_visit_case)
 tests_unit_check_authorizer_LDADD = libgateway.la $(LDADD)
 tests_unit_check_patience_LDADD = libgateway.la $(LDADD)
