@@ -6,10 +6,19 @@ import socket
 from pathlib import Path
 
 
+_holders = []
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """
+    Nobody else is given it while the tests run, though others are looking for one at the same time: bound and not listening,
+    it can still be used by a server that asks for SO_REUSEADDR, as they all do.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    _holders.append(holder)
+    return holder.getsockname()[1]
 
 
 class Process:
