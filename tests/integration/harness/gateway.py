@@ -171,9 +171,15 @@ class Gateway:
 
     def spooled(self):
         """Bytes in files without a name."""
-        folder = Path(f"/proc/{self.process.pid}/fd")
-        files = [file for file in folder.iterdir() if "/var/tmp/" in os.readlink(file) or "/tmp/#" in os.readlink(file)]
-        return sum(file.stat().st_size for file in files)
+        return sum(self._spooled_in(file) for file in Path(f"/proc/{self.process.pid}/fd").iterdir())
+
+    @staticmethod
+    def _spooled_in(file):
+        try:
+            name = os.readlink(file)
+            return file.stat().st_size if "/var/tmp/" in name or "/tmp/#" in name else 0
+        except FileNotFoundError:  # closed since it was listed
+            return 0
 
     def programs(self, name):
         """CGI programs that run."""
