@@ -223,6 +223,8 @@ watch(struct sf_gateway *gateway, struct sf_daemon_watch *daemon, const char *pa
         sf_leftovers_reap(&gateway->leftovers);
         sf_upstream_pools_tidy(&gateway->upstreams, sf_clock_steady());
         sf_daemon_watch_step(daemon);
+        if (gateway->front != NULL)
+            sf_front_attach(gateway->front);
     }
 }
 

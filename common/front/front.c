@@ -75,6 +75,12 @@ sf_front_counters(struct sf_front *front)
     return l1 == NULL ? &front->counters : sf_l1_counters(l1);
 }
 
+void
+sf_front_attach(struct sf_front *front)
+{
+    (void)sf_front_l1(front);
+}
+
 bool
 sf_front_daemon_is_up(const struct sf_front *front)
 {
@@ -126,6 +132,15 @@ log_cache_state(struct sf_front *front, const struct sf_error *error)
     }
 }
 
+/* What was counted while there was no cache is seen once there is one. */
+static void
+hand_counters_over(struct sf_front *front, struct sf_l1 *fresh)
+{
+    for (size_t i = 0; i < SF_COUNTER_COUNT; i++)
+        sf_count_add(sf_l1_counters(fresh), (enum sf_counter)i,
+                     atomic_exchange_explicit(&front->counters.values[i], 0, memory_order_relaxed));
+}
+
 /* With `attaching` held. */
 static struct sf_l1 *
 attach_now(struct sf_front *front)
@@ -142,8 +157,10 @@ attach_now(struct sf_front *front)
         fresh = NULL;
         sf_error_set(&error, SF_UNAVAILABLE, "the segment is being replaced");
     }
-    if (fresh != NULL)
+    if (fresh != NULL) {
         atomic_store_explicit(&front->l1, fresh, memory_order_release); /* pairs with acquire in sf_front_l1 */
+        hand_counters_over(front, fresh);
+    }
     log_cache_state(front, &error);
     return fresh;
 }

@@ -25,6 +25,12 @@ void sf_front_close(struct sf_front *front);
 const struct sf_secrets *sf_front_secrets(const struct sf_front *front);
 struct sf_counters *sf_front_counters(struct sf_front *front);
 
+/*
+ * To a cache that has appeared or was replaced, as each use of a session does by itself: for those who count and
+ * seldom use one.
+ */
+void sf_front_attach(struct sf_front *front);
+
 enum sf_load_source { SF_FROM_CACHE, SF_FROM_STORE };
 
 struct sf_loaded {

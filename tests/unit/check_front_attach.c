@@ -96,6 +96,37 @@ START_TEST(test_replaced_segment_is_attached_instead)
 }
 END_TEST
 
+static uint64_t
+count_of(enum sf_counter which)
+{
+    return atomic_load(&sf_front_counters(front)->values[which]);
+}
+
+START_TEST(test_what_is_counted_without_a_cache_stands_in_the_next_one)
+{
+    sf_count(sf_front_counters(front), gateway_requests);
+    make_cache();
+    ck_assert_uint_eq(count_of(SF_COUNTER_gateway_requests), 1);
+    struct sf_counters *alone = sf_front_counters(front);
+    sf_front_attach(front);
+    ck_assert_ptr_ne(sf_front_counters(front), alone);
+    ck_assert_uint_eq(count_of(SF_COUNTER_gateway_requests), 1);
+}
+END_TEST
+
+START_TEST(test_who_only_counts_finds_the_replaced_segment)
+{
+    make_cache();
+    sf_front_attach(front);
+    struct sf_counters *first = sf_front_counters(front);
+    sf_count(first, gateway_requests);
+    replace_cache();
+    sf_front_attach(front);
+    ck_assert_ptr_ne(sf_front_counters(front), first);
+    ck_assert_uint_eq(count_of(SF_COUNTER_gateway_requests), 0);
+}
+END_TEST
+
 START_TEST(test_open_says_why_secrets_are_refused)
 {
     struct sf_front *other;
@@ -146,6 +177,8 @@ main(void)
     tcase_add_test(tests, test_change_that_only_the_store_has_not_confirmed_has_its_id);
     tcase_add_test(tests, test_cache_is_attached_when_it_appears);
     tcase_add_test(tests, test_replaced_segment_is_attached_instead);
+    tcase_add_test(tests, test_what_is_counted_without_a_cache_stands_in_the_next_one);
+    tcase_add_test(tests, test_who_only_counts_finds_the_replaced_segment);
     tcase_add_test(tests, test_open_says_why_secrets_are_refused);
     tcase_add_test(tests, test_segment_that_cannot_be_used_is_waited_for);
     suite_add_tcase(suite, tests);
