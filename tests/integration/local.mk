@@ -83,4 +83,5 @@ EXTRA_DIST += \
 	%D%/test_rotation.py \
 	%D%/test_spoofing.py \
 	%D%/test_store_postgresql.py \
-	%D%/test_two_ids.py
+	%D%/test_two_ids.py \
+	%D%/test_units.py
