@@ -87,11 +87,9 @@ ROUTES = """
 <Route /php/plain>
     SessionFast Off
     GatewayUpstream unix:{folder}/php_plain.sock
-    GatewayUpstreamConnections 8
 </Route>
 <Route /php/session>
     GatewayUpstream unix:{folder}/php_ours.sock
-    GatewayUpstreamConnections 8
 </Route>
 <Route /php/kept>
     GatewayUpstream unix:{folder}/php_kept.sock
@@ -146,6 +144,7 @@ GROUPS = {
         Case("files, connections kept", "/files_kept", "count", "files_kept", PHP, KEPT),
         Case("Redis, connections kept", "/redis_kept", "count", "redis_kept", PHP, KEPT),
         Case("gateway, connections kept", "/php/kept", "count", "gateway_kept", SESSION, KEPT),
+        Case("gateway, kept by nginx", "/php/session/", "count", "gateway_kept", SESSION, KEPT),
         Case("no session", "/php_plain", "none", "unix:{folder}/php_plain.sock", PLAIN),
         Case("no session, gateway", "/php/plain", "none", file=PLAIN),
     ]),
