@@ -31,6 +31,6 @@ def test_socket_of_systemd_is_served(gateways):
             [shutil.which("systemd-socket-activate"), "-l", gateway.socket, "-E", "PATH",
              build.program("session-fast-gateway", "fcgi_gateway"), "--config", configuration],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-    wait_until(gateway.socket.exists, "systemd-socket-activate to listen")
+    wait_until(lambda: gateway.count("Listening on"), "systemd-socket-activate to listen")
     assert gateway.count("SF0701") == 0
     assert ask(gateway, "/cgi/probe").status == (0, 0) and gateway.count("SF0701") == 1
