@@ -28,7 +28,7 @@ if [ "$(id -u)" != 0 ]; then
 fi
 echo "Installing:$missing"
 
-# Some packages would start a service at once (fcgiwrap, lighttpd, nginx, php-fpm): they are wanted as programs only.
+# Some packages would start a service at once (lighttpd, nginx, php-fpm, redis-server...): they are wanted as programs only.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     trap '$as_root rm -f "$policy"' EXIT
@@ -47,7 +47,7 @@ install || { $as_root apt-get -q update && install; } || exit 1
 # Nor with the next boot of the machine.
 for package in $missing; do
     case $package in
-        lighttpd | nginx | postgresql) units=/lib/systemd/system/$package.service ;;
+        lighttpd | nginx | postgresql | redis-server) units=/lib/systemd/system/$package.service ;;
         fcgiwrap) units="/lib/systemd/system/fcgiwrap.socket /lib/systemd/system/fcgiwrap.service" ;;
         php-fpm) units=/lib/systemd/system/php*-fpm.service ;;
         *) continue ;;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 libstore_la_SOURCES += \
+	%D%/breaker.c %D%/breaker.h \
 	%D%/json_file.c %D%/json_file.h \
 	%D%/row_json.c %D%/row_json.h %D%/row_json_read.c %D%/row_json_words.h \
 	%D%/store_file.c \
@@ -24,4 +25,18 @@ libstore_la_SOURCES += \
 	%D%/store_postgresql_schema.c \
 	%D%/store_postgresql_write.c
 libstore_la_LIBADD += $(POSTGRESQL_LIBS)
+endif
+
+if HAVE_REDIS
+libstore_la_SOURCES += \
+	%D%/store_redis.c \
+	%D%/store_redis_connection.c %D%/store_redis_connection.h \
+	%D%/store_redis_errors.c %D%/store_redis_errors.h \
+	%D%/store_redis_greeting.c %D%/store_redis_greeting.h \
+	%D%/store_redis_keys.c %D%/store_redis_keys.h \
+	%D%/store_redis_rows.c %D%/store_redis_rows.h \
+	%D%/store_redis_script.c %D%/store_redis_script.h \
+	%D%/wire.c %D%/wire.h \
+	%D%/wire_tls.c %D%/wire_tls.h
+libstore_la_LIBADD += $(REDIS_LIBS)
 endif

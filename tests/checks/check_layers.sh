@@ -27,6 +27,8 @@ BEGIN {
     at["libpq-fe.h"] = "^common/store/store_postgresql[a-z_]*\\.[ch]"
     at["xxhash.h"] = "^(common/base/|common/cache/|common/store/|tests/|bench/)"
     at["check.h"] = "^tests/"
+    at["hiredis.h"] = "^(common/store/store_redis[a-z_]*\\.c|tests/)"
+    openssl = "^(common/store/wire_tls\\.c|tests/)"
     at["lmdb.h"] = "^bench/"
     httpd = "^(httpd|http_[a-z]+|ap_[a-z_]+|mod_[a-z_]+|util_[a-z]+|unixd|scoreboard|mpm_common)\\.h$"
 }
@@ -66,6 +68,8 @@ FNR == 1 {
     sub(/>.*/, "", header)
     if ((header in at) && FILENAME !~ at[header])
         fail("<" header "> belongs only in " at[header])
+    if (header ~ "^openssl/" && FILENAME !~ openssl)
+        fail("<" header "> belongs only in " openssl)
     if (header ~ httpd && FILENAME !~ "^(mod_session_fast/|bench/targets/shmcb\\.c)")
         fail("headers of httpd belong only in mod_session_fast/: <" header ">")
 }

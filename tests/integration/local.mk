@@ -27,6 +27,7 @@ EXTRA_DIST += \
 	%D%/harness/alone.py \
 	%D%/harness/backend.py \
 	%D%/harness/build.py \
+	%D%/harness/chaos.py \
 	%D%/harness/client.py \
 	%D%/harness/cores.py \
 	%D%/harness/daemon.py \
@@ -40,6 +41,7 @@ EXTRA_DIST += \
 	%D%/harness/php.py \
 	%D%/harness/postgresql.py \
 	%D%/harness/processes.py \
+	%D%/harness/redis.py \
 	%D%/harness/samples.py \
 	%D%/harness/sanitizers.py \
 	%D%/harness/servers.py \
@@ -83,5 +85,6 @@ EXTRA_DIST += \
 	%D%/test_rotation.py \
 	%D%/test_spoofing.py \
 	%D%/test_store_postgresql.py \
+	%D%/test_store_redis.py \
 	%D%/test_two_ids.py \
 	%D%/test_units.py

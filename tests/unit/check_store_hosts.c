@@ -263,6 +263,8 @@ static void
 sweep(struct host *host)
 {
     size_t removed;
+    if (host->store->ops->sweep == NULL) /* it drops them by itself */
+        return;
     do {
         if (!MUST(host, host->store->ops->sweep(host->store, 3000, 7, soon(), &removed) == SF_OK))
             return;
@@ -287,7 +289,7 @@ START_TEST(test_expired_rows_are_swept_once)
     size_t removed = 0;
     for (unsigned i = 0; i < HOSTS; i++)
         removed += hosts[i].count;
-    ck_assert_uint_eq(removed, SESSIONS);
+    ck_assert_uint_eq(removed, (store->ops->flags & SF_STORE_EXPIRES) != 0 ? 0 : SESSIONS);
     close_all();
     sf_store_close(store);
     sf_buffer_fini(&record);

@@ -90,6 +90,7 @@ check_PROGRAMS += \
 	%D%/check_refused \
 	%D%/check_row_checksum \
 	%D%/check_store_url \
+	%D%/check_breaker \
 	%D%/check_resolver \
 	%D%/check_journal_map \
 	%D%/check_journal_file \
@@ -239,3 +240,9 @@ tests_unit_check_draw_LDADD = libload.la $(LDADD)
 tests_unit_check_pattern_LDADD = libload.la $(LDADD)
 tests_unit_check_pace_LDADD = libload.la $(LDADD)
 tests_unit_check_crowd_LDADD = libload.la $(LDADD)
+
+if HAVE_REDIS
+check_PROGRAMS += %D%/check_wire %D%/check_wire_tls %D%/check_store_redis_errors %D%/check_store_redis_rows
+tests_unit_check_wire_tls_LDADD = $(LDADD) $(REDIS_LIBS)
+tests_unit_check_store_redis_rows_LDADD = $(LDADD) $(REDIS_LIBS)
+endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * store_redis_connection.h - one connection to a Redis or Valkey server, asked in pipelines.
+ *
+ * Every pipeline stands between two PINGs with a text that was never used before: a reply too many
+ * or too few, whoever has lost it, shows there, and all that came with it is thrown away. After anything
+ * but a whole pipeline the connection is closed; the next call makes a new one. hiredis reads the
+ * replies, nothing else of it is used.
+ */
+#include <stdatomic.h>
+
+#include "common/store/store_url.h"
+#include "common/store/wire.h"
+
+struct redisReader;
+struct redisReply;
+
+/* Set once, then constant but for was_seen: both connections of a store use it. */
+struct sf_redis_server {
+    struct sf_store_url url;
+    const char *prefix;        /* of every key; in the URL */
+    int64_t database;
+    bool is_tls;
+    struct sf_wire_tls tls;    /* its host is filled in for each connection */
+    struct sf_resolver *resolvers[SF_STORE_HOSTS_MAX];
+    atomic_bool was_seen;      /* our mark; where it has gone, the sessions have */
+};
+
+/* The key that holds the version of the layout: our mark on a server. */
+#define SF_REDIS_MARK_TEXT 256
+void sf_redis_mark_format(const struct sf_redis_server *server, char text_out[SF_REDIS_MARK_TEXT]);
+#define SF_REDIS_EMPTIED \
+    "the sessions that were there are gone: restored, flushed, or evicted (a restart of session-fastd begins anew)"
+
+#define SF_REDIS_SHA_TEXT 40
+
+struct sf_redis_connection {
+    struct sf_redis_server *server;
+    struct sf_wire *wire;      /* NULL: closed */
+    struct redisReader *reader;
+    struct sf_buffer out;      /* commands, not yet sent */
+    size_t commands;           /* in it, without PINGs */
+    bool is_framed;            /* by PINGs */
+    size_t host;               /* that is tried first */
+    uint64_t nonce, pipelines;
+    bool must_leave;           /* a reply has said that this server is not the right one */
+    char script[SF_REDIS_SHA_TEXT + 1]; /* of store_redis_script.h */
+};
+
+void sf_redis_init(struct sf_redis_connection *connection, struct sf_redis_server *server);
+void sf_redis_close(struct sf_redis_connection *connection); /* usable again */
+void sf_redis_fini(struct sf_redis_connection *connection);
+
+/*
+ * Connects if need be, and begins a pipeline. SF_UNAVAILABLE; SF_INVALID: a later version of
+ * session-fast keeps its sessions there.
+ */
+enum sf_status sf_redis_begin(struct sf_redis_connection *connection, sf_time deadline,
+                              struct sf_error *error) SF_MUST_CHECK;
+
+/* On an open connection; not framed: before the server takes a PING. */
+enum sf_status sf_redis_start(struct sf_redis_connection *connection, bool is_framed) SF_MUST_CHECK;
+
+/* One command of so many words, which sf_redis_word gives one by one. SF_NO_MEMORY, SF_FULL. */
+enum sf_status sf_redis_command(struct sf_redis_connection *connection, size_t words) SF_MUST_CHECK;
+enum sf_status sf_redis_word(struct sf_redis_connection *connection, struct sf_span word) SF_MUST_CHECK;
+enum sf_status sf_redis_words(struct sf_redis_connection *connection, const char *const *words,
+                              size_t count) SF_MUST_CHECK; /* a whole command of texts */
+
+/*
+ * Sends the pipeline; `take` is given the reply to each command, in their order. What it was given counts only
+ * after SF_OK. SF_UNAVAILABLE: nothing was sent. SF_UNCERTAIN: something was, and the answers are lost.
+ */
+typedef void sf_redis_take_fn(void *context, size_t index, const struct redisReply *reply);
+enum sf_status sf_redis_finish(struct sf_redis_connection *connection, sf_time deadline, sf_redis_take_fn *take,
+                               void *context, struct sf_error *error) SF_MUST_CHECK;
+
+/*
+ * What an error reply means: SF_UNAVAILABLE, SF_FULL (no memory left), SF_INVALID (only this command's fault), with
+ * an explanation. Notes when the server is not the right one.
+ */
+enum sf_status sf_redis_judge(struct sf_redis_connection *connection, const struct redisReply *reply,
+                              struct sf_error *error);

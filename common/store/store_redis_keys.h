@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * store_redis_keys.h - which sessions there are, in the order of their keys.
+ *
+ * Redis has no order of keys. All of them are asked for with SCAN, which misses none that was there
+ * all the time, and sorted here; those of one user stand in an index (store_redis_script.c). No index of all
+ * sessions is kept in the server: each change would pay for what is asked once in a while.
+ */
+#include "common/session/record.h"
+#include "common/store/store_redis_connection.h"
+
+struct sf_redis_keys {
+    struct sf_key *list; /* sorted, each once */
+    size_t count, capacity;
+};
+
+void sf_redis_keys_fini(struct sf_redis_keys *keys); /* empty again */
+
+/* Replaces what keys_out holds. SF_UNAVAILABLE, SF_NO_MEMORY; SF_INVALID as sf_redis_begin. */
+enum sf_status sf_redis_keys_all(struct sf_redis_keys *keys_out, struct sf_redis_connection *connection,
+                                 sf_time deadline, struct sf_error *error) SF_MUST_CHECK;
+/* As the index says: some may have gone, or belong to another user by now. */
+enum sf_status sf_redis_keys_of(struct sf_redis_keys *keys_out, struct sf_redis_connection *connection,
+                                struct sf_span user, sf_time deadline, struct sf_error *error) SF_MUST_CHECK;
+
+/* Index of the first one behind `after`; NULL: 0. */
+size_t sf_redis_keys_behind(const struct sf_redis_keys *keys, const struct sf_key *after);

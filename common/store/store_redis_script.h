@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * store_redis_script.h - the one script that changes a session: its HASH, its time to live and its user's
+ * index at once, and only if the version says so.
+ *
+ * KEYS: the session's key. ARGV: "put" or "touch", prefix, the session's 32 hex digits, last access,
+ * expiry (ms since 1970, as Redis wants it; "0": never); put only: version, the version that is
+ * expected ("0": any smaller one), user, "1" if it has ended, and names and values of the other fields.
+ */
+
+enum sf_redis_answer { SF_REDIS_MISSING = 0, SF_REDIS_DONE = 1, SF_REDIS_CONFLICT = 2 };
+
+#define SF_REDIS_WORDS_TOUCH 5 /* of ARGV */
+#define SF_REDIS_WORDS_PUT 9   /* before the fields */
+
+extern const char sf_redis_script[];

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A TCP proxy that does to a connection what networks and broken servers do; of use to every store that speaks TCP."""
+import select
+import socket
+import struct
+import threading
+import time
+
+PIECE = 65536
+
+
+class Chaos:
+    """
+    What `fault` says now, for connections that are there and those that come:
+    None        passes everything on
+    "refuse"    closes at once
+    "silent"    takes everything and answers nothing
+    "half"      the first half of the next answer, then a reset
+    "slow"      an answer of one byte a second
+    "shift"     each answer is the one to the request before
+    """
+
+    def __init__(self, port):
+        self.target = ("127.0.0.1", port)
+        self.fault = None
+        self.faults = 0  # done to somebody
+        self.is_over = False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.threads = []
+        self.begin(self.accept)
+
+    def begin(self, work, *arguments):
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        thread.start()
+        self.threads.append(thread)
+
+    def accept(self):
+        while not self.is_over:
+            if not select.select([self.listener], [], [], 0.1)[0]:
+                continue
+            client = self.listener.accept()[0]
+            if self.fault == "refuse":
+                self.faults += 1
+                self.reset(client)
+            else:
+                self.begin(self.serve, client)
+
+    def serve(self, client):
+        kept = b""
+        try:
+            with client, socket.create_connection(self.target) as server:
+                while not self.is_over:
+                    for ready in select.select([client, server], [], [], 0.1)[0]:
+                        data = ready.recv(PIECE)
+                        if not data:
+                            return
+                        if ready is client:
+                            server.sendall(data)
+                        else:
+                            kept = self.answer(client, data, kept)
+        except OSError:
+            pass
+
+    def answer(self, client, data, kept):
+        fault = self.fault
+        self.faults += fault is not None
+        if fault is None:
+            client.sendall(kept + data)
+        elif fault == "half":
+            client.sendall(data[:len(data) // 2])
+            self.reset(client)
+            raise OSError
+        elif fault == "slow":
+            for byte in data:
+                client.sendall(bytes([byte]))
+                time.sleep(1)
+                if self.is_over or self.fault != fault:
+                    raise OSError
+        elif fault == "shift":
+            client.sendall(kept or b"+OK\r\n")
+            return data
+        return b""
+
+    @staticmethod
+    def reset(client):
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+
+    def clean_up(self):
+        self.is_over = True
+        for thread in self.threads:
+            thread.join(5)
+        self.listener.close()

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Redis server of the test's own: socket, port and log in a temporary folder, nothing on disk, ended by process id."""
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from .processes import free_port, send
+from .waiting import wait_until
+
+ADMIN = "Kd3-not-in-any-log"
+# What docs/stores.md says is enough.
+RIGHTS = ("~session:* -@all +ping +select +role +script|load +evalsha +get +set +exists +hgetall +hmget +hset +del "
+          "+pexpireat +persist +zadd +zrem +zremrangebyscore +zrange +time +scan")
+
+
+class Redis:
+    """By its socket and port: the user "app" with just the rights that are needed, "guest" with none; TLS on a port of its own."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="sf-redis-"))
+        self.folder.chmod(0o755)
+        self.socket = self.folder / "redis.sock"
+        self.log = self.folder / "log"
+        self.port, self.tls_port = free_port(), free_port()
+        self.ca = self.folder / "ca.pem"
+        self.process = None
+        self.make_certificates()
+
+    def run(self, *command):
+        subprocess.run([str(word) for word in command], cwd=self.folder, check=True, timeout=60, capture_output=True,
+                       stdin=subprocess.DEVNULL)
+
+    def make_certificates(self):
+        """An authority, and a certificate for the name localhost and for no number."""
+        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+        self.run("openssl", "req", "-x509", *key, "-days", "2", "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem")
+        self.run("openssl", "req", *key, "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr")
+        (self.folder / "names").write_text("subjectAltName=DNS:localhost\n")
+        self.run("openssl", "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days",
+                 "2", "-extfile", "names", "-out", "server.pem")
+
+    def start(self, *settings):
+        lines = (f"port {self.port}", "bind 127.0.0.1", f"unixsocket {self.socket}", "unixsocketperm 777", 'save ""', f"dir {self.folder}",
+                 f"tls-port {self.tls_port}", "tls-cert-file server.pem", "tls-key-file server.key",
+                 "tls-ca-cert-file ca.pem", "tls-auth-clients no", f"user app on >{ADMIN} {RIGHTS}",
+                 f"user guest on >{ADMIN} -@all", *settings)
+        config = self.folder / "redis.conf"
+        config.write_text("\n".join(lines) + "\n")
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(["redis-server", str(config)], cwd=self.folder, stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log, start_new_session=True)
+        wait_until(lambda: self.answers() or self.process.poll() is not None, "Redis to be ready", 30)
+        assert self.process.poll() is None, self.log.read_text()
+        return self
+
+    def cli(self, *words, database=0):
+        return ["redis-cli", "-s", str(self.socket), "-n", str(database), *map(str, words)]
+
+    def answers(self):
+        done = subprocess.run(self.cli("PING"), capture_output=True, text=True, timeout=30)
+        return done.stdout.strip() == "PONG"
+
+    def ask(self, *words, database=0):
+        done = subprocess.run(self.cli(*words, database=database), capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def url(self, options="", database=0):
+        return f"redis://{'/' + str(database) if database else ''}?socket={self.socket}{options and '&' + options}"
+
+    def tcp_url(self, options="", user=f"app:{ADMIN}@", port=None, host="127.0.0.1"):
+        return f"redis://{user}{host}:{port or self.port}{options and '?' + options}"
+
+    def tls_url(self, options="", host="localhost"):
+        return f"rediss://app:{ADMIN}@{host}:{self.tls_port}?ca={self.ca}{options and '&' + options}"
+
+    def freeze(self):
+        send(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self):
+        send(self.process.pid, signal.SIGCONT)
+
+    def end(self):
+        send(self.process.pid, signal.SIGKILL)
+        self.process.wait(30)
+
+    def clean_up(self):
+        if self.process is not None and self.process.poll() is None:
+            self.end()
+        shutil.rmtree(self.folder)

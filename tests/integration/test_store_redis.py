@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stores redis: and rediss: on real servers, which are stopped, frozen, killed, emptied and filled up; and a bad network."""
+import time
+
+import pytest
+
+from harness.chaos import Chaos
+from harness.daemon import DaemonError, create, key
+from harness.redis import ADMIN, Redis
+from harness.site import change, log_in
+from harness.store_suites import CACHED, LINES, STORED, Outage, logged, run_suite
+from harness.waiting import wait_until
+
+
+@pytest.fixture
+def server():
+    server = Redis().start()
+    yield server
+    print(server.log.read_text()[-2000:])
+    server.clean_up()
+
+
+@pytest.fixture
+def chaos(server):
+    proxy = Chaos(server.port)
+    yield proxy
+    proxy.clean_up()
+
+
+def reason(daemon):
+    wait_until(lambda: "SF0113" in daemon.log_text(), "the daemon to say why")
+    return [line for line in daemon.log_text().splitlines() if "SF0113" in line][0]
+
+
+# ---- the contract ----
+
+@pytest.mark.parametrize("suite", ["check_store_contract", "check_store_hosts"])
+def test_contract(server, suite):
+    """By socket, by TCP as a user with few rights, by TLS."""
+    run_suite(suite, server.url("prefix=a%n:", database=3), server.tcp_url("prefix=session:b%n:"),
+              server.tls_url("prefix=session:c%n:"))
+
+
+def test_story_through_httpd(servers, server):
+    """Login, change, restart without a cache, logout; and what redis-cli shows meanwhile."""
+    web = servers.start("event", instance=f'SessionFastStore "{server.url()}"')
+    browser = web.browser()
+    assert log_in(browser).status == 302
+    change(browser, "X-Session-Set: theme=dark")
+    web.flush()
+    member = server.ask("ZRANGE", "session:@user:alice", 0, -1)
+    assert server.ask("HGET", f"session:{member}", "theme") == "dark"
+    assert server.ask("HGET", f"session:{member}", "@user") == "alice"
+    web.stop()
+    (web.instance / "l1.cache").unlink()
+    web.start()
+    assert browser.get("/app/probe").session["SESSION_FIELD_THEME"] == "dark"
+    assert browser.get("/member/index.html").status == 200
+    browser.get("/logout")
+    assert browser.get("/member/index.html").status == 401
+    web.flush()
+    assert server.ask("HGET", f"session:{member}", "@ended") == "1"
+
+
+def test_every_key_has_a_time_to_live(server, alone):
+    daemon = alone(LINES, store=server.url()).start()
+    with daemon.client() as client:
+        for number in range(20):
+            create(client, number, "SET", "page_views", "1", "LOGIN", f"user{number % 3}", options=("STORE",))
+    now = time.time() * 1000
+    names = [name for name in server.ask("KEYS", "*").split() if name != "session:@layout"]
+    assert len(names) == 20 + 3
+    for name in names:
+        assert now < int(server.ask("PEXPIRETIME", name))
+    assert server.ask("HGET", f"session:{key(1)}", "page_views") == "1"
+
+
+# ---- what is refused, and why ----
+
+@pytest.mark.parametrize("user, why", [("app:wrong@", "WRONGPASS"), (f"guest:{ADMIN}@", "NOPERM")])
+def test_wrong_user_is_an_outage_that_says_why(server, alone, user, why):
+    daemon = alone(LINES, store=server.tcp_url(user=user)).start()
+    assert why in reason(daemon)
+    assert ADMIN not in daemon.log_text() and "wrong" not in daemon.log_text()
+
+
+def test_password_file(server, alone, tmp_path):
+    path = tmp_path / "password"
+    path.write_text(ADMIN + "\n")
+    path.chmod(0o600)
+    daemon = alone(LINES, store=server.tcp_url(f"password-file={path}", user="app@")).start()
+    with daemon.client() as client:
+        create(client, 1, "SET", "a", "1", options=("STORE",))
+    assert logged(daemon) == [0, 0, 0, 0]
+
+
+def test_certificate_is_checked(server, alone):
+    assert "certificate" in reason(alone(LINES, store=server.tls_url(host="127.0.0.1")).start())
+    other = server.tls_url().replace(str(server.ca), "/etc/ssl/certs/ca-certificates.crt")
+    assert "certificate" in reason(alone(LINES, store=other).start())
+
+
+def test_sessions_of_a_later_version_are_refused(server, alone):
+    server.ask("SET", "session:@layout", "99")
+    done = alone(LINES, store=server.url()).run()
+    assert done.returncode == 1 and "SF0103" in done.stderr and "later" in done.stderr, done.stderr
+
+
+def test_replica_is_not_taken_for_its_master(server, alone):
+    server.ask("REPLICAOF", "127.0.0.1", "1")
+    assert "replica" in reason(alone(LINES, store=server.url()).start())
+
+
+def test_somebody_else_s_key_is_a_damaged_session(server, alone):
+    daemon = alone(LINES, store=server.url()).start()
+    server.ask("SET", f"session:{key(1)}", "mine")
+    with daemon.client() as client:
+        create(client, 2, "SET", "a", "1", options=("STORE",))
+        with pytest.raises(DaemonError, match="^CORRUPT"):
+            client.call("SESSION.LOAD", key(1))
+    assert logged(daemon) == [0, 0, 0, 0]
+
+
+# ---- outages ----
+
+def assert_outage(outage, begin, end, changes):
+    begin()
+    outage.assert_cache_goes_on()
+    outage.assert_nothing_is_loaded()
+    outage.wait_for_failed_write()
+    outage.assert_cache_goes_on()
+    end()
+    assert outage.assert_over() == changes
+
+
+def test_frozen(server, alone):
+    outage = Outage(alone, server.url())
+    assert_outage(outage, server.freeze, server.thaw, [1, 1, 1, 1])
+
+
+def test_killed_and_back_without_its_data(server, alone):
+    """What it has lost is no reason to log anybody out: until a restart of the daemon nothing is there, or missing."""
+    outage = Outage(alone, server.url())
+    server.end()
+    outage.assert_cache_goes_on()
+    outage.assert_nothing_is_loaded()
+    outage.wait_for_failed_write()
+    server.start()
+    outage.assert_nothing_is_loaded()
+    outage.assert_cache_goes_on()
+    assert "are gone" in outage.daemon.status()["store_error"]
+    assert logged(outage.daemon) == [1, 0, 1, 0]
+    assert outage.daemon.stop() == 0
+    outage.daemon.start()
+    outage.increment()
+    with outage.daemon.client() as client:
+        client.call("SESSION.FLUSH")
+    assert server.ask("HGET", f"session:{key(CACHED)}", "n") == str(outage.acknowledged)
+
+
+def test_flushed_while_it_runs(server, alone):
+    outage = Outage(alone, server.url())
+    server.ask("FLUSHALL")
+    outage.assert_nothing_is_loaded()
+    outage.assert_cache_goes_on()
+
+
+def test_restart_with_its_data_is_not_noticed(server, alone):
+    outage = Outage(alone, server.url())
+    with outage.daemon.client() as client:
+        client.call("SESSION.FLUSH")
+    server.ask("SAVE")
+    server.end()
+    server.start()
+    outage.increment()
+    assert outage.assert_over() == [0, 0, 0, 0]
+
+
+def test_script_is_forgotten_and_given_again(server, alone):
+    outage = Outage(alone, server.url())
+    server.ask("SCRIPT", "FLUSH")
+    outage.increment()
+    assert outage.assert_over() == [0, 0, 0, 0]
+
+
+def test_no_memory_left(server, alone):
+    """Loads go on."""
+    outage = Outage(alone, server.url())
+    server.ask("CONFIG", "SET", "maxmemory", "1")
+    outage.increment()
+    outage.wait_for_failed_write()
+    assert outage.is_loaded()
+    outage.assert_cache_goes_on()
+    assert "OOM" in outage.daemon.log_text()
+    server.ask("CONFIG", "SET", "maxmemory", "0")
+    assert outage.assert_over() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("fault", ["silent", "half", "slow", "shift"])
+def test_bad_network(server, alone, chaos, fault):
+    outage = Outage(alone, server.tcp_url(port=chaos.port))
+
+    def begin():
+        chaos.fault = fault
+
+    def end():
+        assert chaos.faults > 0
+        chaos.fault = None
+
+    assert_outage(outage, begin, end, [1, 1, 1, 1])
+    assert server.ask("HGET", f"session:{key(STORED)}", "n") == "0"
