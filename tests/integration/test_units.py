@@ -33,4 +33,5 @@ def test_socket_of_systemd_is_served(gateways):
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     wait_until(lambda: gateway.count("Listening on"), "systemd-socket-activate to listen")
     assert gateway.count("SF0701") == 0
-    assert ask(gateway, "/cgi/probe").status == (0, 0) and gateway.count("SF0701") == 1
+    assert ask(gateway, "/cgi/probe").status == (0, 0)
+    wait_until(lambda: gateway.count("SF0701"), "the gateway to say that it is ready")
