@@ -48,6 +48,7 @@ install || { $as_root apt-get -q update && install; } || exit 1
 for package in $missing; do
     case $package in
         lighttpd | nginx | postgresql | redis-server) units=/lib/systemd/system/$package.service ;;
+        mariadb-server) units=/lib/systemd/system/mariadb.service ;;
         fcgiwrap) units="/lib/systemd/system/fcgiwrap.socket /lib/systemd/system/fcgiwrap.service" ;;
         php-fpm) units=/lib/systemd/system/php*-fpm.service ;;
         *) continue ;;

@@ -40,3 +40,13 @@ libstore_la_SOURCES += \
 	%D%/wire_tls.c %D%/wire_tls.h
 libstore_la_LIBADD += $(REDIS_LIBS)
 endif
+
+if HAVE_MYSQL
+libstore_la_SOURCES += \
+	%D%/store_mysql.c %D%/store_mysql.h \
+	%D%/store_mysql_connect.c \
+	%D%/store_mysql_connection.c %D%/store_mysql_connection.h \
+	%D%/store_mysql_schema.c \
+	%D%/store_mysql_write.c
+libstore_la_LIBADD += $(MYSQL_LIBS)
+endif

@@ -104,7 +104,7 @@ struct sf_store {
 };
 
 extern const struct sf_store_ops sf_store_memory, sf_store_fail, sf_store_sqlite, sf_store_file;
-extern const struct sf_store_ops sf_store_postgresql; /* where it is built */
+extern const struct sf_store_ops sf_store_postgresql, sf_store_mysql; /* where it is built */
 extern const struct sf_store_ops sf_store_redis, sf_store_rediss; /* the same */
 
 /* Finds the backend by scheme. SF_INVALID: unknown scheme (the text lists the known ones). */

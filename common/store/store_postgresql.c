@@ -8,7 +8,6 @@
  */
 #include "common/store/store_postgresql.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,8 +46,7 @@ struct postgresql_store {
     struct sf_store base;
     struct sf_postgresql_database database;
     struct sf_postgresql_connection reader, writer;
-    pthread_mutex_t lock; /* guards `last` */
-    struct sf_error last;
+    struct sf_sql_last last;
 };
 
 static sf_store_open_fn postgresql_open;
@@ -125,7 +123,7 @@ postgresql_open(struct sf_store **store_out, const char *url, const char *state,
     postgresql->writer = (struct sf_postgresql_connection){.database = &postgresql->database,
                                                            .sql = sf_postgresql_write_sql,
                                                            .sql_count = SF_POSTGRESQL_WRITES};
-    pthread_mutex_init(&postgresql->lock, NULL);
+    sf_sql_last_init(&postgresql->last);
     *store_out = &postgresql->base;
     return SF_OK;
 }
@@ -136,26 +134,16 @@ postgresql_close(struct sf_store *store)
     struct postgresql_store *postgresql = (struct postgresql_store *)store;
     sf_postgresql_close(&postgresql->reader);
     sf_postgresql_close(&postgresql->writer);
-    pthread_mutex_destroy(&postgresql->lock);
+    sf_sql_last_fini(&postgresql->last);
     close_database(&postgresql->database);
     free(postgresql);
-}
-
-static void
-remember(struct postgresql_store *postgresql, const struct sf_error *error)
-{
-    pthread_mutex_lock(&postgresql->lock);
-    postgresql->last = *error;
-    pthread_mutex_unlock(&postgresql->lock);
 }
 
 static void
 postgresql_explain(struct sf_store *store, struct sf_error *error_out)
 {
     struct postgresql_store *postgresql = (struct postgresql_store *)store;
-    pthread_mutex_lock(&postgresql->lock);
-    *error_out = postgresql->last;
-    pthread_mutex_unlock(&postgresql->lock);
+    sf_sql_last_get(&postgresql->last, error_out);
 }
 
 static enum sf_status
@@ -167,23 +155,8 @@ postgresql_attach(struct sf_store *store, sf_time deadline, struct sf_error *err
         sf_postgresql_begin_call(&postgresql->writer, "open", deadline, &reason);
     if (status == SF_OK)
         return SF_OK;
-    remember(postgresql, &reason);
+    sf_sql_last_set(&postgresql->last, &reason);
     return sf_error_set(error, status, "%s", reason.text);
-}
-
-/*
- * The end of loads, scans and sweeps: keeps the reason for explain. What a start refuses (a later
- * version) is, once running, an outage that an administrator can end; and that nobody knows what
- * became of a sweep does not matter.
- */
-static enum sf_status
-finish_call(struct postgresql_store *postgresql, enum sf_status status,
-            const struct sf_error *error)
-{
-    if (status == SF_OK)
-        return status;
-    remember(postgresql, error);
-    return status == SF_NO_MEMORY ? status : SF_UNAVAILABLE;
 }
 
 /* ---- reading ---- */
@@ -243,17 +216,6 @@ load_rows(struct postgresql_store *postgresql, struct sf_load *loads, size_t cou
 }
 
 static void
-note_damage(struct postgresql_store *postgresql, const struct sf_load *loads, size_t count)
-{
-    struct sf_error error;
-    for (size_t i = 0; i < count; i++)
-        if (loads[i].status == SF_CORRUPT) {
-            sf_error_set(&error, SF_CORRUPT, "%s: a damaged row", postgresql->database.url.label);
-            remember(postgresql, &error);
-        }
-}
-
-static void
 postgresql_load(struct sf_store *store, struct sf_load *loads, size_t count, sf_time deadline)
 {
     struct postgresql_store *postgresql = (struct postgresql_store *)store;
@@ -268,27 +230,15 @@ postgresql_load(struct sf_store *store, struct sf_load *loads, size_t count, sf_
     if (status == SF_OK)
         status = load_rows(postgresql, loads, count, &keys, &error);
     sf_buffer_fini(&keys);
-    status = finish_call(postgresql, status, &error);
-    if (status == SF_OK)
-        note_damage(postgresql, loads, count);
-    else
-        sf_store_answer_loads(loads, count, status);
+    sf_sql_finish_loads(&postgresql->last, loads, count, status, &error,
+                        postgresql->database.url.label);
 }
 
 /* ---- scanning ---- */
 
-struct scan {
-    struct sf_key last; /* the rows behind it are wanted */
-    bool has_last;
-    struct sf_span user;
-    sf_store_visit_fn *visit;
-    void *context;
-    bool is_over;
-};
-
 static enum sf_status
-ask_for_rows(struct sf_postgresql_connection *connection, const struct scan *scan, size_t rows,
-             PGresult **rows_out, struct sf_error *error)
+ask_for_rows(struct sf_postgresql_connection *connection, const struct sf_sql_scan *scan,
+             size_t rows, PGresult **rows_out, struct sf_error *error)
 {
     struct sf_postgresql_call call = {.statement =
                                           scan->user.size > 0 ? READ_SCAN_USER : READ_SCAN};
@@ -302,30 +252,13 @@ ask_for_rows(struct sf_postgresql_connection *connection, const struct scan *sca
     return status;
 }
 
-static void
-visit_rows(struct scan *scan, const PGresult *rows)
-{
-    struct sf_stored stored;
-    sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
-    for (int i = 0; i < PQntuples(rows) && !scan->is_over; i++) {
-        struct sf_sql_stored row = read_row(rows, i);
-        if (sf_sql_read_row(&row, &scan->last, &stored) == SF_OK)
-            scan->is_over = !scan->visit(scan->context, &scan->last, &stored);
-        scan->has_last = true;
-    }
-    sf_buffer_fini(&stored.record);
-}
-
 static enum sf_status
 postgresql_scan(struct sf_store *store, const struct sf_key *after, struct sf_span user,
                 size_t limit, sf_time deadline, sf_store_visit_fn *visit, void *context)
 {
     struct postgresql_store *postgresql = (struct postgresql_store *)store;
     struct sf_error error = {.status = SF_OK};
-    struct scan scan = {
-        .has_last = after != NULL, .user = user, .visit = visit, .context = context};
-    if (after != NULL)
-        scan.last = *after;
+    struct sf_sql_scan scan = sf_sql_scan_begin(after, user, visit, context);
     enum sf_status status = sf_postgresql_begin_call(&postgresql->reader, "scan", deadline, &error);
     while (status == SF_OK && limit > 0 && !scan.is_over) {
         size_t wanted = limit < SCAN_ROWS ? limit : SCAN_ROWS;
@@ -333,12 +266,16 @@ postgresql_scan(struct sf_store *store, const struct sf_key *after, struct sf_sp
         status = ask_for_rows(&postgresql->reader, &scan, wanted, &rows, &error);
         if (status != SF_OK)
             break;
-        visit_rows(&scan, rows);
+        for (int i = 0; i < PQntuples(rows); i++) {
+            struct sf_sql_stored row = read_row(rows, i);
+            sf_sql_scan_row(&scan, &row);
+        }
         scan.is_over = scan.is_over || (size_t)PQntuples(rows) < wanted;
         limit -= wanted;
         PQclear(rows);
     }
-    return finish_call(postgresql, status, &error);
+    sf_sql_scan_end(&scan);
+    return sf_sql_finish_call(&postgresql->last, status, &error);
 }
 
 /* ---- writing ---- */
@@ -352,10 +289,7 @@ postgresql_write(struct sf_store *store, struct sf_write *writes, size_t count, 
         return SF_OK;
     postgresql->writer.deadline = deadline;
     sf_postgresql_write(&postgresql->writer, writes, count, &error);
-    enum sf_status worst = sf_store_worst(writes, count);
-    if (error.status != SF_OK && worst != SF_OK && worst != SF_NOT_FOUND && worst != SF_CONFLICT)
-        remember(postgresql, &error);
-    return worst;
+    return sf_sql_finish_write(&postgresql->last, writes, count, &error);
 }
 
 static enum sf_status
@@ -379,5 +313,5 @@ postgresql_sweep(struct sf_store *store, sf_time now, size_t limit, sf_time dead
             *removed_out = (size_t)removed;
         PQclear(call.result);
     }
-    return finish_call(postgresql, status, &error);
+    return sf_sql_finish_call(&postgresql->last, status, &error);
 }

@@ -9,7 +9,8 @@
 #include "common/store/store_sql.h"
 
 #define COLUMNS_MAX SF_POSTGRESQL_PARAMETERS_MAX
-#define COLUMN_BYTES_MAX (SF_SQL_ROUND_BYTES + SF_RECORD_BYTES_MAX + (4u << 20))
+#define ROUND_BYTES (8u << 20) /* of records */
+#define COLUMN_BYTES_MAX (ROUND_BYTES + SF_RECORD_BYTES_MAX + (4u << 20))
 
 #define COLUMNS "key, version, last_access, expires, ended, \"user\", checksum, record"
 #define ARRAYS                                                                                    \
@@ -239,9 +240,10 @@ run_transaction(struct sf_postgresql_connection *connection, struct sf_sql_row *
  * outage here.
  */
 static enum sf_status
-run_until_through(struct sf_postgresql_connection *connection, struct sf_sql_row *const *rows,
-                  size_t count, struct sf_error *error)
+run_until_through(void *context, struct sf_sql_row *const *rows, size_t count,
+                  struct sf_error *error)
 {
+    struct sf_postgresql_connection *connection = context;
     enum sf_status status;
     do {
         status = sf_postgresql_begin_call(connection, "write", connection->deadline, error);
@@ -252,33 +254,9 @@ run_until_through(struct sf_postgresql_connection *connection, struct sf_sql_row
     return status;
 }
 
-/* What the server refuses is searched for by halves, so that it holds up nothing else. */
-static enum sf_status
-write_rows(struct sf_postgresql_connection *connection, struct sf_sql_row *const *rows,
-           size_t count, struct sf_error *error)
-{
-    enum sf_status status = run_until_through(connection, rows, count, error);
-    if (status == SF_OK)
-        return SF_OK;
-    if (status == SF_INVALID && count > 1) {
-        status = write_rows(connection, rows, count / 2, error);
-        return status == SF_OK ? write_rows(connection, rows + count / 2, count - count / 2, error)
-                               : status;
-    }
-    for (size_t i = 0; i < count; i++)
-        rows[i]->write->status = status;
-    return status == SF_INVALID ? SF_OK : status;
-}
-
 void
 sf_postgresql_write(struct sf_postgresql_connection *connection, struct sf_write *writes,
                     size_t count, struct sf_error *error)
 {
-    struct sf_sql_batch batch;
-    if (sf_sql_batch_init(&batch, writes, count) != SF_OK)
-        return;
-    while (sf_sql_batch_next(&batch) &&
-           write_rows(connection, batch.round, batch.round_count, error) == SF_OK)
-        continue;
-    sf_sql_batch_fini(&batch);
+    sf_sql_write(writes, count, ROUND_BYTES, run_until_through, connection, error);
 }

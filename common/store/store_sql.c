@@ -61,12 +61,12 @@ sf_sql_batch_fini(struct sf_sql_batch *batch)
 }
 
 bool
-sf_sql_batch_next(struct sf_sql_batch *batch)
+sf_sql_batch_next(struct sf_sql_batch *batch, size_t limit)
 {
     const struct sf_key *last = NULL;
     size_t bytes = 0;
     batch->round_count = 0;
-    for (size_t i = 0; i < batch->count && bytes < SF_SQL_ROUND_BYTES; i++) {
+    for (size_t i = 0; i < batch->count && bytes < limit; i++) {
         struct sf_sql_row *row = &batch->rows[i];
         const struct sf_key *key = &row->write->key;
         if (row->is_taken || (last != NULL && memcmp(key->bytes, last->bytes, SF_KEY_BYTES) == 0))
@@ -95,6 +95,37 @@ sf_sql_find(struct sf_sql_row *const *rows, size_t count, struct sf_span key)
     return found == NULL ? NULL : *found;
 }
 
+static enum sf_status
+write_rows(struct sf_sql_row *const *rows, size_t count, sf_sql_run_fn *run, void *context,
+           struct sf_error *error)
+{
+    enum sf_status status = run(context, rows, count, error);
+    if (status == SF_OK)
+        return SF_OK;
+    if (status == SF_INVALID && count > 1) {
+        size_t half = count / 2;
+        status = write_rows(rows, half, run, context, error);
+        return status == SF_OK ? write_rows(rows + half, count - half, run, context, error)
+                               : status;
+    }
+    for (size_t i = 0; i < count; i++)
+        rows[i]->write->status = status;
+    return status == SF_INVALID ? SF_OK : status;
+}
+
+void
+sf_sql_write(struct sf_write *writes, size_t count, size_t round_bytes, sf_sql_run_fn *run,
+             void *context, struct sf_error *error)
+{
+    struct sf_sql_batch batch;
+    if (sf_sql_batch_init(&batch, writes, count) != SF_OK)
+        return;
+    while (sf_sql_batch_next(&batch, round_bytes) &&
+           write_rows(batch.round, batch.round_count, run, context, error) == SF_OK)
+        continue;
+    sf_sql_batch_fini(&batch);
+}
+
 enum sf_status
 sf_sql_read_row(const struct sf_sql_stored *row, struct sf_key *key_out,
                 struct sf_stored *stored_out)
@@ -117,4 +148,99 @@ sf_sql_answer_loads(struct sf_load *loads, size_t count, const struct sf_sql_sto
     for (size_t i = 0; i < count; i++)
         if (sf_span_equal(row->key, sf_span_of(loads[i].key.bytes, SF_KEY_BYTES)))
             loads[i].status = sf_sql_read_row(row, &key, loads[i].stored);
+}
+
+/* ---- scanning ---- */
+
+struct sf_sql_scan
+sf_sql_scan_begin(const struct sf_key *after, struct sf_span user, sf_store_visit_fn *visit,
+                  void *context)
+{
+    struct sf_sql_scan scan = {
+        .has_last = after != NULL, .user = user, .visit = visit, .context = context};
+    if (after != NULL)
+        scan.last = *after;
+    sf_buffer_init(&scan.stored.record, SF_RECORD_BYTES_MAX);
+    return scan;
+}
+
+void
+sf_sql_scan_row(struct sf_sql_scan *scan, const struct sf_sql_stored *row)
+{
+    if (scan->is_over)
+        return;
+    if (sf_sql_read_row(row, &scan->last, &scan->stored) == SF_OK)
+        scan->is_over = !scan->visit(scan->context, &scan->last, &scan->stored);
+    scan->has_last = true;
+}
+
+void
+sf_sql_scan_end(struct sf_sql_scan *scan)
+{
+    sf_buffer_fini(&scan->stored.record);
+}
+
+/* ---- the last error ---- */
+
+void
+sf_sql_last_init(struct sf_sql_last *last)
+{
+    pthread_mutex_init(&last->lock, NULL);
+    last->error = (struct sf_error){.status = SF_OK};
+}
+
+void
+sf_sql_last_fini(struct sf_sql_last *last)
+{
+    pthread_mutex_destroy(&last->lock);
+}
+
+void
+sf_sql_last_set(struct sf_sql_last *last, const struct sf_error *error)
+{
+    pthread_mutex_lock(&last->lock);
+    last->error = *error;
+    pthread_mutex_unlock(&last->lock);
+}
+
+void
+sf_sql_last_get(struct sf_sql_last *last, struct sf_error *error_out)
+{
+    pthread_mutex_lock(&last->lock);
+    *error_out = last->error;
+    pthread_mutex_unlock(&last->lock);
+}
+
+enum sf_status
+sf_sql_finish_call(struct sf_sql_last *last, enum sf_status status, const struct sf_error *error)
+{
+    if (status == SF_OK)
+        return status;
+    sf_sql_last_set(last, error);
+    return status == SF_NO_MEMORY ? status : SF_UNAVAILABLE;
+}
+
+void
+sf_sql_finish_loads(struct sf_sql_last *last, struct sf_load *loads, size_t count,
+                    enum sf_status status, struct sf_error *error, const char *label)
+{
+    status = sf_sql_finish_call(last, status, error);
+    if (status != SF_OK)
+        sf_store_answer_loads(loads, count, status);
+    for (size_t i = 0; i < count; i++)
+        if (loads[i].status == SF_CORRUPT) {
+            sf_error_set(error, SF_CORRUPT, "%s: a damaged row", label);
+            sf_sql_last_set(last, error);
+        }
+}
+
+enum sf_status
+sf_sql_finish_write(struct sf_sql_last *last, const struct sf_write *writes, size_t count,
+                    const struct sf_error *error)
+{
+    enum sf_status worst = sf_store_worst(writes, count);
+    bool is_failure = worst != SF_OK && worst != SF_NOT_FOUND && worst != SF_CONFLICT;
+    if (is_failure && error->status != SF_OK)
+        sf_sql_last_set(last, error);
+    return worst;
 }

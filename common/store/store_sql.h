@@ -9,11 +9,10 @@
  * their keys, so that two hosts which write the same sessions wait for each other instead of each
  * holding what the other wants; and not too many bytes.
  */
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "common/store/store.h"
-
-#define SF_SQL_ROUND_BYTES (8u << 20) /* of records; one record more at most */
 
 /* Bits: a statement says which of them it is about. */
 enum sf_sql_kind {
@@ -46,11 +45,25 @@ enum sf_status sf_sql_batch_init(struct sf_sql_batch *batch, struct sf_write *wr
                                  size_t count) SF_MUST_CHECK;
 void sf_sql_batch_fini(struct sf_sql_batch *batch);
 
-/* false: no rows are left. */
-bool sf_sql_batch_next(struct sf_sql_batch *batch);
+/* The next round: `limit` bytes of records and one record more at most; false: no rows are left. */
+bool sf_sql_batch_next(struct sf_sql_batch *batch, size_t limit);
 
 /* Of rows sorted by key, each once; NULL: none. */
 struct sf_sql_row *sf_sql_find(struct sf_sql_row *const *rows, size_t count, struct sf_span key);
+
+/*
+ * Carries out some rows in one transaction and sets their statuses if that succeeds. SF_INVALID:
+ * one of them was refused, and none was stored.
+ */
+typedef enum sf_status sf_sql_run_fn(void *context, struct sf_sql_row *const *rows, size_t count,
+                                     struct sf_error *error);
+
+/*
+ * A whole batch in rounds, until one fails; what is refused is searched for by halves, so that it
+ * holds up nothing else. Sets every status.
+ */
+void sf_sql_write(struct sf_write *writes, size_t count, size_t round_bytes, sf_sql_run_fn *run,
+                  void *context, struct sf_error *error);
 
 /* A row as a server has sent it. SF_CORRUPT: changed by somebody else than us, or by a disk. */
 struct sf_sql_stored {
@@ -63,3 +76,44 @@ enum sf_status sf_sql_read_row(const struct sf_sql_stored *row, struct sf_key *k
                                struct sf_stored *stored_out) SF_MUST_CHECK;
 /* The same, into every load that asks for its key. */
 void sf_sql_answer_loads(struct sf_load *loads, size_t count, const struct sf_sql_stored *row);
+
+/* A scan that goes on where its last part ended. */
+struct sf_sql_scan {
+    struct sf_key last; /* the rows behind it are wanted */
+    bool has_last;
+    struct sf_span user;
+    sf_store_visit_fn *visit;
+    void *context;
+    struct sf_stored stored; /* of the row that is being visited */
+    bool is_over;
+};
+
+struct sf_sql_scan sf_sql_scan_begin(const struct sf_key *after, struct sf_span user,
+                                     sf_store_visit_fn *visit, void *context);
+void sf_sql_scan_row(struct sf_sql_scan *scan, const struct sf_sql_stored *row);
+void sf_sql_scan_end(struct sf_sql_scan *scan);
+
+/* The last error of both lanes, for explain; from any thread. */
+struct sf_sql_last {
+    pthread_mutex_t lock;
+    struct sf_error error;
+};
+
+void sf_sql_last_init(struct sf_sql_last *last);
+void sf_sql_last_fini(struct sf_sql_last *last);
+void sf_sql_last_set(struct sf_sql_last *last, const struct sf_error *error);
+void sf_sql_last_get(struct sf_sql_last *last, struct sf_error *error_out);
+
+/*
+ * The end of loads, scans and sweeps, and with finish_write of writes: keeps the reason. What a
+ * start refuses (a later version) is, once running, an outage that an administrator can end; and
+ * that nobody knows what became of a sweep does not matter.
+ */
+enum sf_status sf_sql_finish_call(struct sf_sql_last *last, enum sf_status status,
+                                  const struct sf_error *error) SF_MUST_CHECK;
+/* Answers all loads with what the call has come to, or keeps that one of them is damaged. */
+void sf_sql_finish_loads(struct sf_sql_last *last, struct sf_load *loads, size_t count,
+                         enum sf_status status, struct sf_error *error, const char *label);
+/* Returns the worst status. */
+enum sf_status sf_sql_finish_write(struct sf_sql_last *last, const struct sf_write *writes,
+                                   size_t count, const struct sf_error *error) SF_MUST_CHECK;

@@ -25,6 +25,7 @@ BEGIN {
     at["jansson.h"] = "^(common/store/(json_file|row_json)|command_line/|fcgi_gateway/|tests/)"
     at["sodium.h"] = "^(common/(base|identity|session)/|common/store/row_json|tests/)"
     at["libpq-fe.h"] = "^common/store/store_postgresql[a-z_]*\\.[ch]"
+    at["mysql.h"] = "^common/store/store_mysql[a-z_]*\\.[ch]"
     at["xxhash.h"] = "^(common/base/|common/cache/|common/store/|tests/|bench/)"
     at["check.h"] = "^tests/"
     at["hiredis.h"] = "^(common/store/store_redis[a-z_]*\\.c|tests/)"

@@ -39,6 +39,7 @@ EXTRA_DIST += \
 	%D%/harness/ledger.py \
 	%D%/harness/load.py \
 	%D%/harness/php.py \
+	%D%/harness/mysql.py \
 	%D%/harness/postgresql.py \
 	%D%/harness/processes.py \
 	%D%/harness/redis.py \
@@ -84,7 +85,7 @@ EXTRA_DIST += \
 	%D%/test_restarts.py \
 	%D%/test_rotation.py \
 	%D%/test_spoofing.py \
-	%D%/test_store_postgresql.py \
+	%D%/test_store_mysql.py %D%/test_store_postgresql.py \
 	%D%/test_store_redis.py \
 	%D%/test_two_ids.py \
 	%D%/test_units.py

@@ -2,16 +2,12 @@
 """The store postgresql: on real servers, which are stopped, frozen, killed, locked and filled up."""
 import signal
 import subprocess
-import threading
-import time
 
 import pytest
 
 from harness.daemon import DaemonError, create, key
 from harness.postgresql import PostgreSQL
-from harness.site import change, log_in
-from harness.store_suites import CACHED, LINES, Outage, logged, run_suite
-from harness.waiting import wait_until
+from harness.store_suites import (CACHED, LINES, Outage, assert_story, kill_under_load, logged, outage_reason, run_suite)
 
 PASSWORD = "Xq7-not-in-any-log"
 
@@ -50,22 +46,8 @@ def test_contract(server, suite):
 
 
 def test_story_through_httpd(servers, server):
-    """Login, change, restart without a cache, logout."""
-    web = servers.start("event", instance=f'SessionFastStore "{url(server)}"')
-    browser = web.browser()
-    assert log_in(browser).status == 302
-    change(browser, "X-Session-Set: theme=dark")
-    web.flush()
-    assert server.ask("SELECT convert_from(\"user\", 'UTF8'), ended FROM session_fast_session", "sessions") == "alice|f"
-    web.stop()
-    (web.instance / "l1.cache").unlink()
-    web.start()
-    assert browser.get("/app/probe").session["SESSION_FIELD_THEME"] == "dark"
-    assert browser.get("/member/index.html").status == 200
-    browser.get("/logout")
-    assert browser.get("/member/index.html").status == 401
-    web.flush()
-    assert server.ask("SELECT ended FROM session_fast_session WHERE \"user\" <> ''", "sessions").split() == ["t"]
+    assert_story(servers, url(server), lambda: server.ask("SELECT ended FROM session_fast_session WHERE \"user\" = 'alice'",
+                                                          "sessions"), "f", "t")
 
 
 def test_changed_keys_are_told(server, alone):
@@ -85,11 +67,6 @@ def test_changed_keys_are_told(server, alone):
 
 # ---- what is refused, and why ----
 
-def reason(daemon):
-    wait_until(lambda: "SF0113" in daemon.log_text(), "the daemon to say why")
-    return [line for line in daemon.log_text().splitlines() if "SF0113" in line][0]
-
-
 def test_tables_of_a_later_version_are_refused(server, alone):
     daemon = alone(LINES, store=url(server)).start()
     daemon.stop()
@@ -104,7 +81,7 @@ def test_tables_of_a_later_version_are_refused(server, alone):
 ])
 def test_wrong_url_is_an_outage_that_says_why(server, alone, database, password, why):
     daemon = alone(LINES, store=server.tcp_url("app", password, database, "?sslmode=disable")).start()
-    assert why in reason(daemon)
+    assert why in outage_reason(daemon)
     assert password not in daemon.log_text().replace("password", "")
 
 
@@ -124,7 +101,7 @@ def test_privileges_that_are_needed(server, alone):
     server.ask("GRANT CONNECT ON DATABASE sessions TO guest", "sessions")
     store = server.url("sessions", user="guest")
     refused = alone(LINES, store=store).start()
-    assert "permission denied" in reason(refused) and "42501" in reason(refused)
+    assert "permission denied" in outage_reason(refused) and "42501" in outage_reason(refused)
     refused.stop()
     alone(LINES, store=url(server)).start().stop()
     server.ask("GRANT SELECT ON session_fast_schema TO guest", "sessions")
@@ -174,7 +151,7 @@ def test_certificate_is_checked(server, alone, certificate):
     assert server.ask("SELECT count(*) > 0 FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
                       " WHERE ssl AND usename = 'app'") == "t"
     bad = alone(LINES, store=good.replace("@localhost", "@127.0.0.1")).start()
-    assert "certificate" in reason(bad)
+    assert "certificate" in outage_reason(bad)
 
 
 # ---- outages ----
@@ -280,30 +257,5 @@ def test_tables_that_were_there_are_not_made_anew(server, alone):
 
 
 def test_what_was_stored_survives_kills_under_load(server, alone):
-    outage = Outage(alone, url(server))
-    stop, stored = threading.Event(), []
-
-    def work():
-        with outage.daemon.client(60) as client:
-            create(client, 3, "SET", "n", "0")
-            while not stop.is_set():
-                try:
-                    stored.append(client.call("SESSION.APPLY", key(3), "STORE", "OPS", "INCREMENT", "n", "1")[1])
-                except DaemonError:
-                    stop.wait(0.01)
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    try:
-        for _ in range(3):
-            before = len(stored)
-            wait_until(lambda: len(stored) > before + 5, "stored changes", 30)
-            server.end(signal.SIGKILL)
-            version = stored[-1]
-            server.start()
-            row = server.ask(f"SELECT version FROM session_fast_session WHERE key = '\\x{key(3)}'", "sessions")
-            assert int(row) >= version
-    finally:
-        stop.set()
-        worker.join(60)
-    outage.assert_over()
+    kill_under_load(Outage(alone, url(server)), server,
+                    f"SELECT version FROM session_fast_session WHERE key = '\\x{key(3)}'")

@@ -8,6 +8,8 @@
 #include "tests/support/run_suite.h"
 #include "tests/support/test_records.h"
 
+#define LIMIT (8u << 20)
+
 static struct sf_buffer record;
 static struct sf_sql_batch batch;
 
@@ -26,7 +28,7 @@ tear_down(void)
 static void
 assert_round(struct sf_write *const *expected, size_t count)
 {
-    ck_assert(sf_sql_batch_next(&batch));
+    ck_assert(sf_sql_batch_next(&batch, LIMIT));
     ck_assert_uint_eq(batch.round_count, count);
     for (size_t i = 0; i < count; i++)
         ck_assert_ptr_eq(batch.round[i]->write, expected[i]);
@@ -44,7 +46,7 @@ START_TEST(test_rows_come_in_the_order_of_their_keys)
     ck_assert_int_eq(batch.round[2]->kind, SF_SQL_PUT);
     ck_assert(sf_span_equal(batch.round[2]->user, sf_span_text("alice")));
     ck_assert(!batch.round[2]->is_ended);
-    ck_assert(!sf_sql_batch_next(&batch));
+    ck_assert(!sf_sql_batch_next(&batch, LIMIT));
     for (size_t i = 0; i < 3; i++)
         ck_assert_int_eq(writes[i].status, SF_UNAVAILABLE);
     sf_sql_batch_fini(&batch);
@@ -60,7 +62,7 @@ START_TEST(test_changes_of_one_session_go_one_after_the_other)
     assert_round((struct sf_write *[]){&writes[0], &writes[1]}, 2);
     assert_round((struct sf_write *[]){&writes[2], &writes[4]}, 2);
     assert_round((struct sf_write *[]){&writes[3]}, 1);
-    ck_assert(!sf_sql_batch_next(&batch));
+    ck_assert(!sf_sql_batch_next(&batch, LIMIT));
     sf_sql_batch_fini(&batch);
 }
 END_TEST
@@ -76,7 +78,7 @@ START_TEST(test_round_is_never_much_larger_than_its_limit)
     for (unsigned i = 0; i < ROWS; i++)
         writes[i] = sf_test_put(i, 1, &record);
     ck_assert_int_eq(sf_sql_batch_init(&batch, writes, ROWS), SF_OK);
-    for (; sf_sql_batch_next(&batch); rounds++) {
+    for (; sf_sql_batch_next(&batch, LIMIT); rounds++) {
         ck_assert_uint_le(batch.round_count, 9);
         rows += batch.round_count;
     }
@@ -110,7 +112,7 @@ START_TEST(test_row_is_found_by_its_key)
     struct sf_write writes[] = {sf_test_put(5, 1, &record), sf_test_put(3, 1, &record)};
     struct sf_key other = sf_test_key(4);
     ck_assert_int_eq(sf_sql_batch_init(&batch, writes, 2), SF_OK);
-    ck_assert(sf_sql_batch_next(&batch));
+    ck_assert(sf_sql_batch_next(&batch, LIMIT));
     for (size_t i = 0; i < 2; i++) {
         struct sf_span key = sf_span_of(writes[i].key.bytes, SF_KEY_BYTES);
         ck_assert_ptr_eq(sf_sql_find(batch.round, 2, key)->write, &writes[i]);

@@ -132,7 +132,13 @@ check_PROGRAMS += \
 
 if HAVE_POSTGRESQL
 check_PROGRAMS += %D%/check_store_postgresql %D%/check_store_postgresql_array
+tests_unit_check_store_postgresql_SOURCES = %D%/check_store_postgresql.c $(no_server_case)
 endif
+if HAVE_MYSQL
+check_PROGRAMS += %D%/check_store_mysql
+tests_unit_check_store_mysql_SOURCES = %D%/check_store_mysql.c $(no_server_case)
+endif
+no_server_case = %D%/no_server_case.c %D%/no_server_case.h
 
 tests_unit_check_l1_read_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_block_read \
 	-Wl,--wrap=sf_buffer_reserve -Wl,--wrap=sf_record_find_part

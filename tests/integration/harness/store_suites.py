@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every store on a network has to show: the contract, and an outage that nobody notices who need not."""
 import os
+import signal
 import subprocess
+import threading
 import time
 
 import pytest
 
 from . import build
 from .daemon import DaemonError, create, key
+from .site import change, log_in
 from .waiting import wait_until
 
 LINES = "SessionFastFlushDelay 100ms\n"
@@ -90,3 +93,57 @@ class Outage:
         with self.daemon.client() as client:
             assert int(client.pairs("SESSION.GET", key(CACHED))["n"]) == self.acknowledged
         return changes
+
+
+def outage_reason(daemon):
+    """The line that says why nothing can be loaded."""
+    wait_until(lambda: "SF0113" in daemon.log_text(), "the daemon to say why")
+    return [line for line in daemon.log_text().splitlines() if "SF0113" in line][0]
+
+
+def assert_story(servers, url, ask, alive, ended):
+    """Login, change, restart without a cache, logout; `ask` tells whether the session of alice has ended."""
+    web = servers.start("event", instance=f'SessionFastStore "{url}"')
+    browser = web.browser()
+    assert log_in(browser).status == 302
+    change(browser, "X-Session-Set: theme=dark")
+    web.flush()
+    assert ask() == alive
+    web.stop()
+    (web.instance / "l1.cache").unlink()
+    web.start()
+    assert browser.get("/app/probe").session["SESSION_FIELD_THEME"] == "dark"
+    assert browser.get("/member/index.html").status == 200
+    browser.get("/logout")
+    assert browser.get("/member/index.html").status == 401
+    web.flush()
+    assert ask() == ended
+
+
+def kill_under_load(outage, server, version_of_session_3):
+    """A change that was said to be in the store is there after each kill."""
+    stop, stored = threading.Event(), []
+
+    def work():
+        with outage.daemon.client(60) as client:
+            create(client, 3, "SET", "n", "0")
+            while not stop.is_set():
+                try:
+                    stored.append(client.call("SESSION.APPLY", key(3), "STORE", "OPS", "INCREMENT", "n", "1")[1])
+                except DaemonError:
+                    stop.wait(0.01)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        for _ in range(3):
+            before = len(stored)
+            wait_until(lambda: len(stored) > before + 5, "stored changes", 30)
+            server.end(signal.SIGKILL)
+            version = stored[-1]
+            server.start()
+            assert int(server.ask(version_of_session_3, "sessions")) >= version
+    finally:
+        stop.set()
+        worker.join(60)
+    outage.assert_over()
