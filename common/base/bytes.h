@@ -33,7 +33,13 @@ sf_span_of(const void *data, size_t size)
     return (struct sf_span){(const unsigned char *)data, size};
 }
 
-struct sf_span sf_span_text(const char *text); /* NULL gives an empty span */
+/* NULL gives an empty span. */
+static inline struct sf_span
+sf_span_text(const char *text)
+{
+    return sf_span_of(text, text == NULL ? 0 : strlen(text));
+}
+
 bool sf_span_equal(struct sf_span a, struct sf_span b);      /* not constant time */
 int sf_span_compare(struct sf_span a, struct sf_span b);     /* bytewise, shorter first on a tie */
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 libsession_la_SOURCES += \
 	%D%/bytes.c %D%/bytes.h \
+	%D%/lanes.h \
 	%D%/clock.c %D%/clock.h \
 	%D%/counters.c %D%/counters.def %D%/counters.h \
 	%D%/descriptors.c %D%/descriptors.h \

@@ -74,8 +74,11 @@ line_size(struct sf_span text, struct sf_span name)
 {
     struct sf_span own = trim(text);
     size_t blanks = own.size > 0 ? (size_t)(own.data - text.data) : 0;
-    size_t size = own_pair(own, name);
+    size_t size;
 
+    if (own.size == 0 || memchr(own.data, ',', own.size) == NULL)
+        return text.size;
+    size = own_pair(own, name);
     if (size > 0)
         return size < own.size ? blanks + size : text.size;
     for (size_t i = 0; i + 2 < text.size; i++) {

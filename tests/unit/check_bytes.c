@@ -183,6 +183,37 @@ START_TEST(test_base64url_takes_its_64_characters_and_no_other_byte)
 }
 END_TEST
 
+/* A change is refused, or it is another spelling of other bytes. */
+static bool
+decodes_as_spelt(const char *encoded, size_t size)
+{
+    unsigned char bytes[64];
+    char again[SF_BASE64URL_BYTES(sizeof bytes)];
+    if (sf_base64url_decode(text(encoded), bytes, size) != SF_OK)
+        return false;
+    sf_base64url_encode(bytes, size, again);
+    ck_assert_str_eq(again, encoded);
+    return true;
+}
+
+START_TEST(test_base64url_looks_at_every_place_of_a_long_text)
+{
+    char encoded[SF_BASE64URL_BYTES(32)];
+    sf_base64url_encode("the 32 bytes of which ids are...", 32, encoded);
+    size_t last = strlen(encoded) - 1;
+    for (size_t at = 0; at <= last; at++) {
+        char kept = encoded[at];
+        int taken = 0;
+        for (int byte = 1; byte < 256; byte++) {
+            encoded[at] = (char)byte;
+            taken += decodes_as_spelt(encoded, 32);
+        }
+        ck_assert_int_eq(taken, at < last ? 64 : 16); /* two bits of the last are none of a byte */
+        encoded[at] = kept;
+    }
+}
+END_TEST
+
 START_TEST(test_hex_takes_its_22_characters_and_no_other_byte)
 {
     static const char digits[] = "0123456789abcdefABCDEF";
@@ -300,6 +331,7 @@ text_form_tests(void)
     tcase_add_test(tests, test_base64url_decodes_what_it_encodes);
     tcase_add_test(tests, test_base64url_refuses_every_other_spelling);
     tcase_add_test(tests, test_base64url_takes_its_64_characters_and_no_other_byte);
+    tcase_add_test(tests, test_base64url_looks_at_every_place_of_a_long_text);
     tcase_add_test(tests, test_hex_takes_its_22_characters_and_no_other_byte);
     tcase_add_test(tests, test_hex_decodes_what_it_encodes);
     tcase_add_test(tests, test_hex_refuses_wrong_length_and_letters);
