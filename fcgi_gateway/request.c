@@ -141,11 +141,11 @@ struct export
 };
 
 static void
-set_variable(void *context, const char *name, const char *value)
+set_variable(void *context, const char *name, struct sf_span value)
 {
     struct export *export = context;
     if (export->status == SF_OK)
-        export->status = sf_params_set_text(export->params, name, value);
+        export->status = sf_params_set(export->params, name, value);
 }
 
 static enum sf_status

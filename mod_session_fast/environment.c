@@ -4,6 +4,7 @@
  */
 #include "mod_session_fast/module.h"
 
+#include <apr_strings.h>
 #include <http_log.h>
 #include <string.h>
 
@@ -36,11 +37,18 @@ remove_ours(request_rec *r)
         apr_table_unset(r->subprocess_env, APR_ARRAY_IDX(names, i, const char *));
 }
 
+/* There is none of this name: they are removed before, and each comes once. */
 static void
-set_variable(void *context, const char *name, const char *value)
+add_variable(void *context, const char *name, struct sf_span value)
 {
     request_rec *r = context;
-    apr_table_set(r->subprocess_env, name, value);
+    size_t name_bytes = strlen(name) + 1;
+    char *kept_name = apr_palloc(r->pool, name_bytes + value.size + 1);
+    char *kept_value = kept_name + name_bytes;
+    memcpy(kept_name, name, name_bytes);
+    memcpy(kept_value, value.data, value.size);
+    kept_value[value.size] = '\0';
+    apr_table_addn(r->subprocess_env, kept_name, kept_value);
 }
 
 static void
@@ -48,7 +56,7 @@ export_session(struct sf_request_session *session, request_rec *r)
 {
     const struct sf_visit_call call = sf_request_session_call(session, r);
     remove_ours(r);
-    sf_visit_export(&session->visit, &call, &sf_place_of(r)->config, set_variable, r);
+    sf_visit_export(&session->visit, &call, &sf_place_of(r)->config, add_variable, r);
 }
 
 /* %{session-id}n and %{session-cache}n of the access log. */

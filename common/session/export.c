@@ -8,29 +8,24 @@
 #include "common/session/form.h"
 
 #define FIELD_PREFIX "SESSION_FIELD_"
-#define VARIABLE_NAME_MAX (sizeof(FIELD_PREFIX) + SF_FIELD_NAME_MAX)
+#define PREFIX_BYTES (sizeof(FIELD_PREFIX) - 1)
+#define FEW_FIELDS 32 /* that need no memory of their own */
 
-/* One export: `text` is where values get their NUL. */
+/* One export. */
 struct environment {
     const struct sf_session *session;
     const char *fields;
     sf_export_variable_fn *variable;
     void *context;
-    struct sf_buffer text;
 };
 
-struct candidate {
-    const struct sf_field *field;
-    char name[VARIABLE_NAME_MAX];
-};
-
-/* What stands before the suffix; empty: the name ends otherwise. */
+/* What stands before the suffix, which begins with a '-'; empty: the name ends otherwise. */
 static struct sf_span
 before_suffix(struct sf_span name, const char *suffix)
 {
     size_t size = strlen(suffix);
 
-    if (name.size <= size ||
+    if (name.size <= size || name.data[name.size - size] != '-' ||
         strncasecmp((const char *)name.data + name.size - size, suffix, size) != 0)
         return sf_span_of(NULL, 0);
     return sf_span_of(name.data, name.size - size);
@@ -62,7 +57,7 @@ sf_export_realm(struct sf_span name)
 bool
 sf_export_allows(const char *fields, struct sf_span name)
 {
-    if (strcmp(fields, "*") == 0)
+    if (fields[0] == '*' && fields[1] == '\0')
         return !sf_export_is_credential(name);
     while (*fields != '\0') {
         size_t size = strcspn(fields, " ");
@@ -75,115 +70,112 @@ sf_export_allows(const char *fields, struct sf_span name)
     return false;
 }
 
+/* What follows the prefix, which is in upper case; NULL: the text begins otherwise. No case counts. */
+static const char *
+behind_prefix(const char *text, const char *prefix)
+{
+    for (; *prefix != '\0'; prefix++, text++) {
+        if (*text != *prefix && (*text < 'a' || *text > 'z' || *text - 'a' + 'A' != *prefix))
+            return NULL;
+    }
+    return text;
+}
+
 bool
 sf_export_is_ours(const char *variable_name)
 {
-    static const char redirect[] = "REDIRECT_";
     static const char *const names[] = {"SESSION", "HTTP_SESSION", "HTTP_X_SESSION"};
 
-    /* most are none of them */
-    if (strchr("rRsShH", *variable_name) == NULL)
-        return false;
-    while (strncasecmp(variable_name, redirect, sizeof(redirect) - 1) == 0)
-        variable_name += sizeof(redirect) - 1;
+    for (const char *rest = variable_name; rest != NULL; rest = behind_prefix(rest, "REDIRECT_"))
+        variable_name = rest;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        size_t size = strlen(names[i]);
+        const char *rest = behind_prefix(variable_name, names[i]);
 
-        if (strncasecmp(variable_name, names[i], size) == 0 &&
-            (variable_name[size] == '\0' || variable_name[size] == '_'))
+        if (rest != NULL && (*rest == '\0' || *rest == '_'))
             return true;
     }
     return false;
 }
 
-static enum sf_status
-emit(struct environment *out, const char *name, struct sf_span value)
+static void
+emit(const struct environment *out, const char *name, struct sf_span value)
 {
-    enum sf_status status;
-
-    sf_buffer_clear(&out->text);
-    status = sf_buffer_append_span(&out->text, value);
-    if (status == SF_OK)
-        status = sf_buffer_append(&out->text, "", 1);
-    if (status == SF_OK)
-        out->variable(out->context, name, (const char *)out->text.data);
-    return status;
+    out->variable(out->context, name, value);
 }
 
-static enum sf_status
-emit_number(struct environment *out, const char *name, int64_t number)
+static void
+emit_number(const struct environment *out, const char *name, int64_t number)
 {
     struct sf_value value = {.type = SF_VALUE_INTEGER, .integer = number};
     char text[SF_NUMBER_TEXT];
 
-    return emit(out, name, sf_value_text(&value, text));
-}
-
-static enum sf_status
-emit_head(struct environment *out, const struct sf_key *key, bool is_new, sf_time expires)
-{
-    const struct sf_record_head *head = &out->session->head;
-    char label[SF_KEY_LABEL + 1];
-    enum sf_status status = emit(out, "SESSION_STATE", sf_span_text(is_new ? "new" : "active"));
-
-    sf_key_label(key, label);
-    if (status == SF_OK)
-        status = emit(out, "SESSION_KEY", sf_span_text(label));
-    if (status == SF_OK && head->user.size > 0)
-        status = emit(out, "SESSION_USER", head->user);
-    if (status == SF_OK)
-        status = emit_number(out, "SESSION_CREATED", head->created / SF_SECOND);
-    if (status == SF_OK && expires != 0)
-        status = emit_number(out, "SESSION_EXPIRES", expires / SF_SECOND);
-    return status;
+    emit(out, name, sf_value_text(&value, text));
 }
 
 static void
-name_variable(char name_out[VARIABLE_NAME_MAX], struct sf_span field_name)
+emit_head(const struct environment *out, const struct sf_key *key, bool is_new, sf_time expires)
 {
-    char *to = name_out + sizeof(FIELD_PREFIX) - 1;
+    const struct sf_record_head *head = &out->session->head;
+    char label[SF_KEY_LABEL + 1];
 
-    memcpy(name_out, FIELD_PREFIX, sizeof(FIELD_PREFIX) - 1);
-    for (size_t i = 0; i < field_name.size; i++) {
-        char c = (char)field_name.data[i];
+    sf_key_label(key, label);
+    emit(out, "SESSION_STATE", sf_span_text(is_new ? "new" : "active"));
+    emit(out, "SESSION_KEY", sf_span_of(label, SF_KEY_LABEL));
+    if (head->user.size > 0)
+        emit(out, "SESSION_USER", head->user);
+    emit_number(out, "SESSION_CREATED", head->created / SF_SECOND);
+    if (expires != 0)
+        emit_number(out, "SESSION_EXPIRES", expires / SF_SECOND);
+}
 
-        if (c >= 'a' && c <= 'z')
-            c = (char)(c - 'a' + 'A');
-        *to++ = (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
+/* ---- one variable for each field ---- */
+
+/* As it stands in the name of a variable. */
+static char
+fold(unsigned char c)
+{
+    if (c >= 'a' && c <= 'z')
+        return (char)(c - 'a' + 'A');
+    return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? (char)c : '_';
+}
+
+/* By the names of the variables; 0: they have the same one. */
+static int
+compare_folded(struct sf_span a, struct sf_span b)
+{
+    for (size_t i = 0; i < a.size && i < b.size; i++) {
+        int order = fold(a.data[i]) - fold(b.data[i]);
+        if (order != 0)
+            return order;
     }
-    *to = '\0';
+    return (a.size > b.size) - (a.size < b.size);
 }
 
 static int
-compare_candidates(const void *a, const void *b)
+compare_fields(const void *a, const void *b)
 {
-    return strcmp(((const struct candidate *)a)->name, ((const struct candidate *)b)->name);
+    return compare_folded((*(const struct sf_field *const *)a)->name,
+                          (*(const struct sf_field *const *)b)->name);
 }
 
-/* The exported fields, sorted by the name that their variable would have. */
+/* The exported fields in the order of their variables, which nearly always is the one they have. */
 static size_t
-collect_candidates(struct candidate *candidates, const struct environment *out)
+collect_fields(const struct sf_field **fields, const struct environment *out)
 {
     size_t count = 0;
+    bool is_sorted = true;
 
     for (size_t i = 0; i < out->session->count; i++) {
         const struct sf_field *field = &out->session->fields[i];
 
         if (!sf_export_allows(out->fields, field->name))
             continue;
-        candidates[count].field = field;
-        name_variable(candidates[count].name, field->name);
-        count++;
+        fields[count++] = field;
+        is_sorted &= count < 2 || compare_fields(&fields[count - 2], &fields[count - 1]) <= 0;
     }
-    qsort(candidates, count, sizeof(*candidates), compare_candidates);
+    if (!is_sorted)
+        qsort(fields, count, sizeof(fields[0]), compare_fields);
     return count;
-}
-
-static bool
-collides(const struct candidate *candidates, size_t count, size_t i)
-{
-    return (i > 0 && compare_candidates(&candidates[i - 1], &candidates[i]) == 0) ||
-           (i + 1 < count && compare_candidates(&candidates[i], &candidates[i + 1]) == 0);
 }
 
 /* A NUL would cut the value short in silence; bytes are for programs that ask for them. */
@@ -194,49 +186,76 @@ is_showable(const struct sf_value *value, struct sf_span text)
            (text.size == 0 || memchr(text.data, 0, text.size) == NULL);
 }
 
-static enum sf_status
-emit_candidates(struct environment *out, const struct candidate *candidates, size_t count)
+static void
+emit_field(const struct environment *out, struct sf_span field_name, struct sf_span text)
+{
+    char name[PREFIX_BYTES + SF_FIELD_NAME_MAX + 1];
+
+    memcpy(name, FIELD_PREFIX, PREFIX_BYTES);
+    for (size_t i = 0; i < field_name.size; i++)
+        name[PREFIX_BYTES + i] = fold(field_name.data[i]);
+    name[PREFIX_BYTES + field_name.size] = '\0';
+    emit(out, name, text);
+}
+
+static void
+emit_sorted(const struct environment *out, const struct sf_field **fields, size_t count)
 {
     size_t room = SF_EXPORT_FIELDS_MAX;
+    bool is_like_last = false;
     int64_t omitted = 0;
-    enum sf_status status = SF_OK;
 
-    for (size_t i = 0; status == SF_OK && i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         char number[SF_NUMBER_TEXT];
-        const struct sf_value *value = &candidates[i].field->value;
-        struct sf_span text = sf_value_text(value, number);
-        size_t bytes = strlen(candidates[i].name) + text.size;
+        struct sf_span text = sf_value_text(&fields[i]->value, number);
+        size_t bytes = PREFIX_BYTES + fields[i]->name.size + text.size;
+        bool is_like_next = i + 1 < count && compare_fields(&fields[i], &fields[i + 1]) == 0;
+        bool collides = is_like_last || is_like_next;
 
-        if (collides(candidates, count, i) || !is_showable(value, text) || bytes > room) {
+        is_like_last = is_like_next;
+        if (collides || !is_showable(&fields[i]->value, text) || bytes > room) {
             omitted++;
             continue;
         }
         room -= bytes;
-        status = emit(out, candidates[i].name, text);
+        emit_field(out, fields[i]->name, text);
     }
-    return status == SF_OK && omitted > 0 ? emit_number(out, "SESSION_OMITTED", omitted) : status;
+    if (omitted > 0)
+        emit_number(out, "SESSION_OMITTED", omitted);
 }
 
 static enum sf_status
-emit_fields(struct environment *out)
+emit_fields(const struct environment *out)
 {
-    struct candidate *candidates;
-    enum sf_status status;
+    const struct sf_field *few[FEW_FIELDS], **fields = few;
 
-    if (out->session->count == 0)
-        return SF_OK;
-    candidates = malloc(out->session->count * sizeof(*candidates));
-    if (candidates == NULL)
+    if (out->session->count > FEW_FIELDS)
+        fields = malloc(out->session->count * sizeof(fields[0]));
+    if (fields == NULL)
         return SF_NO_MEMORY;
-    status = emit_candidates(out, candidates, collect_candidates(candidates, out));
-    free(candidates);
-    return status;
+    emit_sorted(out, fields, collect_fields(fields, out));
+    if (fields != few)
+        free(fields);
+    return SF_OK;
+}
+
+/* ---- all of them in one ---- */
+
+/* What the form needs at least: it is seldom more, and then the buffer grows. */
+static size_t
+least_form_bytes(const struct sf_session *session)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < session->count; i++)
+        bytes += session->fields[i].name.size + session->fields[i].value.bytes.size + 2;
+    return bytes < SF_EXPORT_DATA_MAX ? bytes : SF_EXPORT_DATA_MAX;
 }
 
 static enum sf_status
 write_form(const struct environment *out, struct sf_buffer *data)
 {
-    enum sf_status status = SF_OK;
+    enum sf_status status = sf_buffer_reserve(data, least_form_bytes(out->session));
 
     for (size_t i = 0; status == SF_OK && i < out->session->count; i++) {
         const struct sf_field *field = &out->session->fields[i];
@@ -249,7 +268,7 @@ write_form(const struct environment *out, struct sf_buffer *data)
 }
 
 static enum sf_status
-emit_data(struct environment *out, enum sf_data_format format)
+emit_data(const struct environment *out, enum sf_data_format format)
 {
     struct sf_buffer data;
     enum sf_status status;
@@ -260,11 +279,11 @@ emit_data(struct environment *out, enum sf_data_format format)
     status = format == SF_DATA_JSON ? sf_export_json(out->session, out->fields, &data)
                                     : write_form(out, &data);
     if (status == SF_OK)
-        status = emit(out, "SESSION_DATA", sf_buffer_span(&data));
+        emit(out, "SESSION_DATA", sf_buffer_span(&data));
     else if (status == SF_FULL)
-        status = emit(out, "SESSION_TRUNCATED", sf_span_text("1"));
+        emit(out, "SESSION_TRUNCATED", sf_span_text("1"));
     sf_buffer_fini(&data);
-    return status;
+    return status == SF_FULL ? SF_OK : status;
 }
 
 enum sf_status
@@ -272,19 +291,14 @@ sf_export_environment(const struct sf_session *session, const struct sf_key *key
                       sf_time expires, const struct sf_export_options *options,
                       sf_export_variable_fn *variable, void *context)
 {
-    struct environment out = {session, options->fields, variable, context, {.data = NULL}};
+    const struct environment out = {session, options->fields, variable, context};
     enum sf_status status;
 
     if (session == NULL) {
-        variable(context, "SESSION_STATE", "none");
+        emit(&out, "SESSION_STATE", sf_span_text("none"));
         return SF_OK;
     }
-    sf_buffer_init(&out.text, SF_RECORD_BYTES_MAX);
-    status = emit_head(&out, key, is_new, expires);
-    if (status == SF_OK)
-        status = emit_fields(&out);
-    if (status == SF_OK)
-        status = emit_data(&out, options->data_format);
-    sf_buffer_fini(&out.text);
-    return status;
+    emit_head(&out, key, is_new, expires);
+    status = emit_fields(&out);
+    return status == SF_OK ? emit_data(&out, options->data_format) : status;
 }

@@ -33,8 +33,8 @@ struct sf_export_options {
     enum sf_data_format data_format;
 };
 
-/* `value` is NUL-terminated and valid during the call only. */
-typedef void sf_export_variable_fn(void *context, const char *name, const char *value);
+/* Each name once. Both are valid during the call only; the value has no NUL in it. */
+typedef void sf_export_variable_fn(void *context, const char *name, struct sf_span value);
 
 /*
  * `session` NULL: SESSION_STATE=none and nothing else. `expires` 0: never. Fails with SF_NO_MEMORY

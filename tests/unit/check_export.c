@@ -46,10 +46,12 @@ set(const char *name, const char *text)
 }
 
 static void
-note_variable(void *context, const char *name, const char *value)
+note_variable(void *context, const char *name, struct sf_span value)
 {
     ck_assert_ptr_eq(context, &seen);
-    ck_assert_int_eq(sf_buffer_append_format(&seen, "%s=%s\n", name, value), SF_OK);
+    ck_assert_int_eq(sf_buffer_append_format(&seen, "%s=%.*s\n", name, (int)value.size,
+                                             (const char *)value.data),
+                     SF_OK);
 }
 
 static void

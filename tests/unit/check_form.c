@@ -177,6 +177,37 @@ START_TEST(test_append_encodes_what_parse_decodes)
 }
 END_TEST
 
+static void
+spell(char text_out[4], unsigned char byte)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._*";
+
+    if (byte == ' ')
+        snprintf(text_out, 4, "+");
+    else
+        snprintf(text_out, 4, memchr(plain, byte, sizeof(plain) - 1) != NULL ? "%c" : "%%%02X", byte);
+}
+
+START_TEST(test_append_finds_each_special_byte_at_each_place)
+{
+    char value[40], expected[64], spelt[4];
+
+    for (int byte = 0; byte < 256; byte++) {
+        spell(spelt, (unsigned char)byte);
+        for (int at = 0; at < 40; at++) {
+            memset(value, 'x', sizeof(value));
+            value[at] = (char)byte;
+            snprintf(expected, sizeof(expected), "a=%.*s%s%.*s", at, value, spelt, 39 - at,
+                     value + at + 1);
+            sf_buffer_clear(&scratch);
+            ck_assert_int_eq(sf_form_append(&scratch, sf_span_text("a"), sf_span_of(value, 40)),
+                             SF_OK);
+            ck_assert(sf_span_equal(sf_buffer_span(&scratch), sf_span_text(expected)));
+        }
+    }
+}
+END_TEST
+
 START_TEST(test_append_that_does_not_fit_leaves_the_text)
 {
     scratch.limit = 8;
@@ -203,6 +234,7 @@ main(void)
     tcase_add_test(tests, test_spans_stay_while_the_text_is_parsed);
     tcase_add_test(tests, test_decode_takes_separators_as_they_are);
     tcase_add_test(tests, test_append_encodes_what_parse_decodes);
+    tcase_add_test(tests, test_append_finds_each_special_byte_at_each_place);
     tcase_add_test(tests, test_append_that_does_not_fit_leaves_the_text);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);

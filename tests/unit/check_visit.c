@@ -122,11 +122,12 @@ END_TEST
 static char variables[500];
 
 static void
-keep_variable(void *context, const char *name, const char *value)
+keep_variable(void *context, const char *name, struct sf_span value)
 {
     size_t used = strlen(variables);
     (void)context;
-    snprintf(variables + used, sizeof variables - used, "%s=%s\n", name, value);
+    snprintf(variables + used, sizeof variables - used, "%s=%.*s\n", name,
+             (int)value.size, (const char *)value.data);
 }
 
 static void

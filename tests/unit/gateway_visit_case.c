@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/gateway_visit_case.h"
 
+#include <check.h>
 #include <stdio.h>
 
 void
@@ -23,10 +24,10 @@ finish_gateway_with_visits(void)
 }
 
 static void
-set_variable(void *context, const char *name, const char *value)
+set_variable(void *context, const char *name, struct sf_span value)
 {
     (void)context;
-    set_param(name, value);
+    ck_assert_int_eq(sf_params_set(&at.params, name, value), SF_OK);
 }
 
 void
