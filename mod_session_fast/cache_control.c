@@ -21,35 +21,43 @@ take_header(request_rec *r, const char *name)
 {
     const char *sent = joined(r, r->headers_out, name);
     const char *always = joined(r, r->err_headers_out, name);
-    apr_table_unset(r->headers_out, name);
-    apr_table_unset(r->err_headers_out, name);
+    if (sent != NULL)
+        apr_table_unset(r->headers_out, name);
+    if (always != NULL)
+        apr_table_unset(r->err_headers_out, name);
     if (sent == NULL || always == NULL)
         return sent != NULL ? sent : always;
     return apr_pstrcat(r->pool, always, ", ", sent, NULL);
 }
 
 static char *
-room_for_rules(request_rec *r, const char *value)
+room_for_rules(request_rec *r, const char *said)
 {
-    return apr_palloc(r->pool, SF_CACHE_RULES_BYTES(value == NULL ? 0 : strlen(value)));
+    return apr_palloc(r->pool, SF_CACHE_RULES_BYTES(strlen(said)));
 }
 
 static void
 vary_by_cookie(request_rec *r)
 {
-    const char *said = take_header(r, "Vary");
-    char *value = room_for_rules(r, said);
-    sf_cache_rules_vary(said, value);
-    apr_table_setn(r->headers_out, "Vary", value);
+    const char *said = take_header(r, "Vary"), *vary = SF_CACHE_RULES_VARY;
+    if (said != NULL) {
+        char *joined = room_for_rules(r, said);
+        sf_cache_rules_vary(said, joined);
+        vary = joined;
+    }
+    apr_table_addn(r->headers_out, "Vary", vary);
 }
 
 static void
 control_caches(request_rec *r, enum sf_cache_rule rule)
 {
-    const char *said = take_header(r, "Cache-Control");
-    char *value = room_for_rules(r, said);
-    sf_cache_rules_control(rule, said, value);
-    apr_table_setn(r->headers_out, "Cache-Control", value);
+    const char *said = take_header(r, "Cache-Control"), *control = sf_cache_rules_alone(rule);
+    if (said != NULL) {
+        char *joined = room_for_rules(r, said);
+        sf_cache_rules_control(rule, said, joined);
+        control = joined;
+    }
+    apr_table_addn(r->headers_out, "Cache-Control", control);
 }
 
 /* The flag is for mod_cache, which can be told to store in spite of the header. */
@@ -86,6 +94,8 @@ sort_out(void *context, const char *header, const char *value)
 void
 sf_cookies_remove(apr_table_t *headers, const char *cookie_name, apr_pool_t *pool)
 {
+    if (apr_table_get(headers, "Set-Cookie") == NULL)
+        return;
     struct kept_cookies kept = {
         .name = cookie_name,
         .values = apr_array_make(pool, 2, sizeof(const char *)),

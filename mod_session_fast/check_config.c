@@ -204,6 +204,8 @@ sf_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_r
     bool is_right = accept_instance(s, process, pconf);
     for (const server_rec *host = s; is_right && host != NULL; host = host->next)
         is_right = sf_check_places(host, s, ptemp);
+    for (const server_rec *host = s; is_right && host != NULL; host = host->next)
+        sf_check_places_prepare(host, pconf);
     warn_of_rivals(s, ap_conftree, ptemp);
     return is_right ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }

@@ -248,6 +248,27 @@ check_in_server(const server_rec *s, const apr_array_header_t *chain, bool is_fo
            report(s, directive, &error, pool);
 }
 
+/*
+ * Nearly all requests come to one section inside the server, and httpd merges the two for each of
+ * them, twice. One that would be wrong by itself is not made ready: requests find out what it is
+ * part of.
+ */
+void
+sf_check_places_prepare(const server_rec *s, apr_pool_t *pconf)
+{
+    struct sf_place *outer = ap_get_module_config(s->lookup_defaults, &session_fast_module);
+    const apr_array_header_t *places = sf_server_of(s)->places;
+    const ap_directive_t *directive;
+    struct sf_error error;
+    for (int i = 0; i < places->nelts; i++) {
+        struct sf_place *place = APR_ARRAY_IDX(places, i, struct sf_place *);
+        struct sf_place *merged = sf_directives_merge_places(pconf, outer, place);
+        merged->is_right = is_right(merged, sf_server_of(s)->process, &directive, &error);
+        place->ready = merged->is_right ? merged : NULL;
+        place->ready_in = merged->is_right ? outer : NULL;
+    }
+}
+
 /* The outer place: what is wrong there would be wrong in all of the inner ones too. */
 static bool
 check_server_itself(const server_rec *s, apr_pool_t *pool)

@@ -20,6 +20,7 @@ sf_child_process_init(apr_pool_t *pchild, server_rec *s)
     struct sf_error error;
     (void)pchild;
     sf_daemon_process_child_init();
+    sf_response_headers_child_init(process); /* .htaccess may switch sessions on */
     if (!process->is_used)
         return;
     process->log = sf_log_lines_of_server(s);

@@ -19,10 +19,24 @@ add_row(void *context, const char *name, const char *value)
     return 1;
 }
 
+static bool
+has_controls(const apr_table_t *headers)
+{
+    const apr_array_header_t *array = apr_table_elts(headers);
+    const apr_table_entry_t *row = (const void *)array->elts;
+    for (int i = 0; i < array->nelts; i++) {
+        if (sf_exchange_is_control(row[i].key))
+            return true;
+    }
+    return false;
+}
+
 /* Moves the X-Session-* headers; nothing else ever sees them. */
 static void
 take_controls(apr_table_t *headers, apr_table_t *controls)
 {
+    if (!has_controls(headers))
+        return;
     apr_table_do(add_row, controls, headers, NULL);
     const apr_array_header_t *array = apr_table_elts(controls);
     const apr_table_entry_t *row = (const void *)array->elts;
@@ -93,14 +107,15 @@ static void
 commit(request_rec *r, bool is_last)
 {
     struct sf_request_session *session = sf_request_session_seen(r);
-    if (session == NULL)
+    bool has_said = has_controls(r->headers_out) || (is_last && has_controls(r->err_headers_out));
+    if (session == NULL || !has_said)
         return;
     apr_table_t *controls = apr_table_make(r->pool, 2);
     take_controls(r->headers_out, controls);
     if (is_last)
         take_controls(r->err_headers_out, controls);
-    if (is_heard(r) && !apr_is_empty_table(controls)) {
-        const struct sf_visit_call call = sf_request_session_call(session, r);
+    if (is_heard(r)) {
+        const struct sf_visit_call call = sf_request_session_change(session, r);
         apr_table_do(add_header, &session->visit, controls, NULL);
         sf_visit_commit(&session->visit, &call);
     }

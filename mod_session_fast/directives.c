@@ -23,6 +23,8 @@ sf_directives_merge_places(apr_pool_t *pool, void *outer, void *inner)
 {
     const struct sf_place *from = outer;
     const struct sf_place *over = inner;
+    if (over->ready_in == from)
+        return over->ready;
     struct sf_place *merged = apr_pcalloc(pool, sizeof *merged);
     sf_config_merge(&merged->config, &from->config, &over->config);
     merged->outer = from;

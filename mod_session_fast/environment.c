@@ -27,13 +27,14 @@ remove_ours(request_rec *r)
     bool has_own = sf_mod_session_is_on(sf_server_of(r->server)->process, r);
     const apr_array_header_t *array = apr_table_elts(r->subprocess_env);
     const apr_table_entry_t *row = (const void *)array->elts;
-    apr_array_header_t *names = apr_array_make(r->pool, 4, sizeof(const char *));
+    apr_array_header_t *names = NULL;
     for (int i = 0; i < array->nelts; i++) {
-        bool is_own = has_own && strcmp(row[i].key, "HTTP_SESSION") == 0;
-        if (sf_export_is_ours(row[i].key) && !is_own)
-            APR_ARRAY_PUSH(names, const char *) = row[i].key;
+        if (!sf_export_is_ours(row[i].key) || (has_own && strcmp(row[i].key, "HTTP_SESSION") == 0))
+            continue;
+        names = names != NULL ? names : apr_array_make(r->pool, 16, sizeof(const char *));
+        APR_ARRAY_PUSH(names, const char *) = row[i].key;
     }
-    for (int i = 0; i < names->nelts; i++)
+    for (int i = 0; names != NULL && i < names->nelts; i++)
         apr_table_unset(r->subprocess_env, APR_ARRAY_IDX(names, i, const char *));
 }
 
@@ -64,11 +65,24 @@ void
 sf_environment_note(struct sf_request_session *session, request_rec *r)
 {
     const struct sf_visit *visit = &session->visit;
-    apr_table_setn(r->notes, "session-cache", sf_visit_source_word(visit));
+    session->noted = r;
+    session->noted_source = sf_visit_source_word(visit);
+    session->noted_key = visit->key;
+    apr_table_setn(r->notes, "session-cache", session->noted_source);
     if (visit->state == SF_VISIT_ACTIVE) {
-        char label[SF_KEY_LABEL + 1];
+        char *label = apr_palloc(r->pool, SF_KEY_LABEL + 1);
         sf_key_label(&visit->key, label);
-        apr_table_set(r->notes, "session-id", label);
+        apr_table_setn(r->notes, "session-id", label);
+    }
+}
+
+void
+sf_environment_note_again(struct sf_request_session *session, request_rec *r)
+{
+    const struct sf_visit *visit = &session->visit;
+    if (session->noted != r || session->noted_source != sf_visit_source_word(visit) ||
+        memcmp(&session->noted_key, &visit->key, sizeof visit->key) != 0) {
+        sf_environment_note(session, r);
     }
 }
 
@@ -113,13 +127,15 @@ sf_environment_fixups(request_rec *r)
     return DECLINED;
 }
 
-static int
-count_row(void *context, const char *name, const char *value)
+static bool
+is_exported_twice(const request_rec *r)
 {
-    (void)name;
-    (void)value;
-    ++*(int *)context;
-    return 1;
+    const apr_array_header_t *array = apr_table_elts(r->subprocess_env);
+    const apr_table_entry_t *row = (const void *)array->elts;
+    int count = 0;
+    for (int i = 0; i < array->nelts; i++)
+        count += strcmp(row[i].key, "SESSION_STATE") == 0;
+    return count > 1;
 }
 
 /*
@@ -129,12 +145,11 @@ count_row(void *context, const char *name, const char *value)
 void
 sf_environment_insert_filter(request_rec *r)
 {
-    int count = 0;
-    apr_table_do(count_row, &count, r->subprocess_env, "SESSION_STATE", NULL);
-    struct sf_request_session *session = count > 1 ? sf_request_session(r) : NULL;
-    if (session != NULL) {
+    if (!is_exported_twice(r))
+        return;
+    struct sf_request_session *session = sf_request_session(r);
+    if (session != NULL)
         export_session(session, r);
-    } else if (count > 1) {
+    else
         remove_ours(r);
-    }
 }

@@ -16,7 +16,7 @@ static void
 remove_from(apr_table_t *table, const char *name, const char *cookie_name, apr_pool_t *pool)
 {
     const char *header = apr_table_get(table, name);
-    if (header == NULL || strstr(header, cookie_name) == NULL)
+    if (header == NULL)
         return;
     size_t size = strlen(header);
     char *rest = apr_palloc(pool, size + 1);
@@ -40,17 +40,19 @@ is_cookie_variable(const char *name)
 
 /*
  * A subrequest or redirected request from a place without sessions brings the header along in its
- * environment.
+ * environment. NULL: this one does not.
  */
 static apr_array_header_t *
 cookie_variables(request_rec *r)
 {
     const apr_array_header_t *array = apr_table_elts(r->subprocess_env);
     const apr_table_entry_t *row = (const void *)array->elts;
-    apr_array_header_t *names = apr_array_make(r->pool, 2, sizeof(const char *));
+    apr_array_header_t *names = NULL;
     for (int i = 0; i < array->nelts; i++) {
-        if (is_cookie_variable(row[i].key))
+        if (is_cookie_variable(row[i].key)) {
+            names = names != NULL ? names : apr_array_make(r->pool, 2, sizeof(const char *));
             APR_ARRAY_PUSH(names, const char *) = row[i].key;
+        }
     }
     return names;
 }
@@ -59,7 +61,7 @@ static void
 hide(const struct sf_request_session *session, request_rec *r, const apr_array_header_t *variables)
 {
     remove_from(r->headers_in, "Cookie", session->visit.cookie_name, r->pool);
-    for (int i = 0; i < variables->nelts; i++) {
+    for (int i = 0; variables != NULL && i < variables->nelts; i++) {
         remove_from(r->subprocess_env, APR_ARRAY_IDX(variables, i, const char *),
                     session->visit.cookie_name, r->pool);
     }
@@ -138,8 +140,9 @@ sf_hidden_cookie_before_log(request_rec *r)
 static bool
 is_cache(const ap_filter_t *filter)
 {
-    static const char name[] = "CACHE_SAVE"; /* and CACHE_SAVE_SUBREQ */
-    return strncasecmp(filter->frec->name, name, sizeof name - 1) == 0;
+    static const char cache[] = "CACHE_SAVE"; /* and CACHE_SAVE_SUBREQ */
+    const char *name = filter->frec->name;
+    return (name[0] == 'c' || name[0] == 'C') && strncasecmp(name, cache, sizeof cache - 1) == 0;
 }
 
 /* For the rest of the request: a filter between may hold back what makes the cache look. */

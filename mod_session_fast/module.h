@@ -34,6 +34,8 @@ struct sf_place {
     const ap_directive_t **directives;    /* by option, those that stand here; NULL: none does */
     const ap_directive_t *section;        /* in which they stand; NULL: outside of any */
     const struct sf_place *outer, *inner; /* it was merged from these; NULL: it was not */
+    const struct sf_place *ready_in;      /* what httpd would merge with this for each request */
+    struct sf_place *ready;               /* is ready since the start; NULL: nothing is */
     bool has_rules;                       /* an option is set that a rule looks at */
     bool is_right;                        /* sf_config_check was asked */
 };
@@ -51,6 +53,7 @@ struct sf_process {
     const char *refusal;             /* what is wrong with them, at a restart; NULL: nothing */
     struct sf_keeper *keeper;        /* httpd's parent only */
     struct sf_log_seldom raw_answers; /* a child's */
+    ap_filter_rec_t *filter, *part_filter; /* a child's: httpd looks for names for each request */
     bool is_used;                    /* a directive of ours stands somewhere */
 };
 
@@ -91,6 +94,8 @@ const char *sf_directive_where(const ap_directive_t *directive, apr_pool_t *pool
 const ap_directive_t *sf_directive_last(const ap_directive_t *const *directives, uint64_t options);
 /* All places of a server; false: an error has been logged. */
 bool sf_check_places(const server_rec *s, const server_rec *main_server, apr_pool_t *pool);
+/* What requests will find at them, from pconf. For places that have been checked. */
+void sf_check_places_prepare(const server_rec *s, apr_pool_t *pconf);
 /* What a request has brought together: DECLINED, or 500 when it breaks a rule. */
 int sf_check_place(request_rec *r);
 
@@ -127,6 +132,9 @@ struct sf_request_session {
     struct sf_process *process;
     const char *cookie_header;      /* as the client sent it; NULL: ours was not taken out */
     apr_table_t *shown;
+    const request_rec *noted;       /* the last one that has notes; NULL: none */
+    const char *noted_source;       /* what they say */
+    struct sf_key noted_key;
     bool has_filter;                /* our filter will see the headers of the response */
     bool is_sent;                   /* they are gone: no cookie any more */
 };
@@ -143,9 +151,13 @@ struct sf_request_session *sf_request_session_seen(request_rec *r);
 /* All of this client request, whatever the place says now; NULL: none yet. */
 struct sf_request_session *sf_request_sessions_all(request_rec *r);
 
-/* Who asks: the place and the log of `r`. For the calls that change something too. */
+/* Who asks: the place and the log of `r`. */
 struct sf_visit_call sf_request_session_call(const struct sf_request_session *session,
                                              const request_rec *r);
+
+/* The same for a call that may make a session. */
+struct sf_visit_call sf_request_session_change(const struct sf_request_session *session,
+                                               const request_rec *r);
 
 /* Reads the session unless that was done. */
 enum sf_visit_state sf_request_session_read(struct sf_request_session *session, request_rec *r);
@@ -202,6 +214,8 @@ void sf_provider_save_pending(struct sf_request_session *session, request_rec *r
 int sf_environment_fixups(request_rec *r);
 void sf_environment_insert_filter(request_rec *r);
 void sf_environment_note(struct sf_request_session *session, request_rec *r);
+/* The same, when it has been called for this request before. */
+void sf_environment_note_again(struct sf_request_session *session, request_rec *r);
 
 /* request_headers.c */
 int sf_request_headers_post_read(request_rec *r);
@@ -223,6 +237,7 @@ void sf_controls_commit(request_rec *r);
 
 /* response_headers.c: the output filter. */
 void sf_response_headers_register(void);
+void sf_response_headers_child_init(struct sf_process *process);
 void sf_response_headers_insert_filter(request_rec *r);
 void sf_response_headers_insert_error_filter(request_rec *r);
 

@@ -257,7 +257,7 @@ save(struct sf_request_session *session, request_rec *r)
     sf_ops_init(&ops);
     enum sf_status status = add_ops(&saving);
     if (status == SF_OK) {
-        const struct sf_visit_call call = sf_request_session_call(session, r);
+        const struct sf_visit_call call = sf_request_session_change(session, r);
         (void)!sf_visit_apply(&session->visit, &call, &ops);
     } else {
         session->visit.failure = SF_HTTP_FAILED;

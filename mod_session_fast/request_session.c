@@ -110,7 +110,8 @@ sf_request_session(request_rec *r)
     struct sf_request_session *session = find_session(
         ap_get_module_config(top->request_config, &session_fast_module), config->cookie_name);
     if (session == NULL)
-        session = make_session(top, process, keep_config(config, r, top->pool), header);
+        session = make_session(top, process, keep_config(config, r, top->pool),
+                               mentioned ? header : NULL);
     else if (r->main == NULL)
         session->visit.config = config;
     /*
@@ -118,7 +119,7 @@ sf_request_session(request_rec *r)
      */
     if (mentioned && config->cookie_remove) {
         if (session->cookie_header == NULL)
-            session->cookie_header = apr_pstrdup(top->pool, header);
+            session->cookie_header = r->main == NULL ? header : apr_pstrdup(top->pool, header);
         sf_hidden_cookie_hide(r);
     }
     return session;
@@ -127,8 +128,7 @@ sf_request_session(request_rec *r)
 /* ---- reading ---- */
 
 /*
- * BrowserMatch and SetEnvIf say who is a bot. The headers of a subrequest go nowhere: a cookie for it
- * leaves with those of the main request.
+ * The headers of a subrequest go nowhere: a cookie for it leaves with those of the main request.
  */
 struct sf_visit_call
 sf_request_session_call(const struct sf_request_session *session, const request_rec *r)
@@ -136,9 +136,17 @@ sf_request_session_call(const struct sf_request_session *session, const request_
     return (struct sf_visit_call){
         .log = sf_log_lines_of_request(r),
         .idle_limit = sf_mod_session_max_age(session->process, r) * SF_SECOND,
-        .is_bot = apr_table_get(r->subprocess_env, "session-fast-bot") != NULL,
         .is_too_late = session->is_sent || (r->main != NULL && !session->has_filter),
     };
+}
+
+/* BrowserMatch and SetEnvIf say who is a bot. */
+struct sf_visit_call
+sf_request_session_change(const struct sf_request_session *session, const request_rec *r)
+{
+    struct sf_visit_call call = sf_request_session_call(session, r);
+    call.is_bot = apr_table_get(r->subprocess_env, "session-fast-bot") != NULL;
+    return call;
 }
 
 enum sf_visit_state

@@ -24,7 +24,7 @@ commit(request_rec *r)
     sf_controls_commit(r);
     struct sf_request_session *here = sf_request_session_seen(r);
     if (here != NULL)
-        sf_environment_note(here, r);
+        sf_environment_note_again(here, r);
 }
 
 /* ---- what the browser gets ---- */
@@ -32,8 +32,10 @@ commit(request_rec *r)
 static void
 set_cookie(struct sf_request_session *session, request_rec *r)
 {
-    const struct sf_visit_call call = sf_request_session_call(session, r);
     struct sf_buffer value;
+    if (session->visit.cookie == SF_VISIT_NO_COOKIE)
+        return;
+    const struct sf_visit_call call = sf_request_session_call(session, r);
     sf_buffer_init(&value, SF_VISIT_COOKIE_BYTES);
     if (sf_visit_set_cookie(&session->visit, &call, &value) == SF_OK) {
         /* Survives error responses, and is the only table that does. */
@@ -140,8 +142,16 @@ sf_response_headers_register(void)
 }
 
 void
+sf_response_headers_child_init(struct sf_process *process)
+{
+    process->filter = ap_get_output_filter_handle(FILTER_NAME);
+    process->part_filter = ap_get_output_filter_handle(PART_NAME);
+}
+
+void
 sf_response_headers_insert_filter(request_rec *r)
 {
+    const struct sf_process *process = sf_server_of(r->server)->process;
     struct sf_request_session *here = sf_request_session(r);
     struct sf_request_session *all = sf_request_sessions_all(r);
     if (here == NULL && (all == NULL || r->main != NULL))
@@ -150,7 +160,8 @@ sf_response_headers_insert_filter(request_rec *r)
          session = session->next) {
         session->has_filter = true;
     }
-    ap_add_output_filter(r->main == NULL ? FILTER_NAME : PART_NAME, NULL, r, r->connection);
+    ap_add_output_filter_handle(r->main == NULL ? process->filter : process->part_filter, NULL, r,
+                                r->connection);
 }
 
 void

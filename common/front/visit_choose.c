@@ -55,10 +55,9 @@ mentions(struct sf_span header, const char *name)
 void
 sf_visit_collect(struct sf_visit *visit, struct sf_span cookie_header)
 {
-    if (!mentions(cookie_header, visit->cookie_name))
-        return;
     if (visit->front == NULL) {
-        visit->state = SF_VISIT_UNKNOWN;
+        if (mentions(cookie_header, visit->cookie_name))
+            visit->state = SF_VISIT_UNKNOWN;
         return;
     }
     struct candidates candidates = {.visit = visit, .secrets = sf_front_secrets(visit->front)};

@@ -82,16 +82,22 @@ is_for_shared_caches(struct sf_span item)
            is_directive(item, "private");
 }
 
-void
-sf_cache_rules_control(enum sf_cache_rule rule, const char *value, char *value_out)
+const char *
+sf_cache_rules_alone(enum sf_cache_rule rule)
 {
-    static const char *const ours[] = {
+    static const char *const texts[] = {
         [SF_CACHE_BY_COOKIE] = "",
         [SF_CACHE_PRIVATE] = "private",
         [SF_CACHE_NO_STORE] = "private, no-store",
     };
-    const char *rest = value == NULL ? "" : value;
-    memcpy(value_out, ours[rule], strlen(ours[rule]) + 1);
+    return texts[rule];
+}
+
+void
+sf_cache_rules_control(enum sf_cache_rule rule, const char *value, char *value_out)
+{
+    const char *ours = sf_cache_rules_alone(rule), *rest = value == NULL ? "" : value;
+    memcpy(value_out, ours, strlen(ours) + 1);
     for (struct sf_span item = next_item(&rest); item.size > 0; item = next_item(&rest)) {
         bool is_void = rule != SF_CACHE_BY_COOKIE && is_for_shared_caches(item);
         if (!is_void && !has_item(value_out, item))
@@ -102,7 +108,7 @@ sf_cache_rules_control(enum sf_cache_rule rule, const char *value, char *value_o
 void
 sf_cache_rules_vary(const char *value, char *value_out)
 {
-    const struct sf_span cookie = sf_span_text("Cookie");
+    const struct sf_span cookie = sf_span_text(SF_CACHE_RULES_VARY);
     const char *said = value == NULL ? "" : value;
     memcpy(value_out, said, strlen(said) + 1);
     if (strchr(value_out, '*') == NULL && !has_item(value_out, cookie))

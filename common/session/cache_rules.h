@@ -22,5 +22,9 @@ enum sf_cache_rule {
  */
 void sf_cache_rules_control(enum sf_cache_rule rule, const char *value, char *value_out);
 
-/* Vary, with Cookie in it. */
+/* The same where the application said nothing, as it is for nearly all responses. */
+const char *sf_cache_rules_alone(enum sf_cache_rule rule);
+
+/* Vary, with Cookie in it: nothing else where the application said nothing. */
+#define SF_CACHE_RULES_VARY "Cookie"
 void sf_cache_rules_vary(const char *value, char *value_out);

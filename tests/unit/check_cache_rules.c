@@ -39,6 +39,10 @@ START_TEST(test_rule_stands_alone_where_nothing_was_said)
     control_is(SF_CACHE_BY_COOKIE, NULL, "");
     control_is(SF_CACHE_PRIVATE, NULL, "private");
     control_is(SF_CACHE_NO_STORE, NULL, "private, no-store");
+    ck_assert_str_eq(sf_cache_rules_alone(SF_CACHE_BY_COOKIE), "");
+    ck_assert_str_eq(sf_cache_rules_alone(SF_CACHE_PRIVATE), "private");
+    ck_assert_str_eq(sf_cache_rules_alone(SF_CACHE_NO_STORE), "private, no-store");
+    vary_is(NULL, SF_CACHE_RULES_VARY);
     control_is(SF_CACHE_NO_STORE, " , ,", "private, no-store");
 }
 END_TEST
