@@ -20,7 +20,7 @@ struct environment {
 };
 
 /* What stands before the suffix, which begins with a '-'; empty: the name ends otherwise. */
-static struct sf_span
+static inline struct sf_span
 before_suffix(struct sf_span name, const char *suffix)
 {
     size_t size = strlen(suffix);

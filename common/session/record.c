@@ -304,17 +304,17 @@ enum sf_status
 sf_record_fields(struct sf_field *fields_out, struct sf_span record)
 {
     struct sf_record_shape shape;
-    struct sf_record_head head;
 
-    if (!read_shape(&shape, record) || !read_head(&head, &shape))
-        return SF_CORRUPT;
-    return read_table(fields_out, &shape) ? SF_OK : SF_CORRUPT;
+    return read_shape(&shape, record) && read_table(fields_out, &shape) ? SF_OK : SF_CORRUPT;
 }
 
 enum sf_status
 sf_record_check(struct sf_span record)
 {
-    return sf_record_fields(NULL, record);
+    struct sf_record_head head;
+    enum sf_status status = sf_record_head(&head, record);
+
+    return status == SF_OK ? sf_record_fields(NULL, record) : status;
 }
 
 /* The size of the names and values; false when it does not fit into a size_t. */

@@ -107,8 +107,8 @@ void sf_record_flags_format(uint8_t flags, char text_out[SF_RECORD_FLAGS_TEXT]);
 enum sf_status sf_record_check(struct sf_span record) SF_MUST_CHECK;
 
 /*
- * The same, and all fields; fields_out has room for as many as the head says. On SF_CORRUPT some of
- * them may have been written.
+ * All fields, where sf_record_head has found the head right; fields_out has room for as many as it
+ * says. Whatever else is wrong is SF_CORRUPT: some of them may have been written.
  */
 enum sf_status sf_record_fields(struct sf_field *fields_out, struct sf_span record) SF_MUST_CHECK;
 
