@@ -152,11 +152,12 @@ static enum sf_status
 hide_cookie(struct sf_request *request)
 {
     struct sf_span header = sf_params_span(request->params, "HTTP_COOKIE");
-    char *rest =
-        header.size > 0 && request->route->config.cookie_remove ? malloc(header.size + 1) : NULL;
     enum sf_status status = SF_OK;
-    if (rest == NULL)
+    if (header.size == 0 || !request->route->config.cookie_remove)
         return SF_OK;
+    char *rest = malloc(header.size + 1);
+    if (rest == NULL)
+        return SF_NO_MEMORY;
     if (sf_cookie_remove(header, request->route->config.cookie_name, rest) > 0) {
         sf_params_remove(request->params, "HTTP_COOKIE");
         if (*rest != '\0')
