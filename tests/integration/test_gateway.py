@@ -243,7 +243,7 @@ def test_gigabytes_go_through_in_little_memory(gateways):
         size += len(data)
     assert size > GIGABYTE
     most = gateway.resident()[1]
-    print(f"resident before {before >> 10} KiB, most {most >> 10} KiB")
+    print(f"resident before {before >> 10} KiB, most {most >> 10} KiB, limit {(before + FLAT) >> 10} KiB")
     assert most < before + FLAT
 
 
@@ -256,7 +256,7 @@ def test_events_arrive_as_they_are_written(gateways):
     connection = gateway.connection()
     connection.send("GET", "/cgi/events.sh")
     for number in (1, 2, 3):
-        assert f"data: {number}" in connection._until(f"data: {number}\n\n".encode()).decode() + f"data: {number}"
+        connection._until(f"data: {number}\n\n".encode())  # the next is written only when this one was seen
         (gateway.folder / f"meeting/{number}").touch()
 
 
