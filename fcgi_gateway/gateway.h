@@ -14,8 +14,7 @@
 
 struct sf_gateway {
     struct sf_log log;
-    struct sf_config
-        config; /* the top of the file at the start: what counts at the next start only */
+    struct sf_config config; /* top of the file at the start: what counts at the next start only */
     struct sf_instance instance;
     struct sf_front *front;           /* NULL: the secrets were refused, nobody knows any session */
     struct sf_settings_slot settings; /* has its own lock */

@@ -57,8 +57,8 @@ inherit_one(struct sf_listeners *listeners, int socket, struct sf_error *error)
 static int
 handed_over_by_systemd(void)
 {
-    const char *pid = getenv("LISTEN_PID"),
-               *count = getenv("LISTEN_FDS"); /* NOLINT(concurrency-mt-unsafe) */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is only one thread yet */
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
     int64_t wanted = 0, descriptors = 0;
     bool is_meant = pid != NULL && count != NULL &&
                     sf_int64_parse(sf_span_text(pid), &wanted) == SF_OK && wanted == getpid() &&
@@ -82,9 +82,8 @@ inherit(struct sf_listeners *listeners, struct sf_error *error)
         return status;
     if (!is_listening(STDIN_FILENO))
         return sf_error_set(error, SF_INVALID,
-                            "GatewayListen inherited: nobody handed a socket over (systemd: "
-                            "LISTEN_FDS; spawn-fcgi: "
-                            "descriptor 0)");
+                            "GatewayListen inherited: nobody handed a socket over "
+                            "(systemd: LISTEN_FDS; spawn-fcgi: descriptor 0)");
     return inherit_one(listeners, STDIN_FILENO, error);
 }
 

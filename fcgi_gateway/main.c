@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* session-fast-gateway: CGI programs and FastCGI applications with sessions, behind any web server.
+/*
+ * session-fast-gateway: CGI programs and FastCGI applications with sessions, behind any web server.
  */
 #include <apr_general.h>
 #include <apr_strings.h>
@@ -25,8 +26,8 @@
 #include "fcgi_gateway/workers.h"
 
 #define PROGRAM "session-fast-gateway"
-#define DESCRIPTORS_EACH                                                                           \
-    10 /* of a thread: connection, its file, three pipes, folder, handle, or an upstream */
+/* Of a thread: connection, its file, three pipes, folder, handle, or an upstream. */
+#define DESCRIPTORS_EACH 10
 #define DESCRIPTORS_REST 256
 #define STEP 1         /* s between two looks at what needs looking after */
 #define LOOKS_APART 50 /* ms at least, however many signals come */
@@ -67,8 +68,8 @@ read_arguments(int argc, char **argv, const char **config_path_out, bool *only_c
     int option;
     *config_path_out = NULL;
     *exit_code_out = EXIT_USAGE;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) !=
-           -1) { /* NOLINT(concurrency-mt-unsafe) */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is only one thread yet */
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
         case 'c':
             *config_path_out = optarg;
@@ -117,8 +118,8 @@ raise_descriptors(const struct sf_config *config)
 }
 
 /*
- * The sockets, and all else that only root may do, come before root is given up. What root can run the others
- * perhaps cannot: so it is looked at once more.
+ * The sockets, and all else that only root may do, come before root is given up. What root can run
+ * the others perhaps cannot: so it is looked at once more.
  */
 static enum sf_status
 open_sockets(struct sf_gateway *gateway, struct sf_listeners *listeners, apr_pool_t *pool,

@@ -11,9 +11,10 @@
  */
 #include "common/base/bytes.h"
 
-#define SF_PARAMS_OWN_BYTES                                                                        \
-    131072 /* room for what sf_params_set adds, above the limit of what is collected */
-#define SF_PARAMS_OWN_COUNT 4352 /* the same: each field of a session may become one */
+/* Room for what sf_params_set adds, above the limits of what is collected; each field of a session
+ * may become one. */
+#define SF_PARAMS_OWN_BYTES 131072
+#define SF_PARAMS_OWN_COUNT 4352
 
 struct sf_param {
     size_t at; /* of "NAME=value" in the text */

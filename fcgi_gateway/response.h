@@ -11,11 +11,9 @@
 enum sf_response_state {
     SF_RESPONSE_HEADER,  /* the block is not complete */
     SF_RESPONSE_BODY,    /* what comes goes on as it is */
-    SF_RESPONSE_DROPPED, /* something else was answered, or the request goes on elsewhere: what
-                            comes is dropped */
-    SF_RESPONSE_FAILED, /* an error was answered: nothing more of the application is wanted */
-    SF_RESPONSE_BROKEN /* it ended in the middle: the connection is closed, so that nobody takes it
-                          for whole */
+    SF_RESPONSE_DROPPED, /* something else is answered, here or elsewhere: what comes is dropped */
+    SF_RESPONSE_FAILED,  /* an error was answered: nothing more of the application is wanted */
+    SF_RESPONSE_BROKEN   /* ended in the middle: closed, so that nobody takes it for whole */
 };
 
 struct sf_response {

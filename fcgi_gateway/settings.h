@@ -15,7 +15,8 @@ struct sf_settings {
     _Atomic unsigned users;
 };
 
-/* SF_INVALID, SF_UNAVAILABLE: the error says where and why. One user: the caller. What routes name is there. */
+/* SF_INVALID, SF_UNAVAILABLE: the error says where and why. One user: the caller. What routes name
+ * is there. */
 enum sf_status sf_settings_load(struct sf_settings **settings_out, const char *path,
                                 struct sf_error *error) SF_MUST_CHECK;
 /* One user less; the last one frees it. NULL is fine. */

@@ -15,8 +15,8 @@
 #include "common/base/log.h"
 #include "common/config/config.h"
 
-#define SF_UPSTREAM_KEPT_TIME                                                                      \
-    (5 * SF_SECOND) /* a connection nobody has used for this long is closed */
+/* A connection nobody has used for this long is closed. */
+#define SF_UPSTREAM_KEPT_TIME (5 * SF_SECOND)
 
 struct sf_upstream_kept {
     int socket;

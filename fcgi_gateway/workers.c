@@ -11,11 +11,14 @@
 
 #include "fcgi_gateway/request.h"
 
-#define REFUSAL_TIME                                                                               \
-    10 /* ms: what a refused request needs to have sent must be there, after all that waiting */
-#define GRACE_TIME                                                                                 \
-    500 /* ms: less than GatewayQueueTime usually is, so that whoever waits comes in */
-#define SHORT_TIME 100 /* ms before the next try when the system is short of descriptors */
+/*
+ * In ms. A refused request: what it needs to have sent must be there, after all that waiting. The
+ * grace: less than GatewayQueueTime usually is, so that whoever waits comes in. Short: before the
+ * next try when the system is short of descriptors.
+ */
+#define REFUSAL_TIME 10
+#define GRACE_TIME 500
+#define SHORT_TIME 100
 
 struct waiting {
     int socket;
@@ -25,7 +28,8 @@ struct waiting {
 /*
  * 1. Idle workers wait at the doors, all at once: an epoll of the listening sockets, each of which
  *    wakes one of them, that which came last, and none more before it has accepted.
- * 2. While none is idle the overflow thread looks at the sockets, too, and it alone fills the queue.
+ * 2. While none is idle the overflow thread looks at the sockets, too, and it alone fills the
+ *    queue.
  * 3. crowded is readable while the queue is not empty, and from the stop on.
  */
 struct sf_workers {
@@ -289,9 +293,8 @@ lead_the_crowd(struct sf_workers *workers, int timeout)
     workers->overflow_leads = true;
     pthread_mutex_unlock(&workers->lock);
     int socket = -1;
-    if (is_full)
-        poll(NULL, 0,
-             timeout < SHORT_TIME ? timeout : SHORT_TIME); /* the kernel keeps the others */
+    if (is_full) /* the kernel keeps the others */
+        poll(NULL, 0, timeout < SHORT_TIME ? timeout : SHORT_TIME);
     else
         socket = await_overflow(workers, timeout);
     pthread_mutex_lock(&workers->lock);
