@@ -93,7 +93,8 @@ def test_store_hears_of_an_access_only_when_it_matters(alone):
         while time.monotonic() < began + 1.2:
             client.call("SESSION.LOAD", key(1))
         written = client.pairs("SESSION.STATUS")["flushed_touches"]
-        assert 0 < written <= (time.monotonic() - began) / 0.5 + 1
+        # Each of them once more, if a load had read the row just before it was written.
+        assert 0 < written <= 2 * ((time.monotonic() - began) / 0.5 + 1)
 
 
 def test_lost_answer_to_a_change_in_the_store_alone_is_asked_for_again(alone):
