@@ -204,23 +204,18 @@ run_transaction(struct sf_mysql_connection *connection, struct sf_sql_row *const
 
 /* What a start refuses is an outage here. */
 static enum sf_status
-run_until_through(void *context, struct sf_sql_row *const *rows, size_t count,
-                  struct sf_error *error)
+write_rows(void *context, struct sf_sql_row *const *rows, size_t count, struct sf_error *error)
 {
     struct sf_mysql_connection *connection = context;
-    enum sf_status status;
-    do {
-        status = sf_mysql_begin_call(connection, "write", connection->deadline, error);
-        if (status != SF_OK)
-            return status == SF_INVALID ? SF_UNAVAILABLE : status;
-        status = run_transaction(connection, rows, count, error);
-    } while (status == SF_CONFLICT);
-    return status;
+    enum sf_status status = sf_mysql_begin_call(connection, "write", connection->deadline, error);
+    if (status != SF_OK)
+        return status == SF_INVALID ? SF_UNAVAILABLE : status;
+    return run_transaction(connection, rows, count, error);
 }
 
 void
 sf_mysql_write(struct sf_mysql_connection *connection, struct sf_write *writes, size_t count,
                struct sf_error *error)
 {
-    sf_sql_write(writes, count, ROUND_BYTES, run_until_through, connection, error);
+    sf_sql_write(writes, count, ROUND_BYTES, write_rows, connection, error);
 }

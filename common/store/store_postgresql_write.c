@@ -13,8 +13,8 @@
 #define COLUMN_BYTES_MAX (ROUND_BYTES + SF_RECORD_BYTES_MAX + (4u << 20))
 
 #define COLUMNS "key, version, last_access, expires, ended, \"user\", checksum, record"
-#define ARRAYS                                                                                    \
-    "$1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[], $6::bytea[],"          \
+#define ARRAYS                                                                                     \
+    "$1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[], $6::bytea[],"           \
     " $7::bigint[], $8::bytea[]"
 
 /*
@@ -234,29 +234,21 @@ run_transaction(struct sf_postgresql_connection *connection, struct sf_sql_row *
     return status;
 }
 
-/*
- * Two hosts may still get in each other's way, with rows that were not there yet when they were to
- * be locked; the server finds out and ends one of the transactions. What a start refuses is an
- * outage here.
- */
+/* What a start refuses is an outage here. */
 static enum sf_status
-run_until_through(void *context, struct sf_sql_row *const *rows, size_t count,
-                  struct sf_error *error)
+write_rows(void *context, struct sf_sql_row *const *rows, size_t count, struct sf_error *error)
 {
     struct sf_postgresql_connection *connection = context;
-    enum sf_status status;
-    do {
-        status = sf_postgresql_begin_call(connection, "write", connection->deadline, error);
-        if (status != SF_OK)
-            return status == SF_INVALID ? SF_UNAVAILABLE : status;
-        status = run_transaction(connection, rows, count, error);
-    } while (status == SF_CONFLICT);
-    return status;
+    enum sf_status status =
+        sf_postgresql_begin_call(connection, "write", connection->deadline, error);
+    if (status != SF_OK)
+        return status == SF_INVALID ? SF_UNAVAILABLE : status;
+    return run_transaction(connection, rows, count, error);
 }
 
 void
 sf_postgresql_write(struct sf_postgresql_connection *connection, struct sf_write *writes,
                     size_t count, struct sf_error *error)
 {
-    sf_sql_write(writes, count, ROUND_BYTES, run_until_through, connection, error);
+    sf_sql_write(writes, count, ROUND_BYTES, write_rows, connection, error);
 }

@@ -99,7 +99,10 @@ static enum sf_status
 write_rows(struct sf_sql_row *const *rows, size_t count, sf_sql_run_fn *run, void *context,
            struct sf_error *error)
 {
-    enum sf_status status = run(context, rows, count, error);
+    enum sf_status status;
+    do
+        status = run(context, rows, count, error);
+    while (status == SF_CONFLICT);
     if (status == SF_OK)
         return SF_OK;
     if (status == SF_INVALID && count > 1) {

@@ -53,7 +53,9 @@ struct sf_sql_row *sf_sql_find(struct sf_sql_row *const *rows, size_t count, str
 
 /*
  * Carries out some rows in one transaction and sets their statuses if that succeeds. SF_INVALID:
- * one of them was refused, and none was stored.
+ * one of them was refused, and none was stored. SF_CONFLICT: none was stored, it is called again;
+ * two hosts may get in each other's way in spite of the order, with rows that were not there yet
+ * when they were to be locked.
  */
 typedef enum sf_status sf_sql_run_fn(void *context, struct sf_sql_row *const *rows, size_t count,
                                      struct sf_error *error);

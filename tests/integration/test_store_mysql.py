@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The store mysql: on real servers, which are stopped, frozen, killed, locked and filled up."""
-import signal
-
 import pytest
 
-from harness.daemon import DaemonError, create, key
+from harness.daemon import create, key
 from harness.mysql import MySQL
-from harness.store_suites import (CACHED, LINES, Outage, assert_story, kill_under_load, logged, outage_reason, run_suite)
+from harness.store_suites import (LINES, OUTAGES, Outage, assert_row_is_refused_alone, assert_story, logged, outage_reason,
+                                    run_suite)
 from harness.waiting import wait_until
 
 PASSWORD = "Xq7-not-in-any-log"
@@ -94,14 +93,7 @@ def test_row_that_the_server_refuses_holds_up_no_other(server, alone, limit):
         server.ask("SET GLOBAL max_allowed_packet = 65536")
     try:
         daemon = alone("SessionFastFlushDelay 1h\nSessionFastFlushBatch 1000", store=url(server)).start()
-        with daemon.client() as client:
-            for number in range(50):
-                create(client, number, "SET", "a", "x" * (40000 if number in (7, 31) else 50))
-            with pytest.raises(DaemonError, match="^UNAVAILABLE"):
-                client.call("SESSION.FLUSH")
-        assert server.ask("SELECT count(*) FROM session_fast_session", "sessions") == "48"
-        assert daemon.log_text().count("SF0203") == 2
-        assert "787878" not in daemon.log_text()
+        assert_row_is_refused_alone(server, daemon)
     finally:
         server.ask("SET GLOBAL max_allowed_packet = 16777216")
 
@@ -113,7 +105,7 @@ def test_certificate_is_checked(server, alone, name, is_good):
     crt, private = server.folder / "server.crt", server.folder / "server.key"
     server.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
                "-subj", "/CN=session-fast", "-addext", f"subjectAltName={name}", "-keyout", private, "-out", crt)
-    server.end(signal.SIGTERM)
+    server.stop()
     server.start(f"--ssl-cert={crt}", f"--ssl-key={private}")
     try:
         server.ask("ALTER USER app@127.0.0.1 REQUIRE SSL")
@@ -125,64 +117,15 @@ def test_certificate_is_checked(server, alone, name, is_good):
             assert "ertificate" in outage_reason(daemon)
     finally:
         server.ask("ALTER USER app@127.0.0.1 REQUIRE NONE")
-        server.end(signal.SIGTERM)
+        server.stop()
         server.start()
 
 
 # ---- outages ----
 
-def test_killed_and_started_again(server, alone):
-    outage = Outage(alone, url(server))
-    server.end(signal.SIGKILL)
-    outage.assert_cache_goes_on()
-    outage.assert_nothing_is_loaded()
-    outage.wait_for_failed_write()
-    outage.assert_cache_goes_on()
-    server.start()
-    assert outage.assert_over() == [1, 1, 1, 1]
-
-
-def test_restart_between_two_calls_is_not_noticed(server, alone):
-    outage = Outage(alone, url(server))
-    with outage.daemon.client() as client:
-        client.call("SESSION.FLUSH")
-    server.end(signal.SIGTERM)
-    server.start()
-    outage.increment()
-    assert outage.assert_over() == [0, 0, 0, 0]
-
-
-def test_frozen(server, alone):
-    outage = Outage(alone, url(server))
-    server.freeze()
-    try:
-        outage.assert_cache_goes_on()
-        outage.assert_nothing_is_loaded()
-        with outage.daemon.client(20) as client, pytest.raises(DaemonError, match="^UNCERTAIN"):
-            client.call("SESSION.APPLY", key(CACHED), "STORE", "OPS", "INCREMENT", "n", "1")
-        outage.acknowledged += 1  # it is in the cache, and not lost
-        outage.wait_for_failed_write()
-        outage.assert_cache_goes_on()
-    finally:
-        server.thaw()
-    assert outage.assert_over() == [1, 1, 1, 1]
-
-
-def test_table_locked_by_somebody(server, alone):
-    """The server itself ends what waits too long: no session of ours is left behind there."""
-    outage = Outage(alone, url(server))
-    other = server.session("LOCK TABLES session_fast_session WRITE", "sessions")
-    try:
-        outage.assert_cache_goes_on()
-        outage.assert_nothing_is_loaded()
-        outage.wait_for_failed_write()
-        outage.assert_cache_goes_on()
-        waiting = "SELECT count(*) FROM information_schema.processlist WHERE user = 'app'"
-        assert int(server.ask(waiting)) <= 2
-    finally:
-        other.kill()
-        other.communicate()
-    assert outage.assert_over() == [1, 1, 1, 1]
+@pytest.mark.parametrize("outage", OUTAGES, ids=lambda outage: outage.__name__)
+def test_outage(server, alone, outage):
+    outage(server, Outage(alone, url(server)))
 
 
 def test_read_only(server, alone):
@@ -224,20 +167,3 @@ def only_connection(server):
     except AssertionError:
         server.ask("KILL USER app@localhost")
         return None
-
-
-def test_tables_that_were_there_are_not_made_anew(server, alone):
-    """A database restored from nothing is no reason to log everybody out."""
-    outage = Outage(alone, url(server))
-    server.ask("RENAME TABLE session_fast_session TO kept, session_fast_schema TO kept_schema", "sessions")
-    outage.assert_cache_goes_on()
-    outage.assert_nothing_is_loaded()
-    outage.assert_nothing_is_loaded()
-    outage.wait_for_failed_write()
-    server.ask("RENAME TABLE kept TO session_fast_session, kept_schema TO session_fast_schema", "sessions")
-    assert outage.assert_over() == [1, 1, 1, 1]
-
-
-def test_what_was_stored_survives_kills_under_load(server, alone):
-    kill_under_load(Outage(alone, url(server)), server,
-                    f"SELECT version FROM session_fast_session WHERE `key` = x'{key(3)}'")

@@ -123,6 +123,71 @@ START_TEST(test_row_is_found_by_its_key)
 }
 END_TEST
 
+/* Says what it is told to, once; refuses the keys above 90; counts. */
+struct server {
+    enum sf_status next;
+    size_t calls, stored;
+};
+
+static enum sf_status
+run(void *context, struct sf_sql_row *const *rows, size_t count, struct sf_error *error)
+{
+    struct server *server = context;
+    enum sf_status status = server->next;
+    (void)error;
+    server->calls++;
+    server->next = SF_OK;
+    for (size_t i = 0; i < count && status == SF_OK; i++)
+        if (rows[i]->write->key.bytes[3] > 90)
+            status = SF_INVALID;
+    for (size_t i = 0; i < count && status == SF_OK; i++, server->stored++)
+        rows[i]->write->status = SF_OK;
+    return status;
+}
+
+enum { MANY = 100 };
+
+static void
+write_many(struct server *server, struct sf_write *writes, unsigned first)
+{
+    for (unsigned i = 0; i < MANY; i++)
+        writes[i] = sf_test_put(first + i, 1, &record);
+    sf_sql_write(writes, MANY, LIMIT, run, server, NULL);
+}
+
+START_TEST(test_refused_rows_hold_up_no_other)
+{
+    struct server server = {.next = SF_OK};
+    struct sf_write writes[MANY];
+    write_many(&server, writes, 0);
+    for (unsigned i = 0; i < MANY; i++)
+        ck_assert_int_eq(writes[i].status, i > 90 ? SF_INVALID : SF_OK);
+    ck_assert_uint_eq(server.stored, 91);
+    ck_assert_uint_lt(server.calls, 40);
+}
+END_TEST
+
+START_TEST(test_transaction_that_was_in_the_way_is_waited_for)
+{
+    struct server server = {.next = SF_CONFLICT};
+    struct sf_write write = sf_test_put(1, 1, &record);
+    sf_sql_write(&write, 1, LIMIT, run, &server, NULL);
+    ck_assert_int_eq(write.status, SF_OK);
+    ck_assert_uint_eq(server.calls, 2);
+}
+END_TEST
+
+START_TEST(test_nothing_is_sent_behind_an_outage)
+{
+    struct server server = {.next = SF_UNCERTAIN};
+    struct sf_write writes[] = {sf_test_put(1, 1, &record), sf_test_put(1, 2, &record)};
+    sf_sql_write(writes, 2, LIMIT, run, &server, NULL);
+    ck_assert_int_eq(writes[0].status, SF_UNCERTAIN);
+    ck_assert_int_eq(writes[1].status, SF_UNAVAILABLE);
+    ck_assert_uint_eq(server.calls, 1);
+}
+END_TEST
+
 static struct sf_sql_stored
 stored_row(const struct sf_key *key)
 {
@@ -184,6 +249,9 @@ main(void)
     tcase_add_test(rows, test_round_is_never_much_larger_than_its_limit);
     tcase_add_test(rows, test_what_no_store_takes_becomes_no_row);
     tcase_add_test(rows, test_row_is_found_by_its_key);
+    tcase_add_test(rows, test_refused_rows_hold_up_no_other);
+    tcase_add_test(rows, test_transaction_that_was_in_the_way_is_waited_for);
+    tcase_add_test(rows, test_nothing_is_sent_behind_an_outage);
     tcase_add_test(rows, test_row_answers_every_load_of_its_key);
     tcase_add_test(rows, test_row_that_somebody_else_changed_is_damaged);
     suite_add_tcase(suite, rows);

@@ -15,6 +15,10 @@ PROGRAM = "/usr/sbin/mariadbd"
 
 
 class MySQL:
+    LOCK = "LOCK TABLES session_fast_session WRITE"
+    COUNT_SESSIONS_OF_APP = "SELECT count(*) FROM information_schema.processlist WHERE user = 'app'"
+    VERSION_OF = "SELECT version FROM session_fast_session WHERE lower(hex(`key`)) = "
+
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="sf-mysql-"))
         self.folder.chmod(0o755)
@@ -77,9 +81,12 @@ class MySQL:
         send(self.process.pid, signal.SIGCONT)
 
     def end(self, number):
-        """SIGTERM: in order; SIGKILL: as if the machine had lost its power."""
+        """SIGKILL: as if the machine had lost its power."""
         send(self.process.pid, number)
         self.process.wait(60)
+
+    def stop(self):
+        self.end(signal.SIGTERM)
 
     def clean_up(self):
         if self.process is not None and self.process.poll() is None:

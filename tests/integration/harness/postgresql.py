@@ -31,6 +31,10 @@ def unprivileged(command):
 class PostgreSQL:
     """Anybody may come by the socket; by TCP a password is asked for."""
 
+    LOCK = "LOCK TABLE session_fast_session IN ACCESS EXCLUSIVE MODE"
+    COUNT_SESSIONS_OF_APP = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'"
+    VERSION_OF = "SELECT version FROM session_fast_session WHERE encode(key, 'hex') = "
+
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="sf-postgresql-"))
         self.folder.chmod(0o755)
@@ -97,12 +101,15 @@ class PostgreSQL:
             send(pid, signal.SIGCONT)
 
     def end(self, number):
-        """SIGINT: at once and in order; SIGQUIT: without; SIGKILL: as if the machine had lost its power, for all its processes."""
+        """SIGKILL: as if the machine had lost its power, for all its processes."""
         pids = self.all_pids()
         for pid in pids if number == signal.SIGKILL else [self.process.pid]:
             send(pid, number)
         self.process.wait(60)
         wait_until(lambda: not [process for process in living(all_processes()) if process.pid in pids], "its processes to end")
+
+    def stop(self):
+        self.end(signal.SIGINT)
 
     def clean_up(self):
         if self.process is not None and self.process.poll() is None:

@@ -95,32 +95,72 @@ class Outage:
         return changes
 
 
-def outage_reason(daemon):
-    """The line that says why nothing can be loaded."""
-    wait_until(lambda: "SF0113" in daemon.log_text(), "the daemon to say why")
-    return [line for line in daemon.log_text().splitlines() if "SF0113" in line][0]
+# ---- outages that are the same everywhere; `server` is one of postgresql.py or mysql.py ----
+
+def killed_and_started_again(server, outage):
+    server.end(signal.SIGKILL)
+    outage.assert_cache_goes_on()
+    outage.assert_nothing_is_loaded()
+    outage.wait_for_failed_write()
+    outage.assert_cache_goes_on()
+    server.start()
+    assert outage.assert_over() == [1, 1, 1, 1]
 
 
-def assert_story(servers, url, ask, alive, ended):
-    """Login, change, restart without a cache, logout; `ask` tells whether the session of alice has ended."""
-    web = servers.start("event", instance=f'SessionFastStore "{url}"')
-    browser = web.browser()
-    assert log_in(browser).status == 302
-    change(browser, "X-Session-Set: theme=dark")
-    web.flush()
-    assert ask() == alive
-    web.stop()
-    (web.instance / "l1.cache").unlink()
-    web.start()
-    assert browser.get("/app/probe").session["SESSION_FIELD_THEME"] == "dark"
-    assert browser.get("/member/index.html").status == 200
-    browser.get("/logout")
-    assert browser.get("/member/index.html").status == 401
-    web.flush()
-    assert ask() == ended
+def restarted_between_two_calls(server, outage):
+    """Is not noticed."""
+    with outage.daemon.client() as client:
+        client.call("SESSION.FLUSH")
+    server.stop()
+    server.start()
+    outage.increment()
+    assert outage.assert_over() == [0, 0, 0, 0]
 
 
-def kill_under_load(outage, server, version_of_session_3):
+def frozen(server, outage):
+    server.freeze()
+    try:
+        outage.assert_cache_goes_on()
+        outage.assert_nothing_is_loaded()
+        with outage.daemon.client(20) as client, pytest.raises(DaemonError, match="^UNCERTAIN"):
+            client.call("SESSION.APPLY", key(CACHED), "STORE", "OPS", "INCREMENT", "n", "1")
+        outage.acknowledged += 1  # it is in the cache, and not lost
+        outage.wait_for_failed_write()
+        outage.assert_cache_goes_on()
+    finally:
+        server.thaw()
+    assert outage.assert_over() == [1, 1, 1, 1]
+
+
+def table_locked_by_somebody(server, outage):
+    """The server itself ends what waits too long: no session of ours is left behind there."""
+    other = server.session(server.LOCK, "sessions")
+    try:
+        outage.assert_cache_goes_on()
+        outage.assert_nothing_is_loaded()
+        outage.wait_for_failed_write()
+        outage.assert_cache_goes_on()
+        assert int(server.ask(server.COUNT_SESSIONS_OF_APP)) <= 2
+    finally:
+        other.kill()
+        other.communicate()
+    assert outage.assert_over() == [1, 1, 1, 1]
+
+
+def tables_gone(server, outage):
+    """A database restored from nothing is no reason to log everybody out: they are not made anew."""
+    rename = "ALTER TABLE session_fast_{0} RENAME TO kept_{0}; "
+    back = "ALTER TABLE kept_{0} RENAME TO session_fast_{0}; "
+    server.ask(rename.format("session") + rename.format("schema"), "sessions")
+    outage.assert_cache_goes_on()
+    outage.assert_nothing_is_loaded()
+    outage.assert_nothing_is_loaded()
+    outage.wait_for_failed_write()
+    server.ask(back.format("session") + back.format("schema"), "sessions")
+    assert outage.assert_over() == [1, 1, 1, 1]
+
+
+def killed_under_load(server, outage):
     """A change that was said to be in the store is there after each kill."""
     stop, stored = threading.Event(), []
 
@@ -142,8 +182,49 @@ def kill_under_load(outage, server, version_of_session_3):
             server.end(signal.SIGKILL)
             version = stored[-1]
             server.start()
-            assert int(server.ask(version_of_session_3, "sessions")) >= version
+            assert int(server.ask(server.VERSION_OF + f"'{key(3)}'", "sessions")) >= version
     finally:
         stop.set()
         worker.join(60)
     outage.assert_over()
+
+
+OUTAGES = [killed_and_started_again, restarted_between_two_calls, frozen, table_locked_by_somebody, tables_gone,
+           killed_under_load]
+
+
+def outage_reason(daemon):
+    """The line that says why nothing can be loaded."""
+    wait_until(lambda: "SF0113" in daemon.log_text(), "the daemon to say why")
+    return [line for line in daemon.log_text().splitlines() if "SF0113" in line][0]
+
+
+def assert_row_is_refused_alone(server, daemon):
+    """Two of fifty are larger than 5,000 bytes."""
+    with daemon.client() as client:
+        for number in range(50):
+            create(client, number, "SET", "a", "x" * (40000 if number in (7, 31) else 50))
+        with pytest.raises(DaemonError, match="^UNAVAILABLE"):
+            client.call("SESSION.FLUSH")
+    assert server.ask("SELECT count(*) FROM session_fast_session", "sessions") == "48"
+    assert daemon.log_text().count("SF0203") == 2
+    assert "xxx" not in daemon.log_text() and "787878" not in daemon.log_text()
+
+
+def assert_story(servers, url, ask, alive, ended):
+    """Login, change, restart without a cache, logout; `ask` tells whether the session of alice has ended."""
+    web = servers.start("event", instance=f'SessionFastStore "{url}"')
+    browser = web.browser()
+    assert log_in(browser).status == 302
+    change(browser, "X-Session-Set: theme=dark")
+    web.flush()
+    assert ask() == alive
+    web.stop()
+    (web.instance / "l1.cache").unlink()
+    web.start()
+    assert browser.get("/app/probe").session["SESSION_FIELD_THEME"] == "dark"
+    assert browser.get("/member/index.html").status == 200
+    browser.get("/logout")
+    assert browser.get("/member/index.html").status == 401
+    web.flush()
+    assert ask() == ended
