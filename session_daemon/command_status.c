@@ -41,7 +41,8 @@ static void
 hide_password(const char *url, char *text_out, size_t size)
 {
     const char *authority = strstr(url, "://");
-    const char *at = authority == NULL ? NULL : strchr(authority + 3, '@');
+    size_t length = authority == NULL ? 0 : strcspn(authority + 3, "/?");
+    const char *at = authority == NULL ? NULL : memrchr(authority + 3, '@', length);
     const char *colon = at == NULL ? NULL : memchr(authority + 3, ':', (size_t)(at - authority - 3));
     if (colon == NULL)
         snprintf(text_out, size, "%s", url);

@@ -82,7 +82,8 @@ authenticate(struct sf_redis_connection *connection, sf_time deadline, struct sf
         status = add_password(connection, error);
     if (status == SF_OK && connection->commands > 0)
         status = sf_redis_finish(connection, deadline, take_welcome, &verdict, error);
-    explicit_bzero(connection->out.data, connection->out.size);
+    if (connection->out.size > 0)
+        explicit_bzero(connection->out.data, connection->out.size);
     if (status == SF_OK && verdict.status != SF_OK) {
         *error = verdict.error;
         status = verdict.status;

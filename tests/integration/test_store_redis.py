@@ -8,7 +8,7 @@ from harness.chaos import Chaos
 from harness.daemon import DaemonError, create, key
 from harness.redis import ADMIN, Redis
 from harness.site import change, log_in
-from harness.store_suites import CACHED, LINES, STORED, Outage, logged, run_suite
+from harness.store_suites import AT_ONCE, CACHED, LINES, STORED, Outage, logged, run_suite
 from harness.waiting import wait_until
 
 
@@ -136,6 +136,19 @@ def assert_outage(outage, begin, end, changes):
 def test_frozen(server, alone):
     outage = Outage(alone, server.url())
     assert_outage(outage, server.freeze, server.thaw, [1, 1, 1, 1])
+
+
+def test_loads_are_refused_at_once_while_nothing_answers(server, alone):
+    """After three that waited for their deadline; and one is let through from time to time."""
+    outage = Outage(alone, server.url())
+    server.freeze()
+    for _ in range(3):
+        outage.assert_nothing_is_loaded()
+    began = time.monotonic()
+    outage.assert_nothing_is_loaded()
+    assert time.monotonic() - began < AT_ONCE
+    server.thaw()
+    assert outage.assert_over()[:2] == [1, 1]
 
 
 def test_killed_and_back_without_its_data(server, alone):
