@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Real servers, never in `make check`: `make check-integration`, or one file with PYTEST_FLAGS='-k rotation'.
+# Each test has its own folders and ports: with PYTEST_FLAGS='-n 2 --dist loadfile' two files run at the same time.
 # PROGRAMS_FROM=FOLDER takes the programs, not the module, from another build: one with sanitizers, whose reports are failures.
 # Debian's python3-pytest belongs to Debian's Python.
 

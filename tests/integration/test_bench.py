@@ -186,8 +186,8 @@ def children(pid):
 def run_cache(folder, *arguments):
     """bench_cache with every target; what it wrote as JSON, by target."""
     lines = folder / "lines"
-    words = [build.built(build.BUILD, "bench/.libs/bench_cache", "bench/bench_cache"), "--sessions", "300", "--bytes", "512", "--rounds",
-             "1", "--milliseconds", "30", "--memory", folder, "--disk", folder, "--json", lines, *arguments]
+    words = [build.built(build.BUILD, "bench/.libs/bench_cache", "bench/bench_cache"), "--sessions", "300", "--bytes",
+             "512", "--rounds", "1", "--milliseconds", "30", "--memory", folder, "--disk", folder, "--json", lines, *arguments]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [json.loads(line) for line in lines.read_text().splitlines()]
