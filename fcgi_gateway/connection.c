@@ -2,10 +2,8 @@
 #include "fcgi_gateway/connection.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,9 +15,8 @@
 enum sf_status
 sf_connection_init(struct sf_connection *connection, int socket)
 {
-    *connection = (struct sf_connection){
-        .socket = socket, .cut = -1, .spool = -1, .spool_limit = SPOOL_MAX};
-    sf_buffer_init(&connection->out, OUT_MAX);
+    *connection = (struct sf_connection){.socket = socket, .cut = -1, .spool_limit = SPOOL_MAX};
+    sf_outbox_init(&connection->out, socket, OUT_MAX);
     connection->in = malloc(SF_CONNECTION_BYTES);
     return connection->in == NULL ? SF_NO_MEMORY : SF_OK;
 }
@@ -28,126 +25,54 @@ void
 sf_connection_fini(struct sf_connection *connection)
 {
     close(connection->socket);
-    if (connection->spool >= 0)
-        close(connection->spool);
     free(connection->in);
-    sf_buffer_fini(&connection->out);
+    sf_outbox_fini(&connection->out);
     connection->in = NULL;
     connection->socket = -1;
 }
 
 /* ---- out ---- */
 
-static size_t
-pending(const struct sf_connection *connection)
-{
-    return connection->out.size - connection->out_at;
-}
-
 /* An answer that would fill the disk is sent, and its end waits for the web server. */
 static bool
 is_kept_back(const struct sf_connection *connection)
 {
     return connection->id != 0 && !connection->is_body_end && !connection->is_ended &&
-           connection->spool_size < connection->spool_limit;
-}
-
-/* /var/tmp is on a disk where /tmp is memory. */
-static bool
-open_spool(struct sf_connection *connection)
-{
-    static const char *const folders[] = {"/var/tmp", "/tmp"};
-    for (size_t i = 0; connection->spool < 0 && i < sizeof folders / sizeof folders[0]; i++)
-        connection->spool = open(folders[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    return connection->spool >= 0;
-}
-
-/* From memory to the file. */
-static void
-spool(struct sf_connection *connection)
-{
-    bool is_written = connection->spool >= 0 || open_spool(connection);
-    while (is_written && pending(connection) > 0) {
-        ssize_t written = pwrite(connection->spool, connection->out.data + connection->out_at,
-                                 pending(connection), connection->spool_size);
-        is_written = written > 0 || (written < 0 && errno == EINTR);
-        connection->out_at += written > 0 ? (size_t)written : 0;
-        connection->spool_size += written > 0 ? written : 0;
-        connection->spooled += written > 0 ? (uint64_t)written : 0;
-    }
-    if (!is_written)
-        connection->state = SF_CONNECTION_LOST;
-}
-
-/* The file first, and no file any more once it is sent. */
-static ssize_t
-send_spool(struct sf_connection *connection)
-{
-    size_t left = (size_t)(connection->spool_size - connection->spool_at);
-    ssize_t sent = sendfile(connection->socket, connection->spool, &connection->spool_at, left);
-    if (sent == 0) {
-        errno = EIO; /* somebody has made it shorter */
-        return -1;
-    }
-    if (connection->spool_at == connection->spool_size) {
-        close(connection->spool);
-        connection->spool = -1;
-        connection->spool_at = connection->spool_size = 0;
-    }
-    return sent;
-}
-
-static ssize_t
-send_out(struct sf_connection *connection)
-{
-    ssize_t sent = send(connection->socket, connection->out.data + connection->out_at,
-                        pending(connection), MSG_NOSIGNAL | MSG_DONTWAIT);
-    connection->out_at += sent > 0 ? (size_t)sent : 0;
-    return sent;
+           connection->out.spool_size < connection->spool_limit;
 }
 
 /* Is there anything to be sent? */
 static bool
 has_more(const struct sf_connection *connection)
 {
-    return pending(connection) > 0 || connection->spool >= 0;
+    return sf_outbox_unsent(&connection->out) > 0;
+}
+
+/* The same, and may it be sent now? */
+static bool
+has_to_send(const struct sf_connection *connection)
+{
+    return has_more(connection) && !is_kept_back(connection);
 }
 
 void
 sf_connection_push(struct sf_connection *connection)
 {
-    if (is_kept_back(connection)) {
-        if (pending(connection) >= SF_CONNECTION_BYTES / 2)
-            spool(connection);
-        return;
-    }
-    while (has_more(connection) && connection->state != SF_CONNECTION_LOST) {
-        ssize_t sent = connection->spool >= 0 ? send_spool(connection) : send_out(connection);
-        if (sent < 0 && errno == EAGAIN)
-            return;
-        if (sent < 0 && errno != EINTR)
-            connection->state = SF_CONNECTION_LOST;
-        connection->moved += sent > 0 ? (uint64_t)sent : 0;
-    }
-}
-
-static void
-close_up(struct sf_connection *connection)
-{
-    if (connection->out_at == 0)
-        return;
-    if (pending(connection) > 0)
-        memmove(connection->out.data, connection->out.data + connection->out_at,
-                pending(connection));
-    connection->out.size = pending(connection);
-    connection->out_at = 0;
+    struct sf_outbox *out = &connection->out;
+    bool is_good = connection->state != SF_CONNECTION_LOST;
+    if (is_good && !is_kept_back(connection))
+        is_good = sf_outbox_send(out, &connection->moved);
+    else if (is_good && sf_outbox_pending(out) >= SF_CONNECTION_BYTES / 2)
+        is_good = sf_outbox_spool(out);
+    if (!is_good)
+        connection->state = SF_CONNECTION_LOST;
 }
 
 size_t
 sf_connection_room(const struct sf_connection *connection)
 {
-    size_t used = pending(connection) + SF_FCGI_HEADER_BYTES;
-    if (connection->spool >= 0 && !is_kept_back(connection))
+    size_t used = sf_outbox_pending(&connection->out) + SF_FCGI_HEADER_BYTES;
+    if (connection->out.spool >= 0 && !is_kept_back(connection))
         return 0;
     return used + ROOM_MIN > SF_CONNECTION_BYTES ? 0 : SF_CONNECTION_BYTES - used;
 }
@@ -155,11 +80,12 @@ sf_connection_room(const struct sf_connection *connection)
 unsigned char *
 sf_connection_reserve(struct sf_connection *connection)
 {
-    close_up(connection);
+    sf_outbox_close_up(&connection->out);
     size_t wanted = SF_FCGI_HEADER_BYTES + sf_connection_room(connection);
-    if (sf_buffer_reserve(&connection->out, wanted) != SF_OK)
+    struct sf_buffer *bytes = &connection->out.bytes;
+    if (sf_buffer_reserve(bytes, wanted) != SF_OK)
         return NULL;
-    return connection->out.data + connection->out.size + SF_FCGI_HEADER_BYTES;
+    return bytes->data + bytes->size + SF_FCGI_HEADER_BYTES;
 }
 
 void
@@ -167,8 +93,9 @@ sf_connection_commit(struct sf_connection *connection, enum sf_fcgi_type type, s
 {
     struct sf_fcgi_header header = {
         .type = (uint8_t)type, .id = connection->id, .content_size = (uint16_t)size};
-    sf_fcgi_header_encode(&header, connection->out.data + connection->out.size);
-    connection->out.size += SF_FCGI_HEADER_BYTES + size;
+    struct sf_buffer *bytes = &connection->out.bytes;
+    sf_fcgi_header_encode(&header, bytes->data + bytes->size);
+    bytes->size += SF_FCGI_HEADER_BYTES + size;
     connection->is_begun = true;
     sf_connection_push(connection);
 }
@@ -178,10 +105,11 @@ sf_connection_send(struct sf_connection *connection, enum sf_fcgi_type type, str
 {
     if (content.size == 0)
         return SF_OK;
-    close_up(connection);
-    enum sf_status status = sf_fcgi_record_append(&connection->out, type, connection->id, content);
+    sf_outbox_close_up(&connection->out);
+    enum sf_status status =
+        sf_fcgi_record_append(&connection->out.bytes, type, connection->id, content);
     connection->is_begun = true;
-    if (pending(connection) >= SF_CONNECTION_BYTES / 2)
+    if (sf_outbox_pending(&connection->out) >= SF_CONNECTION_BYTES / 2)
         sf_connection_push(connection);
     return status;
 }
@@ -191,7 +119,7 @@ append_end(struct sf_connection *connection, uint16_t id, const struct sf_fcgi_e
 {
     unsigned char body[SF_FCGI_BODY_BYTES];
     sf_fcgi_end_encode(end, body);
-    return sf_fcgi_record_append(&connection->out, SF_FCGI_END_REQUEST, id,
+    return sf_fcgi_record_append(&connection->out.bytes, SF_FCGI_END_REQUEST, id,
                                  sf_span_of(body, sizeof body));
 }
 
@@ -202,9 +130,9 @@ sf_connection_end(struct sf_connection *connection, uint32_t application_status,
     struct sf_fcgi_end end = {application_status, (uint8_t)protocol_status};
     if (connection->is_ended)
         return SF_OK;
-    close_up(connection);
-    enum sf_status status = sf_fcgi_record_append(&connection->out, SF_FCGI_STDOUT, connection->id,
-                                                  sf_span_of(NULL, 0));
+    sf_outbox_close_up(&connection->out);
+    enum sf_status status = sf_fcgi_record_append(&connection->out.bytes, SF_FCGI_STDOUT,
+                                                  connection->id, sf_span_of(NULL, 0));
     if (status == SF_OK)
         status = append_end(connection, connection->id, &end);
     connection->is_ended = true;
@@ -270,13 +198,13 @@ answer_management(struct sf_connection *connection, uint8_t type)
     struct sf_buffer pairs;
     enum sf_status status = SF_OK;
     if (type != SF_FCGI_GET_VALUES)
-        return sf_fcgi_record_append(&connection->out, SF_FCGI_UNKNOWN_TYPE, 0,
+        return sf_fcgi_record_append(&connection->out.bytes, SF_FCGI_UNKNOWN_TYPE, 0,
                                      sf_span_of(unknown, sizeof unknown));
     sf_buffer_init(&pairs, 256);
     for (size_t i = 0; status == SF_OK && i < sizeof names / sizeof names[0]; i++)
         status = sf_fcgi_pair_append(&pairs, sf_span_text(names[i]), sf_span_text(values[i]));
     if (status == SF_OK)
-        status = sf_fcgi_record_append(&connection->out, SF_FCGI_GET_VALUES_RESULT, 0,
+        status = sf_fcgi_record_append(&connection->out.bytes, SF_FCGI_GET_VALUES_RESULT, 0,
                                        sf_buffer_span(&pairs));
     sf_buffer_fini(&pairs);
     return status;
@@ -379,7 +307,7 @@ await_bytes(struct sf_connection *connection, sf_time until, sf_time firm, int w
     struct pollfd waits[3] = {{connection->socket, POLLIN, 0},
                               {is_firm ? -1 : wake, POLLIN, 0},
                               {connection->cut, POLLIN, 0}};
-    waits[0].events |= (short)(has_more(connection) && !is_kept_back(connection) ? POLLOUT : 0);
+    waits[0].events |= (short)(has_to_send(connection) ? POLLOUT : 0);
     int found;
     do
         found = poll(waits, 3, time_left(is_all ? until : firm));
@@ -526,7 +454,7 @@ sf_connection_events(struct sf_connection *connection)
     int events = POLLRDHUP;
     if (make_room(connection) > 0)
         events |= POLLIN;
-    if (has_more(connection) && !is_kept_back(connection))
+    if (has_to_send(connection))
         events |= POLLOUT;
     return (short)events;
 }
@@ -574,20 +502,15 @@ sf_connection_await(struct sf_connection *connection, sf_time timeout)
     return await_until(connection, sf_clock_steady() + timeout);
 }
 
-static uint64_t
-unsent(const struct sf_connection *connection)
-{
-    return pending(connection) + (uint64_t)(connection->spool_size - connection->spool_at);
-}
-
 bool
 sf_connection_flush(struct sf_connection *connection, sf_time timeout)
 {
     uint64_t least = UINT64_MAX;
     sf_time deadline = 0;
     while (has_more(connection)) {
-        if (unsent(connection) < least) { /* that more of the body comes is no progress */
-            least = unsent(connection);
+        uint64_t unsent = sf_outbox_unsent(&connection->out);
+        if (unsent < least) { /* that more of the body comes is no progress */
+            least = unsent;
             deadline = sf_clock_steady() + timeout;
         }
         sf_connection_take(connection,
@@ -608,7 +531,7 @@ sf_connection_break_off(struct sf_connection *connection, sf_time timeout)
     static const unsigned char no_record[SF_FCGI_HEADER_BYTES];
     connection->is_ended = true;
     if (connection->state == SF_CONNECTION_OPEN && connection->is_begun &&
-        sf_buffer_append(&connection->out, no_record, sizeof no_record) == SF_OK)
+        sf_buffer_append(&connection->out.bytes, no_record, sizeof no_record) == SF_OK)
         sf_connection_flush(connection, timeout);
     connection->state = SF_CONNECTION_LOST;
 }

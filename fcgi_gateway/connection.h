@@ -23,10 +23,9 @@
  * once it has seen an answer's headers, and a program that goes on reading would wait for ever.
  * Until then the answer is kept, beyond 64 KiB in a file.
  */
-#include <sys/types.h>
-
 #include "common/base/clock.h"
 #include "fcgi_gateway/fcgi_record.h"
+#include "fcgi_gateway/outbox.h"
 #include "fcgi_gateway/params.h"
 
 #define SF_CONNECTION_BYTES 65536 /* of each of the two buffers */
@@ -48,8 +47,7 @@ struct sf_connection {
     uint16_t id;
     uint16_t role;
     bool is_kept;     /* the web server wants to send another request behind this one */
-    bool is_body_end; /* all of the body has come, or there is none; bytes of it may still lie here
-                       */
+    bool is_body_end; /* all of the body has come, perhaps not all was taken; or there is none */
 
     uint64_t moved; /* bytes in and out: grows while the web server does its part */
 
@@ -60,14 +58,10 @@ struct sf_connection {
     unsigned char begin[SF_FCGI_BODY_BYTES];
     size_t begin_size; /* of a BEGIN_REQUEST that was split */
 
-    struct sf_buffer out; /* whole records; from out_at on not sent yet */
-    size_t out_at;
-    bool is_begun; /* something of the answer was sent, or is to be */
-    bool is_ended; /* it is complete */
-    int spool;     /* what comes before `out`, from spool_at to spool_size; -1: nothing */
-    off_t spool_at, spool_size;
-    uint64_t spooled;  /* bytes that were put there; whoever counts them sets it back */
-    off_t spool_limit; /* with more than that the answer no longer waits for the body */
+    struct sf_outbox out; /* whole records */
+    bool is_begun;        /* something of the answer was sent, or is to be */
+    bool is_ended;        /* it is complete */
+    off_t spool_limit;    /* with more than that in a file it no longer waits for the body */
 };
 
 /* Takes the socket, which must not block. SF_NO_MEMORY: call fini all the same. */

@@ -16,6 +16,7 @@ libgateway_la_SOURCES = \
 	%D%/gateway.h \
 	%D%/leftovers.c %D%/leftovers.h \
 	%D%/listeners.c %D%/listeners.h \
+	%D%/outbox.c %D%/outbox.h \
 	%D%/params.c %D%/params.h \
 	%D%/patience.c %D%/patience.h \
 	%D%/request.c %D%/request.h \

@@ -392,8 +392,8 @@ count(struct sf_request *request)
     sf_count_add(counters, request->result, 1);
     sf_count_add(counters, SF_COUNTER_gateway_busy_ms,
                  (uint64_t)(sf_clock_steady() - request->begun));
-    sf_count_add(counters, SF_COUNTER_gateway_spooled_bytes, request->connection->spooled);
-    request->connection->spooled = 0;
+    sf_count_add(counters, SF_COUNTER_gateway_spooled_bytes, request->connection->out.spooled);
+    request->connection->out.spooled = 0;
 }
 
 /* An answer that was broken off must not look whole: no end of the request, but that of the

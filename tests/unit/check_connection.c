@@ -458,7 +458,7 @@ START_TEST(test_room_ends_while_the_web_server_reads_nothing)
     ck_assert(sf_connection_is_awaited(&connection, false));
     ck_assert(!sf_connection_flush(&connection, NOW));
     ck_assert_int_eq(sf_connection_events(&connection) & POLLOUT, POLLOUT);
-    ck_assert_uint_le(connection.out.capacity, 2 * SF_CONNECTION_BYTES);
+    ck_assert_uint_le(connection.out.bytes.capacity, 2 * SF_CONNECTION_BYTES);
 }
 END_TEST
 
@@ -499,12 +499,12 @@ START_TEST(test_answer_waits_for_the_end_of_the_body_and_takes_little_memory)
             sf_connection_send(&connection, SF_FCGI_STDOUT, sf_span_of(content, sizeof content)),
             SF_OK);
     }
-    ck_assert_uint_le(connection.out.capacity, 2 * SF_CONNECTION_BYTES);
+    ck_assert_uint_le(connection.out.bytes.capacity, 2 * SF_CONNECTION_BYTES);
     assert_heard(&web, "");
     ck_assert_int_eq(sf_connection_events(&connection) & POLLOUT, 0);
     add_stream(&web, SF_FCGI_STDIN, 1, sf_span_text(""));
     ck_assert_uint_eq(say_body_and_read(PARTS * sizeof content), PARTS * sizeof content);
-    ck_assert_int_eq(connection.spool, -1);
+    ck_assert_int_eq(connection.out.spool, -1);
     ck_assert_int_eq(sf_connection_end(&connection, 0, SF_FCGI_REQUEST_COMPLETE), SF_OK);
     assert_heard(&web, "6:;3:0,0;");
 }
@@ -527,7 +527,7 @@ START_TEST(test_answer_that_fills_the_disk_is_sent_before_the_body_has_come)
         size += sizeof content;
         ck_assert_uint_lt(size, 100 << 20);
     }
-    ck_assert_int_lt(connection.spool_size, 100000 + SF_CONNECTION_BYTES);
+    ck_assert_int_lt(connection.out.spool_size, 100000 + SF_CONNECTION_BYTES);
     ck_assert_int_eq(sf_connection_events(&connection) & POLLOUT, POLLOUT);
     add_stream(&web, SF_FCGI_STDIN, 1, sf_span_text(""));
     ck_assert_uint_eq(say_body_and_read(size), size);

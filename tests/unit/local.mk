@@ -111,6 +111,7 @@ check_PROGRAMS += \
 	%D%/check_fcgi_record \
 	%D%/check_params \
 	%D%/check_cgi_header \
+	%D%/check_outbox \
 	%D%/check_connection \
 	%D%/check_cgi_path \
 	%D%/check_cgi_spawn \
@@ -206,6 +207,7 @@ tests_unit_check_usage_SOURCES = %D%/check_usage.c session_daemon/usage.c
 # The gateway.
 web_server_case = %D%/web_server_case.c %D%/web_server_case.h
 tests_unit_check_fcgi_record_LDADD = libgateway.la $(LDADD)
+tests_unit_check_outbox_LDADD = libgateway.la $(LDADD)
 tests_unit_check_connection_SOURCES = %D%/check_connection.c $(web_server_case)
 tests_unit_check_connection_LDADD = libgateway.la $(LDADD)
 tests_unit_check_cgi_path_LDADD = libgateway.la $(LDADD)
