@@ -13,7 +13,7 @@
  *     for (;;) {
  *         body = sf_connection_body(connection);                 give it to the application
  *         sf_connection_take(connection, as much as it took);
- *         sf_connection_send(connection, ...);                   while there is sf_connection_room()
+ *         sf_connection_send(connection, ...);                  while there is sf_connection_room()
  *         sf_connection_push(connection);                        before each poll
  *         poll(sf_connection_events(connection), and the application's descriptors);
  *         sf_connection_step(connection);                        after each poll
@@ -73,7 +73,7 @@ void sf_connection_fini(struct sf_connection *connection);
 struct sf_connection_times {
     sf_time idle;    /* for its first byte */
     sf_time request; /* from then on, for all of BEGIN_REQUEST and PARAMS */
-    sf_time grace;   /* the part of both that nobody shortens: not for a second request's first byte */
+    sf_time grace;   /* of both, what nobody shortens, but for a later request's first byte */
 };
 
 /*

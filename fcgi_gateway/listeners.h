@@ -17,8 +17,8 @@ struct sf_listeners {
 
 /*
  * All that GatewayListen names. Unix sockets are given to uid and gid; a socket that nobody listens
- * on any more is replaced, one that somebody does is SF_INVALID, as is anything else at its path, or
- * a folder where anybody may write. Changes the umask meanwhile. On failure nothing is left open.
+ * on any more is replaced, one that somebody does is SF_INVALID, as is anything else at its path,
+ * or a folder where anybody may write. Changes the umask meanwhile. On failure nothing is open.
  */
 enum sf_status sf_listeners_open(struct sf_listeners *listeners_out, const struct sf_config *config,
                                  uid_t uid, gid_t gid, struct sf_error *error) SF_MUST_CHECK;

@@ -41,8 +41,8 @@ result_of(unsigned status)
     case 502: return SF_COUNTER_gateway_answered_502;
     case 503: return SF_COUNTER_gateway_answered_503;
     case 504: return SF_COUNTER_gateway_answered_504;
-    default: return status < 500 ? SF_COUNTER_gateway_answered_4xx : SF_COUNTER_gateway_answered_500;
     }
+    return status < 500 ? SF_COUNTER_gateway_answered_4xx : SF_COUNTER_gateway_answered_500;
 }
 
 static void
@@ -86,8 +86,8 @@ sf_response_note(struct sf_response *response, struct sf_span output)
 /* ---- the header block ---- */
 
 /*
- * "Location: /path" and no status: the request goes on inside, in the same route. To another one the
- * browser must go: the web server would not be asked who may.
+ * "Location: /path" and no status: the request goes on inside, in the same route. To another one
+ * the browser must go: the web server would not be asked who may.
  */
 static bool
 follow(struct sf_response *response)
