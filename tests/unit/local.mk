@@ -250,7 +250,9 @@ tests_unit_check_pace_LDADD = libload.la $(LDADD)
 tests_unit_check_crowd_LDADD = libload.la $(LDADD)
 
 if HAVE_REDIS
-check_PROGRAMS += %D%/check_wire %D%/check_wire_tls %D%/check_store_redis_errors %D%/check_store_redis_rows
+check_PROGRAMS += %D%/check_wire %D%/check_wire_tls \
+	%D%/check_store_redis %D%/check_store_redis_errors %D%/check_store_redis_rows
 tests_unit_check_wire_tls_LDADD = $(LDADD) $(REDIS_LIBS)
+tests_unit_check_store_redis_LDADD = $(LDADD) $(REDIS_LIBS)
 tests_unit_check_store_redis_rows_LDADD = $(LDADD) $(REDIS_LIBS)
 endif
