@@ -307,15 +307,13 @@ START_TEST(test_who_does_not_answer_is_left_alone_for_a_while)
 {
     ck_assert_int_eq(load(PATIENCE), SF_NOT_FOUND);
     atomic_store(&mistake, ONE_TOO_FEW);
+    sf_time began = sf_clock_steady();
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(load(50), SF_UNAVAILABLE);
-    int before = atomic_load(&connections);
     atomic_store(&mistake, NONE);
-    sf_time began = sf_clock_steady();
     while (load(PATIENCE) == SF_UNAVAILABLE)
         continue;
-    ck_assert_int_ge(sf_clock_steady() - began, 100); /* the pause began when the last load failed */
-    ck_assert_int_le(atomic_load(&connections), before + 1);
+    ck_assert_int_gt(sf_clock_steady() - began, 187); /* the shortest first pause, chance taken away */
 }
 END_TEST
 
