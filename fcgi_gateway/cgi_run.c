@@ -272,6 +272,10 @@ step(struct run *run)
     struct pollfd waits[WAITS];
     give_body(run);
     sf_connection_push(run->connection);
+    if (run->connection->state != SF_CONNECTION_OPEN) { /* behind a piece of the body */
+        run->outcome = GIVEN_UP;
+        return;
+    }
     note_progress(run);
     fill_waits(run, waits);
     sf_time left =

@@ -226,6 +226,10 @@ step(struct run *run)
     enum outcome outcome;
     give_body(run);
     sf_connection_push(run->connection);
+    if (run->connection->state != SF_CONNECTION_OPEN) { /* behind a piece of the body */
+        run->outcome = GIVEN_UP;
+        return;
+    }
     note_progress(run);
     size_t room = sf_connection_room(run->connection);
     fill_waits(run, waits, room);

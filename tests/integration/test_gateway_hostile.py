@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """session-fast-gateway against CGI programs and web servers that mean it harm, or do it by mistake."""
+import os
 import select
+import socket
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -125,6 +127,23 @@ def test_request_that_is_aborted_leaves_its_connection(gateway, is_in_params):
         client.send(fastcgi.request("/cgi/probe", keep=True))
         answer = client.answer()
         assert answer.head.startswith("Status: 200 ") and answer.status == (0, 0)
+
+
+@pytest.mark.parametrize("path", ["/cgi/silent.sh", "/x"])
+def test_abort_that_comes_with_the_body_is_heard(gateways, path):
+    """By a program, and in front of an application, that say nothing."""
+    gateway = gateways(routes="<Route /cgi/>\nGatewayCgiDirectory {folder}/cgi\n</Route>\n"
+                              "<Route /x>\nGatewayUpstream unix:{folder}/silent.sock\n</Route>")
+    gateway.script("silent.sh", "#!/bin/sh\ncat > /dev/null\nexec sleep 1000\n")
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(f"{gateway.folder}/silent.sock")
+        silent.listen()
+        os.chmod(f"{gateway.folder}/silent.sock", 0o666)
+        gateway.start(nginx=False)
+        with fastcgi.Client(gateway.socket) as client:
+            client.send(fastcgi.request(path, body=b"x" * 10, keep=True) + fastcgi.record(fastcgi.ABORT))
+            assert client.answer().status == (0, 0)
+            assert not processes_of(gateway, "sleep")
 
 
 def test_busy_kept_connections_give_way(gateways):
