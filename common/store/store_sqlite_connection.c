@@ -232,14 +232,25 @@ read_integer(sqlite3 *db, const char *sql, int *value_out)
 }
 
 static int
+run(sqlite3 *db, const char *sql)
+{
+    return sqlite3_exec(db, sql, NULL, NULL, NULL);
+}
+
+/* In one transaction: another daemon may be making the schema. */
+static int
 read_identity(sqlite3 *db, int *application_out, int *version_out, int *tables_out)
 {
-    int code = read_integer(db, "PRAGMA application_id", application_out);
+    int code = run(db, "BEGIN");
+    if (code != SQLITE_OK)
+        return code;
+    code = read_integer(db, "PRAGMA application_id", application_out);
     if (code == SQLITE_OK)
         code = read_integer(db, "PRAGMA user_version", version_out);
     if (code == SQLITE_OK)
         code = read_integer(db, "SELECT count(*) FROM sqlite_schema", tables_out);
-    return code;
+    int end = run(db, "ROLLBACK"); /* nothing was written */
+    return code != SQLITE_OK ? code : end;
 }
 
 /* *version_out: of the schema that is there; 0: the database is empty. */
@@ -262,12 +273,6 @@ check_identity(struct sf_sqlite_connection *connection, int *version_out, struct
                             " this program knows %d",
                             connection->database->path, *version_out, SCHEMA_VERSION);
     return SF_OK;
-}
-
-static int
-run(sqlite3 *db, const char *sql)
-{
-    return sqlite3_exec(db, sql, NULL, NULL, NULL);
 }
 
 static int
@@ -318,16 +323,28 @@ set_up(struct sf_sqlite_connection *connection, struct sf_error *error)
     return code == SQLITE_OK ? SF_OK : sf_sqlite_fail(connection, code, "set up", error);
 }
 
+static int
+switch_to_wal(sqlite3 *db, bool *is_wal_out)
+{
+    sqlite3_stmt *statement;
+    int code = sqlite3_prepare_v2(db, "PRAGMA journal_mode=WAL", -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    *is_wal_out = code == SQLITE_ROW
+                  && strcmp((const char *)sqlite3_column_text(statement, 0), "wal") == 0;
+    sqlite3_finalize(statement);
+    return code;
+}
+
+/* SQLite does not always ask its handler here while another daemon does the same. */
 static enum sf_status
 use_write_ahead_log(struct sf_sqlite_connection *connection, struct sf_error *error)
 {
-    sqlite3_stmt *statement;
-    int code = sqlite3_prepare_v2(connection->db, "PRAGMA journal_mode=WAL", -1, &statement, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_step(statement);
-    bool is_wal = code == SQLITE_ROW
-                  && strcmp((const char *)sqlite3_column_text(statement, 0), "wal") == 0;
-    sqlite3_finalize(statement);
+    bool is_wal;
+    int code, tries = 0;
+    do
+        code = switch_to_wal(connection->db, &is_wal);
+    while ((code & 0xff) == SQLITE_BUSY && wait_for_lock(connection, tries++));
     if (is_wal)
         return SF_OK;
     if (code != SQLITE_ROW)
