@@ -27,6 +27,14 @@ while (!file_exists($_GET['until'])) { clearstatcache(); usleep(2000); }
 echo 'end';
 """
 
+GIGABYTE = 1 << 30
+FLAT = 32 << 20  # of memory, whatever goes through
+ZEROS = """<?php
+header('Content-Type: application/octet-stream');
+$part = str_repeat("\\0", 1 << 20);
+for ($i = 0; $i < 1024; $i++) { echo $part; }
+"""
+
 ROUTES = """
 <Route /php/>
 GatewayUpstream unix:{folder}/php.sock
@@ -57,7 +65,7 @@ def make(probe):
         configuration = configuration.replace("listen 127", f"root {gateway.folder};\n{locations}\nlisten 127")
         (gateway.folder / "nginx.conf").write_text(configuration)
         made.append(gateway)
-        php = Php(gateway.folder, children, {"probe.php": PROBE.read_text(), "waiting.php": WAITING})
+        php = Php(gateway.folder, children, {"probe.php": PROBE.read_text(), "waiting.php": WAITING, "zeros.php": ZEROS})
         made.append(php)
         return gateway.start(), php
 
@@ -235,3 +243,19 @@ def test_nginx_asks_the_authorizer(make):
     assert response.status == 200 and response.variables["REMOTE_USER"] == "alice"
     browser.get(probe_page("X-Session-Logout: 1"))
     assert browser.get(page, [("Variable-SESSION-USER", "root")]).status == 401
+
+
+def test_gigabyte_of_php_goes_through_in_little_memory(make):
+    gateway, _ = make()
+    gateway.browser().get("/php/probe.php")
+    before = gateway.resident()[0]
+    down = gateway.connection()
+    down.socket.settimeout(60)
+    down.send_raw(b"GET /php/zeros.php HTTP/1.0\r\n\r\n")
+    size = 0
+    while data := down.socket.recv(1 << 20):
+        size += len(data)
+    assert size > GIGABYTE
+    most = gateway.resident()[1]
+    print(f"resident before {before >> 10} KiB, most {most >> 10} KiB, limit {(before + FLAT) >> 10} KiB")
+    assert most < before + FLAT
