@@ -34,6 +34,12 @@ header('Content-Type: application/octet-stream');
 $part = str_repeat("\\0", 1 << 20);
 for ($i = 0; $i < 1024; $i++) { echo $part; }
 """
+COUNT = """<?php
+$size = 0;
+$body = fopen('php://input', 'rb');
+while (!feof($body)) { $size += strlen(fread($body, 1 << 20)); }
+echo $size;
+"""
 
 ROUTES = """
 <Route /php/>
@@ -57,15 +63,16 @@ SessionFastDataFormat none
 def make(probe):
     made = []
 
-    def make_one(children=4, timeout="20s", more="", locations=""):
+    def make_one(children=4, timeout="20s", more="", locations="", location=""):
         gateway = Gateway("SessionFastCookieSecure Off\nSessionFastCookieName id\nGatewayThreads 50",
                           ROUTES % (timeout, more), probe=probe,
-                          location="fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;")
+                          location="fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;" + location)
         configuration = (gateway.folder / "nginx.conf").read_text()
         configuration = configuration.replace("listen 127", f"root {gateway.folder};\n{locations}\nlisten 127")
         (gateway.folder / "nginx.conf").write_text(configuration)
         made.append(gateway)
-        php = Php(gateway.folder, children, {"probe.php": PROBE.read_text(), "waiting.php": WAITING, "zeros.php": ZEROS})
+        php = Php(gateway.folder, children, {"probe.php": PROBE.read_text(), "waiting.php": WAITING, "zeros.php": ZEROS,
+                                           "count.php": COUNT})
         made.append(php)
         return gateway.start(), php
 
@@ -245,10 +252,21 @@ def test_nginx_asks_the_authorizer(make):
     assert browser.get(page, [("Variable-SESSION-USER", "root")]).status == 401
 
 
-def test_gigabyte_of_php_goes_through_in_little_memory(make):
-    gateway, _ = make()
+def test_gigabytes_of_php_go_through_in_little_memory(make):
+    gateway, _ = make(more="GatewayPhpValues On", location="fastcgi_request_buffering off;"
+                      'fastcgi_param PHP_ADMIN_VALUE "post_max_size=0";')
     gateway.browser().get("/php/probe.php")
     before = gateway.resident()[0]
+
+    up = gateway.connection()
+    up.socket.settimeout(60)
+    up.send_raw(f"POST /php/count.php HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\n"
+                f"Content-Length: {GIGABYTE}\r\n\r\n".encode())
+    part = b"x" * (1 << 20)
+    for _ in range(1024):
+        up.send_raw(part)
+    assert up.receive().body == str(GIGABYTE).encode()
+
     down = gateway.connection()
     down.socket.settimeout(60)
     down.send_raw(b"GET /php/zeros.php HTTP/1.0\r\n\r\n")
