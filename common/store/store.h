@@ -21,12 +21,15 @@ enum sf_write_kind {
     SF_WRITE_TOUCH /* last access and expiry only; never backwards */
 };
 
+#define SF_EXPECTED_NONE UINT64_MAX /* there must be no row */
+
 /* One change on its way out. The caller owns the memory; `status` is the answer. */
 struct sf_write {
     enum sf_write_kind kind;
     struct sf_key key;
     uint64_t version;       /* PUT: stored only over a smaller one; repeating it is harmless */
-    uint64_t expected;      /* PUT: stored only over this very version; 0: over any smaller one, or none */
+    uint64_t expected;      /* PUT: stored only over this very version, or SF_EXPECTED_NONE; 0: over any
+                               smaller one, or none */
     sf_time last_access;    /* wall clock */
     sf_time expires;        /* wall clock; 0: never */
     struct sf_span record;  /* PUT only; borrowed until write returns */

@@ -176,7 +176,8 @@ put(struct memory_store *memory, const struct sf_write *write)
     if (write->record.size > SF_RECORD_BYTES_MAX || sf_record_head(&head, write->record) != SF_OK)
         return SF_INVALID;
     struct row *row = find_row(memory, &write->key);
-    if (write->expected != 0 && (row == NULL || row->version != write->expected))
+    uint64_t found = row == NULL ? SF_EXPECTED_NONE : row->version;
+    if (write->expected != 0 && found != write->expected)
         return SF_CONFLICT;
     struct sf_buffer record;
     sf_buffer_init(&record, SF_RECORD_BYTES_MAX);

@@ -92,7 +92,7 @@ static enum sf_status
 shake_hands(struct sf_mysql_connection *connection, const struct place *place, const char *password,
             struct sf_error *error)
 {
-    const unsigned long flags = CLIENT_MULTI_STATEMENTS | CLIENT_MULTI_RESULTS | CLIENT_FOUND_ROWS;
+    const unsigned long flags = CLIENT_MULTI_STATEMENTS | CLIENT_MULTI_RESULTS;
     const struct sf_store_url *url = &connection->database->url;
     const bool is_path = place->number[0] == '/';
     char text[sizeof error->text];

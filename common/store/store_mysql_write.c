@@ -79,6 +79,15 @@ add_values(struct transaction *transaction, const struct sf_sql_row *row)
     add_bytes(transaction, write->record);
 }
 
+static void
+begin_insert(struct transaction *transaction)
+{
+    add(transaction,
+        ";INSERT INTO %ssession_fast_session (`key`, version, last_access, expires, ended,"
+        " `user`, checksum, record) VALUES ",
+        transaction->prefix);
+}
+
 /*
  * Nothing moves back: neither the version of a record nor the last access. What is assigned on the
  * left is seen on its right: the version, which guards the others, comes last.
@@ -91,10 +100,7 @@ add_puts(struct transaction *transaction, struct sf_sql_row *const *rows, size_t
         if (rows[i]->kind != SF_SQL_PUT)
             continue;
         if (puts++ == 0)
-            add(transaction,
-                ";INSERT INTO %ssession_fast_session (`key`, version, last_access, expires, ended,"
-                " `user`, checksum, record) VALUES ",
-                transaction->prefix);
+            begin_insert(transaction);
         add(transaction, puts > 1 ? ",(" : "(");
         add_values(transaction, rows[i]);
         add(transaction, ")");
@@ -108,6 +114,17 @@ add_puts(struct transaction *transaction, struct sf_sql_row *const *rows, size_t
         add(transaction, ", %s = IF(VALUES(version) > version, VALUES(%s), %s)", guarded[i],
             guarded[i], guarded[i]);
     add(transaction, ", version = GREATEST(version, VALUES(version))");
+    transaction->count++;
+}
+
+/* Each of its own, so that each says whether it has found a row: then it affects none. */
+static void
+add_insert(struct transaction *transaction, const struct sf_sql_row *row)
+{
+    begin_insert(transaction);
+    add(transaction, "(");
+    add_values(transaction, row);
+    add(transaction, ") ON DUPLICATE KEY UPDATE version = version");
     transaction->count++;
 }
 
@@ -150,9 +167,12 @@ compose(struct transaction *transaction, const struct sf_mysql_connection *conne
     add(transaction, ";START TRANSACTION");
     transaction->count = ANSWERS_AHEAD - 1;
     add_lock(transaction, rows, count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (rows[i]->kind == SF_SQL_REPLACE)
             add_replace(transaction, rows[i]);
+        if (rows[i]->kind == SF_SQL_INSERT)
+            add_insert(transaction, rows[i]);
+    }
     for (size_t i = 0; i < count; i++)
         if (rows[i]->kind == SF_SQL_TOUCH)
             add_touch(transaction, rows[i]);
@@ -161,14 +181,15 @@ compose(struct transaction *transaction, const struct sf_mysql_connection *conne
     transaction->count++;
 }
 
-/* Replaces come first: the one whose version was another has changed nothing. */
+/* What expects something comes first: where it found something else it has changed nothing. */
 static void
 answer(const struct sf_mysql_answer *answers, struct sf_sql_row *const *rows, size_t count)
 {
     size_t next = ANSWERS_AHEAD;
     for (size_t i = 0; i < count; i++) {
         rows[i]->write->status = rows[i]->kind == SF_SQL_TOUCH ? SF_NOT_FOUND : SF_OK;
-        if (rows[i]->kind == SF_SQL_REPLACE && answers[next++].affected == 0)
+        bool expects = rows[i]->kind == SF_SQL_REPLACE || rows[i]->kind == SF_SQL_INSERT;
+        if (expects && answers[next++].affected == 0)
             rows[i]->write->status = SF_CONFLICT;
     }
     MYSQL_ROW found;

@@ -32,6 +32,9 @@ const char *const sf_postgresql_write_sql[SF_POSTGRESQL_WRITES] = {
         " expires = excluded.expires, ended = excluded.ended, \"user\" = excluded.\"user\","
         " checksum = excluded.checksum, record = excluded.record"
         " WHERE excluded.version > stored.version",
+    [SF_POSTGRESQL_INSERT] =
+        "INSERT INTO session_fast_session (" COLUMNS ") SELECT * FROM unnest(" ARRAYS ")"
+        " ON CONFLICT (key) DO NOTHING RETURNING key",
     [SF_POSTGRESQL_REPLACE] =
         "UPDATE session_fast_session AS stored SET version = new.version,"
         " last_access = greatest(stored.last_access, new.last_access), expires = new.expires,"
@@ -83,15 +86,18 @@ static const struct shape {
     unsigned kinds;
     enum column columns[COLUMNS_MAX + 1];
 } shapes[] = {
-    [SF_POSTGRESQL_LOCK] = {SF_SQL_PUT | SF_SQL_REPLACE | SF_SQL_TOUCH, {OF_KEY}},
+    [SF_POSTGRESQL_LOCK] = {SF_SQL_PUT | SF_SQL_INSERT | SF_SQL_REPLACE | SF_SQL_TOUCH, {OF_KEY}},
     [SF_POSTGRESQL_PUT] = {SF_SQL_PUT,
                            {OF_KEY, OF_VERSION, OF_LAST_ACCESS, OF_EXPIRES, OF_ENDED, OF_USER,
                             OF_CHECKSUM, OF_RECORD}},
+    [SF_POSTGRESQL_INSERT] = {SF_SQL_INSERT,
+                              {OF_KEY, OF_VERSION, OF_LAST_ACCESS, OF_EXPIRES, OF_ENDED, OF_USER,
+                               OF_CHECKSUM, OF_RECORD}},
     [SF_POSTGRESQL_REPLACE] = {SF_SQL_REPLACE,
                                {OF_KEY, OF_VERSION, OF_LAST_ACCESS, OF_EXPIRES, OF_ENDED, OF_USER,
                                 OF_CHECKSUM, OF_RECORD, OF_EXPECTED}},
     [SF_POSTGRESQL_TOUCH] = {SF_SQL_TOUCH, {OF_KEY, OF_LAST_ACCESS, OF_EXPIRES}},
-    [SF_POSTGRESQL_NOTIFY] = {SF_SQL_PUT | SF_SQL_REPLACE, {OF_KEY, OF_VERSION}},
+    [SF_POSTGRESQL_NOTIFY] = {SF_SQL_PUT | SF_SQL_INSERT | SF_SQL_REPLACE, {OF_KEY, OF_VERSION}},
 };
 
 #define SHAPES (sizeof shapes / sizeof shapes[0])
@@ -178,27 +184,35 @@ static enum sf_status
 add_statements(struct transaction *transaction, struct sf_sql_row *const *rows, size_t count)
 {
     enum sf_status status = SF_OK;
-    bool is_locked_first = is_mixed(rows, count) || rows[0]->kind != SF_SQL_PUT;
+    bool locks_itself = rows[0]->kind == SF_SQL_PUT || rows[0]->kind == SF_SQL_INSERT;
+    bool is_locked_first = is_mixed(rows, count) || !locks_itself;
     for (enum sf_postgresql_write which = is_locked_first ? SF_POSTGRESQL_LOCK : SF_POSTGRESQL_PUT;
          status == SF_OK && which < SHAPES; which++)
         status = add_statement(transaction, which, rows, count);
     return status;
 }
 
-/*
- * A put has nothing to say: it is stored, or a later version is. The other statements name the rows
- * that they found.
- */
+static enum sf_status
+answer_unless_named(enum sf_sql_kind kind)
+{
+    switch (kind) {
+    case SF_SQL_PUT: return SF_OK; /* it is stored, or a later version is */
+    case SF_SQL_INSERT:
+    case SF_SQL_REPLACE: return SF_CONFLICT;
+    case SF_SQL_TOUCH: break;
+    }
+    return SF_NOT_FOUND;
+}
+
+/* A put has nothing to say; the other statements name the rows that they were about. */
 static void
 answer(const struct transaction *transaction, struct sf_sql_row *const *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        rows[i]->write->status = rows[i]->kind == SF_SQL_PUT       ? SF_OK
-                                 : rows[i]->kind == SF_SQL_REPLACE ? SF_CONFLICT
-                                                                   : SF_NOT_FOUND;
+        rows[i]->write->status = answer_unless_named(rows[i]->kind);
     for (size_t i = 0; i < transaction->count; i++) {
         const struct sf_postgresql_call *call = &transaction->calls[i];
-        if (call->statement != SF_POSTGRESQL_REPLACE && call->statement != SF_POSTGRESQL_TOUCH)
+        if (call->statement < SF_POSTGRESQL_INSERT || call->statement > SF_POSTGRESQL_TOUCH)
             continue;
         for (int j = 0; j < PQntuples(call->result); j++) {
             struct sf_span key =

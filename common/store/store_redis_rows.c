@@ -31,6 +31,12 @@ add_number(struct sf_redis_connection *connection, uint64_t number)
     return add_text(connection, text);
 }
 
+static enum sf_status
+add_expected(struct sf_redis_connection *connection, uint64_t version)
+{
+    return version == SF_EXPECTED_NONE ? add_text(connection, "none") : add_number(connection, version);
+}
+
 /* Always three digits behind the point: later ones are longer, or larger as texts. */
 static enum sf_status
 add_time(struct sf_redis_connection *connection, sf_time time)
@@ -166,7 +172,7 @@ add_put(struct sf_redis_connection *connection, const struct sf_write *write, co
     if (status == SF_OK)
         status = add_number(connection, write->version);
     if (status == SF_OK)
-        status = add_number(connection, write->expected);
+        status = add_expected(connection, write->expected);
     if (status == SF_OK)
         status = sf_redis_word(connection, head->user);
     if (status == SF_OK)

@@ -7,7 +7,8 @@
  *
  * KEYS: the session's key. ARGV: "put" or "touch", prefix, the session's 32 hex digits, last access,
  * expiry (ms since 1970, as Redis wants it; "0": never); put only: version, the version that is
- * expected ("0": any smaller one), user, "1" if it has ended, and names and values of the other fields.
+ * expected ("0": any smaller one, or none; "none": no session is there), user, "1" if it has ended, and
+ * names and values of the other fields.
  */
 
 enum sf_redis_answer { SF_REDIS_MISSING = 0, SF_REDIS_DONE = 1, SF_REDIS_CONFLICT = 2 };

@@ -14,6 +14,14 @@ compare_rows(const void *left, const void *right)
     return order != 0 ? order : a->write < b->write ? -1 : 1;
 }
 
+static enum sf_sql_kind
+kind_of_put(uint64_t expected)
+{
+    if (expected == SF_EXPECTED_NONE)
+        return SF_SQL_INSERT;
+    return expected == 0 ? SF_SQL_PUT : SF_SQL_REPLACE;
+}
+
 static enum sf_status
 describe(struct sf_sql_row *row, struct sf_write *write)
 {
@@ -22,9 +30,10 @@ describe(struct sf_sql_row *row, struct sf_write *write)
     if (write->kind == SF_WRITE_TOUCH)
         return SF_OK;
     if (write->record.size > SF_RECORD_BYTES_MAX || write->version > INT64_MAX ||
-        write->expected > INT64_MAX || sf_record_head(&head, write->record) != SF_OK)
+        (write->expected > INT64_MAX && write->expected != SF_EXPECTED_NONE) ||
+        sf_record_head(&head, write->record) != SF_OK)
         return SF_INVALID;
-    row->kind = write->expected == 0 ? SF_SQL_PUT : SF_SQL_REPLACE;
+    row->kind = kind_of_put(write->expected);
     row->is_ended = head.kind == SF_RECORD_ENDED;
     row->user = head.user;
     row->checksum = sf_row_checksum(&write->key, write->version, write->record);

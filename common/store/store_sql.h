@@ -18,7 +18,8 @@
 enum sf_sql_kind {
     SF_SQL_PUT = 1,
     SF_SQL_REPLACE = 2, /* a put that expects a version */
-    SF_SQL_TOUCH = 4
+    SF_SQL_TOUCH = 4,
+    SF_SQL_INSERT = 8   /* a put that expects that there is no row */
 };
 
 struct sf_sql_row {

@@ -54,7 +54,7 @@ static const char *const write_sql[] = {
         " version = excluded.version, last_access = max(last_access, excluded.last_access),"
         " expires = excluded.expires, ended = excluded.ended, user = excluded.user,"
         " checksum = excluded.checksum, record = excluded.record"
-        " WHERE excluded.version > version",
+        " WHERE excluded.version > version AND ?9 = 0",
     [WRITE_REPLACE] =
         "UPDATE session SET version = ?2, last_access = max(last_access, ?3), expires = ?4,"
         " ended = ?5, user = ?6, checksum = ?7, record = ?8 WHERE key = ?1 AND version = ?9",
@@ -323,7 +323,8 @@ put(struct sf_sqlite_connection *connection, struct sf_write *write)
         write->status = SF_INVALID;
         return SQLITE_DONE;
     }
-    enum write_statement which = write->expected == 0 ? WRITE_PUT : WRITE_REPLACE;
+    bool is_put = write->expected == 0 || write->expected == SF_EXPECTED_NONE;
+    enum write_statement which = is_put ? WRITE_PUT : WRITE_REPLACE;
     sqlite3_stmt *statement = connection->statements[which];
     const char *user = head.user.size == 0 ? "" : (const char *)head.user.data;
     uint64_t checksum = sf_row_checksum(&write->key, write->version, write->record);
@@ -335,11 +336,10 @@ put(struct sf_sqlite_connection *connection, struct sf_write *write)
     sqlite3_bind_text(statement, 6, user, (int)head.user.size, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 7, (sqlite3_int64)checksum);
     sqlite3_bind_blob(statement, 8, write->record.data, (int)write->record.size, SQLITE_STATIC);
-    if (which == WRITE_REPLACE)
-        sqlite3_bind_int64(statement, 9, (sqlite3_int64)write->expected);
+    sqlite3_bind_int64(statement, 9, (sqlite3_int64)write->expected); /* none is -1 */
     int code = run(connection, which);
     bool is_other =
-        which == WRITE_REPLACE && code == SQLITE_DONE && sqlite3_changes(connection->db) == 0;
+        write->expected != 0 && code == SQLITE_DONE && sqlite3_changes(connection->db) == 0;
     write->status = is_other ? SF_CONFLICT : refuses_only_this_row(code) ? SF_INVALID : SF_OK;
     return write->status == SF_INVALID ? SQLITE_DONE : code;
 }

@@ -236,21 +236,39 @@ START_TEST(test_what_expects_a_version_replaces_no_other)
 }
 END_TEST
 
+START_TEST(test_what_expects_nothing_replaces_nothing)
+{
+    open_store(_i);
+    ck_assert_int_eq(replace(1, SF_EXPECTED_NONE, 4, "four"), SF_OK);
+    assert_loads_text(1, "four");
+    ck_assert_int_eq(replace(1, SF_EXPECTED_NONE, 5, "five"), SF_CONFLICT);
+    ck_assert_int_eq(replace(1, SF_EXPECTED_NONE, 4, "four again"), SF_CONFLICT);
+    assert_loads_text(1, "four");
+}
+END_TEST
+
 START_TEST(test_conflict_does_not_hold_up_the_others)
 {
     open_store(_i);
     ck_assert_int_eq(put(1, 5, "five", 0), SF_OK);
     struct sf_buffer record = sf_test_record(6, NULL, sf_span_text("six"));
+    ck_assert_int_eq(put(4, 5, "five", 0), SF_OK);
     struct sf_write writes[] = {sf_test_put(0, 6, &record), sf_test_put(1, 6, &record),
-                                sf_test_put(2, 6, &record)};
+                                sf_test_put(2, 6, &record), sf_test_put(3, 6, &record),
+                                sf_test_put(4, 6, &record)};
     writes[1].expected = 4;
-    ck_assert_int_eq(store->ops->write(store, writes, 3, soon()), SF_CONFLICT);
+    writes[3].expected = writes[4].expected = SF_EXPECTED_NONE;
+    ck_assert_int_eq(store->ops->write(store, writes, 5, soon()), SF_CONFLICT);
     ck_assert_int_eq(writes[0].status, SF_OK);
     ck_assert_int_eq(writes[1].status, SF_CONFLICT);
     ck_assert_int_eq(writes[2].status, SF_OK);
+    ck_assert_int_eq(writes[3].status, SF_OK);
+    ck_assert_int_eq(writes[4].status, SF_CONFLICT);
     assert_loads_text(0, "six");
     assert_loads_text(1, "five");
     assert_loads_text(2, "six");
+    assert_loads_text(3, "six");
+    assert_loads_text(4, "five");
     sf_buffer_fini(&record);
 }
 END_TEST
@@ -651,6 +669,7 @@ make_suite(void)
     tcase_add_loop_test(each, test_same_version_again_is_harmless, 0, stores);
     tcase_add_loop_test(each, test_two_versions_in_one_batch_leave_the_later, 0, stores);
     tcase_add_loop_test(each, test_what_expects_a_version_replaces_no_other, 0, stores);
+    tcase_add_loop_test(each, test_what_expects_nothing_replaces_nothing, 0, stores);
     tcase_add_loop_test(each, test_conflict_does_not_hold_up_the_others, 0, stores);
     tcase_add_loop_test(each, test_loads_at_once_have_an_answer_each, 0, stores);
     tcase_add_loop_test(each, test_empty_batch_is_ok, 0, stores);

@@ -37,17 +37,19 @@ assert_round(struct sf_write *const *expected, size_t count)
 START_TEST(test_rows_come_in_the_order_of_their_keys)
 {
     struct sf_write writes[] = {sf_test_put(3, 1, &record), sf_test_touch(1, 5, 0),
-                                sf_test_put(2, 1, &record)};
+                                sf_test_put(2, 1, &record), sf_test_put(4, 1, &record)};
     writes[2].expected = 7;
-    ck_assert_int_eq(sf_sql_batch_init(&batch, writes, 3), SF_OK);
-    assert_round((struct sf_write *[]){&writes[1], &writes[2], &writes[0]}, 3);
+    writes[3].expected = SF_EXPECTED_NONE;
+    ck_assert_int_eq(sf_sql_batch_init(&batch, writes, 4), SF_OK);
+    assert_round((struct sf_write *[]){&writes[1], &writes[2], &writes[0], &writes[3]}, 4);
     ck_assert_int_eq(batch.round[0]->kind, SF_SQL_TOUCH);
     ck_assert_int_eq(batch.round[1]->kind, SF_SQL_REPLACE);
     ck_assert_int_eq(batch.round[2]->kind, SF_SQL_PUT);
+    ck_assert_int_eq(batch.round[3]->kind, SF_SQL_INSERT);
     ck_assert(sf_span_equal(batch.round[2]->user, sf_span_text("alice")));
     ck_assert(!batch.round[2]->is_ended);
     ck_assert(!sf_sql_batch_next(&batch, LIMIT));
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 4; i++)
         ck_assert_int_eq(writes[i].status, SF_UNAVAILABLE);
     sf_sql_batch_fini(&batch);
 }
@@ -96,7 +98,7 @@ START_TEST(test_what_no_store_takes_becomes_no_row)
     ck_assert_int_eq(sf_buffer_append_text(&bad, "no record"), SF_OK);
     struct sf_write writes[] = {sf_test_put(1, 1, &bad), sf_test_put(2, 1, &record),
                                 sf_test_put(3, UINT64_MAX, &record), sf_test_put(4, 1, &record)};
-    writes[3].expected = UINT64_MAX;
+    writes[3].expected = SF_EXPECTED_NONE - 1;
     ck_assert_int_eq(sf_sql_batch_init(&batch, writes, 4), SF_OK);
     assert_round((struct sf_write *[]){&writes[1]}, 1);
     ck_assert_int_eq(writes[0].status, SF_INVALID);
