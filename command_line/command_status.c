@@ -6,7 +6,7 @@
 #include "command_line/print.h"
 
 #define STATUS_WAIT (5 * SF_SECOND)
-#define LINES_MAX 128
+#define LINES_MAX 192
 
 static bool
 ends_with(const char *name, const char *suffix)

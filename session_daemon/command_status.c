@@ -8,32 +8,43 @@
 
 #include "session_daemon/commands.h"
 
+#define NAME_MAX_BYTES 48
+
 /* One value: text or, when that is NULL, a number. */
 struct entry {
-    const char *name;
+    char name[NAME_MAX_BYTES];
     const char *text;
     int64_t number;
 };
 
-#define ENTRIES_MAX 128
+#define ENTRIES_MAX 192
 
 struct entries {
     struct entry list[ENTRIES_MAX];
     size_t count;
 };
 
+/* Whatever finds no room is left out. */
+static void
+add_entry(struct entries *entries, const char *name, const char *text, uint64_t number)
+{
+    if (entries->count == ENTRIES_MAX)
+        return;
+    struct entry *entry = &entries->list[entries->count++];
+    *entry = (struct entry){.text = text, .number = (int64_t)number};
+    snprintf(entry->name, sizeof entry->name, "%s", name);
+}
+
 static void
 add_text(struct entries *entries, const char *name, const char *text)
 {
-    if (entries->count < ENTRIES_MAX)
-        entries->list[entries->count++] = (struct entry){.name = name, .text = text};
+    add_entry(entries, name, text, 0);
 }
 
 static void
 add_number(struct entries *entries, const char *name, uint64_t number)
 {
-    if (entries->count < ENTRIES_MAX)
-        entries->list[entries->count++] = (struct entry){.name = name, .number = (int64_t)number};
+    add_entry(entries, name, NULL, number);
 }
 
 /* "scheme://user:secret@host": the secret is nobody's business. */
@@ -104,6 +115,35 @@ add_writer(struct entries *entries, struct writer *writer)
     add_number(entries, "sweep_last", (uint64_t)atomic_load_explicit(&writer->last_sweep, memory_order_relaxed));
 }
 
+/* ---- what has been measured of the stores ---- */
+
+static void
+add_lane(struct entries *entries, const char *store, const char *lane, const struct sf_store_lane_figures *figures)
+{
+    const struct {
+        const char *name;
+        uint64_t number;
+    } numbers[] = {
+        {"calls", figures->calls},     {"rows", figures->rows},   {"failures", figures->failures},
+        {"late", figures->late},       {"refused", figures->refused}, {"p50_us", figures->p50},
+        {"p99_us", figures->p99},      {"longest_us", figures->longest},
+    };
+    char name[NAME_MAX_BYTES];
+    snprintf(name, sizeof name, "%s_%s_state", store, lane);
+    add_text(entries, name, figures->state);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        snprintf(name, sizeof name, "%s_%s_%s", store, lane, numbers[i].name);
+        add_number(entries, name, numbers[i].number);
+    }
+}
+
+static void
+add_store(void *context, const struct sf_store_figures *figures)
+{
+    add_lane(context, figures->name, "loads", &figures->lanes[SF_STORE_READS]);
+    add_lane(context, figures->name, "writes", &figures->lanes[SF_STORE_WRITES]);
+}
+
 static void
 add_journal(struct entries *entries, const struct sf_journal_state *journal, const struct sf_spill *spill)
 {
@@ -167,6 +207,7 @@ reply_status(struct call *call, const struct sf_l1_usage *usage)
     add_text(&entries, "store", url);
     add_text(&entries, "store_state", is_up ? "up" : "down");
     add_text(&entries, "store_error", error.text);
+    sf_store_report(daemon->store, add_store, &entries);
     add_writer(&entries, &daemon->writer);
     sf_journal_state(daemon->journaler.journal, &journal);
     add_journal(&entries, &journal, &daemon->journaler.spill);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/base/secret.h"
+#include "common/store/store_guard.h"
 #include "session_daemon/instance_lock.h"
 
 #define ATTACH_DEADLINE (5 * SF_SECOND)
@@ -57,6 +58,8 @@ static enum sf_status
 open_store(struct daemon *daemon, struct sf_error *error)
 {
     enum sf_status status = sf_store_open(&daemon->store, daemon->config.store, daemon->instance.state, error);
+    if (status == SF_OK)
+        status = sf_store_guard(&daemon->store, daemon->store, "store", sf_l1_counters(daemon->l1), &daemon->log);
     if (status != SF_OK)
         return status;
     status = daemon->store->ops->attach(daemon->store, sf_clock_steady() + ATTACH_DEADLINE, error);

@@ -106,6 +106,7 @@ log_load(struct daemon *daemon, enum sf_status status)
         return;
     if (is_up) {
         sf_log_write(&daemon->log, SF_LOG_NOTICE, "SF0114", "the store answers again: sessions are loaded");
+        writer_retry(&daemon->writer);
         return;
     }
     struct sf_error error = {.text = ""};

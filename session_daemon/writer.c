@@ -147,6 +147,13 @@ writer_urge(struct writer *writer)
     task_queue_wake(&writer->queue);
 }
 
+void
+writer_retry(struct writer *writer)
+{
+    sf_batch_writer_retry(writer->batch);
+    task_queue_wake(&writer->queue);
+}
+
 bool
 writer_stop(struct writer *writer, sf_time deadline)
 {

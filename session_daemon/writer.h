@@ -30,6 +30,7 @@ struct writer {
 
 enum sf_status writer_start(struct writer *writer, struct daemon *daemon, struct sf_error *error) SF_MUST_CHECK;
 void writer_urge(struct writer *writer); /* everything that waits goes to the store now */
+void writer_retry(struct writer *writer); /* the store answers again: now, not when the pause is over */
 /* Writes what waits, until `deadline` (steady clock) at most. false: the thread is still inside the store. */
 bool writer_stop(struct writer *writer, sf_time deadline);
 void writer_fini(struct writer *writer);

@@ -4,7 +4,6 @@
 #define FAILURES_TO_OPEN 3
 #define SUCCESSES_TO_CLOSE 2
 #define PAUSE_MIN 250
-#define PAUSE_MAX (10 * SF_SECOND)
 
 bool
 sf_breaker_may_call(struct sf_breaker *breaker, sf_time now)
@@ -26,7 +25,7 @@ open_it(struct sf_breaker *breaker, sf_time now, uint32_t chance)
     sf_time pause = breaker->pause < PAUSE_MIN ? PAUSE_MIN : breaker->pause;
     breaker->state = SF_BREAKER_OPEN;
     breaker->probe_at = now + pause - (sf_time)(chance % (uint32_t)(pause / 4));
-    breaker->pause = pause * 2 > PAUSE_MAX ? PAUSE_MAX : pause * 2;
+    breaker->pause = pause * 2 > breaker->pause_max ? breaker->pause_max : pause * 2;
 }
 
 static void
@@ -53,4 +52,11 @@ sf_breaker_tell(struct sf_breaker *breaker, bool is_well, sf_time now, uint32_t 
     breaker->successes = 0;
     if (breaker->state == SF_BREAKER_HALF_OPEN || ++breaker->failures >= FAILURES_TO_OPEN)
         open_it(breaker, now, chance);
+}
+
+void
+sf_breaker_hurry(struct sf_breaker *breaker, sf_time now)
+{
+    if (breaker->state == SF_BREAKER_OPEN && breaker->probe_at > now)
+        breaker->probe_at = now;
 }

@@ -8,6 +8,7 @@ libstore_la_SOURCES += \
 	%D%/row_checksum.c %D%/row_checksum.h \
 	%D%/store.c %D%/store.h \
 	%D%/store_fail.c \
+	%D%/store_guard.c %D%/store_guard.h \
 	%D%/store_memory.c \
 	%D%/store_sqlite.c \
 	%D%/store_sqlite_connection.c %D%/store_sqlite_connection.h \

@@ -56,6 +56,13 @@ sf_store_close(struct sf_store *store)
         store->ops->close(store);
 }
 
+void
+sf_store_report(struct sf_store *store, sf_store_tell_fn *tell, void *context)
+{
+    if (store->ops->report != NULL)
+        store->ops->report(store, tell, context);
+}
+
 enum sf_status
 sf_store_load_one(struct sf_store *store, const struct sf_key *key, sf_time deadline,
                   struct sf_stored *stored_out)

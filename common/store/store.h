@@ -52,7 +52,8 @@ struct sf_load {
 
 enum sf_store_flags {
     SF_STORE_DURABLE = 1 << 0, /* survives its own restart: may hold the truth */
-    SF_STORE_EXPIRES = 1 << 1  /* drops old records by itself: sweep is NULL */
+    SF_STORE_EXPIRES = 1 << 1, /* drops old records by itself: sweep is NULL */
+    SF_STORE_SHARED = 1 << 2   /* reached over a network: other hosts may write it, too */
 };
 
 /* Relative paths are below `state`. Checks the URL, touches no file, opens no socket. */
@@ -89,6 +90,26 @@ typedef void sf_store_close_fn(struct sf_store *store);
 /* Last error in words, for the log and for status; "" when there was none. From any thread. */
 typedef void sf_store_explain_fn(struct sf_store *store, struct sf_error *error_out);
 
+/* The two threads that call a store. */
+enum sf_store_lane { SF_STORE_READS, SF_STORE_WRITES, SF_STORE_LANES };
+
+struct sf_store_lane_figures {
+    const char *state;               /* "up", "down": it is left alone, "probed" */
+    uint64_t calls, rows;            /* rows: sessions loaded or not found, changes written */
+    uint64_t failures, late;         /* calls without any answer; of these, at their deadline */
+    uint64_t refused;                /* not made, because it is left alone */
+    uint64_t p50, p99, longest;      /* microseconds a call */
+};
+
+struct sf_store_figures {
+    const char *name; /* which of the stores: "store" */
+    struct sf_store_lane_figures lanes[SF_STORE_LANES];
+};
+
+/* What has been measured, of each store below a wrapper (store_guard.h). From any thread. */
+typedef void sf_store_tell_fn(void *context, const struct sf_store_figures *figures);
+typedef void sf_store_report_fn(struct sf_store *store, sf_store_tell_fn *tell, void *context);
+
 struct sf_store_ops {
     const char *scheme; /* "sqlite" in sqlite:PATH */
     unsigned flags;
@@ -100,6 +121,7 @@ struct sf_store_ops {
     sf_store_scan_fn *scan;
     sf_store_explain_fn *explain;
     sf_store_close_fn *close;
+    sf_store_report_fn *report; /* NULL: nothing is measured; a wrapper passes it on */
 };
 
 struct sf_store {
@@ -114,6 +136,7 @@ extern const struct sf_store_ops sf_store_redis, sf_store_rediss; /* the same */
 enum sf_status sf_store_open(struct sf_store **store_out, const char *url, const char *state,
                              struct sf_error *error) SF_MUST_CHECK;
 void sf_store_close(struct sf_store *store); /* NULL is fine */
+void sf_store_report(struct sf_store *store, sf_store_tell_fn *tell, void *context);
 
 enum sf_status sf_store_load_one(struct sf_store *store, const struct sf_key *key, sf_time deadline,
                                  struct sf_stored *stored_out) SF_MUST_CHECK;

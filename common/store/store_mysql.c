@@ -41,7 +41,7 @@ static sf_store_close_fn store_close;
 
 const struct sf_store_ops sf_store_mysql = {
     .scheme = "mysql",
-    .flags = SF_STORE_DURABLE,
+    .flags = SF_STORE_DURABLE | SF_STORE_SHARED,
     .open = store_open,
     .attach = store_attach,
     .load = store_load,

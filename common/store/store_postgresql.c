@@ -60,7 +60,7 @@ static sf_store_close_fn postgresql_close;
 
 const struct sf_store_ops sf_store_postgresql = {
     .scheme = "postgresql",
-    .flags = SF_STORE_DURABLE,
+    .flags = SF_STORE_DURABLE | SF_STORE_SHARED,
     .open = postgresql_open,
     .attach = postgresql_attach,
     .load = postgresql_load,

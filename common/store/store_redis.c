@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/random.h"
-#include "common/store/breaker.h"
 #include "common/store/store_redis_keys.h"
 #include "common/store/store_redis_rows.h"
 #include "common/store/store_redis_script.h"
@@ -33,8 +31,7 @@ struct redis_store {
     struct sf_store base;
     struct sf_redis_server server;
     struct sf_redis_connection reader, writer;
-    struct sf_breaker breaker; /* the loader's, as what follows; who writes pauses by himself */
-    struct sf_redis_keys keys;
+    struct sf_redis_keys keys; /* the loader's, as what follows */
     sf_time keys_until;        /* steady; 0: there are none */
     pthread_mutex_t lock;      /* guards `last` */
     struct sf_error last;
@@ -50,7 +47,7 @@ static sf_store_close_fn redis_close;
 
 const struct sf_store_ops sf_store_redis = {
     .scheme = "redis",
-    .flags = SF_STORE_DURABLE | SF_STORE_EXPIRES,
+    .flags = SF_STORE_DURABLE | SF_STORE_EXPIRES | SF_STORE_SHARED,
     .open = redis_open,
     .attach = redis_attach,
     .load = redis_load,
@@ -62,7 +59,7 @@ const struct sf_store_ops sf_store_redis = {
 
 const struct sf_store_ops sf_store_rediss = {
     .scheme = "rediss",
-    .flags = SF_STORE_DURABLE | SF_STORE_EXPIRES,
+    .flags = SF_STORE_DURABLE | SF_STORE_EXPIRES | SF_STORE_SHARED,
     .open = rediss_open,
     .attach = redis_attach,
     .load = redis_load,
@@ -281,25 +278,13 @@ load_some(struct redis_store *redis, struct sf_load *loads, size_t count, sf_tim
 }
 
 static void
-tell_breaker(struct redis_store *redis, enum sf_status status)
-{
-    uint32_t chance = 0;
-    if (status != SF_OK)
-        (void)!sf_random_bytes(&chance, sizeof chance); /* without it all pauses are as long */
-    sf_breaker_tell(&redis->breaker, status == SF_OK, sf_clock_steady(), chance);
-}
-
-static void
 redis_load(struct sf_store *store, struct sf_load *loads, size_t count, sf_time deadline)
 {
     struct redis_store *redis = (struct redis_store *)store;
     enum sf_status status = SF_OK;
     sf_store_answer_loads(loads, count, SF_UNAVAILABLE);
-    if (!sf_breaker_may_call(&redis->breaker, sf_clock_steady()))
-        return;
     for (size_t at = 0; at < count && status == SF_OK; at += LOADS_MAX)
         status = load_some(redis, loads + at, count - at < LOADS_MAX ? count - at : LOADS_MAX, deadline);
-    tell_breaker(redis, status);
 }
 
 /* ---- scanning ---- */

@@ -54,6 +54,7 @@ struct sf_batch_writer {
     uint64_t written_since;   /* records since then */
     struct sf_log_state log_state;
     struct sf_refused refused;
+    atomic_bool may_retry;    /* the store is back, as others have heard */
     atomic_bool is_urged;     /* release by who urges pairs with acquire where the flush begins */
 
     pthread_mutex_t lock;     /* guards `state`, which other threads read */
@@ -108,6 +109,12 @@ void
 sf_batch_writer_urge(struct sf_batch_writer *writer)
 {
     atomic_store_explicit(&writer->is_urged, true, memory_order_release);
+}
+
+void
+sf_batch_writer_retry(struct sf_batch_writer *writer)
+{
+    atomic_store_explicit(&writer->may_retry, true, memory_order_relaxed);
 }
 
 void
@@ -454,7 +461,8 @@ is_flush_time(struct sf_batch_writer *writer, sf_time now)
 sf_time
 sf_batch_writer_step(struct sf_batch_writer *writer, sf_time now)
 {
-    if (now < writer->state.retry_at) /* written by this thread only */
+    bool may_retry = atomic_exchange_explicit(&writer->may_retry, false, memory_order_relaxed);
+    if (now < writer->state.retry_at && !may_retry) /* written by this thread only */
         return writer->state.retry_at;
     if (now < writer->hint_at)
         return writer->hint_at;

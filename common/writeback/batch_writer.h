@@ -50,6 +50,9 @@ sf_time sf_batch_writer_step(struct sf_batch_writer *writer, sf_time now);
  */
 void sf_batch_writer_urge(struct sf_batch_writer *writer);
 
+/* The store has answered somebody else: while it is down, the next step need not wait for retry_at. From any thread. */
+void sf_batch_writer_retry(struct sf_batch_writer *writer);
+
 /*
  * Writes everything that waits at the call, without regard to retry_at. SF_UNAVAILABLE: the store
  * failed or refused a record, or `deadline` (steady) passed; what is left stays dirty in L1.

@@ -46,6 +46,24 @@ START_TEST(test_store_that_is_down_is_left_in_peace)
 }
 END_TEST
 
+START_TEST(test_pause_ends_when_others_hear_from_the_store)
+{
+    open_quiet_writer("fail:write=UNAVAILABLE*2+OK");
+    change(1);
+    sf_batch_writer_urge(writer);
+    step();
+    sf_batch_writer_retry(writer);
+    step();
+    ck_assert_uint_eq(state.failures, 2);
+    step();
+    ck_assert_uint_eq(state.failures, 2); /* once, and not from now on */
+    sf_batch_writer_retry(writer);
+    step();
+    ck_assert(state.is_up);
+    ck_assert_uint_eq(stored_version(1), 1);
+}
+END_TEST
+
 START_TEST(test_pauses_grow_to_ten_seconds)
 {
     open_quiet_writer("fail:write=UNAVAILABLE");
@@ -146,6 +164,7 @@ main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, test_outage_is_logged_once_and_so_is_its_end);
     tcase_add_test(tests, test_store_that_is_down_is_left_in_peace);
+    tcase_add_test(tests, test_pause_ends_when_others_hear_from_the_store);
     tcase_add_test(tests, test_pauses_grow_to_ten_seconds);
     tcase_add_test(tests, test_nothing_is_called_stored_in_an_outage);
     tcase_add_test(tests, test_uncertain_batch_is_repeated);

@@ -11,7 +11,7 @@ static sf_time now;
 static void
 set_up(void)
 {
-    breaker = (struct sf_breaker){.failures = 0};
+    breaker = (struct sf_breaker){.pause_max = 10 * SF_SECOND};
     now = 1000000;
 }
 
@@ -75,7 +75,7 @@ START_TEST(test_two_successes_close_it)
 }
 END_TEST
 
-START_TEST(test_pause_doubles_up_to_ten_seconds)
+START_TEST(test_pause_doubles_up_to_the_longest)
 {
     static const sf_time pauses[] = {250, 500, 1000, 2000, 4000, 8000, 10000, 10000};
     open_it();
@@ -127,10 +127,21 @@ START_TEST(test_late_answers_change_nothing_while_it_is_open)
 }
 END_TEST
 
+START_TEST(test_who_is_told_of_an_answer_does_not_wait_for_the_end_of_the_pause)
+{
+    sf_breaker_hurry(&breaker, now);
+    ck_assert_int_eq(breaker.state, SF_BREAKER_CLOSED);
+    open_it();
+    sf_breaker_hurry(&breaker, now);
+    ck_assert(sf_breaker_may_call(&breaker, now));
+    ck_assert(!sf_breaker_may_call(&breaker, now));
+}
+END_TEST
+
 START_TEST(test_chance_takes_less_than_a_quarter_of_the_pause)
 {
     for (uint32_t chance = 0; chance < 1000; chance++) {
-        breaker = (struct sf_breaker){.failures = 2};
+        breaker = (struct sf_breaker){.pause_max = 10 * SF_SECOND, .failures = 2};
         sf_breaker_tell(&breaker, false, now, chance * 2654435761u);
         ck_assert_int_le(breaker.probe_at - now, 250);
         ck_assert_int_gt(breaker.probe_at - now, 187);
@@ -148,10 +159,11 @@ main(void)
     tcase_add_test(states, test_a_success_between_keeps_it_closed);
     tcase_add_test(states, test_one_at_a_time_probes_when_the_pause_is_over);
     tcase_add_test(states, test_two_successes_close_it);
-    tcase_add_test(states, test_pause_doubles_up_to_ten_seconds);
+    tcase_add_test(states, test_pause_doubles_up_to_the_longest);
     tcase_add_test(states, test_pause_is_short_again_after_it_was_closed);
     tcase_add_test(states, test_success_of_a_probe_and_then_a_failure_opens_it_at_once);
     tcase_add_test(states, test_late_answers_change_nothing_while_it_is_open);
+    tcase_add_test(states, test_who_is_told_of_an_answer_does_not_wait_for_the_end_of_the_pause);
     tcase_add_test(states, test_chance_takes_less_than_a_quarter_of_the_pause);
     suite_add_tcase(suite, states);
     return sf_run_suite(suite);

@@ -17,6 +17,15 @@ static struct daemon daemon_;
 static struct connection first, second;
 static enum sf_status answers[2]; /* to each of them; SF_INVALID: none yet */
 
+static int writer_retries;
+
+void
+writer_retry(struct writer *writer)
+{
+    ck_assert_ptr_eq(writer, &daemon_.writer);
+    writer_retries++;
+}
+
 void
 connection_resume(struct connection *connection, const struct answer *answer)
 {
@@ -45,6 +54,13 @@ tear_down(void)
     sf_journal_close(daemon_.journaler.journal);
     sf_store_close(daemon_.store);
     sf_test_cache_fini(&cache);
+}
+
+static void
+reopen_store(const char *url)
+{
+    sf_store_close(daemon_.store);
+    ck_assert_int_eq(sf_store_open(&daemon_.store, url, "/nowhere", NULL), SF_OK);
 }
 
 static struct task *
@@ -113,6 +129,21 @@ START_TEST(test_what_only_the_journal_has_is_loaded_from_there)
     struct task *task = run_next();
     task->finish(task, &daemon_);
     ck_assert_int_eq(answers[0], SF_OK);
+}
+END_TEST
+
+START_TEST(test_writer_hears_that_the_store_is_back)
+{
+    struct sf_key key = sf_test_key(1);
+    reopen_store("fail:load=UNAVAILABLE+OK");
+    writer_retries = 0;
+    for (int loads = 0; loads < 3; loads++) {
+        ck_assert(loader_join(&daemon_, &first, &key, false));
+        struct task *task = run_next();
+        task->finish(task, &daemon_);
+        ck_assert_int_eq(answers[0], loads == 0 ? SF_UNAVAILABLE : SF_NOT_FOUND);
+        ck_assert_int_eq(writer_retries, loads > 0);
+    }
 }
 END_TEST
 
@@ -199,10 +230,8 @@ END_TEST
 
 START_TEST(test_store_without_an_answer_takes_nothing_from_the_cache)
 {
-    struct sf_error error;
     struct sf_key key = fill_stale();
-    sf_store_close(daemon_.store);
-    ck_assert_int_eq(sf_store_open(&daemon_.store, "fail:load=UNAVAILABLE", "/nowhere", &error), SF_OK);
+    reopen_store("fail:load=UNAVAILABLE");
     ck_assert(loader_may_check(&daemon_));
     load_once(&key);
     ck_assert_int_eq(answers[0], SF_UNAVAILABLE);
@@ -231,6 +260,7 @@ main(void)
     tcase_add_test(tests, test_one_load_answers_all_who_ask);
     tcase_add_test(tests, test_loads_that_wait_are_asked_for_at_once);
     tcase_add_test(tests, test_what_only_the_journal_has_is_loaded_from_there);
+    tcase_add_test(tests, test_writer_hears_that_the_store_is_back);
     tcase_add_test(tests, test_load_for_nobody_does_not_ask_the_store);
     tcase_add_test(tests, test_load_that_was_left_out_begins_again_for_who_comes_late);
     tcase_add_test(tests, test_held_key_is_loaded_after_its_release);

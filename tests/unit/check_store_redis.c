@@ -303,20 +303,6 @@ START_TEST(test_emptied_server_has_lost_its_sessions_and_not_ended_them)
 }
 END_TEST
 
-START_TEST(test_who_does_not_answer_is_left_alone_for_a_while)
-{
-    ck_assert_int_eq(load(PATIENCE), SF_NOT_FOUND);
-    atomic_store(&mistake, ONE_TOO_FEW);
-    sf_time began = sf_clock_steady();
-    for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(load(50), SF_UNAVAILABLE);
-    atomic_store(&mistake, NONE);
-    while (load(PATIENCE) == SF_UNAVAILABLE)
-        continue;
-    ck_assert_int_gt(sf_clock_steady() - began, 187); /* the shortest first pause, chance taken away */
-}
-END_TEST
-
 /* ---- URLs ---- */
 
 START_TEST(test_urls_that_are_refused)
@@ -351,7 +337,6 @@ main(void)
     tcase_add_test(mistakes, test_replica_writes_nothing_and_says_so);
     tcase_add_test(mistakes, test_later_layout_is_refused_at_the_start);
     tcase_add_test(mistakes, test_emptied_server_has_lost_its_sessions_and_not_ended_them);
-    tcase_add_test(mistakes, test_who_does_not_answer_is_left_alone_for_a_while);
     tcase_add_test(mistakes, test_urls_that_are_refused);
     suite_add_tcase(suite, mistakes);
     return sf_run_suite(suite);

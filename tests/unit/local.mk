@@ -77,6 +77,7 @@ check_PROGRAMS += \
 	%D%/check_store \
 	%D%/check_store_contract \
 	%D%/check_store_fail \
+	%D%/check_store_guard \
 	%D%/check_store_file \
 	%D%/check_row_json \
 	%D%/check_store_hosts \
