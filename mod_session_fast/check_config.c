@@ -47,7 +47,7 @@ static bool
 check_scheme(const char *store, struct sf_error *error)
 {
     static const char *const schemes[] = {
-#define STORE(scheme) #scheme,
+#define STORE(name, scheme) scheme,
 #include "common/config/stores.def"
 #undef STORE
     };

@@ -35,8 +35,11 @@ libstore_la_SOURCES += \
 	%D%/store_redis_errors.c %D%/store_redis_errors.h \
 	%D%/store_redis_greeting.c %D%/store_redis_greeting.h \
 	%D%/store_redis_keys.c %D%/store_redis_keys.h \
+	%D%/store_redis_login.c %D%/store_redis_login.h \
 	%D%/store_redis_rows.c %D%/store_redis_rows.h \
 	%D%/store_redis_script.c %D%/store_redis_script.h \
+	%D%/store_redis_sentinel.c %D%/store_redis_sentinel.h \
+	%D%/store_redis_server.c %D%/store_redis_server.h \
 	%D%/wire.c %D%/wire.h \
 	%D%/wire_tls.c %D%/wire_tls.h
 libstore_la_LIBADD += $(REDIS_LIBS)

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A new backend is a row in stores.def, a file store_<scheme>.c, and a line in local.mk. */
+/* A new backend is a row in stores.def, a file store_<name>.c, and a line in local.mk. */
 static const struct sf_store_ops *const backends[] = {
-#define STORE(scheme) &sf_store_##scheme,
+#define STORE(name, scheme) &sf_store_##name,
 #include "common/config/stores.def"
 #undef STORE
 };
@@ -29,7 +29,7 @@ find_backend(const char *url)
 static enum sf_status
 refuse_scheme(const char *url, struct sf_error *error)
 {
-    char known[128] = "";
+    char known[192] = "";
     size_t used = 0;
     for (size_t i = 0; i < BACKENDS && used < sizeof known; i++)
         used += (size_t)snprintf(known + used, sizeof known - used, "%s%s:", i > 0 ? " " : "",

@@ -130,7 +130,8 @@ struct sf_store {
 
 extern const struct sf_store_ops sf_store_memory, sf_store_fail, sf_store_sqlite, sf_store_file;
 extern const struct sf_store_ops sf_store_postgresql, sf_store_mysql; /* where it is built */
-extern const struct sf_store_ops sf_store_redis, sf_store_rediss; /* the same */
+extern const struct sf_store_ops sf_store_redis, sf_store_rediss; /* the same, as what follows */
+extern const struct sf_store_ops sf_store_redis_sentinel, sf_store_rediss_sentinel;
 
 /* Finds the backend by scheme. SF_INVALID: unknown scheme (the text lists the known ones). */
 enum sf_status sf_store_open(struct sf_store **store_out, const char *url, const char *state,

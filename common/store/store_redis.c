@@ -2,9 +2,8 @@
 /*
  * store_redis.c - Redis or Valkey: a HASH for each session, changed by one script, asked in pipelines.
  *
- * redis://[user:password@]host[:port][,host...][/database], rediss:// the same by TLS. Two
- * connections, because the daemon loads in one thread while it writes in another. docs/stores.md
- * has the layout and says what each failure does.
+ * Two connections, because the daemon loads in one thread while it writes in another. docs/stores.md
+ * has the layout and says what each failure does; store_redis_server.h has the URLs.
  */
 #include "common/store/store.h"
 
@@ -18,10 +17,6 @@
 #include "common/store/store_redis_rows.h"
 #include "common/store/store_redis_script.h"
 
-#define PORT 6379
-#define DATABASE_MAX 1000000
-#define PREFIX "session:"
-#define PREFIX_MAX 128
 #define PIPELINE_MAX 256          /* commands */
 #define PIPELINE_BYTES (1u << 20) /* one command more at most */
 #define LOADS_MAX 64              /* in one pipeline */
@@ -37,7 +32,7 @@ struct redis_store {
     struct sf_error last;
 };
 
-static sf_store_open_fn redis_open, rediss_open;
+static sf_store_open_fn redis_open;
 static sf_store_attach_fn redis_attach;
 static sf_store_load_fn redis_load;
 static sf_store_write_fn redis_write;
@@ -45,104 +40,57 @@ static sf_store_scan_fn redis_scan;
 static sf_store_explain_fn redis_explain;
 static sf_store_close_fn redis_close;
 
-const struct sf_store_ops sf_store_redis = {
-    .scheme = "redis",
-    .flags = SF_STORE_DURABLE | SF_STORE_EXPIRES | SF_STORE_SHARED,
-    .open = redis_open,
-    .attach = redis_attach,
-    .load = redis_load,
-    .write = redis_write,
-    .scan = redis_scan,
-    .explain = redis_explain,
-    .close = redis_close,
-};
+#define REDIS_OPS(text)                                                     \
+    {                                                                       \
+        .scheme = text,                                                     \
+        .flags = SF_STORE_DURABLE | SF_STORE_EXPIRES | SF_STORE_SHARED,     \
+        .open = redis_open,                                                 \
+        .attach = redis_attach,                                             \
+        .load = redis_load,                                                 \
+        .write = redis_write,                                               \
+        .scan = redis_scan,                                                 \
+        .explain = redis_explain,                                           \
+        .close = redis_close,                                               \
+    }
 
-const struct sf_store_ops sf_store_rediss = {
-    .scheme = "rediss",
-    .flags = SF_STORE_DURABLE | SF_STORE_EXPIRES | SF_STORE_SHARED,
-    .open = rediss_open,
-    .attach = redis_attach,
-    .load = redis_load,
-    .write = redis_write,
-    .scan = redis_scan,
-    .explain = redis_explain,
-    .close = redis_close,
-};
+const struct sf_store_ops sf_store_redis = REDIS_OPS("redis");
+const struct sf_store_ops sf_store_rediss = REDIS_OPS("rediss");
+const struct sf_store_ops sf_store_redis_sentinel = REDIS_OPS("redis-sentinel");
+const struct sf_store_ops sf_store_rediss_sentinel = REDIS_OPS("rediss-sentinel");
 
 /* ---- life ---- */
 
-static enum sf_status
-read_url(struct sf_redis_server *server, struct sf_error *error)
+/* That the URL begins with: sf_store_open has looked for it. */
+static const struct sf_store_ops *
+ops_of(const char *url)
 {
-    const struct sf_store_url *url = &server->url;
-    const char *prefix = sf_store_url_option(url, "prefix");
-    server->prefix = prefix == NULL ? PREFIX : prefix;
-    server->tls = (struct sf_wire_tls){.ca = sf_store_url_option(url, "ca"),
-                                       .certificate = sf_store_url_option(url, "cert"),
-                                       .key = sf_store_url_option(url, "key")};
-    if (strlen(server->prefix) > PREFIX_MAX)
-        return sf_error_set(error, SF_INVALID, "store: option prefix: longer than %d bytes", PREFIX_MAX);
-    if (*url->name != '\0'
-        && (sf_int64_parse(sf_span_text(url->name), &server->database) != SF_OK || server->database < 0
-            || server->database > DATABASE_MAX))
-        return sf_error_set(error, SF_INVALID, "store: behind the host stands the number of a database");
-    if (server->is_tls && *url->hosts[0].name == '/')
-        return sf_error_set(error, SF_INVALID, "store: rediss: is for hosts; a unix socket needs no TLS");
-    if (!server->is_tls && (server->tls.ca != NULL || server->tls.certificate != NULL || server->tls.key != NULL))
-        return sf_error_set(error, SF_INVALID, "store: options ca, cert and key are for rediss:");
-    return SF_OK;
+    static const struct sf_store_ops *const all[] = {&sf_store_rediss, &sf_store_redis_sentinel,
+                                                     &sf_store_rediss_sentinel};
+    struct sf_span scheme = sf_span_of(url, strcspn(url, ":"));
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (sf_span_equal(scheme, sf_span_text(all[i]->scheme)))
+            return all[i];
+    return &sf_store_redis;
 }
 
 static enum sf_status
-make_resolvers(struct sf_redis_server *server, struct sf_error *error)
+redis_open(struct sf_store **store_out, const char *url, const char *state, struct sf_error *error)
 {
-    for (size_t i = 0; i < server->url.host_count; i++) {
-        const struct sf_store_host *host = &server->url.hosts[i];
-        server->resolvers[i] = sf_resolver_new(host->name, host->port, sf_resolver_ask_system);
-        if (server->resolvers[i] == NULL)
-            return sf_error_set(error, SF_NO_MEMORY, "store: no memory");
-    }
-    return SF_OK;
-}
-
-static enum sf_status
-open_any(struct sf_store **store_out, const struct sf_store_ops *ops, const char *text, struct sf_error *error)
-{
-    static const char *const options[] = {"prefix", "ca", "cert", "key", NULL};
-    static const struct sf_store_url_rules rules = {.port = PORT, .options = options};
     struct redis_store *redis = calloc(1, sizeof *redis);
+    (void)state;
     if (redis == NULL)
         return sf_error_set(error, SF_NO_MEMORY, "store: no memory");
-    redis->base.ops = ops;
-    redis->server.is_tls = ops == &sf_store_rediss;
+    redis->base.ops = ops_of(url);
     sf_redis_init(&redis->reader, &redis->server);
     sf_redis_init(&redis->writer, &redis->server);
     pthread_mutex_init(&redis->lock, NULL);
-    enum sf_status status = sf_store_url_parse(&redis->server.url, text, &rules, error);
-    if (status == SF_OK)
-        status = read_url(&redis->server, error);
-    if (status == SF_OK)
-        status = make_resolvers(&redis->server, error);
+    enum sf_status status = sf_redis_server_init(&redis->server, url, error);
     if (status != SF_OK) {
         redis_close(&redis->base);
         return status;
     }
     *store_out = &redis->base;
     return SF_OK;
-}
-
-static enum sf_status
-redis_open(struct sf_store **store_out, const char *url, const char *state, struct sf_error *error)
-{
-    (void)state;
-    return open_any(store_out, &sf_store_redis, url, error);
-}
-
-static enum sf_status
-rediss_open(struct sf_store **store_out, const char *url, const char *state, struct sf_error *error)
-{
-    (void)state;
-    return open_any(store_out, &sf_store_rediss, url, error);
 }
 
 static void
@@ -152,9 +100,7 @@ redis_close(struct sf_store *store)
     sf_redis_fini(&redis->reader);
     sf_redis_fini(&redis->writer);
     sf_redis_keys_fini(&redis->keys);
-    for (size_t i = 0; i < SF_STORE_HOSTS_MAX; i++)
-        sf_resolver_free(redis->server.resolvers[i]);
-    sf_store_url_fini(&redis->server.url);
+    sf_redis_server_fini(&redis->server);
     pthread_mutex_destroy(&redis->lock);
     free(redis);
 }

@@ -39,7 +39,31 @@ void
 sf_redis_fini(struct sf_redis_connection *connection)
 {
     sf_redis_close(connection);
+    sf_resolver_free(connection->resolver);
+    connection->resolver = NULL;
     sf_buffer_fini(&connection->out);
+}
+
+enum sf_status
+sf_redis_go_to(struct sf_redis_connection *connection, const struct sf_redis_place *place)
+{
+    sf_redis_close(connection);
+    if (connection->resolver != NULL && sf_redis_place_equal(&connection->place, place))
+        return SF_OK;
+    sf_resolver_free(connection->resolver);
+    connection->place = *place;
+    connection->resolver = sf_resolver_new(place->host, place->port, sf_resolver_ask_system);
+    return connection->resolver == NULL ? SF_NO_MEMORY : SF_OK;
+}
+
+enum sf_status
+sf_redis_fail(const struct sf_redis_connection *connection, enum sf_status status, const char *text,
+              struct sf_error *error)
+{
+    const struct sf_redis_place *place = &connection->place;
+    if (place->host[0] == '\0')
+        return sf_error_set(error, status, "%s: %s", connection->server->url.label, text);
+    return sf_error_set(error, status, "%s: %s:%u: %s", connection->server->url.label, place->host, place->port, text);
 }
 
 void
@@ -195,13 +219,6 @@ send_pipeline(struct sf_redis_connection *connection, sf_time deadline, struct s
     return sf_wire_send(connection->wire, sf_buffer_span(&connection->out), deadline, error);
 }
 
-static enum sf_status
-name_server(const struct sf_redis_connection *connection, enum sf_status status, const char *text,
-            struct sf_error *error)
-{
-    return sf_error_set(error, status, "%s: %s", connection->server->url.label, text);
-}
-
 enum sf_status
 sf_redis_finish(struct sf_redis_connection *connection, sf_time deadline, sf_redis_take_fn *take, void *context,
                 struct sf_error *error)
@@ -214,7 +231,7 @@ sf_redis_finish(struct sf_redis_connection *connection, sf_time deadline, sf_red
         connection->host = (connection->host + 1) % connection->server->url.host_count;
     if (connection->must_leave || status != SF_OK)
         sf_redis_close(connection);
-    return status == SF_OK ? SF_OK : name_server(connection, status, reason.text, error);
+    return status == SF_OK ? SF_OK : sf_redis_fail(connection, status, reason.text, error);
 }
 
 enum sf_status
@@ -240,5 +257,5 @@ sf_redis_judge(struct sf_redis_connection *connection, const struct redisReply *
     sf_redis_words_format(said, words);
     connection->must_leave |= fault->is_other_server;
     snprintf(text, sizeof text, "%s: %s", fault->meaning, words);
-    return name_server(connection, fault->status, text, error);
+    return sf_redis_fail(connection, fault->status, text, error);
 }

@@ -9,24 +9,10 @@
  * but a whole pipeline the connection is closed; the next call makes a new one. hiredis reads the
  * replies, nothing else of it is used.
  */
-#include <stdatomic.h>
-
-#include "common/store/store_url.h"
-#include "common/store/wire.h"
+#include "common/store/store_redis_server.h"
 
 struct redisReader;
 struct redisReply;
-
-/* Set once, then constant but for was_seen: both connections of a store use it. */
-struct sf_redis_server {
-    struct sf_store_url url;
-    const char *prefix;        /* of every key; in the URL */
-    int64_t database;
-    bool is_tls;
-    struct sf_wire_tls tls;    /* its host is filled in for each connection */
-    struct sf_resolver *resolvers[SF_STORE_HOSTS_MAX];
-    atomic_bool was_seen;      /* our mark; where it has gone, the sessions have */
-};
 
 /* The key that holds the version of the layout: our mark on a server. */
 #define SF_REDIS_MARK_TEXT 256
@@ -43,7 +29,9 @@ struct sf_redis_connection {
     struct sf_buffer out;      /* commands, not yet sent */
     size_t commands;           /* in it, without PINGs */
     bool is_framed;            /* by PINGs */
-    size_t host;               /* that is tried first */
+    size_t host;               /* of the URL, that is tried first */
+    struct sf_redis_place place; /* told by another server: goes there, and to none of the URL's hosts */
+    struct sf_resolver *resolver; /* of that */
     uint64_t nonce, pipelines;
     bool must_leave;           /* a reply has said that this server is not the right one */
     char script[SF_REDIS_SHA_TEXT + 1]; /* of store_redis_script.h */
@@ -52,6 +40,13 @@ struct sf_redis_connection {
 void sf_redis_init(struct sf_redis_connection *connection, struct sf_redis_server *server);
 void sf_redis_close(struct sf_redis_connection *connection); /* usable again */
 void sf_redis_fini(struct sf_redis_connection *connection);
+
+/* Closed; goes there when it connects. SF_NO_MEMORY. */
+enum sf_status sf_redis_go_to(struct sf_redis_connection *connection, const struct sf_redis_place *place) SF_MUST_CHECK;
+
+/* Fills *error: which server, and this text. Returns `status`. */
+enum sf_status sf_redis_fail(const struct sf_redis_connection *connection, enum sf_status status, const char *text,
+                             struct sf_error *error);
 
 /*
  * Connects if need be, and begins a pipeline. SF_UNAVAILABLE; SF_INVALID: a later version of

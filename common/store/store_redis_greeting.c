@@ -1,95 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/store/store_redis_greeting.h"
 
-#include <ctype.h>
 #include <hiredis.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "common/base/random.h"
+#include "common/store/store_redis_login.h"
 #include "common/store/store_redis_script.h"
+#include "common/store/store_redis_sentinel.h"
 
 #define LAYOUT "1" /* of the keys and fields that store_redis_rows.h and the script write */
-
-/* ---- a stream ---- */
-
-static enum sf_status
-open_stream(struct sf_redis_connection *connection, sf_time deadline, struct sf_error *error)
-{
-    const struct sf_redis_server *server = connection->server;
-    struct sf_addresses addresses;
-    struct sf_wire_tls tls = server->tls;
-    tls.host = server->url.hosts[connection->host].name;
-    struct sf_resolver *resolver = server->resolvers[connection->host];
-    enum sf_status status = sf_resolver_find(resolver, deadline, &addresses, error);
-    if (status == SF_OK)
-        status = sf_wire_open(&connection->wire, &addresses, server->is_tls ? &tls : NULL, deadline, error);
-    if (status != SF_OK) {
-        sf_resolver_doubt(resolver);
-        return status;
-    }
-    connection->reader = redisReaderCreate();
-    if (connection->reader == NULL)
-        return sf_error_set(error, SF_NO_MEMORY, "no memory");
-    return sf_random_bytes(&connection->nonce, sizeof connection->nonce);
-}
-
-/* ---- user and password ---- */
 
 struct verdict {
     struct sf_redis_connection *connection;
     enum sf_status status;
     struct sf_error error;
 };
-
-/* Only the first word is told: who knows what a server that is none of ours repeats. */
-static void
-take_welcome(void *context, size_t index, const struct redisReply *reply)
-{
-    struct verdict *verdict = context;
-    (void)index;
-    if (reply->type == REDIS_REPLY_STATUS)
-        return;
-    size_t length = 0;
-    while (reply->type == REDIS_REPLY_ERROR && length < reply->len && isupper((unsigned char)reply->str[length]))
-        length++;
-    verdict->connection->must_leave = true;
-    verdict->status = sf_error_set(&verdict->error, SF_UNAVAILABLE, "%s: user or password are not taken: %.*s",
-                                   verdict->connection->server->url.label, (int)length, reply->str);
-}
-
-static enum sf_status
-add_password(struct sf_redis_connection *connection, struct sf_error *error)
-{
-    const struct sf_store_url *url = &connection->server->url;
-    char password[SF_STORE_PASSWORD_MAX];
-    enum sf_status status = sf_store_url_password(password, url, error);
-    if (status == SF_OK && *url->user != '\0')
-        status = sf_redis_words(connection, (const char *const[]){"AUTH", url->user, password}, 3);
-    else if (status == SF_OK && *password != '\0')
-        status = sf_redis_words(connection, (const char *const[]){"AUTH", password}, 2);
-    explicit_bzero(password, sizeof password);
-    return status;
-}
-
-static enum sf_status
-authenticate(struct sf_redis_connection *connection, sf_time deadline, struct sf_error *error)
-{
-    struct verdict verdict = {.connection = connection};
-    enum sf_status status = sf_redis_start(connection, false);
-    if (status == SF_OK)
-        status = add_password(connection, error);
-    if (status == SF_OK && connection->commands > 0)
-        status = sf_redis_finish(connection, deadline, take_welcome, &verdict, error);
-    if (connection->out.size > 0)
-        explicit_bzero(connection->out.data, connection->out.size);
-    if (status == SF_OK && verdict.status != SF_OK) {
-        *error = verdict.error;
-        status = verdict.status;
-    }
-    return status;
-}
 
 /* ---- what it is ---- */
 
@@ -106,7 +33,7 @@ refuse(struct hello *hello, enum sf_status status, const char *text)
 {
     struct verdict *verdict = &hello->verdict;
     verdict->connection->must_leave = true;
-    return sf_error_set(&verdict->error, status, "%s: %s", verdict->connection->server->url.label, text);
+    return sf_redis_fail(verdict->connection, status, text, &verdict->error);
 }
 
 static enum sf_status
@@ -226,13 +153,23 @@ greet(struct sf_redis_connection *connection, sf_time deadline, struct sf_error 
 /* ---- one of the hosts ---- */
 
 static enum sf_status
+ask_for_master(struct sf_redis_connection *connection, sf_time deadline, struct sf_error *error)
+{
+    struct sf_redis_place master;
+    sf_time now = sf_clock_steady();
+    enum sf_status status =
+        sf_redis_sentinel_ask(&master, connection->server, connection->host, now + (deadline - now) / 2, error);
+    return status == SF_OK ? sf_redis_go_to(connection, &master) : status;
+}
+
+static enum sf_status
 connect_host(struct sf_redis_connection *connection, sf_time deadline, struct sf_error *error)
 {
-    struct sf_error reason = {.text = "no memory"};
-    enum sf_status status = open_stream(connection, deadline, &reason);
-    if (status != SF_OK)
-        return sf_error_set(error, status, "%s: %s", connection->server->url.label, reason.text);
-    status = authenticate(connection, deadline, error);
+    enum sf_status status = SF_OK;
+    if (connection->server->kind == SF_REDIS_SENTINEL)
+        status = ask_for_master(connection, deadline, error);
+    if (status == SF_OK)
+        status = sf_redis_login_as_user(connection, deadline, error);
     if (status == SF_OK)
         status = greet(connection, deadline, error);
     return status == SF_UNCERTAIN ? SF_UNAVAILABLE : status;

@@ -306,11 +306,9 @@ read_first_line(char password_out[SF_STORE_PASSWORD_MAX], int file, const char *
 }
 
 enum sf_status
-sf_store_url_password(char password_out[SF_STORE_PASSWORD_MAX], const struct sf_store_url *url,
-                      struct sf_error *error)
+sf_store_password_file(char password_out[SF_STORE_PASSWORD_MAX], const char *path, struct sf_error *error)
 {
-    const char *path = sf_store_url_option(url, OPTION_PASSWORD_FILE);
-    snprintf(password_out, SF_STORE_PASSWORD_MAX, "%s", url->password == NULL ? "" : url->password);
+    password_out[0] = '\0';
     if (path == NULL)
         return SF_OK;
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -321,4 +319,14 @@ sf_store_url_password(char password_out[SF_STORE_PASSWORD_MAX], const struct sf_
     if (status != SF_OK)
         explicit_bzero(password_out, SF_STORE_PASSWORD_MAX);
     return status;
+}
+
+enum sf_status
+sf_store_url_password(char password_out[SF_STORE_PASSWORD_MAX], const struct sf_store_url *url,
+                      struct sf_error *error)
+{
+    if (url->password == NULL)
+        return sf_store_password_file(password_out, sf_store_url_option(url, OPTION_PASSWORD_FILE), error);
+    snprintf(password_out, SF_STORE_PASSWORD_MAX, "%s", url->password);
+    return SF_OK;
 }

@@ -65,3 +65,7 @@ enum sf_status sf_store_url_number(int64_t *number_out, const struct sf_store_ur
  */
 enum sf_status sf_store_url_password(char password_out[SF_STORE_PASSWORD_MAX], const struct sf_store_url *url,
                                      struct sf_error *error) SF_MUST_CHECK;
+
+/* The same of a file that another option names; NULL: "". */
+enum sf_status sf_store_password_file(char password_out[SF_STORE_PASSWORD_MAX], const char *path,
+                                      struct sf_error *error) SF_MUST_CHECK;

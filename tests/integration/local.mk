@@ -43,7 +43,7 @@ EXTRA_DIST += \
 	%D%/harness/mysql.py \
 	%D%/harness/postgresql.py \
 	%D%/harness/processes.py \
-	%D%/harness/redis.py \
+	%D%/harness/redis.py %D%/harness/redis_several.py \
 	%D%/harness/samples.py \
 	%D%/harness/sanitizers.py \
 	%D%/harness/servers.py \
@@ -87,6 +87,6 @@ EXTRA_DIST += \
 	%D%/test_rotation.py \
 	%D%/test_spoofing.py \
 	%D%/test_store_mysql.py %D%/test_store_postgresql.py \
-	%D%/test_store_redis.py \
+	%D%/test_store_redis.py %D%/test_store_redis_sentinel.py \
 	%D%/test_two_ids.py \
 	%D%/test_units.py

@@ -228,3 +228,45 @@ def assert_story(servers, url, ask, alive, ended):
     assert browser.get("/member/index.html").status == 401
     web.flush()
     assert ask() == ended
+
+
+class Counters:
+    """Sessions that count through the daemon, each in a thread of its own, until they are told to stop; no error is expected."""
+
+    def __init__(self, daemon, count, first=100):
+        self.daemon = daemon
+        self.acknowledged = dict.fromkeys(range(first, first + count), 0)
+        self.errors = []
+        self.over = threading.Event()
+        self.threads = [threading.Thread(target=self.run, args=(number,)) for number in self.acknowledged]
+
+    def run(self, number):
+        try:
+            with self.daemon.client(30) as client:
+                create(client, number, "SET", "n", "0", "LOGIN", f"user{number}")
+                while not self.over.is_set():
+                    self.count(client, number)
+                    self.over.wait(0.002)
+        except (DaemonError, OSError, AssertionError) as error:
+            self.errors.append(error)
+
+    def count(self, client, number):
+        client.call("SESSION.APPLY", key(number), "OPS", "INCREMENT", "n", "1")
+        self.acknowledged[number] += 1
+        assert int(client.pairs("SESSION.GET", key(number))["n"]) == self.acknowledged[number]
+
+    def wait_for_more(self, more):
+        goals = {number: count + more for number, count in self.acknowledged.items()}
+        wait_until(lambda: self.errors or all(self.acknowledged[number] >= goal for number, goal in goals.items()), "changes", 60)
+        assert not self.errors, self.errors
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for thread in self.threads:
+            thread.join(60)
+        assert not self.errors, self.errors

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store redis-sentinel: with a master, a replica and Sentinels of its own; the master is killed under load."""
+import pytest
+
+from harness.daemon import key
+from harness.redis_several import Watched
+from harness.store_suites import LINES, Counters, run_suite
+from harness.waiting import wait_until
+
+
+@pytest.fixture
+def watched():
+    watched = Watched().start()
+    yield watched
+    print(watched.sentinels[0].log.read_text()[-2000:])
+    watched.clean_up()
+
+
+def test_failover_under_load(watched, alone):
+    """The contract first. Then the master dies: sessions in the cache go on, and all that was acknowledged is in the new one."""
+    run_suite("check_store_contract", watched.url("prefix=a%n:"))
+    daemon = alone(LINES, store=watched.url()).start()
+    before = watched.master()
+    with Counters(daemon, 4) as counters:
+        counters.wait_for_more(50)
+        before.end()
+        wait_until(lambda: watched.master() not in (None, before), "a failover", 30)
+        counters.wait_for_more(50)
+        wait_until(lambda: daemon.status()["store_state"] == "up", "the daemon to find the new master", 30)
+        counters.wait_for_more(50)
+    with daemon.client() as client:
+        client.call("SESSION.FLUSH")
+    after = watched.master()
+    for number, count in counters.acknowledged.items():
+        assert int(after.ask("HGET", f"session:{key(number)}", "n")) == count
