@@ -23,6 +23,7 @@ libstore_la_SOURCES += \
 	%D%/store_postgresql_array.c %D%/store_postgresql_array.h \
 	%D%/store_postgresql_connect.c \
 	%D%/store_postgresql_connection.c %D%/store_postgresql_connection.h \
+	%D%/store_postgresql_follow.c %D%/store_postgresql_follow.h \
 	%D%/store_postgresql_schema.c \
 	%D%/store_postgresql_write.c
 libstore_la_LIBADD += $(POSTGRESQL_LIBS)
@@ -33,6 +34,7 @@ libstore_la_SOURCES += \
 	%D%/store_redis.c \
 	%D%/store_redis_connection.c %D%/store_redis_connection.h \
 	%D%/store_redis_errors.c %D%/store_redis_errors.h \
+	%D%/store_redis_follow.c %D%/store_redis_follow.h \
 	%D%/store_redis_greeting.c %D%/store_redis_greeting.h \
 	%D%/store_redis_keys.c %D%/store_redis_keys.h \
 	%D%/store_redis_login.c %D%/store_redis_login.h \

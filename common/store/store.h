@@ -4,10 +4,10 @@
 /*
  * store.h - what every backend is: a table of operations, opened from a URL.
  *
- * Called by two threads of the daemon only: one loads and scans, the other attaches, writes and
- * sweeps. A backend may be inside a load and a write at once, never twice inside the same of the
- * two. Deadlines are on the steady clock. A call that fails may be followed by another at once: a
- * backend connects again by itself.
+ * Called by three threads of the daemon only: one loads and scans, one attaches, writes and sweeps,
+ * one follows. A backend may be inside a load, a write and a follow at once, never twice inside the
+ * same of them. Deadlines are on the steady clock. A call that fails may be followed by another at
+ * once: a backend connects again by itself.
  */
 #include <stdbool.h>
 
@@ -86,6 +86,25 @@ typedef bool sf_store_visit_fn(void *context, const struct sf_key *key,
 typedef enum sf_status sf_store_scan_fn(struct sf_store *store, const struct sf_key *after,
                                         struct sf_span user, size_t limit, sf_time deadline,
                                         sf_store_visit_fn *visit, void *context);
+/* `version` is stored now, or a later one; 0: whatever. `key` NULL: anything may have changed. */
+typedef void sf_store_news_fn(void *context, const struct sf_key *key, uint64_t version);
+
+struct sf_follow {
+    sf_store_news_fn *news;
+    void *context;
+    sf_time beat;          /* so often the server is asked for a sign of life */
+    sf_time proven;        /* set by follow, steady clock: what was stored before that has been told */
+    struct sf_error error; /* set by follow where it fails */
+};
+
+/*
+ * Tells what others have stored, and perhaps what this store has: waits for it until `until`, and
+ * comes back when some has been told. SF_OK: the link is up. A new one begins with "anything may have
+ * changed". SF_UNAVAILABLE: there is none; what happens meanwhile nobody will tell. SF_INVALID: nor
+ * will this server as it is, and asking again soon is of no use.
+ */
+typedef enum sf_status sf_store_follow_fn(struct sf_store *store, sf_time until,
+                                          struct sf_follow *follow);
 typedef void sf_store_close_fn(struct sf_store *store);
 /* Last error in words, for the log and for status; "" when there was none. From any thread. */
 typedef void sf_store_explain_fn(struct sf_store *store, struct sf_error *error_out);
@@ -119,6 +138,7 @@ struct sf_store_ops {
     sf_store_write_fn *write;
     sf_store_sweep_fn *sweep; /* NULL only with SF_STORE_EXPIRES */
     sf_store_scan_fn *scan;
+    sf_store_follow_fn *follow; /* NULL: no news from this backend */
     sf_store_explain_fn *explain;
     sf_store_close_fn *close;
     sf_store_report_fn *report; /* NULL: nothing is measured; a wrapper passes it on */

@@ -224,6 +224,13 @@ guard_scan(struct sf_store *store, const struct sf_key *after, struct sf_span us
     return inner->ops->scan(inner, after, user, limit, deadline, visit, context);
 }
 
+static enum sf_status
+guard_follow(struct sf_store *store, sf_time until, struct sf_follow *follow)
+{
+    struct sf_store *inner = guard_of(store)->inner;
+    return inner->ops->follow(inner, until, follow);
+}
+
 static void
 guard_explain(struct sf_store *store, struct sf_error *error_out)
 {
@@ -273,6 +280,7 @@ cover(struct sf_store_ops *ops, const struct sf_store_ops *inner)
         .write = guard_write,
         .sweep = inner->sweep == NULL ? NULL : guard_sweep,
         .scan = guard_scan,
+        .follow = inner->follow == NULL ? NULL : guard_follow,
         .explain = guard_explain,
         .close = guard_close,
         .report = guard_report,

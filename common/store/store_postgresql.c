@@ -3,15 +3,19 @@
  * store_postgresql.c - a table of PostgreSQL, for several hosts at once:
  * postgresql://USER@HOST/DATABASE.
  *
- * Two connections, because the daemon loads in one thread while it writes in another.
+ * Three connections, because the daemon loads in one thread, writes in another and listens in a third.
  * docs/stores.md says what each failure does.
  */
 #include "common/store/store_postgresql.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/random.h"
 #include "common/store/store_postgresql_array.h"
+#include "common/store/store_postgresql_follow.h"
 #include "common/store/store_sql.h"
 
 #define SCAN_ROWS 64 /* at once: up to 1 MiB each */
@@ -46,6 +50,7 @@ struct postgresql_store {
     struct sf_store base;
     struct sf_postgresql_database database;
     struct sf_postgresql_connection reader, writer;
+    struct sf_postgresql_follower follower;
     struct sf_sql_last last;
 };
 
@@ -55,6 +60,7 @@ static sf_store_load_fn postgresql_load;
 static sf_store_write_fn postgresql_write;
 static sf_store_sweep_fn postgresql_sweep;
 static sf_store_scan_fn postgresql_scan;
+static sf_store_follow_fn postgresql_follow;
 static sf_store_explain_fn postgresql_explain;
 static sf_store_close_fn postgresql_close;
 
@@ -67,11 +73,22 @@ const struct sf_store_ops sf_store_postgresql = {
     .write = postgresql_write,
     .sweep = postgresql_sweep,
     .scan = postgresql_scan,
+    .follow = postgresql_follow,
     .explain = postgresql_explain,
     .close = postgresql_close,
 };
 
 /* ---- life ---- */
+
+static enum sf_status
+choose_origin(struct sf_postgresql_database *database, struct sf_error *error)
+{
+    uint64_t number;
+    if (sf_random_bytes(&number, sizeof number) != SF_OK)
+        return sf_error_set(error, SF_UNAVAILABLE, "%s: no random numbers", database->url.label);
+    snprintf(database->origin, sizeof database->origin, "%016" PRIx64, number);
+    return SF_OK;
+}
 
 static enum sf_status
 open_database(struct sf_postgresql_database *database, const char *url, struct sf_error *error)
@@ -84,6 +101,8 @@ open_database(struct sf_postgresql_database *database, const char *url, struct s
     database->schema = schema == NULL ? "" : schema;
     status = sf_store_url_number(&is_pooled, &database->url, "pgbouncer", 0, 0, 1, error);
     database->is_pooled = is_pooled == 1;
+    if (status == SF_OK)
+        status = choose_origin(database, error);
     for (size_t i = 0; status == SF_OK && i < database->url.host_count; i++) {
         const struct sf_store_host *host = &database->url.hosts[i];
         database->resolvers[i] = sf_resolver_new(host->name, host->port, sf_resolver_ask_system);
@@ -119,10 +138,13 @@ postgresql_open(struct sf_store **store_out, const char *url, const char *state,
     postgresql->reader =
         (struct sf_postgresql_connection){.database = &postgresql->database,
                                           .sql = read_sql,
-                                          .sql_count = sizeof read_sql / sizeof read_sql[0]};
+                                          .sql_count = sizeof read_sql / sizeof read_sql[0],
+                                          .is_counted = true};
     postgresql->writer = (struct sf_postgresql_connection){.database = &postgresql->database,
                                                            .sql = sf_postgresql_write_sql,
-                                                           .sql_count = SF_POSTGRESQL_WRITES};
+                                                           .sql_count = SF_POSTGRESQL_WRITES,
+                                                           .is_counted = true};
+    sf_postgresql_follower_init(&postgresql->follower, &postgresql->database);
     sf_sql_last_init(&postgresql->last);
     *store_out = &postgresql->base;
     return SF_OK;
@@ -134,6 +156,7 @@ postgresql_close(struct sf_store *store)
     struct postgresql_store *postgresql = (struct postgresql_store *)store;
     sf_postgresql_close(&postgresql->reader);
     sf_postgresql_close(&postgresql->writer);
+    sf_postgresql_close(&postgresql->follower.link);
     sf_sql_last_fini(&postgresql->last);
     close_database(&postgresql->database);
     free(postgresql);
@@ -232,6 +255,13 @@ postgresql_load(struct sf_store *store, struct sf_load *loads, size_t count, sf_
     sf_buffer_fini(&keys);
     sf_sql_finish_loads(&postgresql->last, loads, count, status, &error,
                         postgresql->database.url.label);
+}
+
+static enum sf_status
+postgresql_follow(struct sf_store *store, sf_time until, struct sf_follow *follow)
+{
+    struct postgresql_store *postgresql = (struct postgresql_store *)store;
+    return sf_postgresql_follow(&postgresql->follower, until, follow);
 }
 
 /* ---- scanning ---- */

@@ -303,8 +303,10 @@ make_usable(struct sf_postgresql_connection *connection, struct sf_error *error)
         status = sf_postgresql_find_tables(connection, error);
     if (status == SF_OK && !connection->database->is_pooled)
         status = prepare_all(connection, error);
-    if (status == SF_OK)
+    if (status == SF_OK) {
+        atomic_fetch_add(&connection->database->connects, connection->is_counted);
         return SF_OK;
+    }
     sf_postgresql_close(connection);
     return status == SF_INVALID || status == SF_NO_MEMORY ? status : SF_UNAVAILABLE;
 }

@@ -20,20 +20,24 @@
 
 #define SF_POSTGRESQL_PARAMETERS_MAX 9
 #define SF_POSTGRESQL_STATEMENTS_MAX 8
+#define SF_POSTGRESQL_ORIGIN_TEXT 17
 
-/* The database that both connections mean. */
+/* The database that all connections of a store mean. */
 struct sf_postgresql_database {
     struct sf_store_url url;
     struct sf_resolver *resolvers[SF_STORE_HOSTS_MAX]; /* as url.hosts */
     const char *schema;   /* "": as the server's search_path says */
     bool is_pooled;       /* behind a pooler that knows no prepared statements */
     atomic_bool was_seen; /* our tables were there once: should they be missing, that is an outage */
+    char origin[SF_POSTGRESQL_ORIGIN_TEXT]; /* of what we write: see store_postgresql_follow.h */
+    atomic_uint connects;                   /* of those who load and write; the same */
 };
 
 struct sf_postgresql_connection {
     struct sf_postgresql_database *database;
     const char *const *sql; /* prepared after connecting, by their index; static */
     size_t sql_count;
+    bool is_counted;        /* each time that it connects, in database->connects */
     PGconn *pg;             /* NULL: closed */
     bool is_prepared;
     size_t turn;            /* which of the hosts is tried first: another one after each failure */

@@ -5,7 +5,10 @@
  */
 #include "common/store/store_postgresql.h"
 
+#include <string.h>
+
 #include "common/store/store_postgresql_array.h"
+#include "common/store/store_postgresql_follow.h"
 #include "common/store/store_sql.h"
 
 #define COLUMNS_MAX SF_POSTGRESQL_PARAMETERS_MAX
@@ -49,7 +52,8 @@ const char *const sf_postgresql_write_sql[SF_POSTGRESQL_WRITES] = {
         " AND stored.last_access < touched.last_access AND NOT stored.ended)"
         " SELECT key FROM session_fast_session JOIN touched USING (key)",
     [SF_POSTGRESQL_NOTIFY] =
-        "SELECT pg_notify('session_fast', string_agg(encode(key, 'hex') || ' ' || version, ' '))"
+        "SELECT pg_notify(" SF_POSTGRESQL_CHANNEL_SQL ","
+        " $3::text || string_agg(' ' || encode(key, 'hex') || ' ' || version, ''))"
         " FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY AS changed (key, version, place)"
         " GROUP BY place / 140",
     [SF_POSTGRESQL_SWEEP] =
@@ -97,7 +101,8 @@ static const struct shape {
                                {OF_KEY, OF_VERSION, OF_LAST_ACCESS, OF_EXPIRES, OF_ENDED, OF_USER,
                                 OF_CHECKSUM, OF_RECORD, OF_EXPECTED}},
     [SF_POSTGRESQL_TOUCH] = {SF_SQL_TOUCH, {OF_KEY, OF_LAST_ACCESS, OF_EXPIRES}},
-    [SF_POSTGRESQL_NOTIFY] = {SF_SQL_PUT | SF_SQL_INSERT | SF_SQL_REPLACE, {OF_KEY, OF_VERSION}},
+    [SF_POSTGRESQL_NOTIFY] = {SF_SQL_PUT | SF_SQL_INSERT | SF_SQL_REPLACE | SF_SQL_TOUCH,
+                              {OF_KEY, OF_VERSION}},
 };
 
 #define SHAPES (sizeof shapes / sizeof shapes[0])
@@ -224,6 +229,16 @@ answer(const struct transaction *transaction, struct sf_sql_row *const *rows, si
     }
 }
 
+/* So that we know our own notice. */
+static void
+sign(struct transaction *transaction, const struct sf_postgresql_database *database)
+{
+    for (size_t i = 0; i < transaction->count; i++)
+        if (transaction->calls[i].statement == SF_POSTGRESQL_NOTIFY)
+            sf_postgresql_add_parameter(&transaction->calls[i], database->origin,
+                                        strlen(database->origin));
+}
+
 static enum sf_status
 run_transaction(struct sf_postgresql_connection *connection, struct sf_sql_row *const *rows,
                 size_t count, struct sf_error *error)
@@ -233,6 +248,7 @@ run_transaction(struct sf_postgresql_connection *connection, struct sf_sql_row *
         for (size_t j = 0; j < COLUMNS_MAX; j++)
             sf_buffer_init(&transaction.columns[i][j], COLUMN_BYTES_MAX);
     enum sf_status status = add_statements(&transaction, rows, count);
+    sign(&transaction, connection->database);
     if (status != SF_OK)
         status =
             sf_error_set(error, SF_NO_MEMORY, "%s: no memory", connection->database->url.label);

@@ -2,8 +2,8 @@
 /*
  * store_redis.c - Redis or Valkey: a HASH for each session, changed by one script, asked in pipelines.
  *
- * Two connections, because the daemon loads in one thread while it writes in another. docs/stores.md
- * has the layout and says what each failure does; store_redis_server.h has the URLs.
+ * Three connections, because the daemon loads in one thread, writes in another and listens in a third.
+ * docs/stores.md has the layout and says what each failure does; store_redis_server.h has the URLs.
  */
 #include "common/store/store.h"
 
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/store/store_redis_follow.h"
 #include "common/store/store_redis_keys.h"
 #include "common/store/store_redis_rows.h"
 #include "common/store/store_redis_script.h"
@@ -26,6 +27,7 @@ struct redis_store {
     struct sf_store base;
     struct sf_redis_server server;
     struct sf_redis_connection reader, writer;
+    struct sf_redis_follower follower;
     struct sf_redis_keys keys; /* the loader's, as what follows */
     sf_time keys_until;        /* steady; 0: there are none */
     pthread_mutex_t lock;      /* guards `last` */
@@ -37,6 +39,7 @@ static sf_store_attach_fn redis_attach;
 static sf_store_load_fn redis_load;
 static sf_store_write_fn redis_write;
 static sf_store_scan_fn redis_scan;
+static sf_store_follow_fn redis_follow;
 static sf_store_explain_fn redis_explain;
 static sf_store_close_fn redis_close;
 
@@ -49,6 +52,7 @@ static sf_store_close_fn redis_close;
         .load = redis_load,                                                 \
         .write = redis_write,                                               \
         .scan = redis_scan,                                                 \
+        .follow = redis_follow,                                             \
         .explain = redis_explain,                                           \
         .close = redis_close,                                               \
     }
@@ -83,6 +87,7 @@ redis_open(struct sf_store **store_out, const char *url, const char *state, stru
     redis->base.ops = ops_of(url);
     sf_redis_init(&redis->reader, &redis->server);
     sf_redis_init(&redis->writer, &redis->server);
+    sf_redis_follower_init(&redis->follower, &redis->server);
     pthread_mutex_init(&redis->lock, NULL);
     enum sf_status status = sf_redis_server_init(&redis->server, url, error);
     if (status != SF_OK) {
@@ -99,6 +104,7 @@ redis_close(struct sf_store *store)
     struct redis_store *redis = (struct redis_store *)store;
     sf_redis_fini(&redis->reader);
     sf_redis_fini(&redis->writer);
+    sf_redis_follower_fini(&redis->follower);
     sf_redis_keys_fini(&redis->keys);
     sf_redis_server_fini(&redis->server);
     pthread_mutex_destroy(&redis->lock);
@@ -231,6 +237,13 @@ redis_load(struct sf_store *store, struct sf_load *loads, size_t count, sf_time 
     sf_store_answer_loads(loads, count, SF_UNAVAILABLE);
     for (size_t at = 0; at < count && status == SF_OK; at += LOADS_MAX)
         status = load_some(redis, loads + at, count - at < LOADS_MAX ? count - at : LOADS_MAX, deadline);
+}
+
+static enum sf_status
+redis_follow(struct sf_store *store, sf_time until, struct sf_follow *follow)
+{
+    struct redis_store *redis = (struct redis_store *)store;
+    return sf_redis_follow(&redis->follower, until, follow);
 }
 
 /* ---- scanning ---- */

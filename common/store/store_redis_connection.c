@@ -117,8 +117,9 @@ fill_reader(struct sf_redis_connection *connection, size_t *fed, sf_time deadlin
     return SF_OK;
 }
 
-static enum sf_status
-next_reply(struct sf_redis_connection *connection, redisReply **reply_out, sf_time deadline, struct sf_error *error)
+enum sf_status
+sf_redis_receive(struct sf_redis_connection *connection, struct redisReply **reply_out, sf_time deadline,
+                 struct sf_error *error)
 {
     void *reply = NULL;
     size_t fed = 0;
@@ -158,7 +159,7 @@ expect_ping(struct sf_redis_connection *connection, char which, sf_time deadline
     char text[NONCE_TEXT];
     redisReply *reply;
     format_nonce(connection, which, text);
-    enum sf_status status = next_reply(connection, &reply, deadline, error);
+    enum sf_status status = sf_redis_receive(connection, &reply, deadline, error);
     if (status != SF_OK)
         return status;
     if (reply->type == REDIS_REPLY_ERROR)
@@ -176,7 +177,7 @@ take_replies(struct sf_redis_connection *connection, size_t count, sf_time deadl
 {
     for (size_t i = 0; i < count; i++) {
         redisReply *reply;
-        enum sf_status status = next_reply(connection, &reply, deadline, error);
+        enum sf_status status = sf_redis_receive(connection, &reply, deadline, error);
         if (status != SF_OK)
             return status;
         take(context, i, reply);
@@ -244,6 +245,7 @@ sf_redis_begin(struct sf_redis_connection *connection, sf_time deadline, struct 
         enum sf_status status = sf_redis_connect(connection, deadline, error);
         if (status != SF_OK)
             return status;
+        atomic_fetch_add(&connection->server->connects, 1);
     }
     return sf_redis_start(connection, true);
 }

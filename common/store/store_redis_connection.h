@@ -73,6 +73,13 @@ enum sf_status sf_redis_finish(struct sf_redis_connection *connection, sf_time d
                                void *context, struct sf_error *error) SF_MUST_CHECK;
 
 /*
+ * The next thing that the server says, for who has asked it to speak unasked; freeReplyObject is the caller's.
+ * SF_UNAVAILABLE, SF_NO_MEMORY: the connection is to be closed.
+ */
+enum sf_status sf_redis_receive(struct sf_redis_connection *connection, struct redisReply **reply_out,
+                                sf_time deadline, struct sf_error *error) SF_MUST_CHECK;
+
+/*
  * What an error reply means: SF_UNAVAILABLE, SF_FULL (no memory left), SF_INVALID (only this command's fault), with
  * an explanation. Notes when the server is not the right one.
  */

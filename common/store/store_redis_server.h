@@ -27,6 +27,7 @@ struct sf_redis_server {
     struct sf_resolver *resolvers[SF_STORE_HOSTS_MAX]; /* of the URL's hosts */
     const char *master;        /* SENTINEL: its name; in the URL */
     atomic_bool was_seen;      /* our mark; where it has gone, the sessions have */
+    atomic_uint connects;      /* of those who load and write; see store_redis_follow.h */
 };
 
 /* All zero before. Needs sf_redis_server_fini in any case. SF_INVALID: the text says what is wrong. */

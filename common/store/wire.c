@@ -261,3 +261,13 @@ sf_wire_is_quiet(struct sf_wire *wire)
     ssize_t got = recv(wire->socket, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
     return got < 0 && would_block(errno);
 }
+
+bool
+sf_wire_wait(struct sf_wire *wire, sf_time until)
+{
+    struct sf_error unused;
+    while (sf_wire_is_quiet(wire))
+        if (wait_for(wire->socket, POLLIN, until, &unused) != SF_OK)
+            return false;
+    return true;
+}

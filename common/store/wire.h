@@ -38,5 +38,8 @@ enum sf_status sf_wire_send(struct sf_wire *wire, struct sf_span bytes, sf_time 
 enum sf_status sf_wire_receive(struct sf_wire *wire, void *bytes_out, size_t room, size_t *size_out,
                                sf_time deadline, struct sf_error *error) SF_MUST_CHECK;
 
+/* Until there is something to receive, or the end of the stream; false: `until` has come. */
+bool sf_wire_wait(struct sf_wire *wire, sf_time until);
+
 /* Between a reply and the next request: it is open and has nothing to say. Waits for nothing. */
 bool sf_wire_is_quiet(struct sf_wire *wire);

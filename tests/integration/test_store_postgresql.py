@@ -39,7 +39,7 @@ def url(server, options=""):
 
 # ---- the contract ----
 
-@pytest.mark.parametrize("suite", ["check_store_contract", "check_store_hosts"])
+@pytest.mark.parametrize("suite", ["check_store_contract", "check_store_hosts", "check_store_news"])
 def test_contract(server, suite):
     run_suite(suite, url(server, "schema=t%n"), url(server, "schema=p%n&pgbouncer=1"),
               server.tcp_url("app", PASSWORD, "sessions", "?sslmode=disable&schema=q%n"))

@@ -34,7 +34,7 @@ def reason(daemon):
 
 # ---- the contract ----
 
-@pytest.mark.parametrize("suite", ["check_store_contract", "check_store_hosts"])
+@pytest.mark.parametrize("suite", ["check_store_contract", "check_store_hosts", "check_store_news"])
 def test_contract(server, suite):
     """By socket, by TCP as a user with few rights, by TLS."""
     run_suite(suite, server.url("prefix=a%n:", database=3), server.tcp_url("prefix=session:b%n:"),
