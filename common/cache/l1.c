@@ -112,25 +112,29 @@ sf_l1_touch(struct sf_l1 *l1, const struct sf_key *key, sf_time now)
     sf_l1_leave(l1, section);
 }
 
-static bool
-is_stored_in_section(struct sf_l1 *l1, const struct sf_key *key, uint64_t version)
+enum sf_status
+sf_l1_version(struct sf_l1 *l1, const struct sf_key *key, uint64_t *version_out, bool *is_clean_out)
 {
     struct sf_l1_found found;
+    uint64_t section = sf_l1_enter(l1);
     enum sf_status status = sf_l1_find(l1, key, NULL, &found);
 
-    if (status == SF_OK)
-        return sf_l1_control_is_clean(found.control) && found.image.brief.version >= version;
-    return status == SF_NOT_FOUND; /* only what is stored may leave */
+    sf_l1_leave(l1, section);
+    *version_out = status == SF_OK ? found.image.brief.version : 0;
+    *is_clean_out = status == SF_OK && sf_l1_control_is_clean(found.control);
+    return status;
 }
 
 bool
 sf_l1_is_stored(struct sf_l1 *l1, const struct sf_key *key, uint64_t version)
 {
-    uint64_t section = sf_l1_enter(l1);
-    bool result = is_stored_in_section(l1, key, version);
+    uint64_t here;
+    bool is_clean;
+    enum sf_status status = sf_l1_version(l1, key, &here, &is_clean);
 
-    sf_l1_leave(l1, section);
-    return result;
+    if (status == SF_OK)
+        return is_clean && here >= version;
+    return status == SF_NOT_FOUND; /* only what is stored may leave */
 }
 
 /* ---- counters ---- */

@@ -283,6 +283,13 @@ void sf_l1_dirty_fini(struct sf_l1_dirty *items, size_t count);
 void sf_l1_settle(struct sf_l1 *l1, const struct sf_l1_ticket *ticket, sf_time written);
 
 /*
+ * Which version is here, without copying it, and does the store have it? SF_NOT_FOUND: none. SF_CONFLICT: it is here,
+ * and changing.
+ */
+enum sf_status sf_l1_version(struct sf_l1 *l1, const struct sf_key *key, uint64_t *version_out,
+                             bool *is_clean_out) SF_MUST_CHECK;
+
+/*
  * Is `key` at `version` or later safely in the store, as far as L1 knows? true also when L1 has
  * evicted it (only clean ones are).
  */

@@ -185,14 +185,14 @@ struct tally {
     size_t records, touches, failed;
 };
 
-/* In this order: see journal.c. */
 static void
 settle_record(struct sf_batch_writer *writer, const struct sf_l1_dirty *item, uint64_t version,
               sf_time written)
 {
-    sf_l1_settle(writer->l1, &item->ticket, written);
     if (writer->options.journal != NULL)
-        sf_journal_stored(writer->options.journal, &item->key, version);
+        sf_journal_settle(writer->options.journal, &item->key, version, &item->ticket, written);
+    else
+        sf_l1_settle(writer->l1, &item->ticket, written);
     sf_refused_remove(&writer->refused, &item->key);
 }
 

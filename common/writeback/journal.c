@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Why nothing is forgotten too early or kept for ever: the batch writer marks a record clean in L1
- * and then tells the journal (sf_journal_stored); a commit enters its rows in the map and then looks
- * whether L1 has become clean meanwhile. Whichever comes second sees the other.
- */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,6 +112,7 @@ sf_journal_pending_of(const struct sf_journal_entry *entry)
     return (struct sf_journal_pending){.key = entry->key,
                                        .version = entry->version,
                                        .number = entry->number,
+                                       .origin = SF_JOURNAL_MOVED,
                                        .is_orphan = entry->is_orphan,
                                        .is_refused = entry->is_refused,
                                        .is_behind = entry->is_behind};
@@ -142,13 +138,29 @@ sf_journal_remember(struct sf_journal *journal, struct sf_journal_file *file,
     journal->state.refused += row->is_refused;
 }
 
+static void
+forget_up_to(struct sf_journal *journal, const struct sf_key *key, uint64_t version)
+{
+    struct sf_journal_entry *entry = sf_journal_map_find(&journal->map, key);
+    if (entry != NULL && entry->version <= version)
+        sf_journal_forget(journal, entry);
+}
+
+void
+sf_journal_settle(struct sf_journal *journal, const struct sf_key *key, uint64_t version,
+                  const struct sf_l1_ticket *ticket, sf_time written)
+{
+    pthread_mutex_lock(&journal->lock);
+    sf_l1_settle(journal->l1, ticket, written);
+    forget_up_to(journal, key, version);
+    pthread_mutex_unlock(&journal->lock);
+}
+
 void
 sf_journal_stored(struct sf_journal *journal, const struct sf_key *key, uint64_t version)
 {
     pthread_mutex_lock(&journal->lock);
-    struct sf_journal_entry *entry = sf_journal_map_find(&journal->map, key);
-    if (entry != NULL && entry->version <= version)
-        sf_journal_forget(journal, entry);
+    forget_up_to(journal, key, version);
     pthread_mutex_unlock(&journal->lock);
 }
 

@@ -54,7 +54,14 @@ struct sf_journal_mark {
 enum sf_status sf_journal_commit(struct sf_journal *journal, struct sf_journal_mark *marks,
                                  size_t count) SF_MUST_CHECK;
 
-/* The store has this version or a later one. After sf_l1_settle, never before: see journal.c. */
+/*
+ * The store has this version, which it was given at `written`: clean in L1, if the ticket is still good, and forgotten
+ * here. Both at once for whoever loads: see journal_publish.c.
+ */
+void sf_journal_settle(struct sf_journal *journal, const struct sf_key *key, uint64_t version,
+                       const struct sf_l1_ticket *ticket, sf_time written);
+
+/* The store has this version or a later one. For who writes what L1 does not have. */
 void sf_journal_stored(struct sf_journal *journal, const struct sf_key *key, uint64_t version);
 
 /* Something later may have reached the store, past L1 and journal: from now on it is asked as well. */

@@ -111,7 +111,6 @@ read_moving(struct sf_journal *journal, struct sf_journal_pending *row)
     enum sf_status status = look_at_cache(journal, &row->key, &look);
     if (status != SF_OK || look.version < row->version)
         return sf_journal_read(journal, &row->key, &ignored, &journal->record);
-    row->is_refused = row->is_refused && row->version == look.version;
     row->version = look.version;
     return SF_OK;
 }
@@ -341,29 +340,6 @@ add_mark(struct sf_journal *journal, struct sf_journal_mark *mark, struct sf_err
     return needs ? sf_journal_add(journal, &row, error) : SF_OK;
 }
 
-/* Those whose batch has gone to the store meanwhile: nobody would tell us again. */
-static void
-forget_what_is_stored(struct sf_journal *journal)
-{
-    for (size_t i = 0; i < journal->pending_count; i++) {
-        const struct sf_journal_pending *row = &journal->pending[i];
-        if (!row->is_orphan && sf_l1_is_stored(journal->l1, &row->key, row->version))
-            sf_journal_stored(journal, &row->key, row->version);
-    }
-}
-
-static void
-publish(struct sf_journal *journal)
-{
-    pthread_mutex_lock(&journal->lock);
-    for (size_t i = 0; i < journal->pending_count; i++)
-        sf_journal_remember(journal, journal->active, &journal->pending[i]);
-    journal->state.commits++;
-    journal->state.rows += journal->pending_count;
-    pthread_mutex_unlock(&journal->lock);
-    forget_what_is_stored(journal);
-}
-
 static enum sf_status
 reserve_map(struct sf_journal *journal, struct sf_error *error)
 {
@@ -381,7 +357,7 @@ sf_journal_finish(struct sf_journal *journal, struct sf_error *error)
         return status;
     status = sf_journal_file_commit(journal->active, error);
     if (status == SF_OK)
-        publish(journal);
+        sf_journal_publish(journal);
     return status;
 }
 

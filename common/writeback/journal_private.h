@@ -12,11 +12,18 @@
 
 TAILQ_HEAD(sf_journal_files, sf_journal_file);
 
+enum sf_journal_origin {
+    SF_JOURNAL_FROM_CACHE, /* which had it dirty */
+    SF_JOURNAL_MOVED,      /* from another file, where an entry has it until then */
+    SF_JOURNAL_SALVAGED    /* at the start; there is no entry */
+};
+
 /* A row of the transaction under way: what the map will say once it is committed. */
 struct sf_journal_pending {
     struct sf_key key;
     uint64_t version, number;
-    bool is_orphan, is_refused, is_behind; /* as in the map */
+    enum sf_journal_origin origin;
+    bool is_orphan, is_refused, is_behind; /* as in the map; of what is moved, the entry's own word counts */
 };
 
 /*
@@ -82,6 +89,8 @@ void sf_journal_leave_file(struct sf_journal *journal); /* there is an active on
 enum sf_status sf_journal_add(struct sf_journal *journal, const struct sf_journal_pending *row,
                               struct sf_error *error) SF_MUST_CHECK; /* gives it a number */
 enum sf_status sf_journal_finish(struct sf_journal *journal, struct sf_error *error) SF_MUST_CHECK;
+/* Its rows are on disk: the map shall say so. */
+void sf_journal_publish(struct sf_journal *journal);
 /* All of it, and once more with another file if the first fails. */
 enum sf_status sf_journal_write_group(struct sf_journal *journal, struct sf_journal_mark *marks,
                                       size_t count) SF_MUST_CHECK;

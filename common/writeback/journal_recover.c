@@ -77,8 +77,11 @@ visit_salvaged(void *context, const struct sf_journal_row *row)
     sf_buffer_clear(&journal->record);
     if (status == SF_OK)
         status = sf_buffer_append_span(&journal->record, row->record);
-    const struct sf_journal_pending wanted = {
-        .key = row->key, .version = row->version, .is_orphan = true, .is_behind = true};
+    const struct sf_journal_pending wanted = {.key = row->key,
+                                              .version = row->version,
+                                              .origin = SF_JOURNAL_SALVAGED,
+                                              .is_orphan = true,
+                                              .is_behind = true};
     return status == SF_OK ? sf_journal_add(journal, &wanted, &error) : status;
 }
 

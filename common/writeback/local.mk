@@ -7,6 +7,7 @@ libstore_la_SOURCES += \
 	%D%/journal_file.c %D%/journal_file.h \
 	%D%/journal_map.c %D%/journal_map.h \
 	%D%/journal_orphans.c \
+	%D%/journal_publish.c \
 	%D%/journal_recover.c \
 	%D%/journal_salvage.c %D%/journal_salvage.h \
 	%D%/journal_tidy.c \

@@ -122,23 +122,6 @@ START_TEST(test_what_the_store_has_is_forgotten)
 }
 END_TEST
 
-/* The row is entered when the batch has already told; see journal.c. */
-START_TEST(test_batch_that_was_faster_than_the_commit_leaves_no_entry)
-{
-    change(1);
-    struct sf_l1_cursor cursor = {.hint = 0};
-    struct sf_l1_dirty item = {.dirty_since = 0};
-    ck_assert_uint_eq(sf_l1_dirty_take(cache.l1, &cursor, &item, 1), 1);
-    ck_assert_int_eq(commit(1), SF_OK);
-    ck_assert_uint_eq(state.sessions, 1);
-    sf_l1_settle(cache.l1, &item.ticket, sf_clock_steady());
-    sf_journal_stored(journal, &item.key, 1);
-    sf_l1_dirty_fini(&item, 1);
-    sf_journal_state(journal, &state);
-    ck_assert_uint_eq(state.sessions, 0);
-}
-END_TEST
-
 START_TEST(test_what_an_earlier_process_left_is_written_again_for_who_waits)
 {
     change(1);
@@ -318,7 +301,6 @@ main(void)
     tcase_add_test(tests, test_what_the_store_has_needs_no_row);
     tcase_add_test(tests, test_version_that_was_never_there_is_not_confirmed);
     tcase_add_test(tests, test_what_the_store_has_is_forgotten);
-    tcase_add_test(tests, test_batch_that_was_faster_than_the_commit_leaves_no_entry);
     tcase_add_test(tests, test_what_an_earlier_process_left_is_written_again_for_who_waits);
     tcase_add_test(tests, test_load_takes_the_later_of_journal_and_store);
     tcase_add_test(tests, test_own_orphan_is_loaded_without_the_store);

@@ -245,6 +245,25 @@ START_TEST(test_lasting_failure_is_told_once_and_recovers_by_itself)
 }
 END_TEST
 
+/* What a spill says of a row counts, though the row moves to another file just then. */
+START_TEST(test_row_of_a_failed_file_can_become_an_orphan_as_it_moves)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    change(1);
+    change(2);
+    ck_assert_int_eq(commit(1), SF_OK);
+    sf_failing_disk = (struct sf_failing_disk){
+        .calls = SF_FAILING_SYNC, .fail_at = 1, .is_lasting = true, .code = SQLITE_IOERR_FSYNC};
+    ck_assert_int_eq(commit(2), SF_UNCERTAIN);
+    sf_failing_disk.fail_at = 0;
+    sf_time began = sf_clock_steady();
+    while (commit_as(1, 1, true) != SF_OK)
+        ck_assert_int_lt(sf_clock_steady() - began, 10 * SF_SECOND);
+    ck_assert(sf_journal_owes(journal, &key));
+    ck_assert_uint_eq(state.orphans, 1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -262,6 +281,7 @@ main(void)
     tcase_add_loop_test(tests, test_one_failure_anywhere_loses_nothing, 0, 4);
     tcase_add_test(tests, test_failed_file_is_not_written_again);
     tcase_add_test(tests, test_lasting_failure_is_told_once_and_recovers_by_itself);
+    tcase_add_test(tests, test_row_of_a_failed_file_can_become_an_orphan_as_it_moves);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);
 }

@@ -77,6 +77,23 @@ START_TEST(test_is_stored_follows_the_dirty_mark)
 }
 END_TEST
 
+START_TEST(test_version_says_what_is_here_and_nothing_of_what_is_not)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    uint64_t version;
+    bool is_clean;
+
+    ck_assert_int_eq(sf_l1_version(cache.l1, &key, &version, &is_clean), SF_NOT_FOUND);
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    ck_assert_int_eq(sf_test_set(cache.l1, 1, "a", "c"), SF_OK);
+    ck_assert_int_eq(sf_l1_version(cache.l1, &key, &version, &is_clean), SF_OK);
+    ck_assert(version == 2 && !is_clean);
+    sf_test_settle_all(cache.l1);
+    ck_assert_int_eq(sf_l1_version(cache.l1, &key, &version, &is_clean), SF_OK);
+    ck_assert(version == 2 && is_clean);
+}
+END_TEST
+
 static bool
 count_visit(void *context, const struct sf_key *key, struct sf_span record,
             const struct sf_l1_view *view)
@@ -213,6 +230,7 @@ main(void)
     tcase_add_test(tests, test_change_keeps_the_touched_time);
     tcase_add_test(tests, test_last_access_is_that_of_the_record_that_was_read);
     tcase_add_test(tests, test_is_stored_follows_the_dirty_mark);
+    tcase_add_test(tests, test_version_says_what_is_here_and_nothing_of_what_is_not);
     tcase_add_test(tests, test_each_visits_until_told_to_stop);
     tcase_add_test(tests, test_usage_counts_states);
     tcase_add_test(tests, test_read_only_handle_reads_and_changes_nothing);

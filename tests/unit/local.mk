@@ -100,6 +100,7 @@ check_PROGRAMS += \
 	%D%/check_journal_limits \
 	%D%/check_journal_failures \
 	%D%/check_journal_orphans \
+	%D%/check_journal_publish \
 	%D%/check_journal_salvage \
 	%D%/check_journal_tidy \
 	%D%/check_journal_drain \
@@ -147,6 +148,7 @@ tests_unit_check_l1_read_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_block_read \
 	-Wl,--wrap=sf_buffer_reserve -Wl,--wrap=sf_record_find_part
 tests_unit_check_l1_dirty_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_hint_read
 tests_unit_check_front_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_get
+tests_unit_check_journal_publish_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_settle
 tests_unit_check_l1_confirm_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_clock_steady
 
 tests_unit_check_journal_failures_LDADD = $(LDADD) $(SQLITE_LIBS)
@@ -190,6 +192,7 @@ tests_unit_check_journal_SOURCES = %D%/check_journal.c $(journal_case)
 tests_unit_check_journal_limits_SOURCES = %D%/check_journal_limits.c $(journal_case)
 tests_unit_check_journal_failures_SOURCES = %D%/check_journal_failures.c $(journal_case)
 tests_unit_check_journal_orphans_SOURCES = %D%/check_journal_orphans.c $(journal_case)
+tests_unit_check_journal_publish_SOURCES = %D%/check_journal_publish.c $(journal_case)
 tests_unit_check_journal_tidy_SOURCES = %D%/check_journal_tidy.c $(journal_case)
 sqlite_case = %D%/sqlite_case.c %D%/sqlite_case.h
 tests_unit_check_store_sqlite_SOURCES = %D%/check_store_sqlite.c $(sqlite_case)
