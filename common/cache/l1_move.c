@@ -28,6 +28,7 @@
 #define SAMPLES 32u          /* blocks looked at in a slab */
 #define SLABS_LOOKED_AT 64u  /* of the class that wants one, and of the others */
 #define AGE_MAX 31536000u    /* seconds: what is free counts as a year old */
+#define FREE_MIN 4u          /* samples: fewer are on their way, in and out of somebody's magazine */
 #define MARGIN 60u           /* seconds: what is hardly older stays where it is */
 
 static uint64_t
@@ -74,9 +75,17 @@ coldness_of(const struct sf_l1 *l1, uint32_t slab, uint32_t now_seconds)
     uint32_t blocks = l1->plan.classes[class_of(table_value(l1, slab))].blocks;
     uint32_t samples = blocks < SAMPLES ? blocks : SAMPLES;
     uint64_t sum = 0;
+    uint32_t free = 0;
 
-    for (uint32_t i = 0; i < samples; i++)
-        sum += age_of(l1, (slab << l1->plan.entry_shift) + i * blocks / samples, now_seconds);
+    for (uint32_t i = 0; i < samples; i++) {
+        uint32_t age = age_of(l1, (slab << l1->plan.entry_shift) + i * blocks / samples, now_seconds);
+        if (age == AGE_MAX)
+            free++;
+        else
+            sum += age;
+    }
+    if (free >= FREE_MIN)
+        sum += (uint64_t)free * AGE_MAX;
     return (uint32_t)(sum / samples);
 }
 
