@@ -1,20 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# install_missing.sh demo|check: installs what debian-packages.txt lists for that command and is not there yet.
+# install_missing.sh demo|check|backends...: installs what debian-packages.txt lists for these and is not there yet.
 # Says nothing and needs neither root nor network when nothing is missing.
 
-command=$1
+commands=" $* "
 list=$(dirname "$0")/debian-packages.txt
-[ -r "$list" ] && [ -n "$command" ] || { echo "usage: install_missing.sh demo|check" >&2; exit 2; }
+[ -r "$list" ] && [ $# -gt 0 ] || { echo "usage: install_missing.sh demo|check|backends..." >&2; exit 2; }
 
 if ! command -v dpkg-query > /dev/null; then
-    echo "This is not Debian: please install by hand what $list names for '$command'." >&2
+    echo "This is not Debian: please install by hand what $list names for '$*'." >&2
     exit 0
 fi
 
 missing=
-for entry in $(awk -v command="$command" '!/^#/ { for (i = 2; i <= NF; i++) if ($i == command) print $1 }' "$list"); do
+wanted='!/^#/ { for (i = 2; i <= NF; i++) if (index(commands, " " $i " ")) { print $1; next } }'
+for entry in $(awk -v commands="$commands" "$wanted" "$list"); do
     package=${entry%=*}
     case $entry in *=*) command -v "${entry#*=}" > /dev/null && continue ;; esac
     dpkg-query -W -f '${Status}' "$package" 2> /dev/null | grep -q ' installed$' || missing="$missing $package"

@@ -20,6 +20,17 @@ def pytest_report_header():
     return [f"build: {build.BUILD}, programs: {build.PROGRAMS}", f"httpd: {build.HTTPD}, php-fpm: {build.php_fpm() or 'none'}"]
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "backends: needs a database server; left out by BACKENDS=none")
+
+
+def pytest_collection_modifyitems(items):
+    if os.environ.get("SF_BACKENDS") == "none":
+        for item in items:
+            if item.get_closest_marker("backends"):
+                item.add_marker(pytest.mark.skip(reason="left out: --with-backends=none"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def sanitizers():
     made = Sanitizers()

@@ -3,6 +3,7 @@
 # Real servers, never in `make check`: `make check-integration`, or one file with PYTEST_FLAGS='-k rotation'.
 # Each test has its own folders and ports: with PYTEST_FLAGS='-n 2 --dist loadfile' two files run at the same time.
 # PROGRAMS_FROM=FOLDER takes the programs, not the module, from another build: one with sanitizers, whose reports are failures.
+# BACKENDS=none leaves out what needs a database server.
 # Debian's python3-pytest belongs to Debian's Python.
 
 PYTHON3 = /usr/bin/python3
@@ -13,10 +14,11 @@ if BUILD_TESTS
 store_suites = tests/unit/check_store_contract$(EXEEXT) tests/unit/check_store_hosts$(EXEEXT)
 endif
 PROGRAMS_FROM =
+BACKENDS = auto
 
 .PHONY: check-integration
 check-integration: all $(store_suites)
-	SF_BUILDDIR='$(abs_builddir)' SF_PROGRAMS_BUILDDIR='$(PROGRAMS_FROM)' CC='$(CC)' PYTHONDONTWRITEBYTECODE=1 \
+	SF_BACKENDS='$(BACKENDS)' SF_BUILDDIR='$(abs_builddir)' SF_PROGRAMS_BUILDDIR='$(PROGRAMS_FROM)' CC='$(CC)' PYTHONDONTWRITEBYTECODE=1 \
 		$(PYTHON3) -m pytest -p no:cacheprovider -q --durations=5 $(PYTEST_FLAGS) '$(srcdir)/tests/integration'
 
 EXTRA_DIST += \

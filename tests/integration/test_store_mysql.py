@@ -10,6 +10,8 @@ from harness.waiting import wait_until
 
 PASSWORD = "Xq7-not-in-any-log"
 
+pytestmark = pytest.mark.backends
+
 
 @pytest.fixture(scope="module")
 def cluster():

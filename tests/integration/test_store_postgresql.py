@@ -11,6 +11,8 @@ from harness.store_suites import (LINES, OUTAGES, Outage, assert_row_is_refused_
 
 PASSWORD = "Xq7-not-in-any-log"
 
+pytestmark = pytest.mark.backends
+
 
 @pytest.fixture(scope="module")
 def cluster():

@@ -11,6 +11,8 @@ from harness.site import change, log_in
 from harness.store_suites import AT_ONCE, CACHED, LINES, STORED, Outage, logged, run_suite
 from harness.waiting import wait_until
 
+pytestmark = pytest.mark.backends
+
 
 @pytest.fixture
 def server():
