@@ -35,6 +35,7 @@ struct sf_op {
 struct sf_ops {
     struct sf_op *items; /* malloc'ed */
     size_t count, capacity;
+    uint64_t host; /* ours, where others share the store: then the lineage is kept; 0: alone */
 };
 
 #define SF_OPS_MAX 1024

@@ -60,7 +60,7 @@ meet(const struct patch *patches, size_t count)
 static bool
 plan(struct patch *patches, struct sf_span record, const struct sf_ops *ops)
 {
-    if (ops->count > PATCHES_MAX)
+    if (ops->count > PATCHES_MAX || ops->host != 0)
         return false;
     for (size_t i = 0; i < ops->count; i++) {
         if (!plan_op(&patches[i], record, &ops->items[i]) || meet(patches, i + 1))

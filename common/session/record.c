@@ -155,7 +155,6 @@ load_time(const unsigned char *from)
 static bool
 read_head(struct sf_record_head *head_out, const struct sf_record_shape *shape)
 {
-    static const unsigned char zeros[AT_SUCCESSOR - AT_RESERVED];
     const unsigned char *bytes = shape->bytes;
 
     /* One by one: compilers clear a struct this large with `rep stos`, which takes longer than a hit
@@ -172,9 +171,10 @@ read_head(struct sf_record_head *head_out, const struct sf_record_shape *shape)
     head_out->absolute_deadline = load_time(bytes + AT_ABSOLUTE_DEADLINE);
     head_out->grace_until = load_time(bytes + AT_GRACE_UNTIL);
     head_out->user = sf_span_of(bytes + HEAD_BYTES, shape->user_size);
+    head_out->lineage = sf_span_of(bytes + shape->end, shape->size - shape->end);
     head_out->field_count = shape->count;
     memcpy(head_out->successor.bytes, bytes + AT_SUCCESSOR, SF_KEY_BYTES);
-    return memcmp(bytes + AT_RESERVED, zeros, sizeof(zeros)) == 0 && head_is_sane(head_out);
+    return head_is_sane(head_out);
 }
 
 struct sf_record_brief
@@ -297,7 +297,7 @@ read_table(struct sf_field *fields_out, const struct sf_record_shape *shape)
             return false;
         value_at += field.value.bytes.size;
     }
-    return value_at == shape->size;
+    return value_at == shape->end;
 }
 
 enum sf_status
@@ -373,8 +373,10 @@ write_head(unsigned char *to, const struct sf_record_head *head, size_t size)
     to[AT_END_REASON] = (unsigned char)head->end_reason;
     to[AT_USER_SIZE] = (unsigned char)head->user.size;
     to[AT_FLAGS] = head->flags;
+    sf_store_u32(to + AT_LINEAGE_SIZE, (uint32_t)head->lineage.size);
     memcpy(to + AT_SUCCESSOR, head->successor.bytes, SF_KEY_BYTES);
     store_bytes(to + HEAD_BYTES, head->user);
+    store_bytes(to + size - head->lineage.size, head->lineage);
 }
 
 static void
@@ -418,7 +420,8 @@ sf_record_encode(struct sf_buffer *record_out, const struct sf_record_head *head
     table = HEAD_BYTES + head->user.size;
     if (__builtin_add_overflow(table + (size_t)head->field_count * ENTRY_BYTES, heap_size, &size))
         return SF_FULL;
-    if (size > max_bytes || size > SF_RECORD_BYTES_MAX)
+    if (size > max_bytes || __builtin_add_overflow(size, head->lineage.size, &size) ||
+        size > SF_RECORD_BYTES_MAX)
         return SF_FULL;
     sf_buffer_clear(record_out);
     status = sf_buffer_reserve(record_out, size);

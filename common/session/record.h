@@ -68,6 +68,7 @@ struct sf_record_head {
     sf_time grace_until;          /* ENDED: the fields may be read until then */
     struct sf_key successor;      /* ENDED by ROTATED: changes go there until grace_until */
     struct sf_span user;          /* empty: anonymous */
+    struct sf_span lineage;       /* see lineage.h; empty where no other host shares the store */
     uint32_t field_count;
 };
 
@@ -145,7 +146,7 @@ enum sf_status sf_record_find_part(struct sf_record_part *part_out, struct sf_re
 /*
  * Replaces what record_out holds, which must not be what the spans of head or fields point into.
  * head->field_count says how many `fields` there are: sorted and unique (assert). SF_FULL: above
- * `max_bytes`; SF_INVALID: a name, a user, a time or a count out of bounds, or a successor without
+ * `max_bytes`, without the lineage; SF_INVALID: a name, a user, a time or a count out of bounds, or a successor without
  * ENDED by ROTATED. An idle timeout is rounded up to whole seconds.
  */
 enum sf_status sf_record_encode(struct sf_buffer *record_out, const struct sf_record_head *head,

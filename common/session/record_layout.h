@@ -28,7 +28,7 @@ enum {
     AT_END_REASON = 65,
     AT_USER_SIZE = 66,
     AT_FLAGS = 67,
-    AT_RESERVED = 68,
+    AT_LINEAGE_SIZE = 68,
     AT_SUCCESSOR = 72,
     HEAD_BYTES = SF_RECORD_HEAD_BYTES
 };
@@ -53,6 +53,7 @@ struct sf_record_shape {
     size_t size;
     size_t table;
     size_t heap; /* behind the table: names, then values */
+    size_t end;  /* of the values; the lineage follows */
     uint32_t count;
     uint8_t user_size;
 };
@@ -78,9 +79,11 @@ sf_record_shape_of(struct sf_record_shape *shape, const unsigned char *bytes, si
     shape->size = size;
     shape->user_size = bytes[AT_USER_SIZE];
     shape->count = sf_load_u32(bytes + AT_FIELD_COUNT);
-    if (shape->count > SF_FIELDS_MAX)
+    size_t lineage_size = sf_load_u32(bytes + AT_LINEAGE_SIZE);
+    if (shape->count > SF_FIELDS_MAX || lineage_size > size)
         return false;
     shape->table = HEAD_BYTES + (size_t)shape->user_size;
     shape->heap = shape->table + (size_t)shape->count * ENTRY_BYTES;
-    return shape->heap <= shape->size;
+    shape->end = size - lineage_size;
+    return shape->heap <= shape->end;
 }

@@ -11,6 +11,7 @@ struct sf_session {
     struct sf_record_head head;
     struct sf_field *fields; /* sorted by name */
     size_t count, capacity;
+    bool is_stored; /* the store has this version: see lineage.h. What is stored and not known to be is no harm */
 };
 
 void sf_session_init(struct sf_session *session); /* empty, version 0, kind SESSION */

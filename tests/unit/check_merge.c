@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/session/merge.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/session/life.h"
+#include "common/session/ops.h"
+#include "tests/support/run_suite.h"
+
+#define HOSTS 3
+
+/* A host and its copy of the one session there is; and the store's row. */
+struct host {
+    uint64_t id;
+    struct sf_buffer record;
+    bool is_stored;
+};
+
+static struct host hosts[HOSTS];
+static struct sf_buffer row;
+
+static struct sf_buffer
+new_buffer(void)
+{
+    struct sf_buffer buffer;
+    sf_buffer_init(&buffer, SF_RECORD_BYTES_MAX);
+    return buffer;
+}
+
+static void
+copy(struct sf_buffer *to, const struct sf_buffer *from)
+{
+    sf_buffer_clear(to);
+    ck_assert_int_eq(sf_buffer_append_span(to, sf_buffer_span(from)), SF_OK);
+}
+
+static struct sf_record_head
+head_of(const struct sf_buffer *record)
+{
+    struct sf_record_head head;
+    ck_assert_int_eq(sf_record_check(sf_buffer_span(record)), SF_OK);
+    ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(record)), SF_OK);
+    return head;
+}
+
+static void
+apply(struct host *host, struct sf_ops *ops)
+{
+    struct sf_session session;
+    struct sf_ops_outcome outcome;
+    struct sf_buffer scratch = new_buffer(), record = new_buffer();
+    sf_session_init(&session);
+    ck_assert_int_eq(sf_session_decode(&session, sf_buffer_span(&host->record)), SF_OK);
+    session.is_stored = host->is_stored;
+    ops->host = host->id;
+    ck_assert_int_eq(sf_ops_apply(&session, ops, 2000, &scratch, &outcome), SF_OK);
+    if (outcome.ended)
+        sf_session_end(&session, SF_END_LOGOUT, 2000, SF_HOUR);
+    ck_assert_int_eq(sf_session_encode(&session, SF_RECORD_BYTES_MAX, &record), SF_OK);
+    if (outcome.changed) {
+        copy(&host->record, &record);
+        host->is_stored = false;
+    }
+    sf_session_fini(&session);
+    sf_buffer_fini(&scratch);
+    sf_buffer_fini(&record);
+    sf_ops_fini(ops);
+}
+
+static void
+increment(struct host *host, const char *name, int64_t delta)
+{
+    struct sf_ops ops;
+    sf_ops_init(&ops);
+    ck_assert_int_eq(sf_ops_add_increment(&ops, sf_span_text(name), delta), SF_OK);
+    apply(host, &ops);
+}
+
+static void
+set(struct host *host, const char *name, const char *text)
+{
+    struct sf_ops ops;
+    sf_ops_init(&ops);
+    ck_assert_int_eq(sf_ops_add_set(&ops, sf_span_text(name), sf_span_text(text)), SF_OK);
+    apply(host, &ops);
+}
+
+static void
+change(struct host *host, enum sf_op_kind kind, const char *name)
+{
+    struct sf_ops ops;
+    sf_ops_init(&ops);
+    ck_assert_int_eq(sf_ops_add_name(&ops, kind, sf_span_text(name)), SF_OK);
+    apply(host, &ops);
+}
+
+static bool
+merge_into(struct sf_buffer *to, const struct sf_buffer *theirs, const struct sf_buffer *ours)
+{
+    struct sf_buffer merged = new_buffer();
+    bool is_new;
+    ck_assert_int_eq(sf_record_merge(&merged, &is_new, sf_buffer_span(theirs), sf_buffer_span(ours)), SF_OK);
+    ck_assert_int_eq(sf_record_check(sf_buffer_span(&merged)), SF_OK);
+    copy(to, &merged);
+    sf_buffer_fini(&merged);
+    return is_new;
+}
+
+static uint64_t
+base_of(const struct sf_buffer *record)
+{
+    struct sf_lineage lineage;
+    sf_lineage_init(&lineage);
+    ck_assert_int_eq(sf_lineage_decode(&lineage, head_of(record).lineage), SF_OK);
+    uint64_t base = lineage.base;
+    sf_lineage_fini(&lineage);
+    return base;
+}
+
+/* What the store is given of `taken`: as the writer does it. */
+static void
+write_to_store(const struct sf_buffer *taken)
+{
+    if (base_of(taken) == head_of(&row).version)
+        copy(&row, taken);
+    else
+        (void)merge_into(&row, &row, taken);
+}
+
+/* The row has come: the copy is that, and what the host has made beside. */
+static void
+refresh(struct host *host)
+{
+    if (host->is_stored)
+        copy(&host->record, &row);
+    else
+        host->is_stored = !merge_into(&host->record, &row, &host->record);
+}
+
+static void
+store(struct host *host)
+{
+    if (!host->is_stored)
+        write_to_store(&host->record);
+    refresh(host);
+}
+
+static const char *
+look(const struct sf_buffer *record, const char *name)
+{
+    static char text[64];
+    char number[SF_NUMBER_TEXT];
+    struct sf_value value;
+    enum sf_status status = sf_record_find(&value, sf_buffer_span(record), sf_span_text(name));
+    if (status == SF_NOT_FOUND)
+        return "-";
+    ck_assert_int_eq(status, SF_OK);
+    struct sf_span span = sf_value_text(&value, number);
+    snprintf(text, sizeof text, "%.*s", (int)span.size, (const char *)span.data);
+    return text;
+}
+
+/* All have the session, and the store as well. */
+static void
+set_up(void)
+{
+    struct sf_session session;
+    sf_session_init(&session);
+    sf_session_begin(&session, 1000, SF_HOUR, 0);
+    row = new_buffer();
+    for (size_t i = 0; i < HOSTS; i++)
+        hosts[i] = (struct host){.id = 100 + i, .record = new_buffer()};
+    ck_assert_int_eq(sf_session_encode(&session, SF_RECORD_BYTES_MAX, &hosts[0].record), SF_OK);
+    sf_session_fini(&session);
+    set(&hosts[0], "theme", "dark");
+    copy(&row, &hosts[0].record);
+    for (size_t i = 0; i < HOSTS; i++) {
+        hosts[i].is_stored = true;
+        copy(&hosts[i].record, &row);
+    }
+}
+
+static void
+tear_down(void)
+{
+    for (size_t i = 0; i < HOSTS; i++)
+        sf_buffer_fini(&hosts[i].record);
+    sf_buffer_fini(&row);
+}
+
+START_TEST(test_sums_add_up_and_different_fields_both_stay)
+{
+    increment(&hosts[0], "n", 5);
+    increment(&hosts[1], "n", 7);
+    set(&hosts[0], "a", "first");
+    set(&hosts[1], "b", "second");
+    store(&hosts[0]);
+    store(&hosts[1]);
+    ck_assert_str_eq(look(&row, "n"), "12");
+    ck_assert_str_eq(look(&row, "a"), "first");
+    ck_assert_str_eq(look(&row, "b"), "second");
+    ck_assert_str_eq(look(&row, "theme"), "dark");
+    store(&hosts[0]);
+    ck_assert(sf_span_equal(sf_buffer_span(&hosts[0].record), sf_buffer_span(&row)));
+}
+END_TEST
+
+START_TEST(test_what_both_set_is_what_came_last)
+{
+    set(&hosts[0], "theme", "light");
+    set(&hosts[1], "theme", "blue");
+    store(&hosts[1]);
+    store(&hosts[0]);
+    ck_assert_str_eq(look(&row, "theme"), "light");
+}
+END_TEST
+
+START_TEST(test_set_that_is_stored_does_not_come_back)
+{
+    set(&hosts[0], "theme", "light");
+    write_to_store(&hosts[0].record); /* the answer is late, or lost */
+    store(&hosts[1]);
+    set(&hosts[1], "theme", "blue");
+    store(&hosts[1]);
+    increment(&hosts[0], "n", 1);
+    store(&hosts[0]);
+    ck_assert_str_eq(look(&row, "theme"), "blue");
+    ck_assert_str_eq(look(&row, "n"), "1");
+}
+END_TEST
+
+START_TEST(test_unset_is_merged)
+{
+    change(&hosts[0], SF_OP_UNSET, "theme");
+    increment(&hosts[1], "n", 1);
+    store(&hosts[1]);
+    store(&hosts[0]);
+    ck_assert_str_eq(look(&row, "theme"), "-");
+    ck_assert_str_eq(look(&row, "n"), "1");
+}
+END_TEST
+
+START_TEST(test_cleared_fields_go_and_others_stay)
+{
+    struct sf_ops ops;
+    sf_ops_init(&ops);
+    ck_assert_int_eq(sf_ops_add(&ops, &(struct sf_op){.kind = SF_OP_CLEAR}), SF_OK);
+    set(&hosts[1], "new", "stays");
+    apply(&hosts[0], &ops);
+    store(&hosts[1]);
+    store(&hosts[0]);
+    ck_assert_str_eq(look(&row, "theme"), "-");
+    ck_assert_str_eq(look(&row, "new"), "stays");
+}
+END_TEST
+
+START_TEST(test_set_counter_takes_the_place_of_sums)
+{
+    increment(&hosts[0], "n", 5);
+    store(&hosts[0]);
+    store(&hosts[1]);
+    set(&hosts[1], "n", "100");
+    increment(&hosts[1], "n", 1);
+    increment(&hosts[0], "n", 5);
+    store(&hosts[0]);
+    store(&hosts[1]);
+    ck_assert_str_eq(look(&row, "n"), "101");
+    store(&hosts[0]);
+    increment(&hosts[0], "n", 1);
+    store(&hosts[0]);
+    ck_assert_str_eq(look(&row, "n"), "102");
+}
+END_TEST
+
+START_TEST(test_flags_are_merged)
+{
+    change(&hosts[0], SF_OP_MARK, "pinned");
+    increment(&hosts[1], "n", 1);
+    store(&hosts[1]);
+    store(&hosts[0]);
+    ck_assert_uint_eq(head_of(&row).flags, SF_RECORD_PINNED);
+}
+END_TEST
+
+START_TEST(test_who_is_ended_stays_so)
+{
+    struct sf_ops ops;
+    sf_ops_init(&ops);
+    ck_assert_int_eq(sf_ops_add(&ops, &(struct sf_op){.kind = SF_OP_END}), SF_OK);
+    increment(&hosts[1], "n", 1);
+    increment(&hosts[2], "n", 1);
+    apply(&hosts[0], &ops);
+    store(&hosts[1]);
+    store(&hosts[0]);
+    ck_assert_int_eq(head_of(&row).kind, SF_RECORD_ENDED);
+    store(&hosts[2]);
+    ck_assert_int_eq(head_of(&row).kind, SF_RECORD_ENDED);
+    ck_assert_int_eq(head_of(&hosts[2].record).kind, SF_RECORD_ENDED);
+}
+END_TEST
+
+START_TEST(test_sum_of_what_is_no_number_counts_from_zero)
+{
+    set(&hosts[1], "n", "word");
+    increment(&hosts[0], "n", INT64_MAX);
+    store(&hosts[1]);
+    store(&hosts[0]);
+    ck_assert_str_eq(look(&row, "n"), "9223372036854775807");
+    increment(&hosts[2], "n", 5);
+    store(&hosts[2]);
+    ck_assert_str_eq(look(&row, "n"), "9223372036854775807");
+}
+END_TEST
+
+START_TEST(test_damaged_lineage_is_corrupt)
+{
+    struct sf_buffer merged = new_buffer();
+    bool is_new;
+    increment(&hosts[0], "n", 5);
+    struct sf_record_head head = head_of(&hosts[0].record);
+    for (size_t i = 1; i <= head.lineage.size; i++) {
+        unsigned char *at = hosts[0].record.data + hosts[0].record.size - i;
+        unsigned char was = *at;
+        *at ^= 0xff;
+        enum sf_status status = sf_record_merge(&merged, &is_new, sf_buffer_span(&row),
+                                                sf_buffer_span(&hosts[0].record));
+        ck_assert(status == SF_OK || status == SF_CORRUPT || status == SF_INVALID);
+        *at = was;
+    }
+    sf_buffer_fini(&merged);
+}
+END_TEST
+
+/* ---- anything, in any order ---- */
+
+struct expectation {
+    int64_t sum;
+    int own[HOSTS]; /* what each host has set last in a field that is its own */
+};
+
+static void
+do_something(struct host *host, size_t number, struct expectation *expected, unsigned *seed)
+{
+    char name[16], text[16];
+    int amount = rand_r(seed) % 20 - 8;
+    switch (rand_r(seed) % 8) {
+    case 0:
+    case 1:
+    case 2:
+        increment(host, "n", amount);
+        expected->sum += amount;
+        break;
+    case 3:
+        snprintf(name, sizeof name, "own%zu", number);
+        snprintf(text, sizeof text, "%d", ++expected->own[number]);
+        set(host, name, text);
+        break;
+    case 4:
+        set(host, "shared", "anything");
+        break;
+    case 5: { /* the store takes it, and the host changes it before it hears of that, or never does */
+        struct sf_buffer taken = new_buffer();
+        copy(&taken, &host->record);
+        if (!host->is_stored)
+            write_to_store(&taken);
+        if (rand_r(seed) % 2 == 0) {
+            increment(host, "n", amount);
+            expected->sum += amount;
+        }
+        if (rand_r(seed) % 2 == 0)
+            refresh(host);
+        sf_buffer_fini(&taken);
+        break;
+    }
+    case 6:
+        store(host);
+        break;
+    default:
+        refresh(host);
+    }
+}
+
+START_TEST(test_nothing_is_lost_and_nothing_counts_twice)
+{
+    unsigned seed = (unsigned)_i;
+    struct expectation expected = {.sum = 0};
+    char name[16], text[24];
+    for (int i = 0; i < 300; i++) {
+        size_t number = (size_t)rand_r(&seed) % HOSTS;
+        do_something(&hosts[number], number, &expected, &seed);
+    }
+    for (size_t i = 0; i < 2 * HOSTS; i++)
+        store(&hosts[i % HOSTS]);
+    snprintf(text, sizeof text, "%lld", (long long)expected.sum);
+    if (strcmp(look(&row, "n"), "-") != 0 || expected.sum != 0)
+        ck_assert_str_eq(look(&row, "n"), text);
+    for (size_t i = 0; i < HOSTS; i++) {
+        snprintf(name, sizeof name, "own%zu", i);
+        snprintf(text, sizeof text, "%d", expected.own[i]);
+        ck_assert_str_eq(look(&row, name), expected.own[i] == 0 ? "-" : text);
+        refresh(&hosts[i]);
+        ck_assert(sf_span_equal(sf_buffer_span(&hosts[i].record), sf_buffer_span(&row)));
+    }
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+    Suite *suite = suite_create("merge");
+    TCase *all = tcase_create("all");
+    tcase_add_checked_fixture(all, set_up, tear_down);
+    tcase_add_test(all, test_sums_add_up_and_different_fields_both_stay);
+    tcase_add_test(all, test_what_both_set_is_what_came_last);
+    tcase_add_test(all, test_set_that_is_stored_does_not_come_back);
+    tcase_add_test(all, test_unset_is_merged);
+    tcase_add_test(all, test_cleared_fields_go_and_others_stay);
+    tcase_add_test(all, test_set_counter_takes_the_place_of_sums);
+    tcase_add_test(all, test_flags_are_merged);
+    tcase_add_test(all, test_who_is_ended_stays_so);
+    tcase_add_test(all, test_sum_of_what_is_no_number_counts_from_zero);
+    tcase_add_test(all, test_damaged_lineage_is_corrupt);
+    tcase_add_loop_test(all, test_nothing_is_lost_and_nothing_counts_twice, 0, 500);
+    suite_add_tcase(suite, all);
+    return suite;
+}
+
+int
+main(void)
+{
+    return sf_run_suite(make_suite());
+}
