@@ -10,6 +10,7 @@ libstore_la_SOURCES += \
 	%D%/store_fail.c \
 	%D%/store_guard.c %D%/store_guard.h \
 	%D%/store_memory.c \
+	%D%/store_shared.c %D%/store_shared.h \
 	%D%/store_sqlite.c \
 	%D%/store_sqlite_connection.c %D%/store_sqlite_connection.h \
 	%D%/store_url.c %D%/store_url.h

@@ -33,6 +33,8 @@ struct sf_write {
     sf_time last_access;    /* wall clock */
     sf_time expires;        /* wall clock; 0: never */
     struct sf_span record;  /* PUT only; borrowed until write returns */
+    struct sf_buffer *merged; /* PUT, NULL: not wanted. By store_shared.h: where the store has another
+                                 record now, which `record` was merged into, that; else empty */
     enum sf_status status;  /* OK NOT_FOUND (TOUCH: no row) CONFLICT (PUT: another version than `expected`,
                                or no row) UNAVAILABLE UNCERTAIN FULL INVALID */
 };

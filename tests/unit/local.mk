@@ -84,6 +84,7 @@ check_PROGRAMS += \
 	%D%/check_store_hosts \
 	%D%/check_store_news \
 	%D%/check_store_sql \
+	%D%/check_store_shared \
 	%D%/check_store_sqlite \
 	%D%/check_store_sqlite_outages \
 	%D%/check_store_sqlite_damage \

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/store/store_shared.h"
+
+#include <stdlib.h>
+
+#include "common/session/merge.h"
+
+#define ROUNDS_MAX 20 /* each of them lost to another host that got its change through */
+
+struct shared_store {
+    struct sf_store base;
+    struct sf_store_ops ops; /* of `inner`, but for what is ours */
+    struct sf_store *inner;
+};
+
+/* One put on its way, and what it has become. */
+struct item {
+    struct sf_write *write; /* the caller's */
+    struct sf_stored row;
+    struct sf_buffer merged;
+    bool is_merged;
+};
+
+struct round {
+    struct item *items;
+    struct sf_write *writes; /* for the inner store */
+    struct sf_load *loads;
+    size_t count;
+};
+
+static struct shared_store *
+self_of(struct sf_store *store)
+{
+    return (struct shared_store *)store;
+}
+
+/* ---- what goes through ---- */
+
+static enum sf_status
+shared_attach(struct sf_store *store, sf_time deadline, struct sf_error *error)
+{
+    struct sf_store *inner = self_of(store)->inner;
+    return inner->ops->attach(inner, deadline, error);
+}
+
+static void
+shared_load(struct sf_store *store, struct sf_load *loads, size_t count, sf_time deadline)
+{
+    struct sf_store *inner = self_of(store)->inner;
+    inner->ops->load(inner, loads, count, deadline);
+}
+
+static enum sf_status
+shared_sweep(struct sf_store *store, sf_time now, size_t limit, sf_time deadline, size_t *removed_out)
+{
+    struct sf_store *inner = self_of(store)->inner;
+    return inner->ops->sweep(inner, now, limit, deadline, removed_out);
+}
+
+static enum sf_status
+shared_scan(struct sf_store *store, const struct sf_key *after, struct sf_span user, size_t limit,
+            sf_time deadline, sf_store_visit_fn *visit, void *context)
+{
+    struct sf_store *inner = self_of(store)->inner;
+    return inner->ops->scan(inner, after, user, limit, deadline, visit, context);
+}
+
+static void
+shared_explain(struct sf_store *store, struct sf_error *error_out)
+{
+    struct sf_store *inner = self_of(store)->inner;
+    inner->ops->explain(inner, error_out);
+}
+
+static void
+shared_close(struct sf_store *store)
+{
+    sf_store_close(self_of(store)->inner);
+    free(store);
+}
+
+/* ---- writing ---- */
+
+static bool
+is_shared(const struct sf_write *write)
+{
+    struct sf_record_head head;
+    return write->kind == SF_WRITE_PUT && sf_record_head(&head, write->record) == SF_OK && head.lineage.size > 0;
+}
+
+/* 0: it has no lineage, and is stored over whatever is earlier. */
+static uint64_t
+expected_by(const struct sf_write *write)
+{
+    struct sf_record_head head;
+    struct sf_lineage lineage;
+    uint64_t expected = 0;
+    if (!is_shared(write) || sf_record_head(&head, write->record) != SF_OK)
+        return 0;
+    sf_lineage_init(&lineage);
+    if (sf_lineage_decode(&lineage, head.lineage) == SF_OK)
+        expected = lineage.base == 0 ? SF_EXPECTED_NONE : lineage.base;
+    sf_lineage_fini(&lineage);
+    return expected;
+}
+
+/* Those that another host was faster with, for the next round. */
+static void
+collect_conflicts(struct round *round, struct sf_write *writes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (writes[i].status != SF_CONFLICT || !is_shared(&writes[i]))
+            continue;
+        struct item *item = &round->items[round->count++];
+        *item = (struct item){.write = &writes[i]};
+        sf_buffer_init(&item->row.record, SF_RECORD_BYTES_MAX);
+        sf_buffer_init(&item->merged, SF_RECORD_BYTES_MAX);
+    }
+}
+
+static void
+load_rows(struct shared_store *self, struct round *round, sf_time deadline)
+{
+    for (size_t i = 0; i < round->count; i++)
+        round->loads[i] = (struct sf_load){.key = round->items[i].write->key, .stored = &round->items[i].row};
+    if (round->count > 0)
+        self->inner->ops->load(self->inner, round->loads, round->count, deadline);
+}
+
+static enum sf_status
+merge(struct item *item, struct sf_write *again)
+{
+    struct sf_span row = sf_buffer_span(&item->row.record);
+    struct sf_record_head theirs, merged;
+    bool is_new;
+    enum sf_status status = sf_record_merge(&item->merged, &is_new, row, item->write->record);
+    if (status == SF_OK)
+        status = sf_record_head(&theirs, row);
+    if (status == SF_OK)
+        status = sf_record_head(&merged, sf_buffer_span(&item->merged));
+    if (status != SF_OK)
+        return status == SF_NO_MEMORY ? status : SF_INVALID;
+    item->is_merged = true;
+    *again = *item->write;
+    again->record = sf_buffer_span(&item->merged);
+    again->version = merged.version;
+    again->expected = theirs.version;
+    if (again->last_access < item->row.last_access)
+        again->last_access = item->row.last_access;
+    again->expires = sf_record_expires(&merged, again->last_access);
+    again->status = SF_CONFLICT;
+    return is_new ? SF_CONFLICT : SF_OK;
+}
+
+/*
+ * SF_OK: the row has it all. SF_CONFLICT: `again` is to be written. A row that is gone was lost, by a
+ * store that was restarted without its data: what we have is all there is.
+ */
+static enum sf_status
+prepare(struct item *item, const struct sf_load *load, struct sf_write *again)
+{
+    if (load->status == SF_OK)
+        return merge(item, again);
+    if (load->status != SF_NOT_FOUND)
+        return load->status == SF_CORRUPT ? SF_INVALID : load->status;
+    *again = *item->write;
+    again->expected = SF_EXPECTED_NONE;
+    item->is_merged = false;
+    return SF_CONFLICT;
+}
+
+static void
+hand_out(struct item *item)
+{
+    struct sf_write *write = item->write;
+    if (write->status != SF_OK || !item->is_merged || write->merged == NULL)
+        return;
+    struct sf_buffer former = *write->merged;
+    *write->merged = item->merged;
+    item->merged = former;
+}
+
+static void
+finish_item(struct item *item)
+{
+    hand_out(item);
+    sf_buffer_fini(&item->row.record);
+    sf_buffer_fini(&item->merged);
+}
+
+/* Those that are through leave; the others stay, in order. */
+static void
+settle_round(struct round *round)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < round->count; i++) {
+        if (round->items[i].write->status == SF_CONFLICT)
+            round->items[kept++] = round->items[i];
+        else
+            finish_item(&round->items[i]);
+    }
+    round->count = kept;
+}
+
+static void
+run_round(struct shared_store *self, struct round *round, sf_time deadline)
+{
+    size_t count = 0;
+    load_rows(self, round, deadline);
+    for (size_t i = 0; i < round->count; i++) {
+        struct item *item = &round->items[i];
+        item->write->status = prepare(item, &round->loads[i], &round->writes[count]);
+        if (item->write->status == SF_CONFLICT)
+            count++;
+    }
+    settle_round(round); /* now writes[i] is of items[i] */
+    if (count > 0)
+        (void)!self->inner->ops->write(self->inner, round->writes, count, deadline);
+    for (size_t i = 0; i < count; i++)
+        round->items[i].write->status = round->writes[i].status;
+    settle_round(round);
+}
+
+static void
+merge_conflicts(struct shared_store *self, struct sf_write *writes, size_t count, sf_time deadline)
+{
+    struct round round = {
+        .items = calloc(count, sizeof *round.items),
+        .writes = calloc(count, sizeof *round.writes),
+        .loads = calloc(count, sizeof *round.loads),
+    };
+    bool has_memory = round.items != NULL && round.writes != NULL && round.loads != NULL;
+    if (has_memory)
+        collect_conflicts(&round, writes, count);
+    for (int i = 0; has_memory && round.count > 0 && i < ROUNDS_MAX && sf_clock_steady() < deadline; i++)
+        run_round(self, &round, deadline);
+    for (size_t i = 0; i < count; i++)
+        if (writes[i].status == SF_CONFLICT && is_shared(&writes[i]))
+            writes[i].status = SF_UNAVAILABLE; /* it stays dirty, and is tried again */
+    for (size_t i = 0; i < round.count; i++)
+        finish_item(&round.items[i]);
+    free(round.items);
+    free(round.writes);
+    free(round.loads);
+}
+
+static enum sf_status
+shared_write(struct sf_store *store, struct sf_write *writes, size_t count, sf_time deadline)
+{
+    struct shared_store *self = self_of(store);
+    for (size_t i = 0; i < count; i++) {
+        if (writes[i].expected == 0)
+            writes[i].expected = expected_by(&writes[i]);
+        if (writes[i].kind == SF_WRITE_PUT && writes[i].merged != NULL)
+            sf_buffer_clear(writes[i].merged);
+    }
+    enum sf_status worst = self->inner->ops->write(self->inner, writes, count, deadline);
+    size_t conflicts = 0;
+    for (size_t i = 0; i < count; i++)
+        conflicts += writes[i].status == SF_CONFLICT;
+    if (conflicts == 0)
+        return worst;
+    merge_conflicts(self, writes, count, deadline);
+    return sf_store_worst(writes, count);
+}
+
+enum sf_status
+sf_store_share(struct sf_store **store_out, struct sf_store *inner)
+{
+    struct shared_store *self = calloc(1, sizeof *self);
+    *store_out = NULL;
+    if (self == NULL) {
+        sf_store_close(inner);
+        return SF_NO_MEMORY;
+    }
+    self->inner = inner;
+    self->ops = *inner->ops;
+    self->ops.open = NULL;
+    self->ops.attach = shared_attach;
+    self->ops.load = shared_load;
+    self->ops.write = shared_write;
+    self->ops.sweep = inner->ops->sweep == NULL ? NULL : shared_sweep;
+    self->ops.scan = shared_scan;
+    self->ops.explain = shared_explain;
+    self->ops.close = shared_close;
+    self->base.ops = &self->ops;
+    *store_out = &self->base;
+    return SF_OK;
+}

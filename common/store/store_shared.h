@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * store_shared.h - a store that other hosts write, too: what they have changed meanwhile is merged.
+ *
+ * Stands in front of another store. A put of a record with a lineage (lineage.h) replaces only the row
+ * that the record grew from. Where that is another one by now, the row is loaded, merged, and written
+ * again over the version that was loaded. The answer is then SF_OK, and write->merged has what the
+ * store has. Records without a lineage go through as they are.
+ */
+#include "common/store/store.h"
+
+/* Takes over `inner`, which is closed with it, and on failure, too. */
+enum sf_status sf_store_share(struct sf_store **store_out, struct sf_store *inner) SF_MUST_CHECK;

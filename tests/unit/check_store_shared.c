@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/store/store_shared.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/session/life.h"
+#include "common/session/merge.h"
+#include "common/session/ops.h"
+#include "tests/support/run_suite.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/test_records.h"
+
+#define HOSTS 3
+#define SESSIONS 5
+#define ROUNDS 60
+
+/* A host with a store of its own, all on one database, and a copy of each session. */
+struct host {
+    uint64_t id;
+    struct sf_store *store;
+    struct sf_buffer records[SESSIONS];
+    bool is_stored[SESSIONS];
+    unsigned seed;
+    pthread_t thread;
+};
+
+static struct sf_temp_folder folder;
+static struct host hosts[HOSTS];
+
+static sf_time
+soon(void)
+{
+    return sf_clock_steady() + 30 * SF_SECOND;
+}
+
+static void
+begin_host(struct host *host, uint64_t id)
+{
+    struct sf_store *inner;
+    struct sf_error error;
+    *host = (struct host){.id = id, .seed = (unsigned)id};
+    ck_assert_int_eq(sf_store_open(&inner, "sqlite:shared.db", folder.path, &error), SF_OK);
+    ck_assert_int_eq(sf_store_share(&host->store, inner), SF_OK);
+    ck_assert_msg(host->store->ops->attach(host->store, soon(), &error) == SF_OK, "%s", error.text);
+    for (size_t i = 0; i < SESSIONS; i++)
+        sf_buffer_init(&host->records[i], SF_RECORD_BYTES_MAX);
+}
+
+static void
+set_up(void)
+{
+    (void)sf_temp_folder_want_memory();
+    sf_temp_folder_init(&folder);
+    for (size_t i = 0; i < HOSTS; i++)
+        begin_host(&hosts[i], 100 + i);
+}
+
+static void
+tear_down(void)
+{
+    for (size_t i = 0; i < HOSTS; i++) {
+        sf_store_close(hosts[i].store);
+        for (size_t j = 0; j < SESSIONS; j++)
+            sf_buffer_fini(&hosts[i].records[j]);
+    }
+    sf_temp_folder_fini(&folder);
+}
+
+static void
+increment(struct host *host, unsigned number)
+{
+    struct sf_ops ops;
+    struct sf_session session;
+    struct sf_ops_outcome outcome;
+    struct sf_buffer scratch, record;
+    sf_ops_init(&ops);
+    sf_buffer_init(&scratch, SF_RECORD_BYTES_MAX);
+    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
+    sf_session_init(&session);
+    ops.host = host->id;
+    ck_assert_int_eq(sf_ops_add_increment(&ops, sf_span_text("n"), 1), SF_OK);
+    if (host->records[number].size > 0)
+        ck_assert_int_eq(sf_session_decode(&session, sf_buffer_span(&host->records[number])), SF_OK);
+    else
+        sf_session_begin(&session, 1000, SF_HOUR, 0);
+    session.is_stored = host->is_stored[number];
+    ck_assert_int_eq(sf_ops_apply(&session, &ops, 1000, &scratch, &outcome), SF_OK);
+    ck_assert_int_eq(sf_session_encode(&session, SF_RECORD_BYTES_MAX, &record), SF_OK);
+    struct sf_buffer former = host->records[number];
+    host->records[number] = record;
+    host->is_stored[number] = false;
+    sf_buffer_fini(&former);
+    sf_buffer_fini(&scratch);
+    sf_session_fini(&session);
+    sf_ops_fini(&ops);
+}
+
+static struct sf_write
+put_of(struct host *host, unsigned number, struct sf_buffer *merged)
+{
+    struct sf_record_head head;
+    ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&host->records[number])), SF_OK);
+    struct sf_write write = sf_test_put(number, head.version, &host->records[number]);
+    write.merged = merged;
+    return write;
+}
+
+static void
+store_all(struct host *host)
+{
+    struct sf_write writes[SESSIONS];
+    struct sf_buffer merged[SESSIONS];
+    unsigned numbers[SESSIONS];
+    size_t count = 0;
+    for (unsigned i = 0; i < SESSIONS; i++) {
+        if (host->records[i].size == 0 || host->is_stored[i])
+            continue;
+        sf_buffer_init(&merged[count], SF_RECORD_BYTES_MAX);
+        writes[count] = put_of(host, i, &merged[count]);
+        numbers[count++] = i;
+    }
+    ck_assert_int_eq(host->store->ops->write(host->store, writes, count, soon()), SF_OK);
+    for (size_t i = 0; i < count; i++) {
+        struct sf_buffer *record = &host->records[numbers[i]];
+        if (merged[i].size > 0) {
+            sf_buffer_clear(record);
+            ck_assert_int_eq(sf_buffer_append_span(record, sf_buffer_span(&merged[i])), SF_OK);
+        }
+        host->is_stored[numbers[i]] = true;
+        sf_buffer_fini(&merged[i]);
+    }
+}
+
+static int64_t
+stored_number(unsigned number)
+{
+    struct sf_stored stored;
+    struct sf_value value;
+    struct sf_key key = sf_test_key(number);
+    sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
+    ck_assert_int_eq(sf_store_load_one(hosts[0].store, &key, soon(), &stored), SF_OK);
+    ck_assert_int_eq(sf_record_find(&value, sf_buffer_span(&stored.record), sf_span_text("n")), SF_OK);
+    sf_buffer_fini(&stored.record);
+    return value.integer;
+}
+
+static void *
+be_busy(void *context)
+{
+    struct host *host = context;
+    for (int i = 0; i < ROUNDS; i++) {
+        for (unsigned j = 0; j < SESSIONS; j++)
+            increment(host, j);
+        if (rand_r(&host->seed) % 3 > 0)
+            store_all(host);
+    }
+    store_all(host);
+    return NULL;
+}
+
+START_TEST(test_increments_of_all_hosts_add_up)
+{
+    for (unsigned j = 0; j < SESSIONS; j++)
+        increment(&hosts[0], j);
+    store_all(&hosts[0]);
+    for (size_t i = 1; i < HOSTS; i++)
+        for (unsigned j = 0; j < SESSIONS; j++) {
+            struct sf_stored stored;
+            struct sf_key key = sf_test_key(j);
+            sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
+            ck_assert_int_eq(sf_store_load_one(hosts[i].store, &key, soon(), &stored), SF_OK);
+            hosts[i].records[j] = stored.record;
+            hosts[i].is_stored[j] = true;
+        }
+    for (size_t i = 0; i < HOSTS; i++)
+        ck_assert_int_eq(pthread_create(&hosts[i].thread, NULL, be_busy, &hosts[i]), 0);
+    for (size_t i = 0; i < HOSTS; i++)
+        ck_assert_int_eq(pthread_join(hosts[i].thread, NULL), 0);
+    for (unsigned j = 0; j < SESSIONS; j++)
+        ck_assert_int_eq(stored_number(j), 1 + HOSTS * ROUNDS);
+}
+END_TEST
+
+START_TEST(test_write_whose_answer_was_lost_counts_once)
+{
+    increment(&hosts[0], 1);
+    struct sf_write write = put_of(&hosts[0], 1, NULL);
+    ck_assert_int_eq(hosts[0].store->ops->write(hosts[0].store, &write, 1, soon()), SF_OK);
+    increment(&hosts[0], 1); /* not knowing that */
+    store_all(&hosts[0]);
+    ck_assert_int_eq(stored_number(1), 2);
+}
+END_TEST
+
+START_TEST(test_row_that_was_lost_is_written_again)
+{
+    size_t removed;
+    increment(&hosts[0], 1);
+    store_all(&hosts[0]);
+    increment(&hosts[0], 1);
+    struct sf_write expires = sf_test_touch(1, 2000, 3000);
+    ck_assert_int_eq(hosts[1].store->ops->write(hosts[1].store, &expires, 1, soon()), SF_OK);
+    ck_assert_int_eq(hosts[1].store->ops->sweep(hosts[1].store, 4000, 10, soon(), &removed), SF_OK);
+    ck_assert_uint_eq(removed, 1);
+    store_all(&hosts[0]);
+    ck_assert_int_eq(stored_number(1), 2);
+}
+END_TEST
+
+START_TEST(test_records_of_a_host_that_is_alone_go_through)
+{
+    struct sf_buffer record = sf_test_record(5, NULL, sf_span_text("alone"));
+    struct sf_write write = sf_test_put(1, 5, &record);
+    ck_assert_int_eq(hosts[0].store->ops->write(hosts[0].store, &write, 1, soon()), SF_OK);
+    write.expected = 4;
+    ck_assert_int_eq(hosts[0].store->ops->write(hosts[0].store, &write, 1, soon()), SF_CONFLICT);
+    sf_buffer_fini(&record);
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+    Suite *suite = suite_create("store_shared");
+    TCase *all = tcase_create("all");
+    tcase_set_timeout(all, 60);
+    tcase_add_checked_fixture(all, set_up, tear_down);
+    tcase_add_test(all, test_increments_of_all_hosts_add_up);
+    tcase_add_test(all, test_write_whose_answer_was_lost_counts_once);
+    tcase_add_test(all, test_row_that_was_lost_is_written_again);
+    tcase_add_test(all, test_records_of_a_host_that_is_alone_go_through);
+    suite_add_tcase(suite, all);
+    return suite;
+}
+
+int
+main(void)
+{
+    return sf_run_suite(make_suite());
+}
