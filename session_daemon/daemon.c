@@ -6,6 +6,7 @@
 
 #include "common/base/secret.h"
 #include "common/store/store_guard.h"
+#include "common/store/store_shared.h"
 #include "session_daemon/instance_lock.h"
 
 #define ATTACH_DEADLINE (5 * SF_SECOND)
@@ -53,6 +54,20 @@ open_cache(struct daemon *daemon, struct sf_error *error)
     return status;
 }
 
+static enum sf_status
+share_store(struct daemon *daemon)
+{
+    const struct sf_config *config = &daemon->config;
+    bool is_shared = config->shared_store == SF_SHARED_AUTO ? (daemon->store->ops->flags & SF_STORE_SHARED) != 0
+                                                            : config->shared_store == SF_SHARED_ON;
+    sf_l1_set_shared(daemon->l1, is_shared);
+    if (!is_shared)
+        return SF_OK;
+    if (config->freshness < config->cache_ttl)
+        sf_l1_set_ttl(daemon->l1, config->freshness);
+    return sf_store_share(&daemon->store, daemon->store);
+}
+
 /* A store that is away now may be back soon, and L1 serves meanwhile; one that is not ours never will be. */
 static enum sf_status
 open_store(struct daemon *daemon, struct sf_error *error)
@@ -62,6 +77,9 @@ open_store(struct daemon *daemon, struct sf_error *error)
         status = sf_store_guard(&daemon->store, daemon->store, "store", sf_l1_counters(daemon->l1), &daemon->log);
     if (status != SF_OK)
         return status;
+    status = share_store(daemon);
+    if (status != SF_OK)
+        return sf_error_set(error, status, "no memory");
     status = daemon->store->ops->attach(daemon->store, sf_clock_steady() + ATTACH_DEADLINE, error);
     if (status == SF_OK || status == SF_INVALID)
         return status;

@@ -16,6 +16,7 @@ struct write_through {
     struct sf_write writes[2];
     size_t count;
     struct sf_l1_applied applied;
+    uint64_t host;              /* see sf_l1_host */
     enum sf_status status;
 };
 
@@ -150,9 +151,12 @@ make_writes(struct write_through *self, struct sf_session *session, const struct
             const struct sf_l1_change *change, const struct sf_stored *found, struct sf_buffer *scratch)
 {
     struct sf_ops_outcome outcome;
+    struct sf_ops ops = *change->ops;
+    ops.host = self->host;
     enum sf_status status = find_session(session, change, found);
+    session->is_stored = found != NULL;
     if (status == SF_OK)
-        status = sf_ops_apply(session, change->ops, change->now, scratch, &outcome);
+        status = sf_ops_apply(session, &ops, change->now, scratch, &outcome);
     if (status != SF_OK)
         return status;
     bool is_created = found == NULL;
@@ -200,6 +204,7 @@ write_through_begin(struct call *call, const struct sf_key *key, const struct sf
     struct write_through *self = write_through_new();
     if (self == NULL)
         return SF_NO_MEMORY;
+    self->host = sf_l1_host(call->daemon->l1);
     enum sf_status status = make(self, key, change, found);
     if (status != SF_OK) {
         write_through_free(self);

@@ -136,6 +136,25 @@ enum sf_status sf_l1_drop(struct sf_l1 *l1, const struct sf_key *key) SF_MUST_CH
 /* For all processes: it stands in the segment. 0: for ever. */
 void sf_l1_set_ttl(struct sf_l1 *l1, sf_time ttl);
 
+/* ---- other hosts that share the store ---- */
+
+/*
+ * From now on, in all processes, each change keeps the lineage of its record (lineage.h), so that the
+ * store can merge it. A segment has one host for as long as it lives: what its records say of their
+ * past is about that.
+ */
+void sf_l1_set_shared(struct sf_l1 *l1, bool is_shared);
+uint64_t sf_l1_host(const struct sf_l1 *l1); /* of sf_ops; 0: nobody shares the store */
+
+/*
+ * The store has `record`, which may be of another host, or was merged there from what this one had:
+ * what is here takes it in. Clean and earlier: it is replaced. Changed since: both are merged, for the
+ * store. SF_NOT_FOUND: none is here. SF_FULL: no room; SF_CONFLICT: it changes too fast. Nothing is
+ * lost then: the store says the same when the change comes to it.
+ */
+enum sf_status sf_l1_merge(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record,
+                           sf_time last_access) SF_MUST_CHECK;
+
 /*
  * The store has not been asked for it for the TTL, or up to a quarter less: each key has its own, so
  * that many that came at once are not asked for at once.

@@ -78,13 +78,24 @@ encode(struct attempt *attempt, size_t max_bytes)
     return status;
 }
 
+/* The caller's, who does not know which host this is. */
+static struct sf_ops
+ops_of(const struct attempt *attempt)
+{
+    struct sf_ops ops = *attempt->change->ops;
+
+    ops.host = sf_l1_host(attempt->l1);
+    return ops;
+}
+
 static enum sf_status
 apply_ops(struct attempt *attempt)
 {
+    const struct sf_ops ops = ops_of(attempt);
+
     sf_buffer_clear(&attempt->scratch);
-    enum sf_status status =
-        sf_ops_apply(&attempt->session, attempt->change->ops, attempt->change->now,
-                     &attempt->scratch, &attempt->outcome);
+    enum sf_status status = sf_ops_apply(&attempt->session, &ops, attempt->change->now,
+                                         &attempt->scratch, &attempt->outcome);
 
     if (status == SF_FULL)
         attempt->applied->version = attempt->session.head.version + 1;
@@ -311,9 +322,10 @@ patch(struct attempt *attempt)
 {
     const struct sf_l1_change *change = attempt->change;
     struct sf_ops_outcome outcome = {.changed = false};
+    const struct sf_ops ops = ops_of(attempt);
 
     if (attempt->record.size > change->max_bytes ||
-        !sf_ops_patch(&attempt->record, &attempt->session.head, change->ops, change->now,
+        !sf_ops_patch(&attempt->record, &attempt->session.head, &ops, change->now,
                       &outcome.changed))
         return false;
     attempt->outcome = outcome;
@@ -338,6 +350,7 @@ load_session(struct attempt *attempt)
     if (patch(attempt))
         return SF_OK;
     status = sf_session_decode(&attempt->session, sf_buffer_span(&attempt->record));
+    attempt->session.is_stored = sf_l1_control_is_clean(attempt->found.control);
     raise_last_access(attempt);
     return status;
 }

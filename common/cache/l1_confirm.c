@@ -4,6 +4,7 @@
 #include "common/cache/l1_commit.h"
 #include "common/cache/l1_evict.h"
 #include "common/cache/l1_section.h"
+#include "common/session/merge.h"
 
 /*
  * An entry that the store has not confirmed for SessionFastCacheTTL is asked for again, by whoever
@@ -12,6 +13,7 @@
  */
 
 #define SHARE_EARLY 4
+#define MERGES_MAX 1000 /* races lost, each to a change that got through */
 #define POSTPONED SF_SECOND /* from one question without an answer to the next */
 
 void
@@ -143,6 +145,69 @@ sf_l1_confirm(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record,
     enum sf_status status = confirm_in_section(l1, key, record, last_access, question);
 
     sf_l1_leave(l1, section);
+    return status;
+}
+
+/* ---- what another host has changed ---- */
+
+void
+sf_l1_set_shared(struct sf_l1 *l1, bool is_shared)
+{
+    if (l1->is_writable)
+        atomic_store_explicit(&l1->header->host, is_shared ? sf_l1_peek(&l1->header->host_id) : 0, memory_order_relaxed);
+}
+
+uint64_t
+sf_l1_host(const struct sf_l1 *l1)
+{
+    return sf_l1_peek(&l1->header->host);
+}
+
+/* Both buffers are the caller's, for their memory. */
+static enum sf_status
+merge_once(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record, sf_time last_access,
+           struct sf_buffer *ours, struct sf_buffer *merged)
+{
+    struct sf_record_head head;
+    struct sf_l1_found found;
+    struct sf_l1_draft draft;
+    bool is_new = false;
+    enum sf_status status = sf_record_head(&head, record);
+
+    if (status == SF_OK)
+        status = sf_l1_find(l1, key, ours, &found);
+    if (status != SF_OK)
+        return status;
+    bool is_clean = sf_l1_control_is_clean(found.control);
+    if (is_clean && head.version <= found.image.brief.version)
+        return SF_OK;
+    if (!is_clean)
+        status = sf_record_merge(merged, &is_new, record, sf_buffer_span(ours));
+    if (status != SF_OK || !is_new)
+        return status != SF_OK ? status : replace(l1, &found, record, last_access, sf_clock_steady());
+    const struct sf_l1_legacy legacy = sf_l1_legacy_of(&found);
+    status = sf_l1_draft_make(&draft, l1, key, sf_buffer_span(merged), &legacy);
+    if (status == SF_OK && !sf_l1_draft_replace(l1, &draft, &found)) {
+        sf_l1_draft_drop(l1, &draft);
+        status = SF_CONFLICT;
+    }
+    return status;
+}
+
+enum sf_status
+sf_l1_merge(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record, sf_time last_access)
+{
+    struct sf_buffer ours, merged;
+    enum sf_status status = l1->is_writable ? SF_CONFLICT : SF_INVALID;
+
+    sf_buffer_init(&ours, SF_RECORD_BYTES_MAX);
+    sf_buffer_init(&merged, SF_RECORD_BYTES_MAX);
+    uint64_t section = sf_l1_enter(l1);
+    for (int i = 0; i < MERGES_MAX && status == SF_CONFLICT; i++)
+        status = merge_once(l1, key, record, last_access, &ours, &merged);
+    sf_l1_leave(l1, section);
+    sf_buffer_fini(&ours);
+    sf_buffer_fini(&merged);
     return status;
 }
 

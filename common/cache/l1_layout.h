@@ -58,7 +58,7 @@
 #include "common/cache/l1_mutants.h"
 
 #define SF_L1_MAGIC 0x314C20747361662Du /* "-fast L1" */
-#define SF_L1_LAYOUT_VERSION 6u
+#define SF_L1_LAYOUT_VERSION 7u
 #define SF_L1_BOOT_ID_BYTES 40
 
 #define SF_L1_SLOTS_SMALL 1024u
@@ -96,6 +96,8 @@ struct sf_l1_header { /* constant but for the atomics */
     _Atomic uint64_t leaders[2];  /* for people: process ids of flusher and sweeper; relaxed */
     _Atomic uint64_t ttl; /* ms: an entry that is older is asked for again; 0: never; relaxed */
     _Atomic uint64_t pressure; /* by the daemon alone; relaxed */
+    _Atomic uint64_t host_id; /* what the lineage of records calls this host; constant */
+    _Atomic uint64_t host; /* the same while others share the store, else 0; relaxed */
     _Alignas(64) _Atomic uint64_t sections; /* which of its two counts a section uses; relaxed */
     /* By size class, hints: how much room has been wanted of late, by eviction or in vain; relaxed */
     _Alignas(64) _Atomic uint64_t wanted[SF_L1_CLASSES_MAX];

@@ -38,8 +38,11 @@ sf_l1_segment_init(struct sf_mapping *mapping, const struct sf_record_locks *loc
     header->created = sf_clock_wall();
     sf_record_locks_identity(locks, &header->lock_device, &header->lock_inode);
     sf_l1_boot_id(header->boot_id);
-    if (sf_random_bytes(header->hash_key, sizeof(header->hash_key)) != SF_OK)
+    uint64_t host_id = 0;
+    if (sf_random_bytes(header->hash_key, sizeof(header->hash_key)) != SF_OK ||
+        sf_random_bytes(&host_id, sizeof(host_id)) != SF_OK)
         return sf_error_set(error, SF_UNAVAILABLE, "no random bytes from the kernel");
+    atomic_init(&header->host_id, host_id | 1); /* 0 is nobody */
     header->magic = SF_L1_MAGIC;
     return SF_OK;
 }

@@ -21,7 +21,10 @@ static const char *const data_format_words[] = {"form", "json", "none", NULL};
 
 static const char *const preset_words[] = {"none", "read-heavy", "write-heavy", NULL};
 
+static const char *const shared_store_words[] = {"auto", "on", "off", NULL};
+
 #define WORDS_preset preset_words
+#define WORDS_shared_store shared_store_words
 #define WORDS_cookie_same_site same_site_words
 #define WORDS_durability durability_words
 #define WORDS_login_durability durability_words

@@ -31,6 +31,8 @@ enum sf_same_site { SF_SAME_SITE_STRICT, SF_SAME_SITE_LAX, SF_SAME_SITE_NONE };
 enum sf_durability { SF_DURABILITY_MEMORY, SF_DURABILITY_JOURNAL, SF_DURABILITY_STORE }; /* rising */
 enum sf_on_error { SF_ON_ERROR_UNAVAILABLE, SF_ON_ERROR_ANONYMOUS };
 enum sf_data_format { SF_DATA_FORM, SF_DATA_JSON, SF_DATA_NONE };
+enum sf_shared_store { SF_SHARED_AUTO, SF_SHARED_ON, SF_SHARED_OFF };
+
 enum sf_preset { SF_PRESET_NONE, SF_PRESET_READ_HEAVY, SF_PRESET_WRITE_HEAVY };
 
 enum sf_option_index {

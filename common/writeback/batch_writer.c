@@ -42,6 +42,7 @@ struct sf_batch_writer {
     struct sf_l1_dirty *items;     /* batch_max of each; writes[i] is of items[i], behind the */
     struct sf_l1_touched *touched; /* records to touched[i - records] */
     struct sf_write *writes;
+    struct sf_buffer *merged;      /* what the store has now instead: merged[i] of items[i] */
     struct sf_l1_cursor cursor;
 
     struct flush flush;
@@ -81,10 +82,14 @@ sf_batch_writer_new(struct sf_batch_writer **writer_out, struct sf_l1 *l1, struc
     writer->items = calloc(writer->options.batch_max, sizeof *writer->items);
     writer->touched = calloc(writer->options.batch_max, sizeof *writer->touched);
     writer->writes = calloc(writer->options.batch_max, sizeof *writer->writes);
-    if (writer->items == NULL || writer->touched == NULL || writer->writes == NULL) {
+    writer->merged = calloc(writer->options.batch_max, sizeof *writer->merged);
+    if (writer->items == NULL || writer->touched == NULL || writer->writes == NULL ||
+        writer->merged == NULL) {
         sf_batch_writer_free(writer);
         return SF_NO_MEMORY;
     }
+    for (size_t i = 0; i < writer->options.batch_max; i++)
+        sf_buffer_init(&writer->merged[i], SF_RECORD_BYTES_MAX);
     writer->state.is_up = true;
     atomic_init(&writer->is_urged, true); /* a predecessor may have left something */
     *writer_out = writer;
@@ -101,6 +106,9 @@ sf_batch_writer_free(struct sf_batch_writer *writer)
     free(writer->items);
     free(writer->touched);
     free(writer->writes);
+    for (size_t i = 0; writer->merged != NULL && i < writer->options.batch_max; i++)
+        sf_buffer_fini(&writer->merged[i]);
+    free(writer->merged);
     pthread_mutex_destroy(&writer->lock);
     free(writer);
 }
@@ -150,7 +158,11 @@ prepare_records(struct sf_batch_writer *writer, size_t count)
         struct sf_write *write = &writer->writes[i];
         struct sf_record_head head;
         *write = (struct sf_write){
-            .kind = SF_WRITE_PUT, .key = item->key, .record = sf_buffer_span(&item->record)};
+            .kind = SF_WRITE_PUT,
+            .key = item->key,
+            .record = sf_buffer_span(&item->record),
+            .merged = &writer->merged[i],
+        };
         if (sf_record_head(&head, write->record) != SF_OK)
             continue; /* the store refuses it, and so it is reported */
         write->version = head.version;
@@ -185,12 +197,24 @@ struct tally {
     size_t records, touches, failed;
 };
 
+/* Where that fails it is merged again, for nothing new, when it is written next: it stays dirty. */
 static void
-settle_record(struct sf_batch_writer *writer, const struct sf_l1_dirty *item, uint64_t version,
-              sf_time written)
+take_merged(struct sf_batch_writer *writer, const struct sf_write *write, sf_time written)
 {
-    if (writer->options.journal != NULL)
-        sf_journal_settle(writer->options.journal, &item->key, version, &item->ticket, written);
+    if (writer->options.journal != NULL) /* first: what is dirty here nobody loads from there */
+        sf_journal_stored(writer->options.journal, &write->key, write->version);
+    (void)!sf_l1_merge(writer->l1, &write->key, sf_buffer_span(write->merged), write->last_access);
+}
+
+static void
+settle_record(struct sf_batch_writer *writer, const struct sf_l1_dirty *item,
+              const struct sf_write *write, sf_time written)
+{
+    struct sf_journal *journal = writer->options.journal;
+    if (write->merged->size > 0)
+        take_merged(writer, write, written);
+    else if (journal != NULL)
+        sf_journal_settle(journal, &item->key, write->version, &item->ticket, written);
     else
         sf_l1_settle(writer->l1, &item->ticket, written);
     sf_refused_remove(&writer->refused, &item->key);
@@ -202,7 +226,7 @@ settle_records(struct sf_batch_writer *writer, size_t count, sf_time now, struct
     for (size_t i = 0; i < count; i++) {
         const struct sf_l1_dirty *item = &writer->items[i];
         if (writer->writes[i].status == SF_OK) {
-            settle_record(writer, item, writer->writes[i].version, now);
+            settle_record(writer, item, &writer->writes[i], now);
             tally->records++;
         } else if (writer->writes[i].status == SF_INVALID) {
             set_apart(writer, item, now);
@@ -262,6 +286,10 @@ static void
 give_back_large_buffers(struct sf_batch_writer *writer, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        if (writer->merged[i].capacity > BUFFER_KEPT) {
+            sf_buffer_fini(&writer->merged[i]);
+            sf_buffer_init(&writer->merged[i], SF_RECORD_BYTES_MAX);
+        }
         if (writer->items[i].record.capacity > BUFFER_KEPT) {
             sf_l1_dirty_fini(&writer->items[i], 1);
             writer->items[i] = (struct sf_l1_dirty){.dirty_since = 0};
