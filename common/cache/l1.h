@@ -148,12 +148,13 @@ uint64_t sf_l1_host(const struct sf_l1 *l1); /* of sf_ops; 0: nobody shares the 
 
 /*
  * The store has `record`, which may be of another host, or was merged there from what this one had:
- * what is here takes it in. Clean and earlier: it is replaced. Changed since: both are merged, for the
- * store. SF_NOT_FOUND: none is here. SF_FULL: no room; SF_CONFLICT: it changes too fast. Nothing is
- * lost then: the store says the same when the change comes to it.
+ * what is here takes it in. Clean and earlier: it is replaced; as late: it is confirmed. Changed since:
+ * both are merged, for the store. `asked`: before the store was, by the steady clock. SF_NOT_FOUND: none
+ * is here. SF_FULL: no room; SF_CONFLICT: it changes too fast. Nothing is lost then: the store says the
+ * same when the change comes to it.
  */
 enum sf_status sf_l1_merge(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record,
-                           sf_time last_access) SF_MUST_CHECK;
+                           sf_time last_access, sf_time asked) SF_MUST_CHECK;
 
 /*
  * The store has not been asked for it for the TTL, or up to a quarter less: each key has its own, so

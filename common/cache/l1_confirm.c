@@ -153,8 +153,10 @@ sf_l1_confirm(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record,
 void
 sf_l1_set_shared(struct sf_l1 *l1, bool is_shared)
 {
+    uint64_t host = is_shared ? sf_l1_peek(&l1->header->host_id) : 0;
+
     if (l1->is_writable)
-        atomic_store_explicit(&l1->header->host, is_shared ? sf_l1_peek(&l1->header->host_id) : 0, memory_order_relaxed);
+        atomic_store_explicit(&l1->header->host, host, memory_order_relaxed);
 }
 
 uint64_t
@@ -163,51 +165,81 @@ sf_l1_host(const struct sf_l1 *l1)
     return sf_l1_peek(&l1->header->host);
 }
 
-/* Both buffers are the caller's, for their memory. */
-static enum sf_status
-merge_once(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record, sf_time last_access,
-           struct sf_buffer *ours, struct sf_buffer *merged)
-{
-    struct sf_record_head head;
-    struct sf_l1_found found;
-    struct sf_l1_draft draft;
-    bool is_new = false;
-    enum sf_status status = sf_record_head(&head, record);
+/* What came from the store, and the memory that it takes to merge it. */
+struct merge {
+    const struct sf_key *key;
+    struct sf_span record;
+    uint64_t version;
+    sf_time last_access, asked;
+    struct sf_buffer ours, merged;
+};
 
-    if (status == SF_OK)
-        status = sf_l1_find(l1, key, ours, &found);
+/* For the store, as a change is, and as old as those that it has in it. */
+static enum sf_status
+publish_merged(struct sf_l1 *l1, const struct merge *merge, const struct sf_l1_found *found)
+{
+    struct sf_l1_draft draft;
+    const struct sf_l1_legacy legacy = sf_l1_legacy_of(found);
+    enum sf_status status =
+        sf_l1_draft_make(&draft, l1, merge->key, sf_buffer_span(&merge->merged), &legacy);
+
+    if (status != SF_OK || sf_l1_draft_replace(l1, &draft, found))
+        return status;
+    sf_l1_draft_drop(l1, &draft);
+    return SF_CONFLICT;
+}
+
+/* What is clean is in the store as it is, and can only be older. */
+static enum sf_status
+take_clean(struct sf_l1 *l1, const struct merge *merge, const struct sf_l1_found *found)
+{
+    if (merge->version > found->image.brief.version)
+        return replace(l1, found, merge->record, merge->last_access, merge->asked);
+    sf_l1_block_touch(&found->place, found->control, merge->last_access);
+    sf_l1_block_note_access(&found->place, found->control, merge->last_access);
+    sf_l1_block_renew(&found->place, found->control, merge->asked);
+    return SF_OK;
+}
+
+static enum sf_status
+merge_once(struct sf_l1 *l1, struct merge *merge)
+{
+    struct sf_l1_found found;
+    bool is_new;
+    enum sf_status status = sf_l1_find(l1, merge->key, &merge->ours, &found);
+
     if (status != SF_OK)
         return status;
-    bool is_clean = sf_l1_control_is_clean(found.control);
-    if (is_clean && head.version <= found.image.brief.version)
-        return SF_OK;
-    if (!is_clean)
-        status = sf_record_merge(merged, &is_new, record, sf_buffer_span(ours));
-    if (status != SF_OK || !is_new)
-        return status != SF_OK ? status : replace(l1, &found, record, last_access, sf_clock_steady());
-    const struct sf_l1_legacy legacy = sf_l1_legacy_of(&found);
-    status = sf_l1_draft_make(&draft, l1, key, sf_buffer_span(merged), &legacy);
-    if (status == SF_OK && !sf_l1_draft_replace(l1, &draft, &found)) {
-        sf_l1_draft_drop(l1, &draft);
-        status = SF_CONFLICT;
-    }
-    return status;
+    if (sf_l1_control_is_clean(found.control))
+        return take_clean(l1, merge, &found);
+    status = sf_record_merge(&merge->merged, &is_new, merge->record, sf_buffer_span(&merge->ours));
+    if (status != SF_OK)
+        return status;
+    return is_new ? publish_merged(l1, merge, &found)
+                  : replace(l1, &found, merge->record, merge->last_access, merge->asked);
 }
 
 enum sf_status
-sf_l1_merge(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record, sf_time last_access)
+sf_l1_merge(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record,
+            sf_time last_access, sf_time asked)
 {
-    struct sf_buffer ours, merged;
-    enum sf_status status = l1->is_writable ? SF_CONFLICT : SF_INVALID;
+    struct merge merge = {
+        .key = key, .record = record, .last_access = last_access, .asked = asked};
+    struct sf_record_head head;
+    enum sf_status status = l1->is_writable ? sf_record_head(&head, record) : SF_INVALID;
 
-    sf_buffer_init(&ours, SF_RECORD_BYTES_MAX);
-    sf_buffer_init(&merged, SF_RECORD_BYTES_MAX);
+    if (status != SF_OK)
+        return status;
+    merge.version = head.version;
+    sf_buffer_init(&merge.ours, SF_RECORD_BYTES_MAX);
+    sf_buffer_init(&merge.merged, SF_RECORD_BYTES_MAX);
     uint64_t section = sf_l1_enter(l1);
+    status = SF_CONFLICT;
     for (int i = 0; i < MERGES_MAX && status == SF_CONFLICT; i++)
-        status = merge_once(l1, key, record, last_access, &ours, &merged);
+        status = merge_once(l1, &merge);
     sf_l1_leave(l1, section);
-    sf_buffer_fini(&ours);
-    sf_buffer_fini(&merged);
+    sf_buffer_fini(&merge.ours);
+    sf_buffer_fini(&merge.merged);
     return status;
 }
 

@@ -181,6 +181,8 @@ sf_row_to_json(const struct sf_key *key, struct sf_span record, sf_time last_acc
         goto failed;
     add_head(&writing, &head);
     add_fields(&writing, record, head.field_count);
+    if (head.lineage.size > 0)
+        add(&writing, "lineage", base64_object("base64", head.lineage));
     if (last_access > head.last_access)
         add_time(&writing, "touched", last_access);
     snprintf(checksum, sizeof checksum, "%016" PRIx64, sf_row_checksum(key, head.version, record));

@@ -198,6 +198,12 @@ read_user(struct reading *reading, json_t *json)
 }
 
 static enum sf_status
+read_lineage(struct reading *reading, json_t *json)
+{
+    return read_base64(reading, json, "base64", &reading->session.head.lineage);
+}
+
+static enum sf_status
 read_touched(struct reading *reading, json_t *json)
 {
     return read_time(&reading->touched, json);
@@ -236,6 +242,7 @@ static const struct {
     {"ended", 0, NULL, read_ended},
     {"user", 0, NULL, read_user},
     {"fields", 0, NULL, read_fields},
+    {"lineage", 0, NULL, read_lineage},
     {"touched", 0, NULL, read_touched},
     {"checksum", 0, NULL, read_checksum},
 };

@@ -1,16 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/store/store_shared.h"
 
+#include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "common/session/merge.h"
 
 #define ROUNDS_MAX 20 /* each of them lost to another host that got its change through */
 
+/*
+ * Who merges loads in the thread that writes, but a store takes one load or scan at a time: who is
+ * inside has `is_reading`, guarded by `lock`.
+ */
 struct shared_store {
     struct sf_store base;
     struct sf_store_ops ops; /* of `inner`, but for what is ours */
     struct sf_store *inner;
+    pthread_mutex_t lock;
+    pthread_cond_t is_free;
+    bool is_reading;
 };
 
 /* One put on its way, and what it has become. */
@@ -34,6 +43,46 @@ self_of(struct sf_store *store)
     return (struct shared_store *)store;
 }
 
+/* ---- one at a time ---- */
+
+/* CLOCK_MONOTONIC need not count as sf_clock_steady does: the end is told as time from now. */
+static void
+wait_a_while(struct shared_store *self, sf_time left)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += left / SF_SECOND;
+    until.tv_nsec += left % SF_SECOND * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_cond_timedwait(&self->is_free, &self->lock, &until);
+}
+
+/* false: another was inside until the deadline. */
+static bool
+begin_reading(struct shared_store *self, sf_time deadline)
+{
+    sf_time left;
+    pthread_mutex_lock(&self->lock);
+    while (self->is_reading && (left = deadline - sf_clock_steady()) > 0)
+        wait_a_while(self, left);
+    bool may_read = !self->is_reading;
+    self->is_reading = true;
+    pthread_mutex_unlock(&self->lock);
+    return may_read;
+}
+
+static void
+end_reading(struct shared_store *self)
+{
+    pthread_mutex_lock(&self->lock);
+    self->is_reading = false;
+    pthread_cond_signal(&self->is_free);
+    pthread_mutex_unlock(&self->lock);
+}
+
 /* ---- what goes through ---- */
 
 static enum sf_status
@@ -46,8 +95,13 @@ shared_attach(struct sf_store *store, sf_time deadline, struct sf_error *error)
 static void
 shared_load(struct sf_store *store, struct sf_load *loads, size_t count, sf_time deadline)
 {
-    struct sf_store *inner = self_of(store)->inner;
-    inner->ops->load(inner, loads, count, deadline);
+    struct shared_store *self = self_of(store);
+    if (!begin_reading(self, deadline)) {
+        sf_store_answer_loads(loads, count, SF_UNAVAILABLE);
+        return;
+    }
+    self->inner->ops->load(self->inner, loads, count, deadline);
+    end_reading(self);
 }
 
 static enum sf_status
@@ -61,8 +115,13 @@ static enum sf_status
 shared_scan(struct sf_store *store, const struct sf_key *after, struct sf_span user, size_t limit,
             sf_time deadline, sf_store_visit_fn *visit, void *context)
 {
-    struct sf_store *inner = self_of(store)->inner;
-    return inner->ops->scan(inner, after, user, limit, deadline, visit, context);
+    struct shared_store *self = self_of(store);
+    if (!begin_reading(self, deadline))
+        return SF_UNAVAILABLE;
+    enum sf_status status =
+        self->inner->ops->scan(self->inner, after, user, limit, deadline, visit, context);
+    end_reading(self);
+    return status;
 }
 
 static void
@@ -72,11 +131,28 @@ shared_explain(struct sf_store *store, struct sf_error *error_out)
     inner->ops->explain(inner, error_out);
 }
 
+static enum sf_status
+shared_follow(struct sf_store *store, sf_time until, struct sf_follow *follow)
+{
+    struct sf_store *inner = self_of(store)->inner;
+    return inner->ops->follow(inner, until, follow);
+}
+
+static void
+shared_report(struct sf_store *store, sf_store_tell_fn *tell, void *context)
+{
+    struct sf_store *inner = self_of(store)->inner;
+    inner->ops->report(inner, tell, context);
+}
+
 static void
 shared_close(struct sf_store *store)
 {
-    sf_store_close(self_of(store)->inner);
-    free(store);
+    struct shared_store *self = self_of(store);
+    sf_store_close(self->inner);
+    pthread_cond_destroy(&self->is_free);
+    pthread_mutex_destroy(&self->lock);
+    free(self);
 }
 
 /* ---- writing ---- */
@@ -124,7 +200,7 @@ load_rows(struct shared_store *self, struct round *round, sf_time deadline)
     for (size_t i = 0; i < round->count; i++)
         round->loads[i] = (struct sf_load){.key = round->items[i].write->key, .stored = &round->items[i].row};
     if (round->count > 0)
-        self->inner->ops->load(self->inner, round->loads, round->count, deadline);
+        shared_load(&self->base, round->loads, round->count, deadline);
 }
 
 static enum sf_status
@@ -264,6 +340,17 @@ shared_write(struct sf_store *store, struct sf_write *writes, size_t count, sf_t
     return sf_store_worst(writes, count);
 }
 
+static void
+init_reading(struct shared_store *self)
+{
+    pthread_condattr_t steady;
+    pthread_condattr_init(&steady);
+    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+    pthread_cond_init(&self->is_free, &steady);
+    pthread_condattr_destroy(&steady);
+    pthread_mutex_init(&self->lock, NULL);
+}
+
 enum sf_status
 sf_store_share(struct sf_store **store_out, struct sf_store *inner)
 {
@@ -273,6 +360,7 @@ sf_store_share(struct sf_store **store_out, struct sf_store *inner)
         sf_store_close(inner);
         return SF_NO_MEMORY;
     }
+    init_reading(self);
     self->inner = inner;
     self->ops = *inner->ops;
     self->ops.open = NULL;
@@ -281,6 +369,8 @@ sf_store_share(struct sf_store **store_out, struct sf_store *inner)
     self->ops.write = shared_write;
     self->ops.sweep = inner->ops->sweep == NULL ? NULL : shared_sweep;
     self->ops.scan = shared_scan;
+    self->ops.follow = inner->ops->follow == NULL ? NULL : shared_follow;
+    self->ops.report = inner->ops->report == NULL ? NULL : shared_report;
     self->ops.explain = shared_explain;
     self->ops.close = shared_close;
     self->base.ops = &self->ops;

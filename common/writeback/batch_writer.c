@@ -203,7 +203,8 @@ take_merged(struct sf_batch_writer *writer, const struct sf_write *write, sf_tim
 {
     if (writer->options.journal != NULL) /* first: what is dirty here nobody loads from there */
         sf_journal_stored(writer->options.journal, &write->key, write->version);
-    (void)!sf_l1_merge(writer->l1, &write->key, sf_buffer_span(write->merged), write->last_access);
+    (void)!sf_l1_merge(writer->l1, &write->key, sf_buffer_span(write->merged),
+                       write->last_access, written);
 }
 
 static void

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/session/merge.h"
 #include "common/writeback/journal_private.h"
 
 #define FILE_AGE SF_MINUTE
@@ -356,11 +357,35 @@ version_of(const struct sf_stored *stored)
     return sf_record_head(&head, sf_buffer_span(&stored->record)) == SF_OK ? head.version : 0;
 }
 
+static bool
+has_lineage(const struct sf_stored *stored)
+{
+    struct sf_record_head head;
+    return sf_record_head(&head, sf_buffer_span(&stored->record)) == SF_OK && head.lineage.size > 0;
+}
+
+/* Where hosts share the store it may have changes of another one beside ours. */
+static enum sf_status
+merge_both(struct sf_stored *stored, const struct sf_stored *journalled)
+{
+    struct sf_buffer merged;
+    bool is_new;
+    sf_buffer_init(&merged, SF_RECORD_BYTES_MAX);
+    enum sf_status status = sf_record_merge(&merged, &is_new, sf_buffer_span(&stored->record),
+                                            sf_buffer_span(&journalled->record));
+    struct sf_buffer former = status == SF_OK ? stored->record : merged;
+    if (status == SF_OK)
+        stored->record = merged;
+    sf_buffer_fini(&former);
+    return status;
+}
+
 /* The store may have heard of a later last access than the journal. */
 static void
 take_later(struct sf_stored *stored, struct sf_stored *journalled)
 {
-    if (version_of(journalled) > version_of(stored)) {
+    bool is_merged = has_lineage(journalled) && stored->record.size > 0 && merge_both(stored, journalled) == SF_OK;
+    if (!is_merged && version_of(journalled) > version_of(stored)) {
         struct sf_buffer older = stored->record;
         stored->record = journalled->record;
         journalled->record = older;

@@ -31,6 +31,7 @@ check_PROGRAMS += \
 	%D%/check_record_part \
 	%D%/check_session \
 	%D%/check_life \
+	%D%/check_lineage \
 	%D%/check_merge \
 	%D%/check_ops \
 	%D%/check_ops_apply \
