@@ -29,7 +29,7 @@ find_backend(const char *url)
 static enum sf_status
 refuse_scheme(const char *url, struct sf_error *error)
 {
-    char known[192] = "";
+    char known[256] = "";
     size_t used = 0;
     for (size_t i = 0; i < BACKENDS && used < sizeof known; i++)
         used += (size_t)snprintf(known + used, sizeof known - used, "%s%s:", i > 0 ? " " : "",

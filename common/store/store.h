@@ -55,7 +55,8 @@ struct sf_load {
 enum sf_store_flags {
     SF_STORE_DURABLE = 1 << 0, /* survives its own restart: may hold the truth */
     SF_STORE_EXPIRES = 1 << 1, /* drops old records by itself: sweep is NULL */
-    SF_STORE_SHARED = 1 << 2   /* reached over a network: other hosts may write it, too */
+    SF_STORE_SHARED = 1 << 2,  /* reached over a network: other hosts may write it, too */
+    SF_STORE_PARTS = 1 << 3    /* several servers, each of which it leaves alone itself while it fails */
 };
 
 /* Relative paths are below `state`. Checks the URL, touches no file, opens no socket. */
@@ -154,6 +155,7 @@ extern const struct sf_store_ops sf_store_memory, sf_store_fail, sf_store_sqlite
 extern const struct sf_store_ops sf_store_postgresql, sf_store_mysql; /* where it is built */
 extern const struct sf_store_ops sf_store_redis, sf_store_rediss; /* the same, as what follows */
 extern const struct sf_store_ops sf_store_redis_sentinel, sf_store_rediss_sentinel;
+extern const struct sf_store_ops sf_store_redis_cluster, sf_store_rediss_cluster;
 
 /* Finds the backend by scheme. SF_INVALID: unknown scheme (the text lists the known ones). */
 enum sf_status sf_store_open(struct sf_store **store_out, const char *url, const char *state,

@@ -303,7 +303,7 @@ sf_store_guard(struct sf_store **guard_out, struct sf_store *inner, const char *
     guard->name = name;
     guard->counters = counters;
     guard->log = log;
-    guard->may_refuse = (inner->ops->flags & SF_STORE_SHARED) != 0;
+    guard->may_refuse = (inner->ops->flags & (SF_STORE_SHARED | SF_STORE_PARTS)) == SF_STORE_SHARED;
     guard->lanes[SF_STORE_READS].breaker.pause_max = READS_PAUSE_MAX;
     guard->lanes[SF_STORE_WRITES].breaker.pause_max = WRITES_PAUSE_MAX;
     pthread_mutex_init(&guard->lock, NULL);

@@ -6,8 +6,9 @@
  *
  * Loads and writes are two lanes, each with a breaker of its own: a server whose disk is full takes no write and
  * answers every load. While a lane is left alone its calls are refused at once, but for one that asks how
- * things are; an answer in one lane lets the other ask at once. A store on this host is measured only. Scans and
- * the start go past all that: somebody waits for them, and wants to hear why; so does news.
+ * things are; an answer in one lane lets the other ask at once. A store on this host, and one that
+ * sees to its several servers itself, is measured only. Scans and the start go past all that: somebody waits for
+ * them, and wants to hear why; so does news.
  */
 #include "common/base/counters.h"
 #include "common/base/log.h"

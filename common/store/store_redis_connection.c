@@ -21,6 +21,8 @@ void
 sf_redis_init(struct sf_redis_connection *connection, struct sf_redis_server *server)
 {
     *connection = (struct sf_redis_connection){.server = server};
+    if (server->kind != SF_REDIS_CLUSTER)
+        sf_redis_marks_add(&connection->marks, 0);
     sf_buffer_init(&connection->out, OUT_BYTES_MAX);
 }
 
@@ -64,12 +66,6 @@ sf_redis_fail(const struct sf_redis_connection *connection, enum sf_status statu
     if (place->host[0] == '\0')
         return sf_error_set(error, status, "%s: %s", connection->server->url.label, text);
     return sf_error_set(error, status, "%s: %s:%u: %s", connection->server->url.label, place->host, place->port, text);
-}
-
-void
-sf_redis_mark_format(const struct sf_redis_server *server, char text_out[SF_REDIS_MARK_TEXT])
-{
-    snprintf(text_out, SF_REDIS_MARK_TEXT, "%s@layout", server->prefix);
 }
 
 /* ---- commands ---- */
@@ -212,27 +208,46 @@ take_pipeline(struct sf_redis_connection *connection, sf_time deadline, sf_redis
     return status == SF_OK ? SF_OK : SF_UNCERTAIN;
 }
 
+/* What has gone wrong, and with which server, which is closed. */
 static enum sf_status
-send_pipeline(struct sf_redis_connection *connection, sf_time deadline, struct sf_error *error)
+give_up(struct sf_redis_connection *connection, enum sf_status status, const struct sf_error *reason,
+        struct sf_error *error)
 {
-    if (connection->is_framed && add_ping(connection, 'z') != SF_OK)
-        return sf_error_set(error, SF_NO_MEMORY, "no memory");
-    return sf_wire_send(connection->wire, sf_buffer_span(&connection->out), deadline, error);
+    sf_redis_close(connection);
+    return sf_redis_fail(connection, status, reason->text, error);
+}
+
+enum sf_status
+sf_redis_send(struct sf_redis_connection *connection, sf_time deadline, struct sf_error *error)
+{
+    struct sf_error reason = {.text = "no memory"};
+    enum sf_status status = connection->is_framed ? add_ping(connection, 'z') : SF_OK;
+    if (status == SF_OK)
+        status = sf_wire_send(connection->wire, sf_buffer_span(&connection->out), deadline, &reason);
+    return status == SF_OK ? SF_OK : give_up(connection, status, &reason, error);
+}
+
+enum sf_status
+sf_redis_collect(struct sf_redis_connection *connection, sf_time deadline, sf_redis_take_fn *take, void *context,
+                 struct sf_error *error)
+{
+    struct sf_error reason = {.text = ""};
+    enum sf_status status = take_pipeline(connection, deadline, take, context, &reason);
+    if (connection->must_leave)
+        connection->host = (connection->host + 1) % connection->server->url.host_count;
+    if (status != SF_OK)
+        return give_up(connection, status, &reason, error);
+    if (connection->must_leave)
+        sf_redis_close(connection);
+    return SF_OK;
 }
 
 enum sf_status
 sf_redis_finish(struct sf_redis_connection *connection, sf_time deadline, sf_redis_take_fn *take, void *context,
                 struct sf_error *error)
 {
-    struct sf_error reason;
-    enum sf_status status = send_pipeline(connection, deadline, &reason);
-    if (status == SF_OK)
-        status = take_pipeline(connection, deadline, take, context, &reason);
-    if (connection->must_leave)
-        connection->host = (connection->host + 1) % connection->server->url.host_count;
-    if (connection->must_leave || status != SF_OK)
-        sf_redis_close(connection);
-    return status == SF_OK ? SF_OK : sf_redis_fail(connection, status, reason.text, error);
+    enum sf_status status = sf_redis_send(connection, deadline, error);
+    return status == SF_OK ? sf_redis_collect(connection, deadline, take, context, error) : status;
 }
 
 enum sf_status

@@ -14,12 +14,6 @@
 struct redisReader;
 struct redisReply;
 
-/* The key that holds the version of the layout: our mark on a server. */
-#define SF_REDIS_MARK_TEXT 256
-void sf_redis_mark_format(const struct sf_redis_server *server, char text_out[SF_REDIS_MARK_TEXT]);
-#define SF_REDIS_EMPTIED \
-    "the sessions that were there are gone: restored, flushed, or evicted (a restart of session-fastd begins anew)"
-
 #define SF_REDIS_SHA_TEXT 40
 
 struct sf_redis_connection {
@@ -34,7 +28,9 @@ struct sf_redis_connection {
     struct sf_resolver *resolver; /* of that */
     uint64_t nonce, pipelines;
     bool must_leave;           /* a reply has said that this server is not the right one */
-    char script[SF_REDIS_SHA_TEXT + 1]; /* of store_redis_script.h */
+    struct sf_redis_marks marks; /* that are on this server */
+    char script[SF_REDIS_SHA_TEXT + 1]; /* of store_redis_script.h, as what follows */
+    char index_script[SF_REDIS_SHA_TEXT + 1]; /* CLUSTER */
 };
 
 void sf_redis_init(struct sf_redis_connection *connection, struct sf_redis_server *server);
@@ -64,6 +60,10 @@ enum sf_status sf_redis_word(struct sf_redis_connection *connection, struct sf_s
 enum sf_status sf_redis_words(struct sf_redis_connection *connection, const char *const *words,
                               size_t count) SF_MUST_CHECK; /* a whole command of texts */
 
+/* The first half of sf_redis_finish: several servers can be at work at once. SF_UNAVAILABLE, SF_UNCERTAIN. */
+enum sf_status sf_redis_send(struct sf_redis_connection *connection, sf_time deadline,
+                             struct sf_error *error) SF_MUST_CHECK;
+
 /*
  * Sends the pipeline; `take` is given the reply to each command, in their order. What it was given counts only
  * after SF_OK. SF_UNAVAILABLE: nothing was sent. SF_UNCERTAIN: something was, and the answers are lost.
@@ -78,6 +78,10 @@ enum sf_status sf_redis_finish(struct sf_redis_connection *connection, sf_time d
  */
 enum sf_status sf_redis_receive(struct sf_redis_connection *connection, struct redisReply **reply_out,
                                 sf_time deadline, struct sf_error *error) SF_MUST_CHECK;
+
+/* The second half. SF_UNCERTAIN. */
+enum sf_status sf_redis_collect(struct sf_redis_connection *connection, sf_time deadline, sf_redis_take_fn *take,
+                                void *context, struct sf_error *error) SF_MUST_CHECK;
 
 /*
  * What an error reply means: SF_UNAVAILABLE, SF_FULL (no memory left), SF_INVALID (only this command's fault), with

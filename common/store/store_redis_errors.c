@@ -15,11 +15,11 @@ static const struct sf_redis_fault faults[] = {
     {"NOPERM", SF_UNAVAILABLE, true, "the user lacks a right that docs/stores.md names"},
     {"BUSY", SF_UNAVAILABLE, false, "somebody's script has kept the server busy for too long"},
     {"NOSCRIPT", SF_UNAVAILABLE, true, "the server has forgotten the script; it gets it again"},
-    {"CLUSTERDOWN", SF_UNAVAILABLE, true, "this is a node of a Cluster that is down"},
-    {"MOVED", SF_UNAVAILABLE, true, "this is a node of a Cluster; only single servers with replicas are supported"},
-    {"ASK", SF_UNAVAILABLE, true, "this is a node of a Cluster; only single servers with replicas are supported"},
-    {"TRYAGAIN", SF_UNAVAILABLE, false, "this is a node of a Cluster; only single servers with replicas are supported"},
-    {"CROSSSLOT", SF_UNAVAILABLE, true, "this is a node of a Cluster; only single servers with replicas are supported"},
+    {"CLUSTERDOWN", SF_UNAVAILABLE, true, "the Cluster is down, or this part of it"},
+    {"MOVED", SF_UNAVAILABLE, true, "this is a node of a Cluster: begin the URL with redis-cluster:"},
+    {"ASK", SF_UNAVAILABLE, true, "this is a node of a Cluster: begin the URL with redis-cluster:"},
+    {"TRYAGAIN", SF_UNAVAILABLE, false, "this is a node of a Cluster: begin the URL with redis-cluster:"},
+    {"CROSSSLOT", SF_UNAVAILABLE, true, "this is a node of a Cluster: begin the URL with redis-cluster:"},
     {"WRONGTYPE", SF_INVALID, false, "somebody else has put something there that is no session"},
 };
 
@@ -45,6 +45,12 @@ says(struct sf_span reply, const char *word)
         if (reply.data[at - 1] == '-' && stands_at(reply, at, word))
             return true;
     return false;
+}
+
+bool
+sf_redis_fault_is(struct sf_span reply, const char *word)
+{
+    return stands_at(reply, 0, word);
 }
 
 const struct sf_redis_fault *

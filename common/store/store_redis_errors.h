@@ -18,6 +18,9 @@ struct sf_redis_fault {
 /* Never NULL: what is not known is SF_UNAVAILABLE, with the server's words. */
 const struct sf_redis_fault *sf_redis_fault(struct sf_span reply);
 
+/* The reply begins with this word. */
+bool sf_redis_fault_is(struct sf_span reply, const char *word);
+
 /* The server's words, fit for a log: cut before it repeats what it was sent. */
 #define SF_REDIS_WORDS_TEXT 128
 void sf_redis_words_format(struct sf_span reply, char text_out[SF_REDIS_WORDS_TEXT]);

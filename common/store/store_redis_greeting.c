@@ -10,8 +10,6 @@
 #include "common/store/store_redis_script.h"
 #include "common/store/store_redis_sentinel.h"
 
-#define LAYOUT "1" /* of the keys and fields that store_redis_rows.h and the script write */
-
 struct verdict {
     struct sf_redis_connection *connection;
     enum sf_status status;
@@ -20,12 +18,12 @@ struct verdict {
 
 /* ---- what it is ---- */
 
-enum greeting { GREET_ROLE, GREET_SCRIPT, GREET_LAYOUT, GREET_SELECT };
+enum greeting { GREET_SELECT, GREET_ROLE, GREET_SCRIPT, GREET_INDEX_SCRIPT };
+#define GREETINGS_MAX 4
 
 struct hello {
     struct verdict verdict;
-    const enum greeting *order;
-    bool has_layout;
+    enum greeting order[GREETINGS_MAX]; /* what was asked */
 };
 
 static enum sf_status
@@ -50,23 +48,12 @@ check_role(struct hello *hello, const struct redisReply *reply)
 }
 
 static enum sf_status
-keep_script(struct hello *hello, const struct redisReply *reply)
+keep_script(struct hello *hello, char *script, const struct redisReply *reply)
 {
     if (reply->type != REDIS_REPLY_STRING || reply->len != SF_REDIS_SHA_TEXT)
         return refuse(hello, SF_UNAVAILABLE, "does not take the script");
-    memcpy(hello->verdict.connection->script, reply->str, SF_REDIS_SHA_TEXT);
+    memcpy(script, reply->str, SF_REDIS_SHA_TEXT);
     return SF_OK;
-}
-
-static enum sf_status
-check_layout(struct hello *hello, const struct redisReply *reply)
-{
-    hello->has_layout = reply->type == REDIS_REPLY_STRING;
-    if (!hello->has_layout && atomic_load(&hello->verdict.connection->server->was_seen))
-        return refuse(hello, SF_UNAVAILABLE, SF_REDIS_EMPTIED);
-    if (!hello->has_layout || strcmp(reply->str, LAYOUT) == 0)
-        return SF_OK;
-    return refuse(hello, SF_INVALID, "its sessions were written by a later version of session-fast");
 }
 
 static void
@@ -84,70 +71,57 @@ take_greeting(void *context, size_t index, const struct redisReply *reply)
     switch (hello->order[index]) {
     case GREET_SELECT: break;
     case GREET_ROLE: verdict->status = check_role(hello, reply); break;
-    case GREET_SCRIPT: verdict->status = keep_script(hello, reply); break;
-    case GREET_LAYOUT: verdict->status = check_layout(hello, reply); break;
+    case GREET_SCRIPT: verdict->status = keep_script(hello, verdict->connection->script, reply); break;
+    case GREET_INDEX_SCRIPT: verdict->status = keep_script(hello, verdict->connection->index_script, reply); break;
     }
 }
 
 static enum sf_status
-add_greetings(struct sf_redis_connection *connection)
+add_greeting(struct hello *hello, enum greeting greeting)
 {
-    char number[24], mark[SF_REDIS_MARK_TEXT];
+    struct sf_redis_connection *connection = hello->verdict.connection;
+    const char *script = connection->server->kind == SF_REDIS_CLUSTER ? sf_redis_cluster_script : sf_redis_script;
+    char number[24];
+    hello->order[connection->commands] = greeting;
+    switch (greeting) {
+    case GREET_SELECT: break;
+    case GREET_ROLE: return sf_redis_words(connection, (const char *const[]){"ROLE"}, 1);
+    case GREET_SCRIPT: return sf_redis_words(connection, (const char *const[]){"SCRIPT", "LOAD", script}, 3);
+    case GREET_INDEX_SCRIPT:
+        return sf_redis_words(connection, (const char *const[]){"SCRIPT", "LOAD", sf_redis_index_script}, 3);
+    }
     snprintf(number, sizeof number, "%" PRId64, connection->server->database);
-    sf_redis_mark_format(connection->server, mark);
-    enum sf_status status = sf_redis_start(connection, true);
-    if (status == SF_OK && connection->server->database != 0)
-        status = sf_redis_words(connection, (const char *const[]){"SELECT", number}, 2);
-    if (status == SF_OK)
-        status = sf_redis_words(connection, (const char *const[]){"ROLE"}, 1);
-    if (status == SF_OK)
-        status = sf_redis_words(connection, (const char *const[]){"SCRIPT", "LOAD", sf_redis_script}, 3);
-    if (status == SF_OK)
-        status = sf_redis_words(connection, (const char *const[]){"GET", mark}, 2);
-    return status;
-}
-
-/* A server that takes no writes now says so when there is something to write. Another host may have been first. */
-static void
-take_mark(void *context, size_t index, const struct redisReply *reply)
-{
-    struct sf_redis_connection *connection = context;
-    (void)index;
-    if (reply->type == REDIS_REPLY_STATUS || reply->type == REDIS_REPLY_NIL)
-        atomic_store(&connection->server->was_seen, true);
+    return sf_redis_words(connection, (const char *const[]){"SELECT", number}, 2);
 }
 
 static enum sf_status
-mark_layout(struct sf_redis_connection *connection, sf_time deadline, struct sf_error *error)
+add_greetings(struct hello *hello)
 {
-    char mark[SF_REDIS_MARK_TEXT];
-    sf_redis_mark_format(connection->server, mark);
-    enum sf_status status = sf_redis_start(connection, true);
+    const struct sf_redis_server *server = hello->verdict.connection->server;
+    enum sf_status status = sf_redis_start(hello->verdict.connection, true);
+    if (status == SF_OK && server->database != 0)
+        status = add_greeting(hello, GREET_SELECT);
     if (status == SF_OK)
-        status = sf_redis_words(connection, (const char *const[]){"SET", mark, LAYOUT, "NX"}, 4);
+        status = add_greeting(hello, GREET_ROLE);
     if (status == SF_OK)
-        status = sf_redis_finish(connection, deadline, take_mark, connection, error);
+        status = add_greeting(hello, GREET_SCRIPT);
+    if (status == SF_OK && server->kind == SF_REDIS_CLUSTER)
+        status = add_greeting(hello, GREET_INDEX_SCRIPT);
     return status;
 }
 
 static enum sf_status
 greet(struct sf_redis_connection *connection, sf_time deadline, struct sf_error *error)
 {
-    static const enum greeting all[] = {GREET_SELECT, GREET_ROLE, GREET_SCRIPT, GREET_LAYOUT};
-    struct hello hello = {.verdict.connection = connection,
-                          .order = connection->server->database != 0 ? all : all + 1};
-    enum sf_status status = add_greetings(connection);
+    struct hello hello = {.verdict.connection = connection};
+    enum sf_status status = add_greetings(&hello);
     if (status == SF_OK)
         status = sf_redis_finish(connection, deadline, take_greeting, &hello, error);
     if (status == SF_OK && hello.verdict.status != SF_OK) {
         *error = hello.verdict.error;
-        return hello.verdict.status;
+        status = hello.verdict.status;
     }
-    if (status == SF_OK && !hello.has_layout)
-        return mark_layout(connection, deadline, error);
-    if (status == SF_OK)
-        atomic_store(&connection->server->was_seen, true);
-    return status;
+    return status == SF_OK ? sf_redis_marks_check(connection, deadline, error) : status;
 }
 
 /* ---- one of the hosts ---- */
@@ -178,7 +152,7 @@ connect_host(struct sf_redis_connection *connection, sf_time deadline, struct sf
 enum sf_status
 sf_redis_connect(struct sf_redis_connection *connection, sf_time deadline, struct sf_error *error)
 {
-    size_t hosts = connection->server->url.host_count;
+    size_t hosts = connection->server->kind == SF_REDIS_CLUSTER ? 1 : connection->server->url.host_count;
     enum sf_status status = SF_UNAVAILABLE;
     for (size_t left = hosts; left > 0; left--) {
         size_t host = connection->host;

@@ -6,9 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/store/store_redis_batch.h"
+#include "common/store/store_redis_rows.h"
+
 #define AT_ONCE "1000" /* a hint: keys that the server looks at for each SCAN */
 #define CURSOR_TEXT 24
-#define NAME_TEXT (SF_STORE_PASSWORD_MAX + SF_KEY_TEXT)
+#define PATTERN_TEXT 512
+#define SLOTS_BYTES_MAX (1u << 20) /* of what all nodes say of their slots */
+#define SLOTS_WORD 8 /* of a line of CLUSTER NODES: from here on stand its slots */
+#define TRIES 3      /* while keys move */
 
 void
 sf_redis_keys_fini(struct sf_redis_keys *keys)
@@ -24,6 +30,7 @@ struct listing {
     struct sf_redis_connection *connection;
     size_t skipped; /* bytes of each name before its 32 digits */
     char cursor[CURSOR_TEXT];
+    struct sf_buffer *slots; /* of all nodes of a Cluster */
     enum sf_status status;
     struct sf_error error;
 };
@@ -81,15 +88,34 @@ take_page(void *context, size_t index, const struct redisReply *reply)
     take_names(listing, reply->element[1]);
 }
 
+/* ---- slots of a Cluster ---- */
+
+/* The line about the node itself: "id host:port flags,myself ... slots". */
+static struct sf_span
+find_slots(struct sf_span text)
+{
+    const char *line = memmem(text.data, text.size, "myself", strlen("myself"));
+    if (line == NULL)
+        return sf_span_of(NULL, 0);
+    while (line > (const char *)text.data && line[-1] != '\n')
+        line--;
+    for (int word = 0; word < SLOTS_WORD && *line != '\n' && *line != '\0'; word++)
+        line += strcspn(line, " \n") + (line[strcspn(line, " \n")] == ' ');
+    return sf_span_of(line, strcspn(line, "\n"));
+}
+
 static void
-take_members(void *context, size_t index, const struct redisReply *reply)
+take_nodes(void *context, size_t index, const struct redisReply *reply)
 {
     struct listing *listing = context;
     (void)index;
-    if (reply->type == REDIS_REPLY_ARRAY)
-        take_names(listing, reply);
-    else
+    if (reply->type != REDIS_REPLY_STRING) {
         refuse_reply(listing, reply);
+        return;
+    }
+    listing->status = sf_buffer_append_span(listing->slots, find_slots(sf_span_of(reply->str, reply->len)));
+    if (listing->status == SF_OK)
+        listing->status = sf_buffer_append_text(listing->slots, "\n");
 }
 
 /* ---- order ---- */
@@ -154,7 +180,7 @@ ask(struct listing *listing, const char *const *words, size_t count, sf_redis_ta
 
 /* The prefix as it is, and 32 of anything. */
 static void
-format_pattern(const char *prefix, char text_out[2 * NAME_TEXT])
+format_pattern(const char *prefix, char text_out[PATTERN_TEXT])
 {
     char *to = text_out;
     for (const char *from = prefix; *from != '\0'; from++) {
@@ -166,37 +192,155 @@ format_pattern(const char *prefix, char text_out[2 * NAME_TEXT])
     to[SF_KEY_TEXT] = '\0';
 }
 
-enum sf_status
-sf_redis_keys_all(struct sf_redis_keys *keys_out, struct sf_redis_connection *connection, sf_time deadline,
-                  struct sf_error *error)
+/* A cursor is worth something only where it comes from: on another connection another server may have it. */
+static enum sf_status
+list_node(struct listing *listing, sf_time deadline, struct sf_error *error)
 {
-    char pattern[2 * NAME_TEXT];
-    struct listing listing = {.keys = keys_out, .connection = connection, .cursor = "0"};
-    listing.skipped = strlen(connection->server->prefix);
+    const struct sf_redis_connection *connection = listing->connection;
+    char pattern[PATTERN_TEXT];
     format_pattern(connection->server->prefix, pattern);
-    keys_out->count = 0;
-    do {
-        const char *const words[] = {"SCAN", listing.cursor, "MATCH", pattern, "COUNT", AT_ONCE};
-        enum sf_status status = ask(&listing, words, 6, take_page, deadline, error);
-        if (status != SF_OK)
+    listing->skipped = strlen(connection->server->prefix);
+    snprintf(listing->cursor, sizeof listing->cursor, "0");
+    for (uint64_t nonce = 0;; nonce = connection->nonce) {
+        const char *const words[] = {"SCAN", listing->cursor, "MATCH", pattern, "COUNT", AT_ONCE};
+        enum sf_status status = ask(listing, words, 6, take_page, deadline, error);
+        if (status == SF_OK && nonce != 0 && nonce != connection->nonce)
+            status = sf_redis_fail(connection, SF_UNAVAILABLE, "the connection was lost while keys were listed", error);
+        if (status != SF_OK || strcmp(listing->cursor, "0") == 0)
             return status;
-    } while (strcmp(listing.cursor, "0") != 0);
-    put_in_order(keys_out);
-    return SF_OK;
+    }
+}
+
+static enum sf_status
+list_nodes(struct listing *listing, struct sf_redis_lane *lane, sf_time deadline, struct sf_error *error)
+{
+    enum sf_status status = SF_OK;
+    listing->keys->count = 0;
+    for (size_t i = 0; i < lane->count && status == SF_OK; i++) {
+        listing->connection = &lane->nodes[i]->connection;
+        status = list_node(listing, deadline, error);
+    }
+    return status;
+}
+
+/* What each node says of its own slots. */
+static enum sf_status
+list_slots(struct listing *listing, struct sf_redis_lane *lane, struct sf_buffer *slots_out, sf_time deadline,
+           struct sf_error *error)
+{
+    enum sf_status status = SF_OK;
+    listing->slots = slots_out;
+    sf_buffer_clear(slots_out);
+    for (size_t i = 0; i < lane->count && status == SF_OK; i++) {
+        listing->connection = &lane->nodes[i]->connection;
+        status = ask(listing, (const char *const[]){"CLUSTER", "NODES"}, 2, take_nodes, deadline, error);
+    }
+    return status;
+}
+
+/* SF_CONFLICT: keys have moved meanwhile. A slot that is on its way stands there in brackets. */
+static enum sf_status
+list_cluster(struct listing *listing, struct sf_redis_lane *lane, struct sf_buffer slots[2], sf_time deadline,
+             struct sf_error *error)
+{
+    enum sf_status status = sf_redis_lane_look(lane, true, deadline, error);
+    if (status == SF_OK)
+        status = list_slots(listing, lane, &slots[0], deadline, error);
+    if (status == SF_OK)
+        status = list_nodes(listing, lane, deadline, error);
+    if (status == SF_OK)
+        status = list_slots(listing, lane, &slots[1], deadline, error);
+    if (status != SF_OK)
+        return status;
+    bool is_moving = !sf_span_equal(sf_buffer_span(&slots[0]), sf_buffer_span(&slots[1]))
+                     || memchr(slots[1].data, '[', slots[1].size) != NULL;
+    if (!is_moving)
+        return SF_OK;
+    return sf_error_set(error, SF_CONFLICT, "%s: keys are being moved to other nodes: a list of them would have holes",
+                        lane->server->url.label);
+}
+
+static enum sf_status
+list_all(struct listing *listing, struct sf_redis_lane *lane, sf_time deadline, struct sf_error *error)
+{
+    struct sf_buffer slots[2];
+    enum sf_status status = SF_CONFLICT;
+    if (lane->server->kind != SF_REDIS_CLUSTER)
+        return list_nodes(listing, lane, deadline, error);
+    sf_buffer_init(&slots[0], SLOTS_BYTES_MAX);
+    sf_buffer_init(&slots[1], SLOTS_BYTES_MAX);
+    for (int tries = 0; tries < TRIES && status == SF_CONFLICT; tries++)
+        status = list_cluster(listing, lane, slots, deadline, error);
+    sf_buffer_fini(&slots[0]);
+    sf_buffer_fini(&slots[1]);
+    return status == SF_CONFLICT ? SF_UNAVAILABLE : status;
 }
 
 enum sf_status
-sf_redis_keys_of(struct sf_redis_keys *keys_out, struct sf_redis_connection *connection, struct sf_span user,
-                 sf_time deadline, struct sf_error *error)
+sf_redis_keys_all(struct sf_redis_keys *keys_out, struct sf_redis_lane *lane, sf_time deadline, struct sf_error *error)
 {
-    char name[NAME_TEXT + SF_USER_MAX];
-    struct listing listing = {.keys = keys_out, .connection = connection};
+    struct listing listing = {.keys = keys_out};
+    enum sf_status status = list_all(&listing, lane, deadline, error);
+    if (status == SF_OK)
+        put_in_order(keys_out);
+    return status;
+}
+
+/* ---- of one user ---- */
+
+struct membership {
+    struct listing listing;
+    struct sf_redis_batch batch;
+    char name[SF_REDIS_INDEX_TEXT];
+};
+
+static enum sf_status
+add_question(void *context, size_t call, struct sf_redis_connection *connection)
+{
+    struct membership *membership = context;
+    (void)call;
+    return sf_redis_words(connection, (const char *const[]){"ZRANGE", membership->name, "0", "-1"}, 4);
+}
+
+static bool
+take_members(void *context, size_t call, struct sf_redis_connection *connection, const struct redisReply *reply)
+{
+    struct membership *membership = context;
+    struct listing *listing = &membership->listing;
+    (void)call;
+    listing->connection = connection;
+    listing->status = SF_OK;
+    listing->keys->count = 0;
+    if (reply->type == REDIS_REPLY_ARRAY)
+        take_names(listing, reply);
+    else
+        refuse_reply(listing, reply);
+    return !connection->must_leave;
+}
+
+static void
+lose_question(void *context, size_t call, enum sf_status status)
+{
+    struct membership *membership = context;
+    (void)call;
+    membership->listing.status = status == SF_NO_MEMORY ? SF_NO_MEMORY : SF_UNAVAILABLE;
+    membership->listing.error = membership->batch.error;
+}
+
+enum sf_status
+sf_redis_keys_of(struct sf_redis_keys *keys_out, struct sf_redis_lane *lane, struct sf_span user, sf_time deadline,
+                 struct sf_error *error)
+{
+    struct membership membership = {.listing.keys = keys_out};
     keys_out->count = 0;
     if (user.size > SF_USER_MAX)
         return SF_OK;
-    snprintf(name, sizeof name, "%s@user:%.*s", connection->server->prefix, (int)user.size, (const char *)user.data);
-    enum sf_status status =
-        ask(&listing, (const char *const[]){"ZRANGE", name, "0", "-1"}, 4, take_members, deadline, error);
+    membership.batch = (struct sf_redis_batch){.lane = lane, .is_read = true, .count = 1, .add = add_question,
+                                               .answer = take_members, .lose = lose_question, .context = &membership};
+    membership.batch.calls[0].slot = sf_redis_index_slot(lane->server, user);
+    sf_redis_index_format(lane->server, user, membership.name);
+    (void)!sf_redis_batch_run(&membership.batch, deadline);
+    enum sf_status status = settle(&membership.listing, SF_OK, error);
     if (status == SF_OK)
         put_in_order(keys_out);
     return status;

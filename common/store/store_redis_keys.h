@@ -7,9 +7,12 @@
  * Redis has no order of keys. All of them are asked for with SCAN, which misses none that was there
  * all the time, and sorted here; those of one user stand in an index (store_redis_script.c). No index of all
  * sessions is kept in the server: each change would pay for what is asked once in a while.
+ *
+ * In a Cluster keys may move between the nodes while they are asked one after the other, and would be
+ * missed: then all is asked again.
  */
 #include "common/session/record.h"
-#include "common/store/store_redis_connection.h"
+#include "common/store/store_redis_lane.h"
 
 struct sf_redis_keys {
     struct sf_key *list; /* sorted, each once */
@@ -19,11 +22,11 @@ struct sf_redis_keys {
 void sf_redis_keys_fini(struct sf_redis_keys *keys); /* empty again */
 
 /* Replaces what keys_out holds. SF_UNAVAILABLE, SF_NO_MEMORY; SF_INVALID as sf_redis_begin. */
-enum sf_status sf_redis_keys_all(struct sf_redis_keys *keys_out, struct sf_redis_connection *connection,
-                                 sf_time deadline, struct sf_error *error) SF_MUST_CHECK;
+enum sf_status sf_redis_keys_all(struct sf_redis_keys *keys_out, struct sf_redis_lane *lane, sf_time deadline,
+                                 struct sf_error *error) SF_MUST_CHECK;
 /* As the index says: some may have gone, or belong to another user by now. */
-enum sf_status sf_redis_keys_of(struct sf_redis_keys *keys_out, struct sf_redis_connection *connection,
-                                struct sf_span user, sf_time deadline, struct sf_error *error) SF_MUST_CHECK;
+enum sf_status sf_redis_keys_of(struct sf_redis_keys *keys_out, struct sf_redis_lane *lane, struct sf_span user,
+                                sf_time deadline, struct sf_error *error) SF_MUST_CHECK;
 
 /* Index of the first one behind `after`; NULL: 0. */
 size_t sf_redis_keys_behind(const struct sf_redis_keys *keys, const struct sf_key *after);

@@ -8,11 +8,13 @@
 #include <string.h>
 
 #include "common/store/row_checksum.h"
+#include "common/store/store_redis_map.h"
 #include "common/store/store_redis_script.h"
 
 #define MARK '@'
 #define NUMBER_TEXT 32
 #define WORDS_EVALSHA 4 /* EVALSHA, the script, how many keys, the key */
+#define WORDS_ENTRY 3   /* of ARGV */
 #define OWN_FIELDS 3    /* @checksum, @head, @types: those of the script's fields that a put brings as such */
 
 /* ---- words ---- */
@@ -47,12 +49,44 @@ add_time(struct sf_redis_connection *connection, sf_time time)
     return add_text(connection, text);
 }
 
+/* ---- keys ---- */
+
+static void
+format_key(const struct sf_redis_server *server, const struct sf_key *key, char text_out[SF_REDIS_INDEX_TEXT])
+{
+    char id[SF_KEY_TEXT + 1];
+    sf_key_format(key, id);
+    snprintf(text_out, SF_REDIS_INDEX_TEXT, "%s%s", server->prefix, id);
+}
+
+void
+sf_redis_index_format(const struct sf_redis_server *server, struct sf_span user, char text_out[SF_REDIS_INDEX_TEXT])
+{
+    snprintf(text_out, SF_REDIS_INDEX_TEXT, "%s@user:%.*s", server->prefix, (int)user.size,
+             user.size == 0 ? "" : (const char *)user.data);
+}
+
+unsigned
+sf_redis_key_slot(const struct sf_redis_server *server, const struct sf_key *key)
+{
+    char text[SF_REDIS_INDEX_TEXT];
+    format_key(server, key, text);
+    return sf_redis_slot(sf_span_text(text));
+}
+
+unsigned
+sf_redis_index_slot(const struct sf_redis_server *server, struct sf_span user)
+{
+    char text[SF_REDIS_INDEX_TEXT];
+    sf_redis_index_format(server, user, text);
+    return sf_redis_slot(sf_span_text(text));
+}
+
 static enum sf_status
 add_key(struct sf_redis_connection *connection, const struct sf_key *key)
 {
-    char id[SF_KEY_TEXT + 1], text[SF_STORE_PASSWORD_MAX + sizeof id];
-    sf_key_format(key, id);
-    snprintf(text, sizeof text, "%s%s", connection->server->prefix, id);
+    char text[SF_REDIS_INDEX_TEXT];
+    format_key(connection->server, key, text);
     return add_text(connection, text);
 }
 
@@ -89,6 +123,13 @@ take_apart(struct parts *parts, struct sf_span record)
     return sf_record_encode(&parts->bare, &bare, NULL, SF_RECORD_BYTES_MAX);
 }
 
+/* When the server drops it; 0: never. */
+static enum sf_status
+add_end(struct sf_redis_connection *connection, const struct sf_write *write)
+{
+    return add_number(connection, write->expires <= 0 ? 0 : (uint64_t)(write->expires + SF_REDIS_MARGIN));
+}
+
 /* To both kinds of write. */
 static enum sf_status
 add_beginning(struct sf_redis_connection *connection, const struct sf_write *write, const char *kind, size_t words)
@@ -112,8 +153,7 @@ add_beginning(struct sf_redis_connection *connection, const struct sf_write *wri
         status = add_text(connection, id);
     if (status == SF_OK)
         status = add_time(connection, write->last_access);
-    sf_time until = write->expires <= 0 ? 0 : write->expires + SF_REDIS_MARGIN;
-    return status == SF_OK ? add_number(connection, (uint64_t)until) : status;
+    return status == SF_OK ? add_end(connection, write) : status;
 }
 
 static enum sf_status
@@ -197,6 +237,29 @@ sf_redis_add_write(struct sf_redis_connection *connection, const struct sf_write
     free(parts.fields);
     sf_buffer_fini(&parts.bare);
     return status;
+}
+
+enum sf_status
+sf_redis_add_entry(struct sf_redis_connection *connection, struct sf_span user, const struct sf_write *write,
+                   bool is_final)
+{
+    char id[SF_KEY_TEXT + 1], name[SF_REDIS_INDEX_TEXT];
+    sf_key_format(&write->key, id);
+    sf_redis_index_format(connection->server, user, name);
+    enum sf_status status = sf_redis_command(connection, WORDS_EVALSHA + WORDS_ENTRY);
+    if (status == SF_OK)
+        status = add_text(connection, "EVALSHA");
+    if (status == SF_OK)
+        status = add_text(connection, connection->index_script);
+    if (status == SF_OK)
+        status = add_text(connection, "1");
+    if (status == SF_OK)
+        status = add_text(connection, name);
+    if (status == SF_OK)
+        status = add_text(connection, id);
+    if (status == SF_OK)
+        status = add_end(connection, write);
+    return status == SF_OK ? add_text(connection, is_final ? "1" : "0") : status;
 }
 
 /* ---- reading ---- */

@@ -9,6 +9,11 @@
  * expiry (ms since 1970, as Redis wants it; "0": never); put only: version, the version that is
  * expected ("0": any smaller one, or none; "none": no session is there), user, "1" if it has ended, and
  * names and values of the other fields.
+ *
+ * In a Cluster the index may be on another server. There the script leaves it alone, says after a
+ * touch whose session it is, and the index has a script of its own, which comes after. KEYS: the index.
+ * ARGV: the session's 32 hex digits, expiry; "0": an entry that lasts longer stands, "1": this one counts.
+ * Repeating either is harmless, and a change has been written when both have answered.
  */
 
 enum sf_redis_answer { SF_REDIS_MISSING = 0, SF_REDIS_DONE = 1, SF_REDIS_CONFLICT = 2 };
@@ -17,3 +22,4 @@ enum sf_redis_answer { SF_REDIS_MISSING = 0, SF_REDIS_DONE = 1, SF_REDIS_CONFLIC
 #define SF_REDIS_WORDS_PUT 9   /* before the fields */
 
 extern const char sf_redis_script[];
+extern const char sf_redis_cluster_script[], sf_redis_index_script[];

@@ -8,6 +8,7 @@
 #define DATABASE_MAX 1000000
 #define PREFIX "session:"
 #define PREFIX_MAX 128
+#define REPLICAS_MAX 100
 
 /* ---- what the URL says ---- */
 
@@ -18,7 +19,9 @@ read_scheme(struct sf_redis_server *server, const char *url)
     const char *rest = url + strlen("redis");
     server->is_tls = *rest == 's';
     rest += server->is_tls;
-    server->kind = strncmp(rest, "-sentinel:", strlen("-sentinel:")) == 0 ? SF_REDIS_SENTINEL : SF_REDIS_SINGLE;
+    server->kind = strncmp(rest, "-sentinel:", strlen("-sentinel:")) == 0  ? SF_REDIS_SENTINEL
+                   : strncmp(rest, "-cluster:", strlen("-cluster:")) == 0 ? SF_REDIS_CLUSTER
+                                                                          : SF_REDIS_SINGLE;
 }
 
 static enum sf_status
@@ -33,6 +36,16 @@ check_tls(const struct sf_redis_server *server, struct sf_error *error)
 }
 
 static enum sf_status
+check_cluster(const struct sf_redis_server *server, struct sf_error *error)
+{
+    if (server->database != 0)
+        return sf_error_set(error, SF_INVALID, "store: a Cluster has no other database than 0");
+    if (strchr(server->prefix, '{') != NULL)
+        return sf_error_set(error, SF_INVALID, "store: option prefix: a brace would bring all keys to one node");
+    return SF_OK;
+}
+
+static enum sf_status
 check_kind(const struct sf_redis_server *server, struct sf_error *error)
 {
     const struct sf_store_url *url = &server->url;
@@ -41,12 +54,12 @@ check_kind(const struct sf_redis_server *server, struct sf_error *error)
                             || sf_store_url_option(url, "sentinel-password-file") != NULL;
     if (is_sentinel && (server->master == NULL || *server->master == '\0'))
         return sf_error_set(error, SF_INVALID, "store: option master: is missing: the name that the Sentinels know");
-    if (is_sentinel && *url->hosts[0].name == '/')
-        return sf_error_set(error, SF_INVALID, "store: Sentinels are asked by host and port");
+    if (server->kind != SF_REDIS_SINGLE && *url->hosts[0].name == '/')
+        return sf_error_set(error, SF_INVALID, "store: Sentinels and nodes of a Cluster are asked by host and port");
     if (!is_sentinel && (server->master != NULL || is_for_sentinels))
         return sf_error_set(error, SF_INVALID,
                             "store: options master and sentinel-... are for redis-sentinel: and rediss-sentinel:");
-    return SF_OK;
+    return server->kind == SF_REDIS_CLUSTER ? check_cluster(server, error) : SF_OK;
 }
 
 static enum sf_status
@@ -65,7 +78,9 @@ read_url(struct sf_redis_server *server, struct sf_error *error)
         && (sf_int64_parse(sf_span_text(url->name), &server->database) != SF_OK || server->database < 0
             || server->database > DATABASE_MAX))
         return sf_error_set(error, SF_INVALID, "store: behind the host stands the number of a database");
-    enum sf_status status = check_tls(server, error);
+    enum sf_status status = sf_store_url_number(&server->replicas, url, "wait", 0, 0, REPLICAS_MAX, error);
+    if (status == SF_OK)
+        status = check_tls(server, error);
     return status == SF_OK ? check_kind(server, error) : status;
 }
 
@@ -87,7 +102,8 @@ enum sf_status
 sf_redis_server_init(struct sf_redis_server *server, const char *url, struct sf_error *error)
 {
     static const char *const options[] = {
-        "prefix", "ca", "cert", "key", "master", "sentinel-user", "sentinel-password-file", NULL};
+        "prefix", "ca", "cert", "key", "wait", "master", "sentinel-user", "sentinel-password-file",
+        NULL};
     read_scheme(server, url);
     struct sf_store_url_rules rules = {.port = server->kind == SF_REDIS_SENTINEL ? SENTINEL_PORT : PORT,
                                        .options = options};

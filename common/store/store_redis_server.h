@@ -6,15 +6,17 @@
  *
  *   redis://HOST,HOST/DATABASE                    the first of them that is a master
  *   redis-sentinel://HOST,HOST/DATABASE?master=NAME   Sentinels, which know where the master is
+ *   redis-cluster://HOST,HOST                     some of the nodes of a Cluster, which know the others
  *
  * "rediss" instead of "redis": by TLS, the Sentinels too.
  */
 #include <stdatomic.h>
 
+#include "common/store/store_redis_marks.h"
 #include "common/store/store_url.h"
 #include "common/store/wire.h"
 
-enum sf_redis_kind { SF_REDIS_SINGLE, SF_REDIS_SENTINEL };
+enum sf_redis_kind { SF_REDIS_SINGLE, SF_REDIS_SENTINEL, SF_REDIS_CLUSTER };
 
 /* Set once, then constant but for what is atomic: all connections of a store use it. */
 struct sf_redis_server {
@@ -26,7 +28,8 @@ struct sf_redis_server {
     struct sf_wire_tls tls;    /* its host is filled in for each connection */
     struct sf_resolver *resolvers[SF_STORE_HOSTS_MAX]; /* of the URL's hosts */
     const char *master;        /* SENTINEL: its name; in the URL */
-    atomic_bool was_seen;      /* our mark; where it has gone, the sessions have */
+    int64_t replicas;          /* that must have a batch before it counts as written */
+    atomic_bool seen[SF_REDIS_MARKS]; /* which of our marks were there */
     atomic_uint connects;      /* of those who load and write; see store_redis_follow.h */
 };
 

@@ -260,13 +260,16 @@ tests_unit_check_crowd_LDADD = libload.la $(LDADD)
 if HAVE_REDIS
 check_PROGRAMS += %D%/check_wire %D%/check_wire_tls \
 	%D%/check_store_redis %D%/check_store_redis_errors %D%/check_store_redis_follow %D%/check_store_redis_rows \
-	%D%/check_store_redis_sentinel %D%/check_store_redis_server
+	%D%/check_store_redis_batch %D%/check_store_redis_map %D%/check_store_redis_sentinel %D%/check_store_redis_server
 tests_unit_check_wire_tls_LDADD = $(LDADD) $(REDIS_LIBS)
 tests_unit_check_store_redis_LDADD = $(LDADD) $(REDIS_LIBS)
 tests_unit_check_store_redis_rows_LDADD = $(LDADD) $(REDIS_LIBS)
+tests_unit_check_store_redis_map_LDADD = $(LDADD) $(REDIS_LIBS)
 redis_case = %D%/redis_case.c %D%/redis_case.h
 tests_unit_check_store_redis_follow_SOURCES = %D%/check_store_redis_follow.c $(redis_case)
 tests_unit_check_store_redis_follow_LDADD = $(LDADD) $(REDIS_LIBS)
+tests_unit_check_store_redis_batch_SOURCES = %D%/check_store_redis_batch.c $(redis_case)
+tests_unit_check_store_redis_batch_LDADD = $(LDADD) $(REDIS_LIBS)
 tests_unit_check_store_redis_sentinel_SOURCES = %D%/check_store_redis_sentinel.c $(redis_case)
 tests_unit_check_store_redis_sentinel_LDADD = $(LDADD) $(REDIS_LIBS)
 endif

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <hiredis.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -88,9 +89,10 @@ drop_client(struct client *client)
 static void
 take_client(struct redis_fake *fake, struct client *clients, size_t *count)
 {
-    int socket = accept4(fake->listener, NULL, NULL, SOCK_CLOEXEC);
+    int socket = accept4(fake->listener, NULL, NULL, SOCK_CLOEXEC), at_once = 1;
     if (socket < 0)
         return;
+    setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
     atomic_fetch_add(&fake->connections, 1);
     clients[(*count)++] = (struct client){socket, redisReaderCreate()};
 }

@@ -105,3 +105,64 @@ class Watched(Several):
     def master(self):
         masters = [server for server in self.servers if server.process.poll() is None and server.is_master()]
         return masters[0] if len(masters) == 1 else None
+
+
+SLOTS = 16384
+
+
+class Cluster(Several):
+    """Masters that share the slots, each with so many replicas."""
+
+    def __init__(self, masters=3, replicas=0):
+        super().__init__()
+        settings = ('save ""', "cluster-enabled yes", "cluster-node-timeout 1000", "repl-diskless-sync-delay 0",
+                    "cluster-allow-replica-migration no", "repl-ping-replica-period 1")
+        for _ in range(masters * (1 + replicas)):
+            self.add(*settings, f"cluster-port {free_port()}")
+        self.masters = self.nodes[:masters]
+
+    def start(self):
+        start_all(self.nodes)
+        bounds = [SLOTS * index // len(self.masters) for index in range(len(self.masters) + 1)]
+        for node, first, behind in zip(self.masters, bounds, bounds[1:]):
+            node.ask("CLUSTER", "ADDSLOTSRANGE", first, behind - 1)
+        for number, node in enumerate(self.nodes[1:], 2):
+            bus = (node.folder / "redis.conf").read_text().split("cluster-port ")[1].split()[0]
+            node.ask("CLUSTER", "SET-CONFIG-EPOCH", number)
+            self.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port, bus)
+        wait_until(lambda: all(self.knows_all(node) for node in self.nodes), "the nodes to know each other", 30)
+        for number, node in enumerate(self.nodes[len(self.masters):]):
+            node.ask("CLUSTER", "REPLICATE", self.id_of(self.masters[number % len(self.masters)]))
+        wait_until(lambda: all(self.is_whole(node) for node in self.nodes), "the Cluster", 30)
+        return self
+
+    def knows_all(self, node):
+        return f"cluster_known_nodes:{len(self.nodes)}" in node.ask("CLUSTER", "INFO")
+
+    def is_whole(self, node):
+        is_linked = node in self.masters or "master_link_status:up" in node.ask("INFO", "replication")
+        return is_linked and "cluster_state:ok" in node.ask("CLUSTER", "INFO")
+
+    def id_of(self, node):
+        return node.ask("CLUSTER", "MYID")
+
+    def url(self, options=""):
+        hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.masters)
+        return f"redis-cluster://{hosts}{options and '?' + options}"
+
+    def ask(self, *words):
+        """As one command to the Cluster, which follows redirects."""
+        node = next(node for node in self.nodes if node.process.poll() is None)
+        done = subprocess.run(["redis-cli", "-c", "-p", str(node.port), *map(str, words)], capture_output=True, text=True, timeout=30)
+        return done.stdout.strip()
+
+    def move(self, first, behind, source, target):
+        """Slots, with all that is in them, as `redis-cli --cluster reshard` does it."""
+        ids = self.id_of(source), self.id_of(target)
+        for slot in range(first, behind):
+            target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[0])
+            source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[1])
+            while names := source.ask("CLUSTER", "GETKEYSINSLOT", slot, 100).split():
+                source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *names)
+            for node in [target, source, *self.masters]:
+                node.ask("CLUSTER", "SETSLOT", slot, "NODE", ids[1])
