@@ -89,6 +89,6 @@ EXTRA_DIST += \
 	%D%/test_rotation.py \
 	%D%/test_spoofing.py \
 	%D%/test_store_mysql.py %D%/test_store_postgresql.py \
-	%D%/test_store_redis.py %D%/test_store_redis_sentinel.py \
+	%D%/test_store_redis.py %D%/test_store_redis_cluster.py %D%/test_store_redis_sentinel.py \
 	%D%/test_two_ids.py \
 	%D%/test_units.py

@@ -1,18 +1,147 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The store redis-cluster on a Cluster of its own: slots move and nodes die under load."""
+"""The store redis-cluster on Clusters of its own: slots move and nodes die under load."""
+import threading
+
 import pytest
 
-from harness.redis_several import Cluster
-from harness.store_suites import run_suite
+from harness.daemon import DaemonError, create, key
+from harness.redis_several import SLOTS, Cluster
+from harness.store_suites import LINES, Counters, logged, run_suite
+from harness.waiting import wait_until
+
+SESSIONS = range(1000, 1600)
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def shared():
     cluster = Cluster().start()
     yield cluster
     cluster.clean_up()
 
 
+@pytest.fixture
+def cluster(shared):
+    for node in shared.masters:
+        node.ask("FLUSHALL")
+    return shared
+
+
+def restart_without_cache(daemon):
+    assert daemon.stop() == 0
+    (daemon.folder / "l1.cache").unlink()
+    daemon.start()
+
+
+def stored_sessions(daemon):
+    """Which the store alone knows afterwards."""
+    with daemon.client(30) as client:
+        for number in SESSIONS:
+            create(client, number, "SET", "n", "0", "LOGIN", f"user{number % 7}")
+        client.call("SESSION.FLUSH")
+    restart_without_cache(daemon)
+
+
+def assert_all_is_there(daemon, cluster, counters):
+    with daemon.client(30) as client:
+        client.call("SESSION.FLUSH")
+    for number, count in counters.acknowledged.items():
+        assert int(cluster.ask("HGET", f"session:{key(number)}", "n")) == count
+        assert key(number) in cluster.ask("ZRANGE", f"session:@user:user{number}", 0, -1)
+
+
+def slot_of(cluster, number):
+    return int(cluster.masters[0].ask("CLUSTER", "KEYSLOT", f"session:{key(number)}"))
+
+
+def of_node(cluster, index):
+    """Of the stored sessions, those of this master, as the slots are shared out at the start."""
+    bounds = SLOTS * index // 3, SLOTS * (index + 1) // 3
+    return [number for number in SESSIONS[:60] if bounds[0] <= slot_of(cluster, number) < bounds[1]]
+
+
 @pytest.mark.parametrize("suite", ["check_store_contract", "check_store_hosts"])
 def test_contract(cluster, suite):
     run_suite(suite, cluster.url("prefix=a%n:"))
+
+
+def load(daemon, number):
+    with daemon.client(30) as client:
+        return client.call("SESSION.LOAD", key(number))
+
+
+def test_frozen_node_keeps_its_own_sessions_only(cluster, alone):
+    """Loads of others are answered, their changes are written; its own changes wait for it."""
+    daemon = alone(LINES, store=cluster.url()).start()
+    stored_sessions(daemon)
+    other, own = of_node(cluster, 0), of_node(cluster, 2)
+    with Counters(daemon, 6) as counters:
+        counters.wait_for_more(10)
+        cluster.masters[2].freeze()
+        try:
+            with pytest.raises(DaemonError, match="^UNAVAILABLE"):
+                load(daemon, own[0])
+            assert load(daemon, other[0]) is not None
+            mine = [number for number in counters.acknowledged if slot_of(cluster, number) < SLOTS // 3]
+            before = {number: counters.acknowledged[number] for number in mine}
+            assert before
+            for number, count in before.items():
+                wait_until(lambda n=number, c=count: int(cluster.ask("HGET", f"session:{key(n)}", "n")) >= c,
+                           "a change to be written", 30)
+        finally:
+            cluster.masters[2].thaw()
+        counters.wait_for_more(10)
+        wait_until(lambda: daemon.status()["store_state"] == "up", "the node to be asked again", 30)
+        assert load(daemon, own[1]) is not None
+    assert_all_is_there(daemon, cluster, counters)
+
+
+def test_resharding_under_load(cluster, alone):
+    """While slots move from one node to another and back no load fails, no change is lost, and no list has holes."""
+    daemon = alone(LINES, store=cluster.url()).start()
+    stored_sessions(daemon)
+    errors, loaded, over = [], set(), threading.Event()
+
+    def read():
+        try:
+            while not over.is_set():
+                for number in SESSIONS:
+                    assert load(daemon, number) is not None, number
+                    loaded.add(number)
+                    over.wait(0.004)
+        except (DaemonError, AssertionError, OSError) as error:
+            errors.append(error)
+
+    reader = threading.Thread(target=read)
+    with Counters(daemon, 4) as counters:
+        reader.start()
+        try:
+            cluster.reshard(cluster.masters[0], cluster.masters[1], 1500)
+            wait_until(lambda: errors or len(loaded) == len(SESSIONS), "all to be loaded", 60)
+            cluster.reshard(cluster.masters[1], cluster.masters[0], 1500)
+        finally:
+            over.set()
+            reader.join(60)
+        counters.wait_for_more(10)
+    assert not errors, errors
+    assert logged(daemon) == [0, 0, 0, 0]
+    assert_all_is_there(daemon, cluster, counters)
+    with daemon.client(30) as client:
+        found = {row[0] for row in client.call("SESSION.LIST", "-", "1000")[1]}
+    assert found == {key(number) for number in [*SESSIONS, *counters.acknowledged]}
+
+
+def test_failover_under_load(alone):
+    """A master dies, and its replica takes its place."""
+    cluster = Cluster(replicas=1).start()
+    try:
+        daemon = alone(LINES, store=cluster.url()).start()
+        with Counters(daemon, 6) as counters:
+            counters.wait_for_more(50)
+            cluster.masters[0].end()
+            wait_until(cluster.nodes[3].is_master, "a failover", 30)
+            counters.wait_for_more(50)
+            wait_until(lambda: daemon.status()["store_state"] == "up", "the daemon to find the new master", 30)
+            counters.wait_for_more(50)
+        assert_all_is_there(daemon, cluster, counters)
+    finally:
+        cluster.clean_up()
