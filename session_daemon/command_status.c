@@ -47,20 +47,6 @@ add_number(struct entries *entries, const char *name, uint64_t number)
     add_entry(entries, name, NULL, number);
 }
 
-/* "scheme://user:secret@host": the secret is nobody's business. */
-static void
-hide_password(const char *url, char *text_out, size_t size)
-{
-    const char *authority = strstr(url, "://");
-    size_t length = authority == NULL ? 0 : strcspn(authority + 3, "/?");
-    const char *at = authority == NULL ? NULL : memrchr(authority + 3, '@', length);
-    const char *colon = at == NULL ? NULL : memchr(authority + 3, ':', (size_t)(at - authority - 3));
-    if (colon == NULL)
-        snprintf(text_out, size, "%s", url);
-    else
-        snprintf(text_out, size, "%.*s:***%s", (int)(colon - url), url, at);
-}
-
 static void
 add_process(struct entries *entries, const struct call *call)
 {
@@ -197,7 +183,7 @@ reply_status(struct call *call, const struct sf_l1_usage *usage)
     struct sf_error error = {.text = ""};
     struct sf_batch_writer_state state;
     struct sf_journal_state journal;
-    hide_password(daemon->config.store, url, sizeof url);
+    sf_store_show_url(daemon->config.store, url, sizeof url);
     sf_batch_writer_state(daemon->writer.batch, &state);
     bool is_up = state.is_up && !atomic_load_explicit(&daemon->loads_fail, memory_order_relaxed);
     if (!is_up)

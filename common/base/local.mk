@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 libsession_la_SOURCES += \
+	%D%/boot_id.c %D%/boot_id.h \
 	%D%/bytes.c %D%/bytes.h \
 	%D%/lanes.h \
 	%D%/clock.c %D%/clock.h \

@@ -124,11 +124,11 @@ static bool
 is_from_this_boot(const struct sf_mapping *mapping)
 {
     const struct sf_l1_header *header = mapping->base;
-    char boot_id[SF_L1_BOOT_ID_BYTES];
+    char boot_id[SF_BOOT_ID_BYTES];
 
     if (header->magic != SF_L1_MAGIC || header->layout_version != SF_L1_LAYOUT_VERSION)
         return true; /* who knows where another layout keeps its boot id */
-    sf_l1_boot_id(boot_id);
+    sf_boot_id(boot_id);
     return memcmp(boot_id, header->boot_id, sizeof(boot_id)) == 0;
 }
 

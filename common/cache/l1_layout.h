@@ -55,11 +55,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/boot_id.h"
 #include "common/cache/l1_mutants.h"
 
 #define SF_L1_MAGIC 0x314C20747361662Du /* "-fast L1" */
 #define SF_L1_LAYOUT_VERSION 7u
-#define SF_L1_BOOT_ID_BYTES 40
 
 #define SF_L1_SLOTS_SMALL 1024u
 #define SF_L1_SLOTS_LARGE 4096u
@@ -85,7 +85,7 @@ struct sf_l1_header { /* constant but for the atomics */
     uint64_t hash_key[2];
     int64_t created;    /* wall clock */
     uint64_t lock_device, lock_inode; /* the lock file that says who is alive: no other will do */
-    char boot_id[SF_L1_BOOT_ID_BYTES];
+    char boot_id[SF_BOOT_ID_BYTES];
     /* 1: given up by the daemon. Readers may learn late; who attaches does not: O8. */
     _Alignas(64) _Atomic uint64_t retired;
     /* The next place in the ring of hints; O9. */

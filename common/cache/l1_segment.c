@@ -1,30 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/cache/l1_segment.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/boot_id.h"
 #include "common/base/random.h"
 
 /* ---- the header page ---- */
-
-void
-sf_l1_boot_id(char boot_id_out[SF_L1_BOOT_ID_BYTES])
-{
-    memset(boot_id_out, 0, SF_L1_BOOT_ID_BYTES);
-    int descriptor = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t size = descriptor < 0 ? -1 : read(descriptor, boot_id_out, SF_L1_BOOT_ID_BYTES - 1);
-
-    if (size <=
-        0) /* no /proc here: every boot looks the same, as a tmpfs that is gone needs no id */
-        snprintf(boot_id_out, SF_L1_BOOT_ID_BYTES, "unknown");
-    boot_id_out[strcspn(boot_id_out, "\n")] = '\0';
-    if (descriptor >= 0)
-        close(descriptor);
-}
 
 enum sf_status
 sf_l1_segment_init(struct sf_mapping *mapping, const struct sf_record_locks *locks,
@@ -37,7 +22,7 @@ sf_l1_segment_init(struct sf_mapping *mapping, const struct sf_record_locks *loc
     header->bytes = mapping->bytes;
     header->created = sf_clock_wall();
     sf_record_locks_identity(locks, &header->lock_device, &header->lock_inode);
-    sf_l1_boot_id(header->boot_id);
+    sf_boot_id(header->boot_id);
     uint64_t host_id = 0;
     if (sf_random_bytes(header->hash_key, sizeof(header->hash_key)) != SF_OK ||
         sf_random_bytes(&host_id, sizeof(host_id)) != SF_OK)
@@ -50,7 +35,7 @@ sf_l1_segment_init(struct sf_mapping *mapping, const struct sf_record_locks *loc
 static const char *
 why_foreign(const struct sf_l1_header *header, uint64_t bytes, const struct sf_record_locks *locks)
 {
-    char boot_id[SF_L1_BOOT_ID_BYTES];
+    char boot_id[SF_BOOT_ID_BYTES];
     uint64_t device, inode;
 
     if (header->magic != SF_L1_MAGIC)
@@ -59,7 +44,7 @@ why_foreign(const struct sf_l1_header *header, uint64_t bytes, const struct sf_r
         return "a cache of another version of this program";
     if (header->bytes != bytes)
         return "truncated or grown";
-    sf_l1_boot_id(boot_id);
+    sf_boot_id(boot_id);
     if (memcmp(boot_id, header->boot_id, sizeof(boot_id)) != 0)
         return "from before the last start of the system";
     if (locks == NULL)

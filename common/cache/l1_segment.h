@@ -6,9 +6,6 @@
  */
 #include "common/cache/l1_private.h"
 
-/* The id of this boot of the system: what was in shared memory before it is gone. */
-void sf_l1_boot_id(char boot_id_out[SF_L1_BOOT_ID_BYTES]);
-
 /*
  * Checks the header page, and makes a handle that owns no slot and takes over the mapping.
  * SF_INVALID: not ours, another layout, another size, another boot, another lock file; the text

@@ -6,6 +6,7 @@ libsession_la_SOURCES += \
 	%D%/config_lines.c %D%/config_lines.h \
 	%D%/endpoint.c %D%/endpoint.h \
 	%D%/instance.c %D%/instance.h \
+	%D%/migrate_words.c %D%/migrate_words.h \
 	%D%/places.c %D%/places.h \
 	%D%/routes.c %D%/routes.h \
 	%D%/units.c %D%/units.h

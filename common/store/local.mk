@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 libstore_la_SOURCES += \
 	%D%/breaker.c %D%/breaker.h \
+	%D%/migrate_debts.c %D%/migrate_debts.h \
+	%D%/migrate_state.c %D%/migrate_state.h \
 	%D%/json_file.c %D%/json_file.h \
 	%D%/row_json.c %D%/row_json.h %D%/row_json_read.c %D%/row_json_words.h \
 	%D%/store_file.c \
@@ -10,6 +12,11 @@ libstore_la_SOURCES += \
 	%D%/store_fail.c \
 	%D%/store_guard.c %D%/store_guard.h \
 	%D%/store_memory.c \
+	%D%/store_migrate.c %D%/store_migrate.h %D%/store_migrate_private.h \
+	%D%/store_migrate_change.c \
+	%D%/store_migrate_open.c \
+	%D%/store_migrate_pass.c \
+	%D%/store_migrate_settle.c %D%/store_migrate_settle.h \
 	%D%/store_shared.c %D%/store_shared.h \
 	%D%/store_sqlite.c \
 	%D%/store_sqlite_connection.c %D%/store_sqlite_connection.h \

@@ -63,6 +63,19 @@ sf_store_report(struct sf_store *store, sf_store_tell_fn *tell, void *context)
         store->ops->report(store, tell, context);
 }
 
+void
+sf_store_show_url(const char *url, char *text_out, size_t size)
+{
+    const char *authority = strstr(url, "://");
+    size_t length = authority == NULL ? 0 : strcspn(authority + 3, "/?");
+    const char *at = authority == NULL ? NULL : memrchr(authority + 3, '@', length);
+    const char *colon = at == NULL ? NULL : memchr(authority + 3, ':', (size_t)(at - authority - 3));
+    if (colon == NULL)
+        snprintf(text_out, size, "%s", url);
+    else
+        snprintf(text_out, size, "%.*s:***%s", (int)(colon - url), url, at);
+}
+
 enum sf_status
 sf_store_load_one(struct sf_store *store, const struct sf_key *key, sf_time deadline,
                   struct sf_stored *stored_out)

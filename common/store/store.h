@@ -163,6 +163,9 @@ enum sf_status sf_store_open(struct sf_store **store_out, const char *url, const
 void sf_store_close(struct sf_store *store); /* NULL is fine */
 void sf_store_report(struct sf_store *store, sf_store_tell_fn *tell, void *context);
 
+/* "scheme://user:***@host/...": the password of a URL is nobody's business. */
+void sf_store_show_url(const char *url, char *text_out, size_t size);
+
 enum sf_status sf_store_load_one(struct sf_store *store, const struct sf_key *key, sf_time deadline,
                                  struct sf_stored *stored_out) SF_MUST_CHECK;
 

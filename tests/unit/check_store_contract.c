@@ -4,6 +4,7 @@
  * STORE_URLS, for these. Each test needs a place of its own: a %n in a URL becomes a number that no other test has.
  */
 #include "common/store/store.h"
+#include "common/store/store_migrate.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -40,11 +41,47 @@ find_urls(void)
 {
     const char *given = getenv("STORE_URLS");
     if (given == NULL)
-        given = "memory:contract fail: sqlite:contract.db file:contract.json";
+        given = "memory:contract fail: sqlite:contract.db file:contract.json pair:sqlite:old.db+file:new.json";
     snprintf(known, sizeof known, "%s", given);
     char *rest = known;
     for (char *url; stores < STORES_MAX && (url = strsep(&rest, " ")) != NULL; stores++)
         urls[stores] = url;
+}
+
+/* A place that no other test has. */
+static void
+fill_in(const char *url, char filled_out[1024])
+{
+    static int tests;
+    size_t used = 0;
+    tests++;
+    for (const char *number; (number = strstr(url, "%n")) != NULL; url = number + 2)
+        used += (size_t)snprintf(filled_out + used, 1024 - used, "%.*s%d_%d", (int)(number - url), url, (int)getpid(),
+                                 tests);
+    snprintf(filled_out + used, 1024 - used, "%s", url);
+}
+
+/* pair:OLD+NEW is a migration that has come so far that everything is read from the new store. */
+static enum sf_status
+open_pair(char *urls_of_both, struct sf_error *error)
+{
+    struct sf_migrate *migrate;
+    struct sf_error warning;
+    char *new_url = strchr(urls_of_both, '+');
+    *new_url++ = '\0';
+    const struct sf_migrate_options options = {.store_url = urls_of_both, .wanted = "", .state = folder.path};
+    enum sf_status status = sf_migrate_open(&migrate, &options, &warning, error);
+    if (status != SF_OK)
+        return status;
+    store = sf_migrate_store(migrate);
+    status = store->ops->attach(store, soon(), error);
+    if (status == SF_OK)
+        status = sf_migrate_start(migrate, new_url, 100, soon(), error);
+    for (struct sf_migrate_report report = {.is_copying = true}; status == SF_OK && report.verified == 0;) {
+        (void)sf_migrate_step(migrate, sf_clock_steady() + SF_HOUR);
+        sf_migrate_report(migrate, &report);
+    }
+    return status;
 }
 
 static void
@@ -52,13 +89,12 @@ open_store(int which)
 {
     struct sf_error error = {.status = SF_OK};
     char url[1024];
-    static int tests;
-    const char *number = strstr(urls[which], "%n");
-    if (number == NULL)
-        snprintf(url, sizeof url, "%s", urls[which]);
-    else
-        snprintf(url, sizeof url, "%.*s%d_%d%s", (int)(number - urls[which]), urls[which], (int)getpid(), ++tests,
-                 number + 2);
+    bool is_pair = strncmp(urls[which], "pair:", 5) == 0;
+    fill_in(urls[which], url);
+    if (is_pair) {
+        ck_assert_msg(open_pair(url + 5, &error) == SF_OK, "%s", error.text);
+        return;
+    }
     ck_assert_msg(sf_store_open(&store, url, folder.path, &error) == SF_OK, "%s", error.text);
     ck_assert_msg(store->ops->attach(store, soon(), &error) == SF_OK, "%s", error.text);
 }

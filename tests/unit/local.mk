@@ -4,6 +4,7 @@ check_PROGRAMS += \
 	%D%/check_status \
 	%D%/check_bytes \
 	%D%/check_clock \
+	%D%/check_boot_id \
 	%D%/check_descriptors \
 	%D%/check_files \
 	%D%/check_random \
@@ -78,6 +79,13 @@ check_PROGRAMS += \
 	%D%/check_daemon_care \
 	%D%/check_store \
 	%D%/check_store_contract \
+	%D%/check_migrate_words \
+	%D%/check_migrate_debts \
+	%D%/check_migrate_state \
+	%D%/check_store_migrate \
+	%D%/check_store_migrate_change \
+	%D%/check_store_migrate_open \
+	%D%/check_store_migrate_pass \
 	%D%/check_store_fail \
 	%D%/check_store_guard \
 	%D%/check_store_file \
@@ -250,6 +258,12 @@ tests_unit_check_upstream_LDADD = libgateway.la $(LDADD)
 tests_unit_check_upstream_link_LDADD = libgateway.la $(LDADD)
 tests_unit_check_upstream_pool_LDADD = libgateway.la $(LDADD)
 tests_unit_check_cgi_header_LDADD = libgateway.la $(LDADD)
+
+migrate_case = %D%/migrate_case.c %D%/migrate_case.h
+tests_unit_check_store_migrate_SOURCES = %D%/check_store_migrate.c $(migrate_case)
+tests_unit_check_store_migrate_change_SOURCES = %D%/check_store_migrate_change.c $(migrate_case)
+tests_unit_check_store_migrate_open_SOURCES = %D%/check_store_migrate_open.c $(migrate_case)
+tests_unit_check_store_migrate_pass_SOURCES = %D%/check_store_migrate_pass.c $(migrate_case)
 
 # The load generator, which only programs link.
 tests_unit_check_draw_LDADD = libload.la $(LDADD)

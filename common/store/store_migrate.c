@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/store/store_migrate_private.h"
+
+#include <stdlib.h>
+
+#define SECOND_LOAD_DEADLINE ((sf_time)150) /* the authority is asked then; a request waits for 250 ms */
+#define DOUBT_PAUSE (2 * SF_SECOND)         /* a write whose answer was lost may come to pass so much later */
+
+/* ---- what is known of a key ---- */
+
+/* Spread by all of its bits, and the same in every process: the finisher of MurmurHash3. */
+static unsigned
+share_of(const struct sf_key *key)
+{
+    uint64_t mixed = sf_load_u64(key->bytes) ^ sf_load_u64(key->bytes + 8);
+    mixed = (mixed ^ (mixed >> 33)) * 0xff51afd7ed558ccdu;
+    mixed = (mixed ^ (mixed >> 33)) * 0xc4ceb9fe1a85ec53u;
+    return (unsigned)((mixed ^ (mixed >> 33)) % 100);
+}
+
+bool
+sf_migrate_trusts(const struct sf_migrate *migrate, const struct sf_key *key)
+{
+    const struct sf_migrate_state *state = &migrate->state;
+    bool is_passed = state->is_copied || (state->has_cursor && memcmp(key, &state->cursor, sizeof *key) <= 0);
+    return is_passed && migrate->takes_notes && !sf_debts_has(migrate->debts, key);
+}
+
+void
+sf_migrate_distrust(struct sf_migrate *migrate)
+{
+    struct sf_migrate_state *state = &migrate->state;
+    sf_debts_forget(migrate->debts);
+    migrate->takes_notes = false;
+    migrate->is_state_saved = false;
+    migrate->pass = (struct sf_migrate_pass){.is_wanted = false};
+    state->is_copied = state->has_cursor = false;
+    state->verified = 0;
+    if (state->phase == SF_MIGRATE_VERIFIED)
+        state->phase = SF_MIGRATE_COPYING;
+}
+
+void
+sf_migrate_owe(struct sf_migrate *migrate, const struct sf_key *key, bool is_acknowledged, sf_time due)
+{
+    const struct sf_debt debt = {.key = *key, .due = due, .is_acknowledged = is_acknowledged};
+    if (migrate->takes_notes && !sf_debts_add(migrate->debts, &debt))
+        sf_migrate_distrust(migrate);
+}
+
+/* ---- loads ---- */
+
+/* One load, and where it is asked. */
+struct plan {
+    bool is_trusted;
+    bool is_asked;         /* in the call that is made next */
+    enum sf_status second; /* what the second has said, where it was asked first */
+    bool was_second_first;
+};
+
+static void
+plan_loads(struct sf_migrate *migrate, const struct sf_load *loads, struct plan *plans, size_t count)
+{
+    pthread_mutex_lock(&migrate->lock);
+    bool may_ask = migrate->state.phase != SF_MIGRATE_FINISHED;
+    for (size_t i = 0; i < count; i++) {
+        plans[i].is_trusted = sf_migrate_trusts(migrate, &loads[i].key);
+        plans[i].is_asked = may_ask && plans[i].is_trusted
+            && share_of(&loads[i].key) < (unsigned)migrate->state.percent;
+        plans[i].was_second_first = plans[i].is_asked;
+    }
+    pthread_mutex_unlock(&migrate->lock);
+}
+
+/* Those that are planned, all at once. */
+static void
+ask(struct sf_migrate_side *side, struct sf_load *loads, const struct plan *plans, struct sf_load *asked, size_t count,
+    sf_time deadline)
+{
+    size_t wanted = 0, answered = 0;
+    for (size_t i = 0; i < count; i++)
+        if (plans[i].is_asked)
+            asked[wanted++] = loads[i];
+    if (wanted == 0)
+        return;
+    pthread_mutex_lock(&side->load_lane);
+    if (side->store == NULL)
+        sf_store_answer_loads(asked, wanted, SF_UNAVAILABLE);
+    else
+        side->store->ops->load(side->store, asked, wanted, deadline);
+    pthread_mutex_unlock(&side->load_lane);
+    for (size_t i = 0; i < count; i++)
+        if (plans[i].is_asked)
+            loads[i].status = asked[answered++].status;
+}
+
+static bool
+is_no_answer(enum sf_status status)
+{
+    return status != SF_OK && status != SF_NOT_FOUND;
+}
+
+static void
+plan_authority(const struct sf_load *loads, struct plan *plans, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        plans[i].second = plans[i].was_second_first ? loads[i].status : SF_NOT_FOUND;
+        plans[i].is_asked = !plans[i].was_second_first || plans[i].second != SF_OK;
+    }
+}
+
+/* The second as the authority's backup: what it has, it has for certain. */
+static bool
+plan_backup(const struct sf_load *loads, struct plan *plans, size_t count)
+{
+    bool is_any = false;
+    for (size_t i = 0; i < count; i++) {
+        plans[i].is_asked = plans[i].is_trusted && !plans[i].was_second_first && is_no_answer(loads[i].status);
+        is_any |= plans[i].is_asked;
+    }
+    return is_any;
+}
+
+static void
+ask_backup(struct sf_migrate *migrate, struct sf_load *loads, const struct plan *plans, struct sf_load *asked,
+           size_t count, sf_time deadline)
+{
+    ask(&migrate->second, loads, plans, asked, count, deadline);
+    for (size_t i = 0; i < count; i++)
+        if (plans[i].is_asked && loads[i].status != SF_OK)
+            loads[i].status = SF_UNAVAILABLE; /* a "no" is the authority's only */
+}
+
+/* It had to have what it does not. */
+static void
+note_missing(struct sf_migrate *migrate, const struct sf_load *loads, const struct plan *plans, size_t count)
+{
+    size_t from_second = 0, from_authority = 0;
+    pthread_mutex_lock(&migrate->lock);
+    for (size_t i = 0; i < count; i++) {
+        if (!plans[i].was_second_first)
+            continue;
+        from_second += plans[i].second == SF_OK;
+        from_authority += plans[i].second != SF_OK;
+        bool is_wrong = plans[i].second == SF_NOT_FOUND || plans[i].second == SF_CORRUPT;
+        if (!is_wrong || loads[i].status != SF_OK || !sf_migrate_trusts(migrate, &loads[i].key))
+            continue;
+        sf_migrate_list(migrate, &(struct sf_difference){
+            .kind = plans[i].second == SF_CORRUPT ? SF_DIFFERENCE_DAMAGED : SF_DIFFERENCE_MISSING,
+            .key = loads[i].key, .noticed = sf_clock_wall()});
+        sf_migrate_owe(migrate, &loads[i].key, true, 0);
+    }
+    pthread_mutex_unlock(&migrate->lock);
+    sf_migrate_count(migrate, SF_COUNTER_migrate_reads, from_second);
+    sf_migrate_count(migrate, SF_COUNTER_migrate_reads_back, from_authority);
+}
+
+static sf_time
+earlier(sf_time a, sf_time b)
+{
+    return a < b ? a : b;
+}
+
+static void
+load_planned(struct sf_migrate *migrate, struct sf_load *loads, struct plan *plans, struct sf_load *asked, size_t count,
+             sf_time deadline)
+{
+    plan_loads(migrate, loads, plans, count);
+    ask(&migrate->second, loads, plans, asked, count, earlier(deadline, sf_clock_steady() + SECOND_LOAD_DEADLINE));
+    plan_authority(loads, plans, count);
+    ask(&migrate->authority, loads, plans, asked, count, deadline);
+    if (plan_backup(loads, plans, count))
+        ask_backup(migrate, loads, plans, asked, count, deadline);
+    note_missing(migrate, loads, plans, count);
+}
+
+static void
+migrate_load(struct sf_store *store, struct sf_load *loads, size_t count, sf_time deadline)
+{
+    struct sf_migrate *migrate = (struct sf_migrate *)store;
+    struct plan *plans = calloc(count, sizeof *plans);
+    struct sf_load *asked = calloc(count, sizeof *asked);
+    if (plans != NULL && asked != NULL)
+        load_planned(migrate, loads, plans, asked, count, deadline);
+    else
+        sf_store_answer_loads(loads, count, SF_NO_MEMORY);
+    free(plans);
+    free(asked);
+}
+
+/* ---- writes ---- */
+
+static void
+note(struct sf_migrate *migrate, const struct sf_write *writes, size_t count)
+{
+    pthread_mutex_lock(&migrate->lock);
+    if (migrate->takes_notes && !sf_debts_note(migrate->debts, writes, count))
+        sf_migrate_distrust(migrate);
+    pthread_mutex_unlock(&migrate->lock);
+}
+
+/* What the authority has taken, for the second, which judges by the version only. */
+static size_t
+copy_taken(const struct sf_write *writes, struct sf_write *copies, size_t count)
+{
+    size_t taken = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (writes[i].status != SF_OK)
+            continue;
+        copies[taken] = writes[i];
+        copies[taken++].expected = 0;
+    }
+    return taken;
+}
+
+/* A touch of what the pass has not copied yet is no debt. */
+static bool
+is_failure(const struct sf_migrate *migrate, const struct sf_write *copy)
+{
+    return copy->status != SF_OK && (copy->status != SF_NOT_FOUND || sf_migrate_trusts(migrate, &copy->key));
+}
+
+static void
+settle(struct sf_migrate *migrate, const struct sf_write *writes, size_t count, const struct sf_write *copies,
+       size_t taken)
+{
+    size_t failed = 0;
+    sf_time now = sf_clock_steady();
+    pthread_mutex_lock(&migrate->lock);
+    for (size_t i = 0; i < taken; i++) {
+        if (!is_failure(migrate, &copies[i]))
+            continue;
+        sf_migrate_owe(migrate, &copies[i].key, true, now);
+        failed++;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (writes[i].status == SF_UNCERTAIN)
+            sf_migrate_owe(migrate, &writes[i].key, false, now + DOUBT_PAUSE);
+    if (migrate->takes_notes)
+        sf_debts_take_back(migrate->debts);
+    pthread_mutex_unlock(&migrate->lock);
+    sf_migrate_count(migrate, SF_COUNTER_migrate_failed, failed);
+}
+
+/* The note stays when there is no memory: all of it is owed. */
+static void
+owe_all(struct sf_migrate *migrate, const struct sf_write *writes, size_t count)
+{
+    pthread_mutex_lock(&migrate->lock);
+    for (size_t i = 0; i < count; i++)
+        sf_migrate_owe(migrate, &writes[i].key, true, 0);
+    pthread_mutex_unlock(&migrate->lock);
+}
+
+static void
+write_second(struct sf_migrate *migrate, const struct sf_write *writes, size_t count, sf_time deadline)
+{
+    struct sf_store *second = migrate->second.store;
+    struct sf_write *copies = calloc(count, sizeof *copies);
+    if (copies == NULL) {
+        owe_all(migrate, writes, count);
+        return;
+    }
+    size_t taken = copy_taken(writes, copies, count);
+    if (taken > 0)
+        (void)!second->ops->write(second, copies, taken, earlier(deadline, sf_clock_steady() + SF_SECOND_DEADLINE));
+    settle(migrate, writes, count, copies, taken);
+    free(copies);
+}
+
+static enum sf_status
+migrate_write(struct sf_store *store, struct sf_write *writes, size_t count, sf_time deadline)
+{
+    struct sf_migrate *migrate = (struct sf_migrate *)store;
+    pthread_mutex_lock(&migrate->write_lane);
+    bool is_double = migrate->second.store != NULL && count > 0;
+    if (is_double)
+        note(migrate, writes, count);
+    struct sf_store *authority = migrate->authority.store;
+    enum sf_status worst = authority->ops->write(authority, writes, count, deadline);
+    if (is_double)
+        write_second(migrate, writes, count, deadline);
+    pthread_mutex_unlock(&migrate->write_lane);
+    return worst;
+}
+
+/* ---- the rest ---- */
+
+static enum sf_status
+sweep_one(struct sf_store *store, sf_time now, size_t limit, sf_time deadline, size_t *removed_out)
+{
+    *removed_out = 0;
+    if (store == NULL || store->ops->sweep == NULL)
+        return SF_OK;
+    return store->ops->sweep(store, now, limit, deadline, removed_out);
+}
+
+/* What the second fails to remove is found the next time. */
+static enum sf_status
+migrate_sweep(struct sf_store *store, sf_time now, size_t limit, sf_time deadline, size_t *removed_out)
+{
+    struct sf_migrate *migrate = (struct sf_migrate *)store;
+    size_t removed = 0;
+    pthread_mutex_lock(&migrate->write_lane);
+    enum sf_status status = sweep_one(migrate->authority.store, now, limit, deadline, removed_out);
+    sf_time soon = earlier(deadline, sf_clock_steady() + SF_SECOND_DEADLINE);
+    if (status == SF_OK && sweep_one(migrate->second.store, now, limit, soon, &removed) == SF_OK
+        && removed > *removed_out)
+        *removed_out = removed;
+    pthread_mutex_unlock(&migrate->write_lane);
+    return status;
+}
+
+static enum sf_status
+migrate_scan(struct sf_store *store, const struct sf_key *after, struct sf_span user, size_t limit, sf_time deadline,
+             sf_store_visit_fn *visit, void *context)
+{
+    struct sf_migrate_side *side = &((struct sf_migrate *)store)->authority;
+    pthread_mutex_lock(&side->load_lane);
+    enum sf_status status = side->store->ops->scan(side->store, after, user, limit, deadline, visit, context);
+    pthread_mutex_unlock(&side->load_lane);
+    return status;
+}
+
+/*
+ * Of the authority. Whoever is in here has its store in hand, which may become the second and be closed: that waits, but
+ * not behind one call after the other.
+ */
+static enum sf_status
+migrate_follow(struct sf_store *store, sf_time until, struct sf_follow *follow)
+{
+    struct sf_migrate *migrate = (struct sf_migrate *)store;
+    enum sf_status status = SF_UNAVAILABLE;
+    if (atomic_load_explicit(&migrate->is_link_wanted, memory_order_relaxed))
+        return sf_error_set(&follow->error, status, "the stores are being exchanged");
+    pthread_mutex_lock(&migrate->follow_lane);
+    pthread_mutex_lock(&migrate->lock);
+    struct sf_store *authority = migrate->authority.store;
+    pthread_mutex_unlock(&migrate->lock);
+    if (authority->ops->follow != NULL)
+        status = authority->ops->follow(authority, until, follow);
+    else
+        status = sf_error_set(&follow->error, SF_INVALID, "this store tells no news");
+    pthread_mutex_unlock(&migrate->follow_lane);
+    return status;
+}
+
+static void
+migrate_report(struct sf_store *store, sf_store_tell_fn *tell, void *context)
+{
+    struct sf_migrate *migrate = (struct sf_migrate *)store;
+    pthread_mutex_lock(&migrate->lock);
+    sf_store_report(migrate->authority.store, tell, context);
+    if (migrate->second.store != NULL)
+        sf_store_report(migrate->second.store, tell, context);
+    pthread_mutex_unlock(&migrate->lock);
+}
+
+static void
+migrate_explain(struct sf_store *store, struct sf_error *error_out)
+{
+    struct sf_migrate *migrate = (struct sf_migrate *)store;
+    pthread_mutex_lock(&migrate->lock);
+    migrate->authority.store->ops->explain(migrate->authority.store, error_out);
+    pthread_mutex_unlock(&migrate->lock);
+}
+
+const struct sf_store_ops sf_migrate_ops = {
+    .scheme = "migrate",
+    .flags = 0,
+    .open = NULL, /* sf_migrate_open takes more than a URL */
+    .attach = sf_migrate_attach,
+    .load = migrate_load,
+    .write = migrate_write,
+    .sweep = migrate_sweep,
+    .scan = migrate_scan,
+    .follow = migrate_follow,
+    .explain = migrate_explain,
+    .close = sf_migrate_close,
+    .report = migrate_report,
+};

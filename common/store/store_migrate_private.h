@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * store_migrate_private.h - the parts of store_migrate.h.
+ *
+ *   store_migrate.c          the calls of a store: loads, writes, sweep
+ *   store_migrate_open.c     what the state folder says; life
+ *   store_migrate_pass.c     the work in the background: copying, comparing
+ *   store_migrate_settle.c   makes both equal in some keys
+ *   store_migrate_change.c   start, percent, finish, abort; report
+ *
+ * Mutexes, in this order: follow_lane; write_lane; load_lane of the authority, of the second; lock. A backend is called with the
+ * lane in hand that the call belongs to, and never with `lock`, but for explain and report.
+ */
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "common/store/migrate_debts.h"
+#include "common/store/store_migrate.h"
+
+struct sf_migrate_side {
+    struct sf_store *store;     /* changes with all but the follow lane locked; the second: NULL when there is none */
+    pthread_mutex_t load_lane;  /* loads and scans */
+};
+
+struct sf_migrate_pass {
+    bool is_wanted;             /* a comparison; copying goes on as long as state.is_copied is false */
+    bool has_cursor;            /* of the comparison */
+    struct sf_key cursor;
+    sf_time begins_at;          /* steady clock */
+    uint64_t keys, found;       /* so far */
+};
+
+struct sf_migrate {
+    struct sf_store base;       /* first member */
+    struct sf_store_ops ops;    /* without what the store of the instance does not have */
+    sf_migrate_open_store_fn *open_store;
+    void *context;
+    struct sf_counters *counters;
+    char folder[PATH_MAX], state_path[PATH_MAX + 16];
+    char wanted_url[SF_MIGRATE_URL_MAX]; /* that SessionFastMigrate asks for and has not been begun; "": nothing */
+    int wanted_percent;
+
+    pthread_mutex_t follow_lane;
+    atomic_bool is_link_wanted; /* by somebody who waits for the follow lane: whoever has it is to come out */
+    pthread_mutex_t write_lane; /* writes and sweeps of both */
+    struct sf_migrate_side authority, second;
+
+    pthread_mutex_t lock;       /* guards what follows */
+    char store_url[SF_MIGRATE_URL_MAX]; /* of the authority */
+    struct sf_migrate_state state;
+    bool is_state_saved;
+    bool takes_notes;           /* else nothing is trusted */
+    struct sf_debts *debts;
+    struct sf_migrate_pass pass;
+    struct sf_difference differences[SF_DIFFERENCES_KEPT]; /* a ring */
+    uint64_t difference_count, repaired;
+    uint64_t passes, compared, found; /* comparisons that went to their end; of the last one */
+    struct sf_error trouble;
+
+    sf_time retry_at, backoff, save_at; /* the migration's thread only */
+};
+
+#define SF_SECOND_DEADLINE (2 * SF_SECOND) /* of one call that nobody needs to wait for */
+
+/* store_migrate_open.c */
+sf_store_attach_fn sf_migrate_attach;
+sf_store_close_fn sf_migrate_close;
+/* store_migrate.c */
+extern const struct sf_store_ops sf_migrate_ops; /* all that a migration can do */
+
+static inline void
+sf_migrate_count(const struct sf_migrate *migrate, enum sf_counter which, uint64_t amount)
+{
+    if (migrate->counters != NULL)
+        sf_count_add(migrate->counters, which, amount);
+}
+
+/* ---- with `lock` ---- */
+
+/* Is the second's row the authority's for certain? */
+bool sf_migrate_trusts(const struct sf_migrate *migrate, const struct sf_key *key);
+/* Nothing is known of the second any more: it is copied once more from the beginning. */
+void sf_migrate_distrust(struct sf_migrate *migrate);
+void sf_migrate_owe(struct sf_migrate *migrate, const struct sf_key *key, bool is_acknowledged, sf_time due);
+void sf_migrate_list(struct sf_migrate *migrate, const struct sf_difference *difference);
+
+/* ---- with no mutex ---- */
+
+/* The state is saved as it is now. */
+enum sf_status sf_migrate_save(struct sf_migrate *migrate, struct sf_error *error) SF_MUST_CHECK;
+/* Nobody is in any call of either store until the unlock. */
+void sf_migrate_lock_all(struct sf_migrate *migrate);
+void sf_migrate_unlock_all(struct sf_migrate *migrate);
+void sf_migrate_close_second(struct sf_migrate *migrate); /* with all of them locked */

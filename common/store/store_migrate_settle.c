@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/store/store_migrate_settle.h"
+
+#include <stdlib.h>
+
+#include "common/session/life.h"
+
+#define SWEEP_MARGIN (2 * SF_MINUTE) /* what expired so long ago is about to be removed */
+#define LATER (10 * SF_SECOND)       /* for what cannot be settled now */
+
+/* One side's row of a key. */
+struct row {
+    bool is_there, is_damaged;
+    struct sf_record_head head;
+    struct sf_span record;
+    sf_time last_access;
+};
+
+struct side {
+    struct sf_stored stored[SF_SETTLE_MAX];
+    struct sf_load loads[SF_SETTLE_MAX];
+};
+
+/* What is wrong with a key, and how it is put right. */
+struct verdict {
+    bool is_different;
+    enum sf_difference_kind kind;
+    bool is_stuck; /* nothing puts it right: a later version, or other bytes, in the second */
+    struct sf_difference difference;
+};
+
+struct settling {
+    struct sf_migrate *migrate;
+    const struct sf_key *keys;
+    size_t count;
+    enum sf_settle_reason reason;
+    struct side authority, second;
+    struct verdict verdicts[SF_SETTLE_MAX];
+    struct sf_write writes[SF_SETTLE_MAX];
+    size_t indexes[SF_SETTLE_MAX]; /* writes[i] is for keys[indexes[i]] */
+    size_t write_count;
+    struct sf_buffer ended[SF_SETTLE_MAX]; /* records that take the place of others */
+};
+
+/* ---- what both have ---- */
+
+static enum sf_status
+load_side(struct sf_migrate_side *side, struct side *into, const struct settling *settling)
+{
+    for (size_t i = 0; i < settling->count; i++)
+        into->loads[i] = (struct sf_load){.key = settling->keys[i], .stored = &into->stored[i]};
+    pthread_mutex_lock(&side->load_lane);
+    side->store->ops->load(side->store, into->loads, settling->count, sf_clock_steady() + SF_SECOND_DEADLINE);
+    pthread_mutex_unlock(&side->load_lane);
+    for (size_t i = 0; i < settling->count; i++) {
+        enum sf_status status = into->loads[i].status;
+        if (status != SF_OK && status != SF_NOT_FOUND && status != SF_CORRUPT)
+            return status;
+    }
+    return SF_OK;
+}
+
+static struct row
+row_of(const struct side *side, size_t at)
+{
+    const struct sf_stored *stored = &side->stored[at];
+    struct row row = {.is_there = side->loads[at].status == SF_OK, .is_damaged = side->loads[at].status == SF_CORRUPT};
+    if (!row.is_there)
+        return row;
+    row.record = sf_buffer_span(&stored->record);
+    row.is_damaged = sf_record_head(&row.head, row.record) != SF_OK;
+    row.is_there = !row.is_damaged;
+    row.last_access = stored->last_access > row.head.last_access ? stored->last_access : row.head.last_access;
+    return row;
+}
+
+static bool
+is_long_gone(const struct row *row, sf_time now)
+{
+    sf_time expires = sf_record_expires(&row->head, row->last_access);
+    return expires != 0 && expires + SWEEP_MARGIN <= now;
+}
+
+/* ---- repairs ---- */
+
+static void
+add_write(struct settling *settling, size_t at, struct sf_write write)
+{
+    settling->indexes[settling->write_count] = at;
+    settling->writes[settling->write_count++] = write;
+}
+
+static void
+copy_row(struct settling *settling, size_t at, const struct row *row)
+{
+    add_write(settling, at, (struct sf_write){.kind = SF_WRITE_PUT,
+                                              .key = settling->keys[at],
+                                              .version = row->head.version,
+                                              .last_access = row->last_access,
+                                              .expires = sf_record_expires(&row->head, row->last_access),
+                                              .record = row->record});
+}
+
+static void
+copy_access(struct settling *settling, size_t at, const struct row *row)
+{
+    add_write(settling, at, (struct sf_write){.kind = SF_WRITE_TOUCH,
+                                              .key = settling->keys[at],
+                                              .last_access = row->last_access,
+                                              .expires = sf_record_expires(&row->head, row->last_access)});
+}
+
+/* Stores have no call that removes a row: an ended one that has expired takes its place, and the sweep that. */
+static void
+remove_row(struct settling *settling, size_t at, const struct row *row, sf_time now)
+{
+    struct sf_session session;
+    sf_session_init(&session);
+    enum sf_status status = sf_session_decode(&session, row->record);
+    if (status == SF_OK) {
+        sf_session_end(&session, SF_END_EXPIRED, now, 0);
+        session.head.version = row->head.version + 1;
+        status = sf_session_encode(&session, SF_RECORD_BYTES_MAX, &settling->ended[at]);
+    }
+    if (status == SF_OK)
+        add_write(settling, at, (struct sf_write){.kind = SF_WRITE_PUT,
+                                                  .key = settling->keys[at],
+                                                  .version = session.head.version,
+                                                  .last_access = session.head.last_access,
+                                                  .expires = now,
+                                                  .record = sf_buffer_span(&settling->ended[at])});
+    sf_session_fini(&session);
+}
+
+/* ---- the comparison ---- */
+
+static struct verdict *
+differ(struct settling *settling, size_t at, enum sf_difference_kind kind)
+{
+    struct verdict *verdict = &settling->verdicts[at];
+    verdict->is_different = true;
+    verdict->kind = kind;
+    return verdict;
+}
+
+static void
+compare_rows(struct settling *settling, size_t at, const struct row *authority, const struct row *second)
+{
+    if (authority->head.version > second->head.version) {
+        differ(settling, at, SF_DIFFERENCE_VERSION);
+        copy_row(settling, at, authority);
+    } else if (authority->head.version < second->head.version) {
+        differ(settling, at, SF_DIFFERENCE_VERSION)->is_stuck = true;
+    } else if (!sf_span_equal(authority->record, second->record)) {
+        differ(settling, at, SF_DIFFERENCE_BYTES)->is_stuck = true;
+    } else if (authority->last_access > second->last_access) {
+        differ(settling, at, SF_DIFFERENCE_ACCESS);
+        copy_access(settling, at, authority);
+    }
+}
+
+/*
+ * Only where nothing was known of the second, rows that the authority does not have are removed: they are left from
+ * another migration, or ended and swept while the second was away. Later on the authority itself may have lost them.
+ */
+static void
+judge_extra(struct settling *settling, size_t at, const struct row *second, sf_time now)
+{
+    if (second->head.kind == SF_RECORD_ENDED || is_long_gone(second, now))
+        return;
+    differ(settling, at, SF_DIFFERENCE_EXTRA);
+    if (settling->reason != SF_SETTLE_COMPARE)
+        remove_row(settling, at, second, now);
+}
+
+static void
+judge(struct settling *settling, size_t at, sf_time now)
+{
+    struct row authority = row_of(&settling->authority, at), second = row_of(&settling->second, at);
+    settling->verdicts[at].difference = (struct sf_difference){
+        .key = settling->keys[at],
+        .version = authority.is_there ? authority.head.version : 0,
+        .second_version = second.is_there ? second.head.version : 0,
+        .noticed = now,
+    };
+    if (authority.is_damaged)
+        return; /* nobody can tell */
+    if (authority.is_there && second.is_there) {
+        compare_rows(settling, at, &authority, &second);
+    } else if (second.is_there) {
+        judge_extra(settling, at, &second, now);
+    } else if (authority.is_there && !is_long_gone(&authority, now)) {
+        differ(settling, at, second.is_damaged ? SF_DIFFERENCE_DAMAGED : SF_DIFFERENCE_MISSING);
+        copy_row(settling, at, &authority);
+    }
+}
+
+/* ---- afterwards, with the lock ---- */
+
+static bool
+is_refused(const struct sf_write *write)
+{
+    return write->status == SF_INVALID || write->status == SF_FULL;
+}
+
+static void
+take_answers(struct settling *settling)
+{
+    for (size_t i = 0; i < settling->write_count; i++) {
+        struct verdict *verdict = &settling->verdicts[settling->indexes[i]];
+        verdict->difference.is_repaired = settling->writes[i].status == SF_OK;
+        if (is_refused(&settling->writes[i]))
+            verdict->kind = SF_DIFFERENCE_REFUSED;
+    }
+}
+
+/* A later version in the second was never acknowledged by the authority. */
+static void
+keep_debt(struct sf_migrate *migrate, const struct verdict *verdict)
+{
+    bool is_acknowledged = !verdict->is_stuck || verdict->kind == SF_DIFFERENCE_BYTES;
+    sf_migrate_owe(migrate, &verdict->difference.key, is_acknowledged, sf_clock_steady() + LATER);
+    if (migrate->takes_notes)
+        sf_debts_postpone(migrate->debts, &verdict->difference.key, sf_clock_steady() + LATER);
+}
+
+static void
+settle_key(struct settling *settling, struct verdict *verdict)
+{
+    struct sf_migrate *migrate = settling->migrate;
+    bool is_equal = !verdict->is_different || verdict->difference.is_repaired;
+    bool is_listed = settling->reason == SF_SETTLE_COMPARE
+        || (settling->reason == SF_SETTLE_COPY && (!is_equal || verdict->kind == SF_DIFFERENCE_EXTRA));
+    verdict->difference.kind = verdict->kind;
+    if (verdict->is_different && is_listed)
+        sf_migrate_list(migrate, &verdict->difference);
+    if (is_equal)
+        sf_debts_remove(migrate->debts, &verdict->difference.key);
+    else if (verdict->kind != SF_DIFFERENCE_EXTRA || settling->reason != SF_SETTLE_COMPARE)
+        keep_debt(migrate, verdict);
+}
+
+static void
+count_results(struct settling *settling)
+{
+    struct sf_migrate *migrate = settling->migrate;
+    uint64_t repaired = 0, different = 0;
+    for (size_t i = 0; i < settling->count; i++) {
+        different += settling->verdicts[i].is_different;
+        repaired += settling->verdicts[i].difference.is_repaired;
+    }
+    if (settling->reason == SF_SETTLE_COPY)
+        migrate->state.copied += repaired;
+    else
+        migrate->repaired += repaired;
+    if (settling->reason == SF_SETTLE_COMPARE)
+        migrate->pass.found += different;
+    sf_migrate_count(migrate,
+                     settling->reason == SF_SETTLE_COPY ? SF_COUNTER_migrate_copied : SF_COUNTER_migrate_repaired,
+                     repaired);
+}
+
+static void
+keep_results(struct settling *settling)
+{
+    take_answers(settling);
+    pthread_mutex_lock(&settling->migrate->lock);
+    for (size_t i = 0; i < settling->count; i++)
+        settle_key(settling, &settling->verdicts[i]);
+    count_results(settling);
+    pthread_mutex_unlock(&settling->migrate->lock);
+}
+
+/* ---- all of it, with the write lane in hand ---- */
+
+static enum sf_status
+write_repairs(struct settling *settling)
+{
+    struct sf_store *store = settling->migrate->second.store;
+    if (settling->write_count == 0)
+        return SF_OK;
+    (void)!store->ops->write(store, settling->writes, settling->write_count, sf_clock_steady() + SF_SECOND_DEADLINE);
+    for (size_t i = 0; i < settling->write_count; i++)
+        if (settling->writes[i].status != SF_OK && !is_refused(&settling->writes[i]))
+            return SF_UNAVAILABLE;
+    return SF_OK;
+}
+
+/* The second first: what it has the authority had before. */
+static enum sf_status
+run(struct settling *settling)
+{
+    struct sf_migrate *migrate = settling->migrate;
+    enum sf_status status = load_side(&migrate->second, &settling->second, settling);
+    if (status == SF_OK)
+        status = load_side(&migrate->authority, &settling->authority, settling);
+    if (status != SF_OK)
+        return status;
+    sf_time now = sf_clock_wall();
+    for (size_t i = 0; i < settling->count; i++)
+        judge(settling, i, now);
+    status = write_repairs(settling);
+    if (status == SF_OK)
+        keep_results(settling);
+    return status;
+}
+
+static void
+init(struct settling *settling)
+{
+    for (size_t i = 0; i < settling->count; i++) {
+        sf_buffer_init(&settling->authority.stored[i].record, SF_RECORD_BYTES_MAX);
+        sf_buffer_init(&settling->second.stored[i].record, SF_RECORD_BYTES_MAX);
+        sf_buffer_init(&settling->ended[i], SF_RECORD_BYTES_MAX);
+    }
+}
+
+static void
+fini(struct settling *settling)
+{
+    for (size_t i = 0; i < settling->count; i++) {
+        sf_buffer_fini(&settling->authority.stored[i].record);
+        sf_buffer_fini(&settling->second.stored[i].record);
+        sf_buffer_fini(&settling->ended[i]);
+    }
+}
+
+enum sf_status
+sf_migrate_settle(struct sf_migrate *migrate, const struct sf_key *keys, size_t count, enum sf_settle_reason reason)
+{
+    struct settling *settling = calloc(1, sizeof *settling);
+    if (settling == NULL)
+        return SF_NO_MEMORY;
+    settling->migrate = migrate;
+    settling->keys = keys;
+    settling->count = count;
+    settling->reason = reason;
+    init(settling);
+    pthread_mutex_lock(&migrate->write_lane);
+    enum sf_status status = run(settling);
+    pthread_mutex_unlock(&migrate->write_lane);
+    fini(settling);
+    free(settling);
+    return status;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * store_migrate_settle.h - makes both stores of a migration equal in some keys.
+ *
+ * No change of this host is under way meanwhile. Private to store_migrate*.c.
+ */
+#include "common/store/store_migrate_private.h"
+
+#define SF_SETTLE_MAX 32 /* keys: as many records of up to a megabyte are in memory, twice */
+
+enum sf_settle_reason {
+    SF_SETTLE_COPY,    /* nothing was known of them: what only the second has is removed */
+    SF_SETTLE_COMPARE, /* they should be equal: what is not is listed */
+    SF_SETTLE_DEBT     /* the second may be behind */
+};
+
+/*
+ * Differences are repaired and counted; what cannot be is owed from now on. Anything but SF_OK: one of the stores does
+ * not answer, and they are to be settled once more.
+ */
+enum sf_status sf_migrate_settle(struct sf_migrate *migrate, const struct sf_key *keys, size_t count,
+                                 enum sf_settle_reason reason) SF_MUST_CHECK;

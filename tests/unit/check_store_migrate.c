@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loads and writes while a store is moved. */
+#include "common/store/store_migrate.h"
+
+#include "tests/support/run_suite.h"
+#include "tests/unit/migrate_case.h"
+
+#define MANY 400 /* sessions */
+
+static void
+fill(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        ck_assert_int_eq(migrate_put(migrate_store, i, 1), SF_OK);
+}
+
+static void
+assert_both(unsigned number, uint64_t version)
+{
+    ck_assert_uint_eq(migrate_version(migrate_side(OLD), number), version);
+    ck_assert_uint_eq(migrate_version(migrate_side(NEW), number), version);
+}
+
+START_TEST(test_without_a_migration_there_is_one_store)
+{
+    ck_assert_int_eq(migrate_put(migrate_store, 1, 3), SF_OK);
+    ck_assert_uint_eq(migrate_version(migrate_store, 1), 3);
+    ck_assert_uint_eq(migrate_version(migrate_side(OLD), 1), 3);
+    ck_assert_uint_eq(migrate_version(migrate_side(NEW), 1), 0);
+    ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_NONE);
+}
+END_TEST
+
+START_TEST(test_changes_go_to_both)
+{
+    migrate_begin(0);
+    ck_assert_int_eq(migrate_put(migrate_store, 1, 3), SF_OK);
+    assert_both(1, 3);
+    ck_assert_int_eq(migrate_end(migrate_store, 1, 4), SF_OK);
+    assert_both(1, 4);
+}
+END_TEST
+
+/* None of what one host would read from it is there. */
+START_TEST(test_what_was_not_copied_yet_is_there)
+{
+    fill(MANY);
+    migrate_begin(100);
+    for (unsigned i = 0; i < MANY; i++)
+        ck_assert_int_eq(migrate_load(i), SF_OK);
+    ck_assert_uint_eq(migrate_calls(NEW, SIDE_LOAD), 0);
+    ck_assert_int_eq(migrate_load(MANY), SF_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_so_many_percent_are_read_from_the_new_store)
+{
+    static const int percents[] = {0, 10, 50, 100};
+    fill(MANY);
+    migrate_verify(percents[_i]);
+    migrate_calls(NEW, SIDE_LOAD);
+    for (unsigned i = 0; i < MANY; i++)
+        ck_assert_int_eq(migrate_load(i), SF_OK);
+    unsigned calls = migrate_calls(NEW, SIDE_LOAD), wanted = MANY * (unsigned)percents[_i] / 100;
+    ck_assert_uint_ge(calls, wanted * 3 / 4);
+    ck_assert_uint_le(calls, wanted * 5 / 4);
+}
+END_TEST
+
+/* Who once was read from the new store is still when there are more. */
+START_TEST(test_the_same_keys_are_read_there_each_time_and_more_when_it_is_turned_up)
+{
+    fill(MANY);
+    migrate_verify(0);
+    bool was_new[MANY] = {false};
+    for (int percent = 0; percent <= 100; percent += 25) {
+        ck_assert_int_eq(sf_migrate_set_percent(migrate, percent, &migrate_error), SF_OK);
+        for (unsigned i = 0; i < MANY; i++) {
+            migrate_calls(NEW, SIDE_LOAD);
+            ck_assert_int_eq(migrate_load(i), SF_OK);
+            bool is_new = migrate_calls(NEW, SIDE_LOAD) > 0;
+            ck_assert(is_new || !was_new[i]);
+            was_new[i] = is_new;
+        }
+    }
+}
+END_TEST
+
+START_TEST(test_no_is_the_authoritys_word)
+{
+    fill(1);
+    migrate_verify(100);
+    migrate_answer(NEW, SIDE_LOAD, SF_NOT_FOUND);
+    ck_assert_int_eq(migrate_load(0), SF_OK);
+    ck_assert_int_eq(migrate_load(1), SF_NOT_FOUND);
+    struct sf_difference listed[SF_DIFFERENCES_KEPT];
+    ck_assert_uint_eq(sf_migrate_differences(migrate, listed), 1);
+    ck_assert_int_eq(listed[0].kind, SF_DIFFERENCE_MISSING);
+    ck_assert_uint_eq(migrate_look().owed, 1);
+    migrate_answer(OLD, SIDE_LOAD, SF_UNAVAILABLE);
+    ck_assert_int_eq(migrate_load(1), SF_UNAVAILABLE);
+}
+END_TEST
+
+START_TEST(test_a_new_store_that_does_not_answer_is_not_noticed)
+{
+    static const enum sf_status answers[] = {SF_UNAVAILABLE, SF_CORRUPT, SF_NO_MEMORY};
+    fill(3);
+    migrate_verify(100);
+    migrate_answer(NEW, SIDE_LOAD, answers[_i]);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_eq(migrate_load(i), SF_OK);
+    ck_assert_int_eq(migrate_load(3), SF_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_the_new_store_stands_in_for_the_old_one_where_it_is_known_to_be_equal)
+{
+    fill(3);
+    migrate_verify(0);
+    migrate_answer(OLD, SIDE_LOAD, SF_UNAVAILABLE);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_eq(migrate_load(i), SF_OK);
+    ck_assert_int_eq(migrate_load(3), SF_UNAVAILABLE);
+}
+END_TEST
+
+START_TEST(test_what_the_new_store_has_not_taken_is_not_read_there)
+{
+    static const enum sf_status answers[] = {SF_UNAVAILABLE, SF_UNCERTAIN, SF_INVALID, SF_FULL};
+    fill(3);
+    migrate_verify(100);
+    migrate_answer(NEW, SIDE_WRITE, answers[_i]);
+    ck_assert_int_eq(migrate_put(migrate_store, 1, 2), SF_OK);
+    ck_assert_uint_eq(migrate_look().owed, 1);
+    ck_assert_uint_eq(migrate_version(migrate_store, 1), 2);
+    migrate_answer(NEW, SIDE_WRITE, SF_OK);
+    migrate_settle();
+    assert_both(1, 2);
+    migrate_calls(NEW, SIDE_LOAD);
+    ck_assert_uint_eq(migrate_version(migrate_store, 1), 2);
+    ck_assert_uint_eq(migrate_calls(NEW, SIDE_LOAD), 1);
+}
+END_TEST
+
+START_TEST(test_what_the_authority_has_not_taken_the_other_one_does_not_get)
+{
+    fill(1);
+    migrate_verify(100);
+    migrate_answer(OLD, SIDE_WRITE, SF_UNAVAILABLE);
+    ck_assert_int_eq(migrate_put(migrate_store, 0, 2), SF_UNAVAILABLE);
+    migrate_answer(OLD, SIDE_WRITE, SF_OK);
+    assert_both(0, 1);
+    ck_assert_uint_eq(migrate_look().owed, 0);
+}
+END_TEST
+
+/* The authority has it, and nobody knows. */
+START_TEST(test_a_lost_answer_of_the_authority_is_looked_after)
+{
+    fill(1);
+    migrate_verify(100);
+    migrate_answer(OLD, SIDE_WRITE, SF_UNCERTAIN);
+    ck_assert_int_eq(migrate_put(migrate_store, 0, 2), SF_UNCERTAIN);
+    migrate_answer(OLD, SIDE_WRITE, SF_OK);
+    ck_assert_uint_eq(migrate_look().owed, 1);
+    ck_assert_uint_eq(migrate_version(migrate_store, 0), 2);
+    migrate_settle();
+    assert_both(0, 2);
+}
+END_TEST
+
+START_TEST(test_the_authority_judges_what_a_change_expects)
+{
+    fill(1);
+    migrate_verify(100);
+    ck_assert_int_eq(migrate_put(migrate_side(NEW), 0, 5), SF_OK); /* behind everybody's back */
+    struct sf_buffer record = sf_test_record(6, NULL, sf_span_text("other"));
+    struct sf_write write = sf_test_put(0, 6, &record);
+    write.expected = 5;
+    ck_assert_int_eq(migrate_store->ops->write(migrate_store, &write, 1, sf_clock_steady() + SF_SECOND), SF_CONFLICT);
+    ck_assert_uint_eq(migrate_version(migrate_side(OLD), 0), 1);
+    write.expected = 1;
+    ck_assert_int_eq(migrate_store->ops->write(migrate_store, &write, 1, sf_clock_steady() + SF_SECOND), SF_OK);
+    assert_both(0, 6);
+    sf_buffer_fini(&record);
+}
+END_TEST
+
+static enum sf_status
+touch(unsigned number, sf_time access)
+{
+    struct sf_write write = sf_test_touch(number, access, access + SF_DAY);
+    return migrate_store->ops->write(migrate_store, &write, 1, sf_clock_steady() + SF_SECOND);
+}
+
+static sf_time
+access_of(struct sf_store *store, unsigned number)
+{
+    struct sf_key key = sf_test_key(number);
+    struct sf_stored stored;
+    sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
+    ck_assert_int_eq(sf_store_load_one(store, &key, sf_clock_steady() + SF_SECOND, &stored), SF_OK);
+    sf_buffer_fini(&stored.record);
+    return stored.last_access;
+}
+
+START_TEST(test_accesses_go_to_both)
+{
+    fill(2);
+    migrate_begin(0);
+    ck_assert_int_eq(touch(1, 5000), SF_OK); /* not copied yet: the copy knows it */
+    ck_assert_uint_eq(migrate_look().owed, 0);
+    migrate_settle();
+    ck_assert_int_eq(access_of(migrate_side(NEW), 1), 5000);
+    ck_assert_int_eq(touch(1, 6000), SF_OK);
+    ck_assert_int_eq(access_of(migrate_side(OLD), 1), 6000);
+    ck_assert_int_eq(access_of(migrate_side(NEW), 1), 6000);
+    migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
+    ck_assert_int_eq(touch(1, 7000), SF_OK);
+    migrate_answer(NEW, SIDE_WRITE, SF_OK);
+    migrate_settle();
+    ck_assert_int_eq(access_of(migrate_side(NEW), 1), 7000);
+    ck_assert_int_eq(touch(77, 7000), SF_NOT_FOUND);
+    ck_assert_uint_eq(migrate_look().owed, 0);
+}
+END_TEST
+
+START_TEST(test_both_are_swept)
+{
+    size_t removed;
+    migrate_begin(0);
+    struct sf_buffer record = sf_test_record(1, NULL, sf_span_text("x"));
+    struct sf_write write = sf_test_put(1, 1, &record);
+    write.expires = 2000;
+    ck_assert_int_eq(migrate_store->ops->write(migrate_store, &write, 1, sf_clock_steady() + SF_SECOND), SF_OK);
+    sf_buffer_fini(&record);
+    assert_both(1, 1);
+    sf_time soon = sf_clock_steady() + SF_SECOND;
+    ck_assert_int_eq(migrate_store->ops->sweep(migrate_store, 3000, 10, soon, &removed), SF_OK);
+    ck_assert_uint_eq(removed, 1);
+    assert_both(1, 0);
+}
+END_TEST
+
+static bool
+count_row(void *context, const struct sf_key *key, const struct sf_stored *stored)
+{
+    (void)key;
+    (void)stored;
+    ++*(unsigned *)context;
+    return true;
+}
+
+START_TEST(test_the_authority_is_listed)
+{
+    unsigned rows = 0;
+    fill(5);
+    migrate_begin(100);
+    sf_time soon = sf_clock_steady() + SF_SECOND;
+    ck_assert_int_eq(
+        migrate_store->ops->scan(migrate_store, NULL, sf_span_text(NULL), 100, soon, count_row, &rows), SF_OK);
+    ck_assert_uint_eq(rows, 5);
+}
+END_TEST
+
+/* Nobody knows whether the authority has them. */
+START_TEST(test_more_than_can_be_owed_is_copied_once_more)
+{
+    fill(4);
+    migrate_verify(100);
+    migrate_answer(OLD, SIDE_WRITE, SF_UNCERTAIN);
+    for (unsigned i = 0; i <= 65536; i++)
+        ck_assert_int_eq(touch(1000 + i, 7000), SF_UNCERTAIN);
+    migrate_answer(OLD, SIDE_WRITE, SF_OK);
+    struct sf_migrate_report report = migrate_look();
+    ck_assert(report.is_copying);
+    ck_assert_int_eq(report.phase, SF_MIGRATE_COPYING);
+    ck_assert_uint_eq(report.owed, 0);
+    migrate_calls(NEW, SIDE_LOAD);
+    ck_assert_uint_eq(migrate_version(migrate_store, 3), 1);
+    ck_assert_uint_eq(migrate_calls(NEW, SIDE_LOAD), 0);
+    migrate_settle();
+    ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_VERIFIED);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("store_migrate");
+    TCase *tests = tcase_create("store_migrate");
+    tcase_add_checked_fixture(tests, migrate_set_up, migrate_tear_down);
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, test_without_a_migration_there_is_one_store);
+    tcase_add_test(tests, test_changes_go_to_both);
+    tcase_add_test(tests, test_what_was_not_copied_yet_is_there);
+    tcase_add_loop_test(tests, test_so_many_percent_are_read_from_the_new_store, 0, 4);
+    tcase_add_test(tests, test_the_same_keys_are_read_there_each_time_and_more_when_it_is_turned_up);
+    tcase_add_test(tests, test_no_is_the_authoritys_word);
+    tcase_add_loop_test(tests, test_a_new_store_that_does_not_answer_is_not_noticed, 0, 3);
+    tcase_add_test(tests, test_the_new_store_stands_in_for_the_old_one_where_it_is_known_to_be_equal);
+    tcase_add_loop_test(tests, test_what_the_new_store_has_not_taken_is_not_read_there, 0, 4);
+    tcase_add_test(tests, test_what_the_authority_has_not_taken_the_other_one_does_not_get);
+    tcase_add_test(tests, test_a_lost_answer_of_the_authority_is_looked_after);
+    tcase_add_test(tests, test_the_authority_judges_what_a_change_expects);
+    tcase_add_test(tests, test_accesses_go_to_both);
+    tcase_add_test(tests, test_both_are_swept);
+    tcase_add_test(tests, test_the_authority_is_listed);
+    tcase_add_test(tests, test_more_than_can_be_owed_is_copied_once_more);
+    suite_add_tcase(suite, tests);
+    return sf_run_suite(suite);
+}

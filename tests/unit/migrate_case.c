@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/migrate_case.h"
+
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PATIENCE (10 * SF_SECOND)
+#define STEPS_MAX 10000
+
+struct kept {
+    struct sf_store *store;
+    const struct sf_store_ops *own;
+    struct sf_store_ops ops; /* of its own, but for what is answered instead */
+    _Atomic enum sf_status answers[SIDE_CALLS];
+    _Atomic unsigned calls[SIDE_CALLS];
+};
+
+struct sf_temp_folder migrate_folder;
+struct sf_migrate *migrate;
+struct sf_store *migrate_store;
+struct sf_error migrate_warning, migrate_error;
+
+static struct kept kept[SIDES];
+static sf_time now; /* steady; runs ahead of the clock, so that no test waits */
+
+static struct kept *
+kept_of(const struct sf_store *store)
+{
+    return store == kept[OLD].store ? &kept[OLD] : &kept[NEW];
+}
+
+static enum sf_status
+answer_of(struct sf_store *store, enum side_call call)
+{
+    struct kept *one = kept_of(store);
+    one->calls[call]++;
+    return one->answers[call];
+}
+
+static enum sf_status
+attach(struct sf_store *store, sf_time deadline, struct sf_error *error)
+{
+    enum sf_status answer = answer_of(store, SIDE_ATTACH);
+    if (answer != SF_OK)
+        return sf_error_set(error, answer, "it does not attach");
+    return kept_of(store)->own->attach(store, deadline, error);
+}
+
+static void
+load(struct sf_store *store, struct sf_load *loads, size_t count, sf_time deadline)
+{
+    enum sf_status answer = answer_of(store, SIDE_LOAD);
+    if (answer == SF_OK)
+        kept_of(store)->own->load(store, loads, count, deadline);
+    else
+        sf_store_answer_loads(loads, count, answer);
+}
+
+/* UNCERTAIN: it is done, and nobody hears of it. */
+static enum sf_status
+write_all(struct sf_store *store, struct sf_write *writes, size_t count, sf_time deadline)
+{
+    enum sf_status answer = answer_of(store, SIDE_WRITE);
+    if (answer == SF_OK || answer == SF_UNCERTAIN)
+        (void)!kept_of(store)->own->write(store, writes, count, deadline);
+    for (size_t i = 0; i < count; i++)
+        if (answer != SF_OK)
+            writes[i].status = answer;
+    return sf_store_worst(writes, count);
+}
+
+static enum sf_status
+scan(struct sf_store *store, const struct sf_key *after, struct sf_span user, size_t limit, sf_time deadline,
+     sf_store_visit_fn *visit, void *context)
+{
+    enum sf_status answer = answer_of(store, SIDE_SCAN);
+    return answer == SF_OK ? kept_of(store)->own->scan(store, after, user, limit, deadline, visit, context) : answer;
+}
+
+static void
+stay_open(struct sf_store *store)
+{
+    (void)store;
+}
+
+static void
+keep(struct kept *one, const char *url)
+{
+    struct sf_error error;
+    ck_assert_msg(sf_store_open(&one->store, url, migrate_folder.path, &error) == SF_OK, "%s", error.text);
+    one->own = one->store->ops;
+    one->ops = *one->own;
+    one->ops.attach = attach;
+    one->ops.load = load;
+    one->ops.write = write_all;
+    one->ops.scan = scan;
+    one->ops.close = stay_open;
+    one->store->ops = &one->ops;
+}
+
+static enum sf_status
+open_kept(void *context, struct sf_store **store_out, const char *url, const char *state, struct sf_error *error)
+{
+    (void)context;
+    if (strcmp(url, OLD_URL) != 0 && strcmp(url, NEW_URL) != 0)
+        return sf_store_open(store_out, url, state, error);
+    *store_out = kept[strcmp(url, OLD_URL) == 0 ? OLD : NEW].store;
+    return SF_OK;
+}
+
+void
+migrate_set_up(void)
+{
+    sf_temp_folder_init(&migrate_folder);
+    memset(kept, 0, sizeof kept);
+    keep(&kept[OLD], OLD_URL);
+    keep(&kept[NEW], NEW_URL);
+    now = sf_clock_steady();
+    ck_assert_int_eq(migrate_open(OLD_URL, ""), SF_OK);
+}
+
+void
+migrate_tear_down(void)
+{
+    migrate_close();
+    for (int i = 0; i < SIDES; i++)
+        kept[i].own->close(kept[i].store);
+    sf_temp_folder_fini(&migrate_folder);
+}
+
+enum sf_status
+migrate_open(const char *store_url, const char *wanted)
+{
+    const struct sf_migrate_options options = {
+        .store_url = store_url, .wanted = wanted, .state = migrate_folder.path, .open_store = open_kept};
+    migrate_close();
+    enum sf_status status = sf_migrate_open(&migrate, &options, &migrate_warning, &migrate_error);
+    if (status != SF_OK)
+        return status;
+    migrate_store = sf_migrate_store(migrate);
+    return migrate_store->ops->attach(migrate_store, sf_clock_steady() + PATIENCE, &migrate_error);
+}
+
+void
+migrate_close(void)
+{
+    if (migrate != NULL)
+        sf_store_close(sf_migrate_store(migrate));
+    migrate = NULL;
+}
+
+/* What an orderly end would write is put aside. */
+static void
+copy_file(const char *from, const char *to)
+{
+    char command[512];
+    snprintf(command, sizeof command, "cd %s && rm -f %s && ! [ -e %s ] || cp %s %s", migrate_folder.path, to, from,
+             from, to);
+    ck_assert_int_eq(system(command), 0); /* NOLINT(concurrency-mt-unsafe) */
+}
+
+void
+migrate_kill(void)
+{
+    copy_file("migration", "kept-migration");
+    copy_file("migration-owed", "kept-owed");
+    migrate_close();
+    copy_file("kept-migration", "migration");
+    copy_file("kept-owed", "migration-owed");
+}
+
+void
+migrate_reboot(void)
+{
+    migrate_kill();
+    int file = open(sf_temp_folder_path(&migrate_folder, "migration-owed"), O_WRONLY);
+    ck_assert_int_ge(file, 0);
+    ck_assert_int_eq(pwrite(file, "another boot", 12, 9), 12);
+    close(file);
+}
+
+struct sf_store *
+migrate_side(enum side side)
+{
+    return kept[side].store;
+}
+
+void
+migrate_answer(enum side side, enum side_call call, enum sf_status status)
+{
+    kept[side].answers[call] = status;
+}
+
+unsigned
+migrate_calls(enum side side, enum side_call call)
+{
+    return atomic_exchange(&kept[side].calls[call], 0);
+}
+
+static enum sf_status
+write_one(struct sf_store *store, struct sf_write write)
+{
+    enum sf_status status = store->ops->write(store, &write, 1, sf_clock_steady() + PATIENCE);
+    ck_assert_int_eq(status, write.status);
+    return status;
+}
+
+enum sf_status
+migrate_put(struct sf_store *store, unsigned number, uint64_t version)
+{
+    struct sf_buffer record = sf_test_record(version, "alice", sf_span_text("some value"));
+    enum sf_status status = write_one(store, sf_test_put(number, version, &record));
+    sf_buffer_fini(&record);
+    return status;
+}
+
+enum sf_status
+migrate_end(struct sf_store *store, unsigned number, uint64_t version)
+{
+    struct sf_buffer record = sf_test_tombstone(version, sf_clock_wall() + SF_HOUR);
+    enum sf_status status = write_one(store, sf_test_put(number, version, &record));
+    sf_buffer_fini(&record);
+    return status;
+}
+
+static enum sf_status
+load_version(struct sf_store *store, unsigned number, uint64_t *version_out)
+{
+    struct sf_key key = sf_test_key(number);
+    struct sf_stored stored;
+    struct sf_record_head head = {.version = 0};
+    sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
+    enum sf_status status = sf_store_load_one(store, &key, sf_clock_steady() + PATIENCE, &stored);
+    if (status == SF_OK)
+        ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&stored.record)), SF_OK);
+    sf_buffer_fini(&stored.record);
+    *version_out = head.version;
+    return status;
+}
+
+uint64_t
+migrate_version(struct sf_store *store, unsigned number)
+{
+    uint64_t version;
+    enum sf_status status = load_version(store, number, &version);
+    ck_assert_msg(status == SF_OK || status == SF_NOT_FOUND, "%s", sf_status_name(status));
+    return version;
+}
+
+enum sf_status
+migrate_load(unsigned number)
+{
+    uint64_t version;
+    return load_version(migrate_store, number, &version);
+}
+
+void
+migrate_begin(int percent)
+{
+    ck_assert_msg(sf_migrate_start(migrate, NEW_URL, percent, sf_clock_steady() + PATIENCE, &migrate_error) == SF_OK,
+                  "%s", migrate_error.text);
+}
+
+void
+migrate_step(unsigned steps)
+{
+    while (steps-- > 0) {
+        sf_time next = sf_migrate_step(migrate, now);
+        now = next > now ? next : now + 1;
+    }
+}
+
+void
+migrate_settle(void)
+{
+    for (int steps = 0; steps < STEPS_MAX; steps++) {
+        struct sf_migrate_report report = migrate_look();
+        if (!report.is_copying && !report.is_comparing && report.owed == 0)
+            return;
+        migrate_step(1);
+    }
+    ck_abort_msg("it goes on for ever");
+}
+
+void
+migrate_verify(int percent)
+{
+    migrate_begin(percent);
+    migrate_settle();
+    ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_VERIFIED);
+}
+
+struct sf_migrate_report
+migrate_look(void)
+{
+    struct sf_migrate_report report;
+    sf_migrate_report(migrate, &report);
+    return report;
+}

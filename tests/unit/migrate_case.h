@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * migrate_case.h - two stores that outlive the migration around them, as servers outlive the daemon.
+ *
+ * What either of them answers can be set; a kill leaves what a killed daemon leaves.
+ */
+#include <check.h>
+
+#include "common/store/store_migrate.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/test_records.h"
+
+#define OLD_URL "memory:old"
+#define NEW_URL "memory:new"
+
+enum side { OLD, NEW, SIDES };
+enum side_call { SIDE_LOAD, SIDE_WRITE, SIDE_SCAN, SIDE_ATTACH, SIDE_CALLS };
+
+extern struct sf_temp_folder migrate_folder;
+extern struct sf_migrate *migrate;     /* open; attached */
+extern struct sf_store *migrate_store; /* that one, as a store */
+extern struct sf_error migrate_warning, migrate_error; /* of the last one that was opened */
+
+void migrate_set_up(void);    /* OLD_URL is the store, and nothing else is asked for */
+void migrate_tear_down(void);
+
+/* Opens and attaches with these options; the answer of the first that fails. */
+enum sf_status migrate_open(const char *store_url, const char *wanted);
+void migrate_close(void);     /* orderly */
+void migrate_kill(void);      /* nothing is written any more */
+void migrate_reboot(void);    /* the same, and the machine was another one before */
+
+struct sf_store *migrate_side(enum side side); /* the store itself: for a look, or behind everybody's back */
+void migrate_answer(enum side side, enum side_call call, enum sf_status status); /* from now on; SF_OK: its own */
+unsigned migrate_calls(enum side side, enum side_call call); /* since the last look */
+
+/* To `store`, which may be a side. */
+enum sf_status migrate_put(struct sf_store *store, unsigned number, uint64_t version);
+enum sf_status migrate_end(struct sf_store *store, unsigned number, uint64_t version); /* logged out */
+uint64_t migrate_version(struct sf_store *store, unsigned number); /* 0: it says that there is none */
+enum sf_status migrate_load(unsigned number); /* by the migration */
+
+void migrate_begin(int percent); /* asserts that it has begun */
+void migrate_step(unsigned steps);
+void migrate_settle(void);       /* until nothing is to do; asserts that it comes to that */
+void migrate_verify(int percent); /* begins, and goes on until it is verified */
+struct sf_migrate_report migrate_look(void);
