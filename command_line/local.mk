@@ -18,6 +18,7 @@ session_fast_SOURCES = \
 	%D%/command_cache.c \
 	%D%/command_config.c \
 	%D%/command_flush.c \
+	%D%/command_migrate.c \
 	%D%/command_pin.c \
 	%D%/command_sessions.c \
 	%D%/command_status.c \

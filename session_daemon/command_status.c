@@ -131,6 +131,16 @@ add_store(void *context, const struct sf_store_figures *figures)
 }
 
 static void
+add_migration(struct entries *entries, const struct sf_migrate_report *migration)
+{
+    add_text(entries, "migration", sf_migrate_phase_name(migration->phase));
+    add_text(entries, "migration_store", migration->second);
+    add_number(entries, "migration_percent", (uint64_t)migration->percent);
+    add_number(entries, "migration_owed", migration->owed);
+    add_text(entries, "migration_trouble", migration->trouble);
+}
+
+static void
 add_journal(struct entries *entries, const struct sf_journal_state *journal, const struct sf_spill *spill)
 {
     add_text(entries, "journal_state", journal->is_up ? "up" : "down");
@@ -179,21 +189,22 @@ reply_status(struct call *call, const struct sf_l1_usage *usage)
 {
     struct daemon *daemon = call->daemon;
     struct entries entries = {.count = 0};
-    char url[256];
+    struct sf_migrate_report migration;
     struct sf_error error = {.text = ""};
     struct sf_batch_writer_state state;
     struct sf_journal_state journal;
-    sf_store_show_url(daemon->config.store, url, sizeof url);
     sf_batch_writer_state(daemon->writer.batch, &state);
     bool is_up = state.is_up && !atomic_load_explicit(&daemon->loads_fail, memory_order_relaxed);
     if (!is_up)
         daemon->store->ops->explain(daemon->store, &error);
 
     add_process(&entries, call);
-    add_text(&entries, "store", url);
+    sf_migrate_report(daemon->migrator.migrate, &migration);
+    add_text(&entries, "store", migration.authority);
     add_text(&entries, "store_state", is_up ? "up" : "down");
     add_text(&entries, "store_error", error.text);
     sf_store_report(daemon->store, add_store, &entries);
+    add_migration(&entries, &migration);
     add_writer(&entries, &daemon->writer);
     sf_journal_state(daemon->journaler.journal, &journal);
     add_journal(&entries, &journal, &daemon->journaler.spill);

@@ -18,6 +18,7 @@ static const struct command table[] = {
     {"SESSION.END", command_end, 2, 3},
     {"SESSION.FLUSH", command_flush, 1, 3 + 2 * CONNECTION_MARKS_MAX},
     {"SESSION.LIST", command_list, 3, 4},
+    {"SESSION.MIGRATE", command_migrate, 2, 5},
     {"SESSION.STATUS", command_status, 1, 1},
     {"PING", ping, 1, 2},
     {"QUIT", quit, 1, 1},

@@ -12,7 +12,7 @@ typedef void command_fn(struct call *call);
 
 command_fn command_load, command_get;
 command_fn command_apply, command_end;
-command_fn command_flush, command_list, command_status;
+command_fn command_flush, command_list, command_migrate, command_status;
 
 /* Runs the command that the words name, or replies that there is none. */
 void commands_run(struct call *call);

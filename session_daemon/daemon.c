@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "common/base/secret.h"
-#include "common/store/store_guard.h"
 #include "common/store/store_shared.h"
 #include "session_daemon/instance_lock.h"
 
@@ -72,9 +71,7 @@ share_store(struct daemon *daemon)
 static enum sf_status
 open_store(struct daemon *daemon, struct sf_error *error)
 {
-    enum sf_status status = sf_store_open(&daemon->store, daemon->config.store, daemon->instance.state, error);
-    if (status == SF_OK)
-        status = sf_store_guard(&daemon->store, daemon->store, "store", sf_l1_counters(daemon->l1), &daemon->log);
+    enum sf_status status = migrator_open(&daemon->migrator, &daemon->store, daemon, error);
     if (status != SF_OK)
         return status;
     status = share_store(daemon);
@@ -108,6 +105,8 @@ start_threads(struct daemon *daemon, struct sf_error *error)
     enum sf_status status = worker_start(&daemon->loader.worker, daemon);
     if (status == SF_OK)
         status = worker_start(&daemon->usage.worker, daemon);
+    if (status == SF_OK)
+        status = migrator_start(&daemon->migrator, daemon);
     if (status != SF_OK)
         return sf_error_set(error, status, "cannot start threads: %s", sf_status_text(status));
     status = writer_start(&daemon->writer, daemon, error);
@@ -192,11 +191,13 @@ give_back(struct daemon *daemon)
     finish_all(daemon, &daemon->writer.queue);
     finish_all(daemon, &daemon->loader.worker.queue);
     finish_all(daemon, &daemon->usage.worker.queue);
+    finish_all(daemon, &daemon->migrator.worker.queue);
     finish_all(daemon, &daemon->journaler.queue);
     finish_all(daemon, &daemon->server.done);
     server_fini(&daemon->server);
     worker_fini(&daemon->loader.worker);
     worker_fini(&daemon->usage.worker);
+    worker_fini(&daemon->migrator.worker);
     writer_fini(&daemon->writer);
     journaler_fini(&daemon->journaler);
     sf_store_close(daemon->store);
@@ -212,12 +213,13 @@ daemon_serve(struct daemon *daemon)
     sf_time now = sf_clock_steady();
     sf_time timeout = daemon->config.stop_timeout;
     server_drain(&daemon->server, now + timeout / ANSWER_SHARE);
+    bool migrator_ended = worker_stop(&daemon->migrator.worker, now + timeout / ANSWER_SHARE);
     bool writer_ended = writer_stop(&daemon->writer, now + timeout);
     bool journaler_ended = journaler_stop(&daemon->journaler, now + timeout);
     bool loader_ended = worker_stop(&daemon->loader.worker, now + timeout);
     bool usage_ended = worker_stop(&daemon->usage.worker, now + timeout);
     log_end(daemon);
-    if (!writer_ended || !journaler_ended || !loader_ended || !usage_ended)
+    if (!writer_ended || !journaler_ended || !loader_ended || !usage_ended || !migrator_ended)
         _exit(0); /* a thread is still inside store or cache: nothing that it uses may be taken away */
     give_back(daemon);
 }

@@ -7,6 +7,7 @@
  *   main thread     server, connections, commands, loads: everything about clients; never touches the store
  *   loader thread   the store's load and scan
  *   usage thread    walks through L1 for status
+ *   migrator thread the store's way to another place: copies and compares, between the calls of loader and writer
  *   writer thread   the store's write and sweep, what the journal owes the store, repair of L1
  *   journal thread  commits to the journal; moves there what L1 has no room for
  *
@@ -16,6 +17,7 @@
 #include "common/store/store.h"
 #include "session_daemon/journaler.h"
 #include "session_daemon/loader.h"
+#include "session_daemon/migrator.h"
 #include "session_daemon/server.h"
 #include "session_daemon/usage.h"
 #include "session_daemon/writer.h"
@@ -32,6 +34,7 @@ struct daemon {
     int lock_fd;                    /* the instance is ours while it is open */
     struct loader loader;
     struct usage_counter usage;
+    struct migrator migrator;
     struct writer writer;
     struct journaler journaler;
     struct server server;

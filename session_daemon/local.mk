@@ -7,6 +7,7 @@ session_fastd_SOURCES = \
 	%D%/command_flush.c \
 	%D%/command_list.c \
 	%D%/command_load.c \
+	%D%/command_migrate.c \
 	%D%/command_status.c \
 	%D%/commands.c %D%/commands.h \
 	%D%/connection.c %D%/connection.h \
@@ -17,6 +18,7 @@ session_fastd_SOURCES = \
 	%D%/listener.c %D%/listener.h \
 	%D%/loader.c %D%/loader.h \
 	%D%/main.c \
+	%D%/migrator.c %D%/migrator.h \
 	%D%/server.c %D%/server.h \
 	%D%/store_waits.c %D%/store_waits.h \
 	%D%/task_queue.c %D%/task_queue.h \

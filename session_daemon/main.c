@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/config/config_file.h"
+#include "common/config/migrate_words.h"
 #include "session_daemon/daemon.h"
 #include "common/base/descriptors.h"
 #include "common/base/privileges.h"
@@ -104,14 +105,26 @@ read_config(struct daemon *daemon, const char *path, struct sf_error *error)
     return status == SF_OK ? sf_instance_resolve(&daemon->instance, &daemon->config, error) : status;
 }
 
-/* The URL, at least: nothing is touched. */
 static enum sf_status
-check_store(const struct daemon *daemon, struct sf_error *error)
+check_url(const struct daemon *daemon, const char *url, struct sf_error *error)
 {
     struct sf_store *store;
-    enum sf_status status = sf_store_open(&store, daemon->config.store, daemon->instance.state, error);
+    enum sf_status status = sf_store_open(&store, url, daemon->instance.state, error);
     sf_store_close(store);
     return status;
+}
+
+/* The URLs, at least: nothing is touched. */
+static enum sf_status
+check_stores(const struct daemon *daemon, struct sf_error *error)
+{
+    char url[SF_MIGRATE_URL_MAX];
+    int percent;
+    enum sf_status status = check_url(daemon, daemon->config.store, error);
+    if (status != SF_OK || daemon->config.migrate[0] == '\0')
+        return status;
+    status = sf_migrate_words_parse(daemon->config.migrate, url, sizeof url, &percent, error);
+    return status == SF_OK ? check_url(daemon, url, error) : status;
 }
 
 /*
@@ -167,7 +180,7 @@ main(int argc, char **argv)
         return fail(EXIT_USAGE, error.text);
     prepare_process();
     if (read_config(&daemon, arguments.config_path, &error) != SF_OK
-        || (arguments.only_check && check_store(&daemon, &error) != SF_OK))
+        || (arguments.only_check && check_stores(&daemon, &error) != SF_OK))
         return fail(EXIT_FAILED, error.text);
     if (arguments.only_check)
         return puts("the configuration is good") < 0 ? EXIT_FAILED : EXIT_DONE;

@@ -9,7 +9,8 @@ worker_main(void *argument)
     struct worker *worker = argument;
     struct daemon *daemon = worker->daemon;
     for (;;) {
-        struct task *task = task_queue_pop(&worker->queue, sf_clock_steady() + SF_HOUR);
+        sf_time next = worker->step != NULL ? worker->step(daemon) : sf_clock_steady() + SF_HOUR;
+        struct task *task = task_queue_pop(&worker->queue, next);
         if (task == NULL && task_queue_is_stopped(&worker->queue))
             break;
         if (task == NULL)

@@ -3,11 +3,16 @@
 
 /*
  * worker.h - a thread that runs tasks in order and hands them to the main thread to be finished.
+ *
+ * One with a step calls it between tasks, and when it has asked for it.
  */
 #include "session_daemon/task_queue.h"
 
+typedef sf_time worker_step_fn(struct daemon *daemon); /* returns when to call again; steady clock */
+
 struct worker {
     struct task_queue queue; /* push here */
+    worker_step_fn *step;    /* NULL: only tasks; set before the start */
     struct daemon *daemon;
     pthread_t thread;
     bool is_running;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/config/migrate_words.h"
 #include "common/config/units.h"
 
 typedef enum sf_status rule_fn(const struct sf_config *config, struct sf_error *error);
@@ -214,6 +215,20 @@ check_store(const struct sf_config *config, struct sf_error *error)
                         "SessionFastStore: no scheme, such as sqlite: in sqlite:sessions.db");
 }
 
+static enum sf_status
+check_migrate(const struct sf_config *config, struct sf_error *error)
+{
+    char url[1025];
+    int percent;
+    if (config->migrate[0] == '\0')
+        return SF_OK;
+    enum sf_status status = sf_migrate_words_parse(config->migrate, url, sizeof url, &percent, error);
+    size_t scheme = strspn(url, ALPHANUMERIC "+-.");
+    if (status == SF_OK && (scheme == 0 || url[scheme] != ':'))
+        return sf_error_set(error, SF_INVALID, "SessionFastMigrate: no scheme, such as redis: in redis://host");
+    return status;
+}
+
 static bool
 has_parent_step(const char *path)
 {
@@ -269,6 +284,7 @@ static const struct rule rules[] = {
     {check_deadline, BIT(deadline) | BIT(idle_timeout)},
     {check_store, BIT(store)},
     {check_store_path, BIT(store)},
+    {check_migrate, BIT(migrate)},
 };
 
 bool

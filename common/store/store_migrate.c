@@ -323,8 +323,8 @@ migrate_scan(struct sf_store *store, const struct sf_key *after, struct sf_span 
 }
 
 /*
- * Of the authority. Whoever is in here has its store in hand, which may become the second and be closed: that waits, but
- * not behind one call after the other.
+ * Of the authority. Whoever is in here has its store in hand, which may become the second and be closed: that waits,
+ * but not behind one call after the other.
  */
 static enum sf_status
 migrate_follow(struct sf_store *store, sf_time until, struct sf_follow *follow)

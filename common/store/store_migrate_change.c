@@ -249,6 +249,7 @@ abort_it(struct sf_migrate *migrate, struct sf_error *error)
     if (status != SF_OK)
         return status;
     state.phase = SF_MIGRATE_ABORTED;
+    state.finished = state.verified = 0;
     status = change_state(migrate, &state, error);
     if (status != SF_OK)
         return status;

@@ -10,8 +10,8 @@
  *   store_migrate_settle.c   makes both equal in some keys
  *   store_migrate_change.c   start, percent, finish, abort; report
  *
- * Mutexes, in this order: follow_lane; write_lane; load_lane of the authority, of the second; lock. A backend is called with the
- * lane in hand that the call belongs to, and never with `lock`, but for explain and report.
+ * Mutexes, in this order: follow_lane; write_lane; load_lane of the authority, of the second; lock. A backend is called
+ * with the lane in hand that the call belongs to, and never with `lock`, but for explain and report.
  */
 #include <limits.h>
 #include <pthread.h>
@@ -21,7 +21,7 @@
 #include "common/store/store_migrate.h"
 
 struct sf_migrate_side {
-    struct sf_store *store;     /* changes with all but the follow lane locked; the second: NULL when there is none */
+    struct sf_store *store;     /* changes with all but the follow lane locked; NULL: no second */
     pthread_mutex_t load_lane;  /* loads and scans */
 };
 
