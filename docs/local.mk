@@ -14,6 +14,7 @@ dist_doc_DATA = \
 	%D%/durability.md \
 	%D%/gateway.md \
 	%D%/log-messages.md \
+	%D%/migration.md \
 	%D%/security.md \
 	%D%/stores.md
 EXTRA_DIST += \
