@@ -2,12 +2,12 @@
 /*
  * store_fail.c - a memory store that gives scripted answers, for tests of everything above a store.
  *
- *   fail:[CALL=ANSWER[*N][+ANSWER[*N]...]][,CALL=...][,refuse=HEX]
+ *   fail:[CALL=ANSWER[*N][+ANSWER[*N]...]][,CALL=...][,refuse=HEX][,lose=HEX]
  *
  * CALL is attach, load, write, sweep or scan; ANSWER the name of a status. Each call takes the next
  * answer, N times where *N stands; the last one is given for ever. OK passes the call on. UNCERTAIN
  * does a write and says that its answer was lost. Any other answer does nothing.
- * refuse=HEX: records whose key begins with these digits are INVALID, the others are written.
+ * refuse=HEX: records whose key begins with these digits are INVALID, lose=HEX: UNAVAILABLE; the others are written.
  *
  *   fail:load=UNAVAILABLE              never answers a load
  *   fail:write=OK*3+UNAVAILABLE*2+OK   goes down after three batches, for two attempts
@@ -37,8 +37,8 @@ struct script {
 struct fail_store {
     struct sf_store base;
     struct sf_store *inner;
-    char refused[SF_KEY_TEXT + 1]; /* hex digits; "": none */
-    pthread_mutex_t lock;          /* guards what follows */
+    char refused[SF_KEY_TEXT + 1], lost[SF_KEY_TEXT + 1]; /* hex digits; "": none */
+    pthread_mutex_t lock; /* guards what follows */
     struct script scripts[CALL_COUNT];
     struct sf_error last;
 };
@@ -118,6 +118,10 @@ parse_item(struct fail_store *fail, struct sf_span item)
     struct sf_span name = cut(&value, '=');
     if (sf_span_equal(name, sf_span_text("refuse")) && value.size <= SF_KEY_TEXT) {
         memcpy(fail->refused, value.data, value.size);
+        return SF_OK;
+    }
+    if (sf_span_equal(name, sf_span_text("lose")) && value.size <= SF_KEY_TEXT) {
+        memcpy(fail->lost, value.data, value.size);
         return SF_OK;
     }
     for (size_t i = 0; i < CALL_COUNT; i++)
@@ -201,19 +205,21 @@ fail_load(struct sf_store *store, struct sf_load *loads, size_t count, sf_time d
 }
 
 static bool
-is_refused(const struct fail_store *fail, const struct sf_write *write)
+begins_with(const struct sf_key *key, const char *digits)
 {
     char text[SF_KEY_TEXT + 1];
-    sf_key_format(&write->key, text);
-    return fail->refused[0] != '\0' && strncmp(text, fail->refused, strlen(fail->refused)) == 0;
+    sf_key_format(key, text);
+    return digits[0] != '\0' && strncmp(text, digits, strlen(digits)) == 0;
 }
 
 static void
 write_one_by_one(struct fail_store *fail, struct sf_write *writes, size_t count, sf_time deadline)
 {
     for (size_t i = 0; i < count; i++) {
-        if (is_refused(fail, &writes[i]))
+        if (begins_with(&writes[i].key, fail->refused))
             writes[i].status = SF_INVALID;
+        else if (begins_with(&writes[i].key, fail->lost))
+            writes[i].status = SF_UNAVAILABLE;
         else
             writes[i].status = fail->inner->ops->write(fail->inner, &writes[i], 1, deadline);
     }

@@ -16,6 +16,7 @@
 #define LEAD_PAUSE ((sf_time)250)        /* somebody else is the flusher: look again */
 #define BACKOFF_FIRST ((sf_time)250)
 #define BACKOFF_MAX (10 * SF_SECOND)
+#define BACKOFF_PART SF_SECOND           /* at most, while a part of what waits can be written */
 #define TOUCH_RIDE (5 * SF_SECOND)       /* since the last look: they go with the next batch */
 #define TOUCH_ALONE (10 * SF_SECOND)     /* they go without one */
 #define HINT_PAUSE ((sf_time)2)          /* for a hint that was announced; see sf_l1_cursor */
@@ -31,6 +32,7 @@ struct flush {
     bool was_urged;
     sf_time began;
     uint32_t touch_cursor;
+    enum sf_status failure; /* of a batch of which the other part was written */
 };
 
 struct sf_batch_writer {
@@ -260,10 +262,10 @@ count_batch(struct sf_batch_writer *writer, const struct tally *tally, sf_time d
     pthread_mutex_unlock(&writer->lock);
 }
 
-/* The first `records` items and the first `touches` touched ones, as one transaction. */
+/* The first `records` items and the first `touches` touched ones, as one transaction; *written_out: of both. */
 static enum sf_status
-write_and_settle(struct sf_batch_writer *writer, size_t records, size_t touches, sf_time now,
-                 sf_time deadline)
+write_and_settle(struct sf_batch_writer *writer, size_t records, size_t touches, size_t *written_out,
+                 sf_time now, sf_time deadline)
 {
     struct sf_write *touch_writes = writer->writes + records;
     prepare_records(writer, records);
@@ -280,6 +282,7 @@ write_and_settle(struct sf_batch_writer *writer, size_t records, size_t touches,
     settle_records(writer, records, now, &tally);
     count_batch(writer, &tally, duration);
     writer->written_since += tally.records;
+    *written_out = tally.records + tally.touches;
     return tally.failed > 0 ? worst : SF_OK;
 }
 
@@ -298,13 +301,17 @@ give_back_large_buffers(struct sf_batch_writer *writer, size_t count)
     }
 }
 
+/*
+ * A batch of which a part was written does not end the flush: of a store of several servers one may
+ * be down, and what waits for it must not keep from the others what is theirs.
+ */
 static enum progress
 write_batch(struct sf_batch_writer *writer, sf_time now, sf_time deadline,
             enum sf_status *failure_out)
 {
     struct flush *flush = &writer->flush;
     size_t limit = writer->options.batch_max;
-    size_t taken = 0, touches = 0;
+    size_t taken = 0, touches = 0, written = 0;
     if (flush->with_records)
         taken = sf_l1_dirty_take(writer->l1, &writer->cursor, writer->items, limit);
     size_t records = set_refused_apart(writer, taken, now);
@@ -314,13 +321,18 @@ write_batch(struct sf_batch_writer *writer, sf_time now, sf_time deadline,
             sf_l1_touched_take(writer->l1, &flush->touch_cursor, writer->touched, limit - taken);
     *failure_out = SF_OK;
     if (records + touches > 0)
-        *failure_out = write_and_settle(writer, records, touches, now, deadline);
+        *failure_out = write_and_settle(writer, records, touches, &written, now, deadline);
     give_back_large_buffers(writer, taken);
-    if (*failure_out != SF_OK)
+    if (*failure_out != SF_OK && written == 0)
         return FAILED;
+    if (*failure_out != SF_OK)
+        flush->failure = *failure_out;
     if (is_stuck)
         return STUCK;
-    return taken + touches == limit ? MORE : DONE;
+    if (taken + touches == limit)
+        return MORE;
+    *failure_out = flush->failure;
+    return flush->failure == SF_OK ? DONE : FAILED;
 }
 
 /* ---- a flush ---- */
@@ -423,9 +435,10 @@ static void
 give_up_flush(struct sf_batch_writer *writer, enum sf_status status, sf_time now)
 {
     report_down(writer, status, now);
+    sf_time longest = writer->flush.failure == SF_OK ? BACKOFF_MAX : BACKOFF_PART;
     writer->pause = writer->pause == 0 ? BACKOFF_FIRST : 2 * writer->pause;
-    if (writer->pause > BACKOFF_MAX)
-        writer->pause = BACKOFF_MAX;
+    if (writer->pause > longest)
+        writer->pause = longest;
     writer->flush.is_on = false;
     see_everything(writer); /* what was taken and not settled must be found again */
     atomic_store_explicit(&writer->is_urged, true, memory_order_release);

@@ -156,6 +156,33 @@ START_TEST(test_refused_record_comes_back_after_its_pause_without_a_word)
 }
 END_TEST
 
+/* Eight sessions in batches of four; one of them is on a server that is down. */
+START_TEST(test_what_waits_for_one_server_does_not_hold_up_the_others)
+{
+    struct sf_key key = sf_test_cache_key(2);
+    char url[64] = "fail:lose=";
+    sf_key_format(&key, url + strlen(url));
+    open_writer(url, 4);
+    step();
+    for (unsigned i = 0; i < 8; i++)
+        change(i);
+    sf_batch_writer_urge(writer);
+    for (int i = 0; i < 3 && state.retry_at <= now; i++)
+        step();
+    ck_assert(!state.is_up);
+    for (unsigned i = 0; i < 8; i++)
+        ck_assert_uint_eq(stored_version(i), i != 2);
+    for (int i = 0; i < 6; i++) {
+        change(3);
+        now = state.retry_at;
+        step();
+        ck_assert_uint_eq(stored_version(3), (unsigned)i + 2);
+        ck_assert_int_le(state.retry_at - now, SF_SECOND * 5 / 4);
+    }
+    ck_assert_uint_eq(stored_version(2), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -169,6 +196,7 @@ main(void)
     tcase_add_test(tests, test_nothing_is_called_stored_in_an_outage);
     tcase_add_test(tests, test_uncertain_batch_is_repeated);
     tcase_add_test(tests, test_refused_record_does_not_hold_up_the_others);
+    tcase_add_test(tests, test_what_waits_for_one_server_does_not_hold_up_the_others);
     tcase_add_test(tests, test_refused_record_comes_back_after_its_pause_without_a_word);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);
