@@ -61,7 +61,7 @@ def of_node(cluster, index):
 
 @pytest.mark.parametrize("suite", ["check_store_contract", "check_store_hosts"])
 def test_contract(cluster, suite):
-    run_suite(suite, cluster.url("prefix=a%n:"))
+    run_suite(suite, cluster.url("prefix=session:a%n:"))
 
 
 def load(daemon, number):

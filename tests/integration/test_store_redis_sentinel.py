@@ -18,7 +18,7 @@ def watched():
 
 def test_failover_under_load(watched, alone):
     """The contract first. Then the master dies: sessions in the cache go on, and all that was acknowledged is in the new one."""
-    run_suite("check_store_contract", watched.url("prefix=a%n:"))
+    run_suite("check_store_contract", watched.url("prefix=session:a%n:"), watched.url("prefix=session:b%n:&wait=1"))
     daemon = alone(LINES, store=watched.url()).start()
     before = watched.master()
     with Counters(daemon, 4) as counters:
@@ -30,6 +30,7 @@ def test_failover_under_load(watched, alone):
         counters.wait_for_more(50)
     with daemon.client() as client:
         client.call("SESSION.FLUSH")
+    assert Watched.SENTINELS not in daemon.log_text()
     after = watched.master()
     for number, count in counters.acknowledged.items():
         assert int(after.ask("HGET", f"session:{key(number)}", "n")) == count

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several Redis servers of the test's own that stand in for each other: with Sentinels. Ended by process id."""
+import os
 import shutil
 import signal
 import subprocess
@@ -8,13 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from .processes import free_port, send
+from .redis import ADMIN, RIGHTS
 from .waiting import wait_until
 
 
 class Node:
     """One process, in a folder of its own below `folder`."""
 
-    def __init__(self, folder, *settings, kind=()):
+    def __init__(self, folder, *settings, kind=(), password=None):
+        self.password = password
         self.port = free_port()
         self.folder = folder / str(self.port)
         self.folder.mkdir()
@@ -36,7 +39,8 @@ class Node:
         return ["redis-cli", "-p", str(self.port), *map(str, words)]
 
     def ask(self, *words):
-        return subprocess.run(self.command(*words), capture_output=True, text=True, timeout=30).stdout.strip()
+        environment = {**os.environ, "REDISCLI_AUTH": self.password} if self.password else None
+        return subprocess.run(self.command(*words), capture_output=True, text=True, timeout=30, env=environment).stdout.strip()
 
     def is_master(self):
         return self.ask("ROLE").startswith("master")
@@ -62,8 +66,8 @@ class Several:
         self.folder = Path(tempfile.mkdtemp(prefix="sf-redis-"))
         self.nodes = []
 
-    def add(self, *settings, kind=()):
-        self.nodes.append(Node(self.folder, *settings, kind=kind))
+    def add(self, *settings, **options):
+        self.nodes.append(Node(self.folder, *settings, **options))
         return self.nodes[-1]
 
     def clean_up(self):
@@ -74,17 +78,24 @@ class Several:
 
 
 class Watched(Several):
-    """A master, a replica, and three Sentinels that know it as "main"."""
+    """A master, a replica, and three Sentinels that know it as "main". Each side has its own password."""
+
+    SENTINELS = "Sentinels-have-another"
 
     def __init__(self):
         super().__init__()
-        data = ('save ""', "repl-diskless-sync-delay 0")
-        master = self.add(*data)
-        replica = self.add(*data, f"replicaof 127.0.0.1 {master.port}")
+        data = ('save ""', "repl-diskless-sync-delay 0", f"requirepass {ADMIN}", f"masterauth {ADMIN}",
+                f"user app on >{ADMIN} {RIGHTS} +wait")
+        master = self.add(*data, password=ADMIN)
+        replica = self.add(*data, f"replicaof 127.0.0.1 {master.port}", password=ADMIN)
         self.servers = [master, replica]
         watch = (f"sentinel monitor main 127.0.0.1 {master.port} 2", "sentinel down-after-milliseconds main 400",
-                 "sentinel failover-timeout main 3000")
-        self.sentinels = [self.add(*watch, kind=("--sentinel",)) for _ in range(3)]
+                 "sentinel failover-timeout main 3000", f"sentinel auth-pass main {ADMIN}", f"sentinel sentinel-pass {self.SENTINELS}",
+                 f"requirepass {self.SENTINELS}")
+        self.sentinels = [self.add(*watch, kind=("--sentinel",), password=self.SENTINELS) for _ in range(3)]
+        self.password_file = self.folder / "password"
+        self.password_file.write_text(self.SENTINELS + "\n")
+        self.password_file.chmod(0o600)
 
     def start(self):
         start_all(self.servers)
@@ -100,7 +111,7 @@ class Watched(Several):
 
     def url(self, options=""):
         hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
-        return f"redis-sentinel://{hosts}?master=main{options and '&' + options}"
+        return f"redis-sentinel://app:{ADMIN}@{hosts}?master=main&sentinel-password-file={self.password_file}{options and '&' + options}"
 
     def master(self):
         masters = [server for server in self.servers if server.process.poll() is None and server.is_master()]
@@ -116,7 +127,8 @@ class Cluster(Several):
     def __init__(self, masters=3, replicas=0):
         super().__init__()
         settings = ('save ""', "cluster-enabled yes", "cluster-node-timeout 1000", "repl-diskless-sync-delay 0",
-                    "cluster-require-full-coverage no", "cluster-allow-replica-migration no", "repl-ping-replica-period 1")
+                    "cluster-require-full-coverage no",
+                    f"user app on >{ADMIN} {RIGHTS} +cluster|slots +cluster|nodes +asking +zscore", "cluster-allow-replica-migration no", "repl-ping-replica-period 1")
         for _ in range(masters * (1 + replicas)):
             self.add(*settings, f"cluster-port {free_port()}")
         self.masters = self.nodes[:masters]
@@ -148,7 +160,7 @@ class Cluster(Several):
 
     def url(self, options=""):
         hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.masters)
-        return f"redis-cluster://{hosts}{options and '?' + options}"
+        return f"redis-cluster://app:{ADMIN}@{hosts}{options and '?' + options}"
 
     def ask(self, *words):
         """As one command to the Cluster, which follows redirects."""
