@@ -86,6 +86,8 @@ word_is(struct sf_span word, const char *text)
 
 /* ---- waits ---- */
 
+#define SHARED_STORE_WAIT SF_SECOND /* for a store that hangs, where the journal will do */
+
 static void
 begin_wait(struct call *call, call_resume_fn *resume)
 {
@@ -134,17 +136,6 @@ begin_wait_for_marks(struct call *call, const struct stored_mark *marks, size_t 
     waiting->until = sf_clock_steady() + wait;
 }
 
-void
-call_wait_for_journal(struct call *call, const struct stored_mark *marks, size_t count, sf_time wait,
-                      call_resume_fn *resume)
-{
-    begin_wait_for_marks(call, marks, count, wait, resume);
-    if (journaler_join(call->daemon, call->connection))
-        return;
-    begin_wait(call, NULL);
-    resume(call, &(struct answer){.status = SF_UNAVAILABLE});
-}
-
 static void
 begin_store_wait(struct call *call, call_resume_fn *resume)
 {
@@ -153,6 +144,45 @@ begin_store_wait(struct call *call, call_resume_fn *resume)
         return;
     begin_wait(call, NULL);
     resume(call, &answer);
+}
+
+static void
+begin_journal_wait(struct call *call)
+{
+    call_resume_fn *resume = call->connection->waiting.resume;
+    if (journaler_join(call->daemon, call->connection))
+        return;
+    begin_wait(call, NULL);
+    resume(call, &(struct answer){.status = SF_UNAVAILABLE});
+}
+
+/* The other hosts do not know it yet; but it is not lost, either. */
+static void
+shared_store_answered(struct call *call, const struct answer *answer)
+{
+    const struct waiting *otherwise = &call->connection->otherwise;
+    if (answer->status == SF_OK) {
+        otherwise->resume(call, answer);
+        return;
+    }
+    call->connection->waiting = *otherwise;
+    begin_journal_wait(call);
+}
+
+void
+call_wait_for_journal(struct call *call, const struct stored_mark *marks, size_t count, sf_time wait,
+                      call_resume_fn *resume)
+{
+    struct connection *connection = call->connection;
+    begin_wait_for_marks(call, marks, count, wait, resume);
+    if (sf_l1_host(call->daemon->l1) == 0) {
+        begin_journal_wait(call);
+        return;
+    }
+    connection->otherwise = connection->waiting;
+    begin_wait_for_marks(call, marks, count, wait < SHARED_STORE_WAIT ? wait : SHARED_STORE_WAIT,
+                         shared_store_answered);
+    begin_store_wait(call, shared_store_answered);
 }
 
 void

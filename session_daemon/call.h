@@ -55,8 +55,9 @@ void call_wait_for_store(struct call *call, const struct stored_mark *marks, siz
                          call_resume_fn *resume);
 
 /*
- * Until these versions are on disk: in the journal, or in the store. SF_UNAVAILABLE: the journal cannot be
- * written; SF_UNCERTAIN: nothing known after `wait`.
+ * Until these versions are on disk: in the journal, or in the store. Where several hosts share the store, until
+ * that has them, so that the others know, and the journal only when it gives no answer. SF_UNAVAILABLE: the
+ * journal cannot be written; SF_UNCERTAIN: nothing known after `wait`.
  */
 void call_wait_for_journal(struct call *call, const struct stored_mark *marks, size_t count, sf_time wait,
                            call_resume_fn *resume);

@@ -191,8 +191,10 @@ reply_status(struct call *call, const struct sf_l1_usage *usage)
     struct entries entries = {.count = 0};
     struct sf_migrate_report migration;
     struct sf_error error = {.text = ""};
+    struct sf_error unheard;
     struct sf_batch_writer_state state;
     struct sf_journal_state journal;
+    follower_error(&daemon->follower, &unheard);
     sf_batch_writer_state(daemon->writer.batch, &state);
     bool is_up = state.is_up && !atomic_load_explicit(&daemon->loads_fail, memory_order_relaxed);
     if (!is_up)
@@ -205,6 +207,9 @@ reply_status(struct call *call, const struct sf_l1_usage *usage)
     add_text(&entries, "store_error", error.text);
     sf_store_report(daemon->store, add_store, &entries);
     add_migration(&entries, &migration);
+    add_text(&entries, "news_state", follower_state_name(&daemon->follower));
+    add_number(&entries, "news_since", (uint64_t)atomic_load(&daemon->follower.since));
+    add_text(&entries, "news_error", unheard.text);
     add_writer(&entries, &daemon->writer);
     sf_journal_state(daemon->journaler.journal, &journal);
     add_journal(&entries, &journal, &daemon->journaler.spill);

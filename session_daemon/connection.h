@@ -76,6 +76,7 @@ struct connection {
     size_t needed;                     /* bytes of input behind `done` before parsing is of use */
     size_t sent;                       /* bytes of output */
     struct waiting waiting;
+    struct waiting otherwise;          /* what it waits for if that fails; see call_wait_for_journal */
     struct sf_l1_applied applied;      /* SESSION.APPLY: what it will reply when the store has it */
     enum apply_phase phase;            /* SESSION.APPLY: what has been tried */
     TAILQ_ENTRY(connection) all;       /* in server.connections */

@@ -112,6 +112,8 @@ start_threads(struct daemon *daemon, struct sf_error *error)
     status = writer_start(&daemon->writer, daemon, error);
     if (status == SF_OK && journaler_start(&daemon->journaler, daemon) != SF_OK)
         status = sf_error_set(error, SF_UNAVAILABLE, "cannot start the journal's thread");
+    if (status == SF_OK && follower_start(&daemon->follower, daemon) != SF_OK)
+        status = sf_error_set(error, SF_UNAVAILABLE, "cannot start the thread that follows the store");
     return status;
 }
 
@@ -198,6 +200,7 @@ give_back(struct daemon *daemon)
     worker_fini(&daemon->loader.worker);
     worker_fini(&daemon->usage.worker);
     worker_fini(&daemon->migrator.worker);
+    follower_fini(&daemon->follower);
     writer_fini(&daemon->writer);
     journaler_fini(&daemon->journaler);
     sf_store_close(daemon->store);
@@ -214,12 +217,13 @@ daemon_serve(struct daemon *daemon)
     sf_time timeout = daemon->config.stop_timeout;
     server_drain(&daemon->server, now + timeout / ANSWER_SHARE);
     bool migrator_ended = worker_stop(&daemon->migrator.worker, now + timeout / ANSWER_SHARE);
+    bool follower_ended = follower_stop(&daemon->follower, now + timeout);
     bool writer_ended = writer_stop(&daemon->writer, now + timeout);
     bool journaler_ended = journaler_stop(&daemon->journaler, now + timeout);
     bool loader_ended = worker_stop(&daemon->loader.worker, now + timeout);
     bool usage_ended = worker_stop(&daemon->usage.worker, now + timeout);
     log_end(daemon);
-    if (!writer_ended || !journaler_ended || !loader_ended || !usage_ended || !migrator_ended)
+    if (!follower_ended || !writer_ended || !journaler_ended || !loader_ended || !usage_ended || !migrator_ended)
         _exit(0); /* a thread is still inside store or cache: nothing that it uses may be taken away */
     give_back(daemon);
 }

@@ -6,6 +6,7 @@
  *
  *   main thread     server, connections, commands, loads: everything about clients; never touches the store
  *   loader thread   the store's load and scan
+ *   follower thread the store's follow: what other hosts change
  *   usage thread    walks through L1 for status
  *   migrator thread the store's way to another place: copies and compares, between the calls of loader and writer
  *   writer thread   the store's write and sweep, what the journal owes the store, repair of L1
@@ -15,6 +16,7 @@
  */
 #include "common/cache/l1.h"
 #include "common/store/store.h"
+#include "session_daemon/follower.h"
 #include "session_daemon/journaler.h"
 #include "session_daemon/loader.h"
 #include "session_daemon/migrator.h"
@@ -33,6 +35,7 @@ struct daemon {
     _Atomic bool loads_fail;        /* as status shows it */
     int lock_fd;                    /* the instance is ours while it is open */
     struct loader loader;
+    struct follower follower;
     struct usage_counter usage;
     struct migrator migrator;
     struct writer writer;

@@ -24,6 +24,8 @@ struct load {
     bool is_held;
     bool keeps_out;                    /* of L1: it is to be changed in the store */
     bool is_skipped;                   /* nobody waited for it: the store was not asked */
+    bool is_news;                      /* another host may have changed it: L1 is to know, whoever waits */
+    bool is_outdated;                  /* and has done so since the store was asked */
     unsigned conflicts;
     sf_time give_up;                   /* steady clock */
     _Atomic bool is_wanted;            /* somebody waits; the loader looks, relaxed: at worst it loads for nobody */
@@ -183,6 +185,7 @@ begin(struct daemon *daemon, struct load *load)
     load->task.finish = finish_load;
     load->status = SF_UNAVAILABLE; /* if nobody runs it any more */
     load->is_skipped = false;
+    load->is_outdated = false;
     load->give_up = sf_clock_steady() + LOAD_DEADLINE;
     task_queue_push(&daemon->loader.worker.queue, &load->task);
 }
@@ -239,16 +242,37 @@ resume_waiters(struct load *load)
     }
 }
 
+/*
+ * What another host has stored, for what L1 has, changed here or not. Whatever L1 has cannot be trusted where
+ * that is not known.
+ */
+static void
+bring_news(struct daemon *daemon, const struct load *load)
+{
+    enum sf_status status = load->is_outdated ? SF_UNAVAILABLE : load->status;
+    if (status == SF_OK)
+        status = sf_l1_merge(daemon->l1, &load->key, sf_buffer_span(&load->stored.record), load->stored.last_access,
+                             load->question.vacancy.seen);
+    else if (status == SF_NOT_FOUND)
+        (void)!sf_l1_deny(daemon->l1, &load->key, &load->question);
+    if (status != SF_OK && status != SF_NOT_FOUND)
+        loader_hear_of_anything(daemon);
+}
+
 static void
 finish_load(struct task *task, struct daemon *daemon)
 {
     struct load *load = (struct load *)task;
     bool is_wanted = !TAILQ_EMPTY(&load->waiters);
-    if (load->is_skipped && is_wanted) { /* by somebody who came too late for the loader to see */
+    bool is_late = load->is_skipped && is_wanted; /* somebody came too late for the loader to see */
+    bool is_old = load->is_outdated && !daemon->server.is_stopping;
+    if (is_late || (is_old && load->conflicts++ < CONFLICTS_MAX)) {
         begin(daemon, load);
         return;
     }
-    bool is_for_cache = is_wanted && !load->keeps_out;
+    if (load->is_news)
+        bring_news(daemon, load);
+    bool is_for_cache = is_wanted && !load->keeps_out && !load->is_outdated;
     if (load->status == SF_OK && !is_for_cache)
         load->status = judge(&load->stored, sf_clock_wall());
     if (is_for_cache && !tell_cache(daemon, load)) {
@@ -299,7 +323,38 @@ loader_leave(struct connection *connection)
 {
     struct load *load = connection->waiting.load;
     TAILQ_REMOVE(&load->waiters, connection, link);
-    atomic_store_explicit(&load->is_wanted, !TAILQ_EMPTY(&load->waiters), memory_order_relaxed);
+    atomic_store_explicit(&load->is_wanted, !TAILQ_EMPTY(&load->waiters) || load->is_news, memory_order_relaxed);
+}
+
+void
+loader_hear_of_anything(struct daemon *daemon)
+{
+    sf_l1_distrust(daemon->l1);
+    sf_count(sf_l1_counters(daemon->l1), news_losses);
+    writer_urge(&daemon->writer);
+}
+
+/* What L1 does not have has no version there that could not be the last one. */
+void
+loader_hear(struct daemon *daemon, const struct sf_key *key, uint64_t version)
+{
+    struct load *load = find(&daemon->loader, key);
+    sf_count(sf_l1_counters(daemon->l1), news);
+    bool is_new = load == NULL;
+    if (is_new && sf_l1_is_stored(daemon->l1, key, version == 0 ? UINT64_MAX : version))
+        return;
+    if (is_new)
+        load = add(&daemon->loader, key);
+    if (load == NULL) {
+        loader_hear_of_anything(daemon);
+        return;
+    }
+    sf_count(sf_l1_counters(daemon->l1), news_loads);
+    load->is_news = true;
+    load->is_outdated = !is_new;
+    atomic_store_explicit(&load->is_wanted, true, memory_order_relaxed);
+    if (is_new)
+        begin(daemon, load);
 }
 
 bool
@@ -318,7 +373,7 @@ loader_release(struct daemon *daemon, const struct sf_key *key)
     struct load *load = find(&daemon->loader, key);
     assert(load != NULL && load->is_held);
     load->is_held = false;
-    if (!TAILQ_EMPTY(&load->waiters)) {
+    if (!TAILQ_EMPTY(&load->waiters) || load->is_news) {
         begin(daemon, load);
         return;
     }

@@ -33,6 +33,15 @@ void loader_leave(struct connection *connection); /* the client has gone */
 bool loader_may_check(const struct daemon *daemon);
 
 /*
+ * Another host may have changed it, to this version or a later one (0: whatever): what L1 has of it is loaded anew,
+ * and what is just being loaded once more.
+ */
+void loader_hear(struct daemon *daemon, const struct sf_key *key, uint64_t version);
+
+/* They may have changed anything: what L1 has is no longer trusted; what waits here is merged with it. Any thread. */
+void loader_hear_of_anything(struct daemon *daemon);
+
+/*
  * While a key is held nobody loads it: whoever asks waits for the release. For a change that is made in the
  * store alone. false: a load or another hold is under way.
  */

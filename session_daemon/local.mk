@@ -13,6 +13,7 @@ session_fastd_SOURCES = \
 	%D%/connection.c %D%/connection.h \
 	%D%/daemon.c %D%/daemon.h \
 	%D%/event_loop.c %D%/event_loop.h \
+	%D%/follower.c %D%/follower.h \
 	%D%/instance_lock.c %D%/instance_lock.h \
 	%D%/journaler.c %D%/journaler.h \
 	%D%/listener.c %D%/listener.h \

@@ -111,12 +111,21 @@ writer_main(void *argument)
     return NULL;
 }
 
+/* Where others use the store, what was changed here must not be older there than what they may read of it. */
+static sf_time
+flush_delay(const struct daemon *daemon)
+{
+    const struct sf_config *config = &daemon->config;
+    bool is_shared = sf_l1_host(daemon->l1) != 0;
+    return is_shared ? earliest(config->flush_delay, config->freshness) : config->flush_delay;
+}
+
 enum sf_status
 writer_start(struct writer *writer, struct daemon *daemon, struct sf_error *error)
 {
     const struct sf_batch_writer_options options = {
         .flush_batch = daemon->config.flush_batch,
-        .flush_delay = daemon->config.flush_delay,
+        .flush_delay = flush_delay(daemon),
         .write_deadline = WRITE_DEADLINE,
         .journal = daemon->journaler.journal,
     };

@@ -157,6 +157,16 @@ enum sf_status sf_l1_merge(struct sf_l1 *l1, const struct sf_key *key, struct sf
                            sf_time last_access, sf_time asked) SF_MUST_CHECK;
 
 /*
+ * Until `until` (steady clock) the daemon hears of all that others change in the store, and brings it
+ * here: what the store has confirmed since the last sf_l1_distrust is good for this TTL, if that is
+ * longer. 0: it hears nothing.
+ */
+void sf_l1_lease(struct sf_l1 *l1, sf_time ttl, sf_time until);
+
+/* Something may have changed unheard: what is here now is none of the lease's. */
+void sf_l1_distrust(struct sf_l1 *l1);
+
+/*
  * The store has not been asked for it for the TTL, or up to a quarter less: each key has its own, so
  * that many that came at once are not asked for at once.
  */

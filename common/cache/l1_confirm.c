@@ -10,6 +10,10 @@
  * An entry that the store has not confirmed for SessionFastCacheTTL is asked for again, by whoever
  * wants to read it: nobody looks for such entries. Many that came in at once become stale one after
  * the other, for each has a TTL of its own, up to a quarter shorter, that follows from its key.
+ *
+ * The lease: until lease_until the daemon hears what other hosts change, and brings it here; what was
+ * confirmed after lease_from is then good for lease_ttl, where that is longer. A lease that nobody
+ * renews runs out, whatever has become of the daemon. lease_from moves forward only.
  */
 
 #define SHARE_EARLY 4
@@ -23,20 +27,57 @@ sf_l1_set_ttl(struct sf_l1 *l1, sf_time ttl)
         atomic_store_explicit(&l1->header->ttl, (uint64_t)ttl, memory_order_relaxed);
 }
 
+void
+sf_l1_lease(struct sf_l1 *l1, sf_time ttl, sf_time until)
+{
+    if (!l1->is_writable)
+        return;
+    atomic_store_explicit(&l1->header->lease_ttl, (uint64_t)ttl, memory_order_relaxed);
+    atomic_store_explicit(&l1->header->lease_until, (uint64_t)until, memory_order_release); /* O12 */
+}
+
+void
+sf_l1_distrust(struct sf_l1 *l1)
+{
+    uint64_t now = (uint64_t)sf_clock_steady();
+    uint64_t from = sf_l1_peek(&l1->header->lease_from);
+
+    while (l1->is_writable && from < now &&
+           !atomic_compare_exchange_weak_explicit(&l1->header->lease_from, &from, now,
+                                                  memory_order_relaxed, memory_order_relaxed))
+        continue;
+}
+
+/* Of this key, where others have `ttl` or up to a quarter less. */
+static sf_time
+share_of(sf_time ttl, const struct sf_key *key)
+{
+    return ttl - ttl / SHARE_EARLY * sf_load_u16(key->bytes) / (UINT16_MAX + 1);
+}
+
 static sf_time
 ttl_of(const struct sf_l1 *l1, const struct sf_key *key)
 {
-    sf_time ttl = (sf_time)sf_l1_peek(&l1->header->ttl);
+    return share_of((sf_time)sf_l1_peek(&l1->header->ttl), key);
+}
 
-    return ttl - ttl / SHARE_EARLY * sf_load_u16(key->bytes) / (UINT16_MAX + 1);
+static bool
+is_leased(const struct sf_l1 *l1, const struct sf_key *key, sf_time since, sf_time now)
+{
+    const struct sf_l1_header *header = l1->header;
+    uint64_t until = atomic_load_explicit(&header->lease_until, memory_order_acquire); /* O12 */
+    sf_time ttl = share_of((sf_time)sf_l1_peek(&header->lease_ttl), key);
+
+    return (uint64_t)now < until && (uint64_t)since > sf_l1_peek(&header->lease_from) &&
+           (ttl == 0 || now < since + ttl);
 }
 
 static bool
 is_past(const struct sf_l1 *l1, const struct sf_key *key, sf_time since)
 {
-    sf_time ttl = ttl_of(l1, key);
+    sf_time ttl = ttl_of(l1, key), now = ttl > 0 && since > 0 ? sf_clock_steady() : 0;
 
-    return ttl > 0 && since > 0 && since + ttl <= sf_clock_steady();
+    return now > 0 && since + ttl <= now && !is_leased(l1, key, since, now);
 }
 
 bool
@@ -277,7 +318,8 @@ static void
 postpone_in_section(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_question *question)
 {
     struct sf_l1_place place;
-    sf_time since = sf_clock_steady() - ttl_of(l1, key) + POSTPONED;
+    sf_time now = sf_clock_steady(), ttl = ttl_of(l1, key);
+    sf_time since = ttl > POSTPONED ? now - ttl + POSTPONED : now;
 
     /* Within a TTL of the boot nothing is stale; a time before it would be one far ahead. */
     if (since > 0 && l1->is_writable && question->is_here &&
@@ -291,5 +333,6 @@ sf_l1_postpone(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_qu
     uint64_t section = sf_l1_enter(l1);
 
     postpone_in_section(l1, key, question);
+    sf_l1_distrust(l1); /* now it seems to be confirmed later than it is: not for the lease */
     sf_l1_leave(l1, section);
 }

@@ -48,6 +48,9 @@
  *   O9  a record is dirty before it is counted among the changes
  *         CAS that publishes, then add (release) to hint_head; repairs, then add to deaths
  *         sf_l1_changes (acquire), and the loads with which a scan begins; then the controls
+ *   O12 what a lease is not for before the lease
+ *         lease_from store, then lease_until store (release) in sf_l1_lease
+ *         lease_until load (acquire), then lease_from load, in is_leased
  */
 #include <assert.h>
 #include <stdatomic.h>
@@ -59,7 +62,7 @@
 #include "common/cache/l1_mutants.h"
 
 #define SF_L1_MAGIC 0x314C20747361662Du /* "-fast L1" */
-#define SF_L1_LAYOUT_VERSION 7u
+#define SF_L1_LAYOUT_VERSION 8u
 
 #define SF_L1_SLOTS_SMALL 1024u
 #define SF_L1_SLOTS_LARGE 4096u
@@ -98,6 +101,9 @@ struct sf_l1_header { /* constant but for the atomics */
     _Atomic uint64_t pressure; /* by the daemon alone; relaxed */
     _Atomic uint64_t host_id; /* what the lineage of records calls this host; constant */
     _Atomic uint64_t host; /* the same while others share the store, else 0; relaxed */
+    /* While others tell what they change: see l1_confirm.c. The first one O12, the others relaxed */
+    _Alignas(64) _Atomic uint64_t lease_until;
+    _Atomic uint64_t lease_from, lease_ttl;
     _Alignas(64) _Atomic uint64_t sections; /* which of its two counts a section uses; relaxed */
     /* By size class, hints: how much room has been wanted of late, by eviction or in vain; relaxed */
     _Alignas(64) _Atomic uint64_t wanted[SF_L1_CLASSES_MAX];
@@ -106,7 +112,7 @@ static_assert(offsetof(struct sf_l1_header, layout_version) == 8 &&
                   offsetof(struct sf_l1_header, boot_id) == 72 &&
                   offsetof(struct sf_l1_header, retired) == 128,
               "in the same place in every layout");
-static_assert(sizeof(struct sf_l1_header) == 896, "header");
+static_assert(sizeof(struct sf_l1_header) == 960, "header");
 
 /*
  * pressure:  level : 8 | seconds : 56

@@ -54,10 +54,12 @@ listen_to(struct sf_postgresql_follower *follower, struct sf_follow *follow)
     char text[SF_POSTGRESQL_CHANNEL_TEXT + 16];
     struct sf_postgresql_call call = {.text = text};
     snprintf(text, sizeof text, "LISTEN \"%s\"", follower->channel);
-    if (sf_postgresql_run(&follower->link, &call, 1, &follow->error) != SF_OK)
-        return lose(follower, follow, follow->error.text);
-    PQclear(call.result);
-    return SF_OK;
+    enum sf_status status = sf_postgresql_run(&follower->link, &call, 1, &follow->error);
+    if (status == SF_OK)
+        PQclear(call.result);
+    else
+        sf_postgresql_close(&follower->link);
+    return status;
 }
 
 static enum sf_status

@@ -54,8 +54,9 @@ def test_story_through_httpd(servers, server):
 
 def test_changed_keys_are_told(server, alone):
     daemon = alone(LINES, store=url(server)).start()
+    schema = server.ask("SELECT relnamespace FROM pg_class WHERE relname = 'session_fast_session'", "sessions")
     listener = subprocess.Popen(server.command("", "sessions")[:-2], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    listener.stdin.write("LISTEN session_fast;\n\\echo listening\n")
+    listener.stdin.write(f"LISTEN session_fast_{schema};\n\\echo listening\n")
     listener.stdin.flush()
     assert listener.stdout.readline() == "listening\n"
     with daemon.client() as client:

@@ -296,6 +296,98 @@ START_TEST(test_postponing_within_a_ttl_of_the_boot_is_not_for_ever)
 }
 END_TEST
 
+/* ---- while others tell what they change ---- */
+
+#define LEASE (30 * SF_SECOND)
+
+/* An entry of a second ago, and a lease that began a little before. */
+static void
+begin_lease(void)
+{
+    later = 0;
+    sf_l1_set_ttl(cache.l1, SF_SECOND);
+    sf_l1_distrust(cache.l1);
+    later = 10;
+    ck_assert_int_eq(sf_test_fill(cache.l1, 1, 3, "text"), SF_OK);
+    sf_l1_lease(cache.l1, TTL, sf_clock_steady() + LEASE);
+    later += SF_SECOND;
+}
+
+START_TEST(test_lease_keeps_fresh_what_was_confirmed_under_it)
+{
+    begin_lease();
+    ck_assert(!is_stale(1));
+    later += LEASE - 2 * SF_SECOND;
+    ck_assert(!is_stale(1));
+}
+END_TEST
+
+START_TEST(test_lease_that_nobody_renews_runs_out)
+{
+    begin_lease();
+    later += LEASE;
+    ck_assert(is_stale(1));
+    sf_l1_lease(cache.l1, TTL, sf_clock_steady() + LEASE);
+    ck_assert(!is_stale(1)); /* nothing was missed: that would have been said */
+    sf_l1_lease(cache.l1, TTL, 0);
+    ck_assert(is_stale(1));
+}
+END_TEST
+
+START_TEST(test_lease_has_a_ttl_too)
+{
+    begin_lease();
+    later += TTL;
+    sf_l1_lease(cache.l1, TTL, sf_clock_steady() + LEASE);
+    ck_assert(is_stale(1));
+    sf_l1_lease(cache.l1, 0, sf_clock_steady() + LEASE);
+    ck_assert(!is_stale(1));
+}
+END_TEST
+
+START_TEST(test_lease_is_not_for_what_was_there_before)
+{
+    begin_lease();
+    sf_l1_distrust(cache.l1);
+    ck_assert(is_stale(1));
+    struct sf_l1_question question = ask(1);
+    later += 10;
+    ck_assert_int_eq(confirm(1, 3, 0, &question), SF_OK);
+    ck_assert(!is_stale(1)); /* asked a moment ago */
+    later += SF_SECOND;
+    ck_assert(is_stale(1)); /* but in the same moment */
+    question = ask(1);
+    ck_assert_int_eq(confirm(1, 3, 0, &question), SF_OK);
+    later += 10 * SF_SECOND;
+    ck_assert(!is_stale(1));
+}
+END_TEST
+
+/* It seems to be confirmed later than it is. */
+START_TEST(test_lease_is_not_for_what_was_postponed)
+{
+    struct sf_key key = sf_test_cache_key(1);
+
+    begin_lease();
+    sf_l1_distrust(cache.l1);
+    struct sf_l1_question question = ask(1);
+    sf_l1_postpone(cache.l1, &key, &question);
+    later += 2 * SF_SECOND;
+    ck_assert(is_stale(1));
+}
+END_TEST
+
+START_TEST(test_distrust_never_moves_back)
+{
+    begin_lease();
+    sf_l1_distrust(cache.l1);
+    later = 0;
+    sf_l1_distrust(cache.l1);
+    later = 10 + SF_SECOND;
+    ck_assert(is_stale(1));
+}
+END_TEST
+
 START_TEST(test_late_answer_leaves_the_next_record_of_the_block_alone)
 {
     struct sf_key key = sf_test_cache_key(1);
@@ -343,6 +435,12 @@ main(void)
     tcase_add_test(tests, test_session_that_lives_by_its_touch_is_not_denied);
     tcase_add_test(tests, test_postponed_question_is_asked_again_after_a_second);
     tcase_add_test(tests, test_postponing_makes_nothing_older);
+    tcase_add_test(tests, test_lease_keeps_fresh_what_was_confirmed_under_it);
+    tcase_add_test(tests, test_lease_that_nobody_renews_runs_out);
+    tcase_add_test(tests, test_lease_has_a_ttl_too);
+    tcase_add_test(tests, test_lease_is_not_for_what_was_there_before);
+    tcase_add_test(tests, test_lease_is_not_for_what_was_postponed);
+    tcase_add_test(tests, test_distrust_never_moves_back);
     tcase_add_test(tests, test_postponing_within_a_ttl_of_the_boot_is_not_for_ever);
     tcase_add_test(tests, test_late_answer_leaves_the_next_record_of_the_block_alone);
     suite_add_tcase(suite, tests);

@@ -17,7 +17,14 @@ static struct daemon daemon_;
 static struct connection first, second;
 static enum sf_status answers[2]; /* to each of them; SF_INVALID: none yet */
 
-static int writer_retries;
+static int writer_retries, writer_urges;
+
+void
+writer_urge(struct writer *writer)
+{
+    ck_assert_ptr_eq(writer, &daemon_.writer);
+    writer_urges++;
+}
 
 void
 writer_retry(struct writer *writer)
@@ -44,6 +51,7 @@ set_up(void)
     ck_assert_int_eq(task_queue_init(&daemon_.loader.worker.queue, false), SF_OK);
     first = second = (struct connection){.daemon = &daemon_};
     answers[0] = answers[1] = SF_INVALID;
+    writer_urges = 0;
 }
 
 static void
@@ -206,6 +214,16 @@ load_once(const struct sf_key *key)
     task->finish(task, &daemon_);
 }
 
+static void
+store(const struct sf_key *key, uint64_t version, const char *text)
+{
+    struct sf_buffer record = sf_test_record(version, NULL, sf_span_text(text));
+    struct sf_write write = sf_test_put(1, version, &record);
+    write.key = *key;
+    ck_assert_int_eq(daemon_.store->ops->write(daemon_.store, &write, 1, sf_clock_steady() + SF_SECOND), SF_OK);
+    sf_buffer_fini(&record);
+}
+
 START_TEST(test_what_the_store_has_no_more_leaves_the_cache)
 {
     struct sf_key key = fill_stale();
@@ -218,13 +236,9 @@ END_TEST
 START_TEST(test_later_version_of_the_store_takes_the_place_of_the_cached)
 {
     struct sf_key key = fill_stale();
-    struct sf_buffer record = sf_test_record(9, NULL, sf_span_text("new"));
-    struct sf_write write = sf_test_put(1, 9, &record);
-    write.key = key;
-    ck_assert_int_eq(daemon_.store->ops->write(daemon_.store, &write, 1, sf_clock_steady() + SF_SECOND), SF_OK);
+    store(&key, 9, "new");
     load_once(&key);
     ck_assert_uint_eq(sf_test_look(cache.l1, 1, NULL).version, 9);
-    sf_buffer_fini(&record);
 }
 END_TEST
 
@@ -251,6 +265,159 @@ START_TEST(test_store_that_hangs_is_not_asked_about_what_is_there)
 }
 END_TEST
 
+/* ---- what another host has changed ---- */
+
+static uint64_t
+counted(enum sf_counter counter)
+{
+    return atomic_load(&sf_l1_counters(cache.l1)->values[counter]);
+}
+
+static void
+finish_next(void)
+{
+    struct task *task = run_next();
+    task->finish(task, &daemon_);
+}
+
+static bool
+is_idle(void)
+{
+    return task_queue_pop(&daemon_.loader.worker.queue, 0) == NULL;
+}
+
+/* Under a lease, of what was there before there is nothing left that counts. */
+static bool
+is_trusted(uint64_t number)
+{
+    struct sf_key key = sf_test_cache_key(number);
+    struct sf_l1_view view;
+    struct sf_buffer record;
+    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
+    sf_l1_lease(cache.l1, SF_HOUR, sf_clock_steady() + SF_HOUR);
+    ck_assert_int_eq(sf_l1_get(cache.l1, &key, &record, &view), SF_OK);
+    sf_buffer_fini(&record);
+    return !sf_l1_is_stale(cache.l1, &key, &view);
+}
+
+static void
+wait_until_older_than_the_ttl(void)
+{
+    sf_time began = sf_clock_steady();
+    while (sf_clock_steady() < began + 3)
+        continue;
+}
+
+START_TEST(test_news_of_what_the_cache_has_is_loaded)
+{
+    struct sf_key key = fill_stale();
+    store(&key, 9, "new");
+    loader_hear(&daemon_, &key, 0);
+    finish_next();
+    ck_assert_str_eq(sf_test_look(cache.l1, 1, "value").text, "new");
+    ck_assert_uint_eq(counted(SF_COUNTER_news), 1);
+    ck_assert_uint_eq(counted(SF_COUNTER_news_loads), 1);
+    ck_assert_int_eq(writer_urges, 0);
+}
+END_TEST
+
+START_TEST(test_news_of_what_the_cache_has_not_is_nothing)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    loader_hear(&daemon_, &key, 0);
+    loader_hear(&daemon_, &key, 7);
+    ck_assert(is_idle());
+    ck_assert_uint_eq(counted(SF_COUNTER_news), 2);
+    ck_assert_uint_eq(counted(SF_COUNTER_news_loads), 0);
+}
+END_TEST
+
+START_TEST(test_news_that_are_old_are_nothing)
+{
+    struct sf_key key = fill_stale();
+    loader_hear(&daemon_, &key, 3);
+    ck_assert(is_idle());
+    loader_hear(&daemon_, &key, 4);
+    finish_next();
+    ck_assert(is_idle());
+}
+END_TEST
+
+/* The store has nothing of it: it was removed there. */
+START_TEST(test_news_of_a_removal)
+{
+    struct sf_key key = fill_stale();
+    loader_hear(&daemon_, &key, 0);
+    finish_next();
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_load_under_way_is_repeated)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    store(&key, 3, "old");
+    ck_assert(loader_join(&daemon_, &first, &key, false));
+    struct task *task = run_next();
+    store(&key, 4, "new");
+    loader_hear(&daemon_, &key, 0);
+    task->finish(task, &daemon_);
+    ck_assert_int_eq(answers[0], SF_INVALID); /* not yet */
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_NOT_FOUND);
+    finish_next();
+    ck_assert_int_eq(answers[0], SF_OK);
+    ck_assert(is_idle());
+}
+END_TEST
+
+/* The reader gets his answer; but it is not kept. */
+START_TEST(test_load_is_not_repeated_for_ever)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    store(&key, 3, "old");
+    ck_assert(loader_join(&daemon_, &first, &key, false));
+    for (int i = 0; answers[0] == SF_INVALID; i++) {
+        struct task *task = run_next();
+        ck_assert_int_lt(i, 10);
+        loader_hear(&daemon_, &key, 0);
+        task->finish(task, &daemon_);
+    }
+    ck_assert_int_ne(sf_test_look(cache.l1, 1, NULL).status, SF_OK);
+    ck_assert_uint_eq(counted(SF_COUNTER_news_losses), 1);
+    ck_assert(is_idle());
+}
+END_TEST
+
+START_TEST(test_news_that_cannot_be_loaded_leave_nothing_to_be_trusted)
+{
+    struct sf_key key = fill_stale();
+    ck_assert_int_eq(sf_test_fill(cache.l1, 2, 3, "other"), SF_OK);
+    wait_until_older_than_the_ttl();
+    ck_assert(is_trusted(2));
+    reopen_store("fail:load=UNAVAILABLE");
+    loader_hear(&daemon_, &key, 0);
+    finish_next();
+    ck_assert_str_eq(sf_test_look(cache.l1, 1, "value").text, "old");
+    ck_assert(!is_trusted(1));
+    ck_assert(!is_trusted(2));
+    ck_assert_int_eq(writer_urges, 1);
+    ck_assert_uint_eq(counted(SF_COUNTER_l1_stale_served), 0);
+}
+END_TEST
+
+START_TEST(test_news_of_a_key_that_is_held_are_loaded_after_its_release)
+{
+    struct sf_key key = fill_stale();
+    ck_assert(loader_hold(&daemon_, &key));
+    store(&key, 9, "new");
+    loader_hear(&daemon_, &key, 0);
+    ck_assert(is_idle());
+    loader_release(&daemon_, &key);
+    finish_next();
+    ck_assert_str_eq(sf_test_look(cache.l1, 1, "value").text, "new");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -268,6 +435,14 @@ main(void)
     tcase_add_test(tests, test_later_version_of_the_store_takes_the_place_of_the_cached);
     tcase_add_test(tests, test_store_without_an_answer_takes_nothing_from_the_cache);
     tcase_add_test(tests, test_store_that_hangs_is_not_asked_about_what_is_there);
+    tcase_add_test(tests, test_news_of_what_the_cache_has_is_loaded);
+    tcase_add_test(tests, test_news_of_what_the_cache_has_not_is_nothing);
+    tcase_add_test(tests, test_news_that_are_old_are_nothing);
+    tcase_add_test(tests, test_news_of_a_removal);
+    tcase_add_test(tests, test_load_under_way_is_repeated);
+    tcase_add_test(tests, test_load_is_not_repeated_for_ever);
+    tcase_add_test(tests, test_news_that_cannot_be_loaded_leave_nothing_to_be_trusted);
+    tcase_add_test(tests, test_news_of_a_key_that_is_held_are_loaded_after_its_release);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);
 }

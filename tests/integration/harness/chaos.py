@@ -18,11 +18,13 @@ class Chaos:
     "half"      the first half of the next answer, then a reset
     "slow"      an answer of one byte a second
     "shift"     each answer is the one to the request before
+    With `only` for those connections that have sent these bytes.
     """
 
     def __init__(self, port):
         self.target = ("127.0.0.1", port)
         self.fault = None
+        self.only = b""
         self.faults = 0  # done to somebody
         self.is_over = False
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -40,7 +42,7 @@ class Chaos:
             if not select.select([self.listener], [], [], 0.1)[0]:
                 continue
             client = self.listener.accept()[0]
-            if self.fault == "refuse":
+            if self.fault == "refuse" and not self.only:
                 self.faults += 1
                 self.reset(client)
             else:
@@ -48,6 +50,7 @@ class Chaos:
 
     def serve(self, client):
         kept = b""
+        is_meant = False
         try:
             with client, socket.create_connection(self.target) as server:
                 while not self.is_over:
@@ -56,14 +59,14 @@ class Chaos:
                         if not data:
                             return
                         if ready is client:
+                            is_meant |= self.only in data
                             server.sendall(data)
                         else:
-                            kept = self.answer(client, data, kept)
+                            kept = self.answer(client, data, kept, self.fault if is_meant else None)
         except OSError:
             pass
 
-    def answer(self, client, data, kept):
-        fault = self.fault
+    def answer(self, client, data, kept, fault):
         self.faults += fault is not None
         if fault is None:
             client.sendall(kept + data)
