@@ -120,6 +120,15 @@ sf_journal_pending_of(const struct sf_journal_entry *entry)
 }
 
 void
+sf_journal_note_orphan(const struct sf_journal_entry *entry)
+{
+    struct sf_journal_file *file = entry->file;
+    file->has_new_orphan = true;
+    if (file->drained >= entry->number)
+        file->drained = entry->number - 1;
+}
+
+void
 sf_journal_remember(struct sf_journal *journal, struct sf_journal_file *file,
                     const struct sf_journal_pending *row)
 {
@@ -137,6 +146,8 @@ sf_journal_remember(struct sf_journal *journal, struct sf_journal_file *file,
     file->live++;
     journal->state.orphans += row->is_orphan;
     journal->state.refused += row->is_refused;
+    if (row->is_orphan)
+        sf_journal_note_orphan(entry);
 }
 
 static void

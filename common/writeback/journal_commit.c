@@ -93,8 +93,7 @@ is_journalled(struct sf_journal *journal, const struct sf_journal_mark *mark, ui
     if (is && mark->is_orphan && !entry->is_orphan) {
         entry->is_orphan = true;
         journal->state.orphans++;
-        if (entry->file->drained >= entry->number)
-            entry->file->drained = entry->number - 1;
+        sf_journal_note_orphan(entry);
     }
     pthread_mutex_unlock(&journal->lock);
     return is;

@@ -50,6 +50,7 @@ struct sf_journal_file {
     sf_time made;           /* steady; by this process */
     _Atomic uint64_t bytes; /* about; of the log */
     uint64_t drained;       /* rows up to this number need not be looked at by the drain */
+    bool has_new_orphan;    /* since the drain began to look; it does not know which rows it has passed in vain */
     uint64_t identities[2]; /* inodes of database and log, as they were made */
     struct sf_journal_connection writer, reader;
 };

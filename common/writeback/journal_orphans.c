@@ -55,16 +55,18 @@ next_file(struct sf_journal *journal, uint32_t number, uint64_t *drained_out)
     while (file != NULL && file->live == 0)
         file = TAILQ_NEXT(file, link);
     *drained_out = file == NULL ? 0 : file->drained;
+    if (file != NULL)
+        file->has_new_orphan = false;
     pthread_mutex_unlock(&journal->lock);
     return file;
 }
 
-/* A row that became an orphan meanwhile has set `drained` back: that counts. */
+/* A row that became an orphan meanwhile may be among those that were seen: then all are seen once more. */
 static void
-note_drained(struct taking *taking, uint64_t before)
+note_drained(struct taking *taking)
 {
     pthread_mutex_lock(&taking->journal->lock);
-    if (taking->file->drained == before)
+    if (!taking->file->has_new_orphan)
         taking->file->drained = taking->seen;
     pthread_mutex_unlock(&taking->journal->lock);
 }
@@ -112,7 +114,7 @@ sf_journal_orphans_take(struct sf_journal *journal, struct sf_journal_orphan *it
             sf_journal_note_damage(journal, taking.file);
         else if (status != SF_OK)
             unread = status; /* the others are written all the same */
-        note_drained(&taking, drained);
+        note_drained(&taking);
     }
     pthread_mutex_unlock(&journal->reading);
     if (taking.count < limit)
@@ -130,8 +132,10 @@ sf_journal_orphans_again(struct sf_journal *journal)
 {
     struct sf_journal_file *file;
     pthread_mutex_lock(&journal->lock);
-    TAILQ_FOREACH(file, &journal->files, link)
+    TAILQ_FOREACH(file, &journal->files, link) {
         file->drained = 0;
+        file->has_new_orphan = true;
+    }
     journal->hands_out_refused = true;
     pthread_mutex_unlock(&journal->lock);
 }

@@ -160,6 +160,8 @@ tests_unit_check_l1_read_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_block_read \
 	-Wl,--wrap=sf_buffer_reserve -Wl,--wrap=sf_record_find_part
 tests_unit_check_l1_dirty_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_hint_read
 tests_unit_check_front_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_get
+tests_unit_check_journal_orphans_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_journal_file_each \
+	-Wl,--wrap=sf_journal_publish
 tests_unit_check_journal_publish_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_settle
 tests_unit_check_l1_confirm_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_clock_steady
 
