@@ -25,7 +25,7 @@ struct load {
     bool keeps_out;                    /* of L1: it is to be changed in the store */
     bool is_skipped;                   /* nobody waited for it: the store was not asked */
     bool is_news;                      /* another host may have changed it: L1 is to know, whoever waits */
-    bool is_outdated;                  /* and has done so since the store was asked */
+    bool is_outdated;                  /* it has changed since the store was asked, or may have */
     unsigned conflicts;
     sf_time give_up;                   /* steady clock */
     _Atomic bool is_wanted;            /* somebody waits; the loader looks, relaxed: at worst it loads for nobody */
@@ -272,6 +272,8 @@ finish_load(struct task *task, struct daemon *daemon)
     }
     if (load->is_news)
         bring_news(daemon, load);
+    if (load->is_outdated && load->keeps_out)
+        load->status = SF_UNAVAILABLE; /* nothing is to be made of that */
     bool is_for_cache = is_wanted && !load->keeps_out && !load->is_outdated;
     if (load->status == SF_OK && !is_for_cache)
         load->status = judge(&load->stored, sf_clock_wall());
@@ -309,6 +311,7 @@ loader_join(struct daemon *daemon, struct connection *connection, const struct s
         load = add(&daemon->loader, key);
     if (load == NULL)
         return false;
+    load->is_outdated |= keeps_out && !load->keeps_out; /* who comes now has just dropped what L1 had */
     load->keeps_out |= keeps_out;
     atomic_store_explicit(&load->is_wanted, true, memory_order_relaxed);
     TAILQ_INSERT_TAIL(&load->waiters, connection, link);

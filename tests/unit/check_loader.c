@@ -16,6 +16,7 @@ static struct sf_test_cache cache;
 static struct daemon daemon_;
 static struct connection first, second;
 static enum sf_status answers[2]; /* to each of them; SF_INVALID: none yet */
+static uint64_t versions[2];      /* of what they got */
 
 static int writer_retries, writer_urges;
 
@@ -36,7 +37,11 @@ writer_retry(struct writer *writer)
 void
 connection_resume(struct connection *connection, const struct answer *answer)
 {
+    struct sf_record_head head = {.version = 0};
     answers[connection == &second] = answer->status;
+    if (answer->status == SF_OK)
+        ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&answer->stored->record)), SF_OK);
+    versions[connection == &second] = head.version;
 }
 
 static void
@@ -242,6 +247,25 @@ START_TEST(test_later_version_of_the_store_takes_the_place_of_the_cached)
 }
 END_TEST
 
+/* While the store is asked it changes, is stored and dropped: by somebody who goes on with what is loaded. */
+START_TEST(test_who_changes_it_in_the_store_gets_what_was_loaded_since_he_came)
+{
+    struct sf_key key = fill_stale();
+    store(&key, 3, "old");
+    ck_assert(loader_join(&daemon_, &first, &key, false));
+    struct task *task = run_next();
+    store(&key, 4, "new");
+    ck_assert_int_eq(sf_l1_drop(cache.l1, &key), SF_OK);
+    ck_assert(loader_join(&daemon_, &second, &key, true));
+    task->finish(task, &daemon_);
+    ck_assert_int_eq(answers[1], SF_INVALID);
+    task = run_next();
+    task->finish(task, &daemon_);
+    ck_assert_uint_eq(versions[1], 4);
+    ck_assert_uint_eq(versions[0], 4);
+}
+END_TEST
+
 START_TEST(test_store_without_an_answer_takes_nothing_from_the_cache)
 {
     struct sf_key key = fill_stale();
@@ -433,6 +457,7 @@ main(void)
     tcase_add_test(tests, test_held_key_is_loaded_after_its_release);
     tcase_add_test(tests, test_what_the_store_has_no_more_leaves_the_cache);
     tcase_add_test(tests, test_later_version_of_the_store_takes_the_place_of_the_cached);
+    tcase_add_test(tests, test_who_changes_it_in_the_store_gets_what_was_loaded_since_he_came);
     tcase_add_test(tests, test_store_without_an_answer_takes_nothing_from_the_cache);
     tcase_add_test(tests, test_store_that_hangs_is_not_asked_about_what_is_there);
     tcase_add_test(tests, test_news_of_what_the_cache_has_is_loaded);
