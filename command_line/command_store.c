@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "command_line/command_store.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,7 +28,10 @@ store_fail(const struct store_call *call, enum sf_status status, const char *doi
                         error.text[0] != '\0' ? error.text : sf_status_text(status));
 }
 
-/* Files that root would make, the daemon could not use: so we become whom the state folder belongs to. */
+/*
+ * Files that root would make, the daemon could not use: so we become whom the state folder belongs
+ * to.
+ */
 static int
 become_the_owner(const struct command_context *context)
 {
@@ -44,7 +48,10 @@ become_the_owner(const struct command_context *context)
     return EXIT_DONE;
 }
 
-/* What the daemon of this instance has not written yet belongs to it, too. Without one, nothing waits. */
+/*
+ * What the daemon of this instance has not written yet belongs to it, too. Without one, nothing
+ * waits.
+ */
 static int
 write_what_waits(struct command_context *context)
 {
@@ -69,6 +76,37 @@ run_on(struct store_call *call, size_t action)
     return actions[action].run(call);
 }
 
+/* How many words are left; 0: wrong ones, which was told. */
+static int
+read_options(struct store_call *call, int argc, char **argv)
+{
+    static const struct option options[] = {{"from", required_argument, NULL, 'f'},
+                                            {"folder", required_argument, NULL, 'd'},
+                                            {"user-field", required_argument, NULL, 'u'},
+                                            {NULL, 0, NULL, 0}};
+    int letter;
+
+    while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1)
+        switch (letter) {
+        case 'f':
+            call->from = optarg;
+            break;
+        case 'd':
+            call->folder = optarg;
+            break;
+        case 'u':
+            call->user_field = optarg;
+            break;
+        default:
+            return 0;
+        }
+    if (call->from == NULL && (call->folder != NULL || call->user_field != NULL)) {
+        command_fail(EXIT_USAGE, "--folder and --user-field go with --from");
+        return 0;
+    }
+    return argc - optind;
+}
+
 int
 command_store(struct command_context *context, int argc, char **argv)
 {
@@ -76,13 +114,19 @@ command_store(struct command_context *context, int argc, char **argv)
     struct sf_error error;
     char shown[16];
     size_t action = 0, count = sizeof actions / sizeof actions[0];
+    int words = read_options(&call, argc, argv);
+    char **word = argv + optind;
 
-    while (action < count && argc > 1 && strcmp(argv[1], actions[action].name) != 0)
+    while (action < count && words > 0 && strcmp(word[0], actions[action].name) != 0)
         action++;
-    if (argc < 2 || argc > 3 || action == count)
-        return command_fail(EXIT_USAGE, "usage: session-fast store check|export|import [URL]");
-    const char *url = argc == 3 ? argv[2] : context->config.store;
-    int exit_code = argc == 3 ? EXIT_DONE : write_what_waits(context);
+    if (words < 1 || words > 2 || action == count ||
+        (call.from != NULL && actions[action].run != store_import))
+        return command_fail(
+            EXIT_USAGE,
+            "usage: session-fast store check|export|import [URL]; import takes --from, --folder "
+            "and --user-field");
+    const char *url = words == 2 ? word[1] : context->config.store;
+    int exit_code = words == 2 ? EXIT_DONE : write_what_waits(context);
     if (exit_code == EXIT_DONE)
         exit_code = become_the_owner(context);
     if (exit_code != EXIT_DONE)

@@ -11,11 +11,14 @@ struct store_call {
     struct command_context *context;
     struct sf_store *store; /* attached, but for check */
     const char *shown;      /* the store as it may be shown: its scheme and no password */
+    const char *from;       /* import: the other system; NULL: lines of an export */
+    const char *folder;     /* import: of PHP's files */
+    const char *user_field; /* import: see foreign.h */
 };
 
 int store_check(struct store_call *call);
 int store_export(struct store_call *call); /* JSON lines to standard output */
-int store_import(struct store_call *call); /* from standard input */
+int store_import(struct store_call *call); /* from standard input, or `folder` */
 
 /* Says what the store said last; EXIT_NO_ANSWER where it may be better later. */
 int store_fail(const struct store_call *call, enum sf_status status, const char *doing);

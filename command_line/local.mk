@@ -28,6 +28,8 @@ session_fast_SOURCES = \
 	%D%/print.h \
 	%D%/progress.c %D%/progress.h \
 	%D%/store_check.c \
-	%D%/store_transfer.c
+	%D%/store_export.c \
+	%D%/store_import.c %D%/store_import.h \
+	%D%/store_import_foreign.c
 session_fast_CPPFLAGS = $(AM_CPPFLAGS) -DSF_DAEMON_PATH='"$(sbindir)/session-fastd"'
 session_fast_LDADD = libload.la libstore.la libsession.la $(JANSSON_LIBS)

@@ -69,7 +69,7 @@ make_session(request_rec *top, struct sf_process *process, const struct sf_confi
 static bool
 header_mentions(const char *header, const char *cookie_name)
 {
-    return header != NULL && strstr(header, cookie_name) != NULL;
+    return header != NULL && *cookie_name != '\0' && strstr(header, cookie_name) != NULL;
 }
 
 static struct sf_request_session *
@@ -107,11 +107,12 @@ sf_request_session(request_rec *r)
     request_rec *top = top_of(r);
     const char *header = apr_table_get(r->headers_in, "Cookie");
     bool mentioned = header_mentions(header, config->cookie_name);
+    bool has_imported = header_mentions(header, config->imported_cookie);
     struct sf_request_session *session = find_session(
         ap_get_module_config(top->request_config, &session_fast_module), config->cookie_name);
     if (session == NULL)
         session = make_session(top, process, keep_config(config, r, top->pool),
-                               mentioned ? header : NULL);
+                               mentioned || has_imported ? header : NULL);
     else if (r->main == NULL)
         session->visit.config = config;
     /*

@@ -34,6 +34,21 @@ check_cookie_name(const struct sf_config *config, struct sf_error *error)
                         config->cookie_name, TOKEN_MARKS);
 }
 
+static enum sf_status
+check_imported_cookie(const struct sf_config *config, struct sf_error *error)
+{
+    if (!consists_of(config->imported_cookie, ALPHANUMERIC TOKEN_MARKS))
+        return sf_error_set(
+            error, SF_INVALID,
+            "SessionFastImportedCookie: '%s' is not a cookie name (letters, digits, %s)",
+            config->imported_cookie, TOKEN_MARKS);
+    if (strcmp(config->imported_cookie, config->cookie_name) == 0)
+        return sf_error_set(error, SF_INVALID,
+                            "SessionFastImportedCookie: '%s' is SessionFastCookieName, too",
+                            config->imported_cookie);
+    return SF_OK;
+}
+
 static bool
 has_prefix(const char *text, const char *prefix)
 {
@@ -271,6 +286,7 @@ static_assert(SF_OPTION_AT_gateway_listen <= 64, "options that rules look at hav
 
 static const struct rule rules[] = {
     {check_cookie_name, BIT(cookie_name)},
+    {check_imported_cookie, BIT(imported_cookie) | BIT(cookie_name)},
     {check_secure_prefix, BIT(cookie_name) | BIT(cookie_secure)},
     {check_http_prefix, BIT(cookie_name) | BIT(cookie_http_only)},
     {check_host_path, BIT(cookie_name) | BIT(cookie_path)},

@@ -12,6 +12,7 @@
 
 #include "common/front/front_private.h"
 #include "common/identity/cookie.h"
+#include "common/identity/imported_id.h"
 
 /* ---- ids ---- */
 
@@ -31,18 +32,48 @@ is_known(const struct sf_visit *visit, const struct sf_key *key)
     return false;
 }
 
+static void
+add_candidate(struct sf_visit *visit, const struct sf_key *key)
+{
+    if (is_known(visit, key))
+        return;
+    if (visit->id_count == SF_VISIT_IDS_MAX)
+        visit->is_ambiguous = true;
+    else
+        visit->ids[visit->id_count++] = *key;
+}
+
 static bool
 try_value(void *context, struct sf_span value)
 {
     struct candidates *candidates = context;
-    struct sf_visit *visit = candidates->visit;
     struct sf_session_id id;
     if (sf_session_id_parse(&id, value, candidates->secrets) != SF_OK)
         candidates->refused++;
-    else if (!is_known(visit, &id.key) && visit->id_count == SF_VISIT_IDS_MAX)
-        visit->is_ambiguous = true;
-    else if (!is_known(visit, &id.key))
-        visit->ids[visit->id_count++] = id.key;
+    else
+        add_candidate(candidates->visit, &id.key);
+    return true;
+}
+
+/*
+ * Imported under one of the secrets: which one, only a lookup tells. Those that were first longest
+ * ago are left out.
+ */
+static bool
+try_imported(void *context, struct sf_span value)
+{
+    struct candidates *candidates = context;
+    char scratch[SF_IMPORTED_ID_MAX];
+    struct sf_span id;
+    if (sf_imported_id_read(&id, scratch, value) != SF_OK) {
+        candidates->refused++;
+        return true;
+    }
+    for (size_t i = 0; i < candidates->secrets->count && i < SF_VISIT_IDS_MAX; i++) {
+        struct sf_key key;
+        sf_imported_id_key(&key, id, candidates->secrets, i);
+        add_candidate(candidates->visit, &key);
+    }
     return true;
 }
 
@@ -55,13 +86,17 @@ mentions(struct sf_span header, const char *name)
 void
 sf_visit_collect(struct sf_visit *visit, struct sf_span cookie_header)
 {
+    const char *imported = visit->config->imported_cookie;
     if (visit->front == NULL) {
-        if (mentions(cookie_header, visit->cookie_name))
+        if (mentions(cookie_header, visit->cookie_name) ||
+            (*imported != '\0' && mentions(cookie_header, imported)))
             visit->state = SF_VISIT_UNKNOWN;
         return;
     }
     struct candidates candidates = {.visit = visit, .secrets = sf_front_secrets(visit->front)};
     sf_cookie_each(cookie_header, visit->cookie_name, try_value, &candidates);
+    if (visit->id_count == 0 && *imported != '\0')
+        sf_cookie_each(cookie_header, imported, try_imported, &candidates);
     if (candidates.refused > 0) {
         sf_count_add(sf_front_counters(visit->front), SF_COUNTER_ids_refused, candidates.refused);
     }

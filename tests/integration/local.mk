@@ -76,6 +76,7 @@ EXTRA_DIST += \
 	%D%/test_gateway_servers.py \
 	%D%/test_gateway_upstream.py \
 	%D%/test_identities.py \
+	%D%/test_import.py \
 	%D%/test_joined_headers.py \
 	%D%/test_journal.py \
 	%D%/test_mod_session_options.py \

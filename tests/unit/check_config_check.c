@@ -53,6 +53,18 @@ START_TEST(test_cookie_name_must_be_a_token)
 }
 END_TEST
 
+START_TEST(test_imported_cookie_is_a_token_and_another_one)
+{
+    config.imported_cookie = "PHPSESSID";
+    assert_allowed();
+    config.imported_cookie = "a;b";
+    assert_refused("SessionFastImportedCookie: 'a;b' is not a cookie name "
+                   "(letters, digits, !#$%&'*+-.^_`|~)");
+    config.imported_cookie = "__Host-id";
+    assert_refused("SessionFastImportedCookie: '__Host-id' is SessionFastCookieName, too");
+}
+END_TEST
+
 START_TEST(test_host_prefix_needs_secure)
 {
     config.cookie_secure = false;
@@ -286,6 +298,7 @@ main(void)
     tcase_add_checked_fixture(tests, make_defaults, NULL);
     tcase_add_test(tests, test_defaults_are_allowed);
     tcase_add_test(tests, test_cookie_name_must_be_a_token);
+    tcase_add_test(tests, test_imported_cookie_is_a_token_and_another_one);
     tcase_add_test(tests, test_host_prefix_needs_secure);
     tcase_add_test(tests, test_host_prefix_needs_the_root_path);
     tcase_add_test(tests, test_host_prefix_goes_without_a_domain);

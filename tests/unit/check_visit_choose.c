@@ -4,8 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/front/front_private.h"
 #include "common/front/visit.h"
+#include "common/identity/imported_id.h"
 #include "tests/support/run_suite.h"
+#include "tests/support/test_records.h"
 #include "tests/unit/visit_case.h"
 
 static uint64_t
@@ -156,6 +159,77 @@ START_TEST(test_two_dead_ones_are_none)
 }
 END_TEST
 
+/* ---- ids of another system ---- */
+
+#define FOREIGN_ID "3za78fpyfhks5s164d9u5yuhg8eqo81j"
+
+/* As an import has left it. */
+static void
+import_session(void)
+{
+    struct sf_l1 *l1 = sf_front_l1(test.front);
+    struct sf_key key;
+    struct sf_l1_view view;
+    struct sf_buffer record = sf_test_record(1, NULL, sf_span_text("imported")), found;
+
+    sf_buffer_init(&found, SF_RECORD_BYTES_MAX);
+    sf_imported_id_key(&key, sf_span_text(FOREIGN_ID), sf_front_secrets(test.front), 0);
+    ck_assert_int_eq(sf_l1_get(l1, &key, &found, &view), SF_NOT_FOUND);
+    ck_assert_int_eq(sf_l1_fill(l1, &key, sf_buffer_span(&record), sf_clock_wall(), &view.vacancy), SF_OK);
+    sf_buffer_fini(&found);
+    sf_buffer_fini(&record);
+}
+
+START_TEST(test_imported_id_counts_where_the_place_says_so)
+{
+    import_session();
+    begin_with_header("sessionid=" FOREIGN_ID);
+    ck_assert_int_eq(read_session(), SF_VISIT_NONE);
+    test.config.imported_cookie = "sessionid";
+    begin_with_header("a=b; sessionid=" FOREIGN_ID);
+    ck_assert_int_eq(read_session(), SF_VISIT_ACTIVE);
+    ck_assert(shows("value", "imported"));
+    begin_with_header("__Host-id=" FOREIGN_ID);
+    ck_assert_int_eq(read_session(), SF_VISIT_NONE);
+}
+END_TEST
+
+START_TEST(test_an_id_of_ours_goes_before_an_imported_one)
+{
+    char header[300];
+    struct sf_session_id id = make_session(0);
+    import_session();
+    test.config.imported_cookie = "sessionid";
+    snprintf(header, sizeof header, "sessionid=" FOREIGN_ID "; __Host-id=%s", id.text);
+    begin_with_header(header);
+    ck_assert(is_taken(&id));
+}
+END_TEST
+
+START_TEST(test_login_gives_an_imported_session_an_id_of_ours)
+{
+    import_session();
+    test.config.imported_cookie = "sessionid";
+    begin_with_header("sessionid=" FOREIGN_ID);
+    sf_visit_add_header(&test.visit, "X-Session-Login", "alice");
+    sf_visit_commit(&test.visit, &test.call);
+    ck_assert_int_eq(test.visit.failure, 0);
+    ck_assert_int_eq(test.visit.cookie, SF_VISIT_SEND_COOKIE);
+    struct sf_session_id own = test.visit.new_id;
+    begin(&own, NULL);
+    ck_assert(is_taken(&own));
+}
+END_TEST
+
+START_TEST(test_what_is_no_imported_id_is_refused_without_a_lookup)
+{
+    test.config.imported_cookie = "sessionid";
+    begin_with_header("sessionid=short");
+    ck_assert_int_eq(read_session(), SF_VISIT_NONE);
+    ck_assert_uint_eq(counted(SF_COUNTER_ids_refused), 1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -174,6 +248,10 @@ main(void)
     tcase_add_test(tests, test_two_replaced_ids_are_ambiguous);
     tcase_add_test(tests, test_living_one_is_not_taken_while_the_other_is_unknown);
     tcase_add_test(tests, test_two_dead_ones_are_none);
+    tcase_add_test(tests, test_imported_id_counts_where_the_place_says_so);
+    tcase_add_test(tests, test_an_id_of_ours_goes_before_an_imported_one);
+    tcase_add_test(tests, test_login_gives_an_imported_session_an_id_of_ours);
+    tcase_add_test(tests, test_what_is_no_imported_id_is_refused_without_a_lookup);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);
 }

@@ -27,6 +27,7 @@ check_PROGRAMS += \
 	%D%/check_routes \
 	%D%/check_instance \
 	%D%/check_session_id \
+	%D%/check_imported_id \
 	%D%/check_cookie \
 	%D%/check_record \
 	%D%/check_record_part \
@@ -90,6 +91,7 @@ check_PROGRAMS += \
 	%D%/check_store_guard \
 	%D%/check_store_file \
 	%D%/check_row_json \
+	%D%/check_foreign \
 	%D%/check_store_hosts \
 	%D%/check_store_news \
 	%D%/check_store_sql \

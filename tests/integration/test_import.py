@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sessions of other systems move in, and whoever is logged in there stays so: with the old cookie, until the next login."""
+import json
+import subprocess
+
+import pytest
+
+from harness import build
+from harness.redis import Redis
+from harness.site import change
+
+PHP_PAGE = """<?php
+ini_set('session.save_path', '%s');
+session_id($_GET['id']);
+session_start();
+$_SESSION['user'] = 'alice';
+$_SESSION['visits'] = 41;
+$_SESSION['cart'] = array(array('tea' => 2), 'milk');
+$_SESSION['since'] = new DateTime('2026-01-31');
+session_write_close();
+echo 'written';
+"""
+IMPORTED = """
+<Location "/app/">
+    SessionFastImportedCookie %s
+</Location>
+"""
+DJANGO = ("3za78fpyfhks5s164d9u5yuhg8eqo81j", "eyJhIjoxLCJfc2Vzc2lvbl9leHBpcnkiOjIwMDAwMDAwMH0:1xUlQ8:"
+          "mgaAOfx7u1eWdhpOjyGuKDz5tukeTrYd_YuO-ApsF6Y", "2033-03-24 09:19:44.809419")
+
+
+def store_import(folder, *words, lines=""):
+    program = build.program("session-fast", "command_line")
+    done = subprocess.run([program, "-i", folder, "--json", "store", "import", *words], input=lines, capture_output=True,
+                          text=True, timeout=60)
+    return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
+
+
+def counts(imported, expired=0, refused=0):
+    return {"imported": imported, "expired": expired, "refused": refused}
+
+
+def visit(server, cookie):
+    """The session that the application sees with this cookie."""
+    browser = server.browser()
+    return browser.get("/app/probe", [("Cookie", cookie)]).session
+
+
+def test_php_files(servers):
+    """Written by PHP itself; the application behind httpd goes on from there."""
+    server = servers.make("event", extra=IMPORTED % "PHPSESSID", php=True)
+    sessions = server.folder / "php-sessions"
+    sessions.mkdir()
+    sessions.chmod(0o777)
+    (server.folder / "cgi/shop.php").write_text(PHP_PAGE % sessions)
+    server.start()
+    browser = server.browser()
+    for number in range(3):
+        assert browser.get(f"/php/shop.php?id=k1ns2olk5bp4qrqsl90msjse0{number}").text.strip() == "written"
+    (sessions / "sess_0123456789abcdef0123456789").write_text("user|s:99:\"cut off")
+    for file in sessions.iterdir():
+        file.chmod(0o644)
+    code, said, errors = store_import(server.instance, "--from=php", f"--folder={sessions}", "--user-field=user")
+    assert (code, said) == (1, counts(3, refused=1)), errors
+    assert "not what serialize() writes" in errors
+    session = visit(server, "PHPSESSID=k1ns2olk5bp4qrqsl90msjse01")
+    assert (session["SESSION_STATE"], session["SESSION_USER"]) == ("active", "alice")
+    assert (session["SESSION_FIELD_VISITS"], session["SESSION_FIELD_CART"]) == ("41", '[{"tea":2},"milk"]')
+    # Changes are of that session, too; a login gives it an id of ours, and the old cookie is worth nothing any more.
+    browser.cookies = {"PHPSESSID": "k1ns2olk5bp4qrqsl90msjse01"}
+    change(browser, "X-Session-Increment: visits")
+    assert browser.get("/app/probe").session["SESSION_FIELD_VISITS"] == "42"
+    assert browser.id is None
+    change(browser, "X-Session-Login: alice")
+    assert browser.id is not None
+    assert browser.get("/app/probe").session["SESSION_FIELD_VISITS"] == "42"
+    change(browser, "X-Session-Logout: 1")
+    assert visit(server, "PHPSESSID=k1ns2olk5bp4qrqsl90msjse01").get("SESSION_STATE") != "active"
+    assert visit(server, "PHPSESSID=k1ns2olk5bp4qrqsl90msjse02")["SESSION_STATE"] == "active"
+    assert visit(server, "PHPSESSID=k1ns2olk5bp4qrqsl90msjse0X")["SESSION_STATE"] == "none"
+
+
+def test_django_rows(servers):
+    server = servers.start("event", extra=IMPORTED % "sessionid")
+    gone = ("x" * 32, DJANGO[1], "2020-01-01 00:00:00")
+    lines = "".join("\t".join(row) + "\n" for row in (DJANGO, gone, ("y" * 32, "!", DJANGO[2])))
+    code, said, errors = store_import(server.instance, "--from=django", lines=lines)
+    assert (code, said) == (1, counts(1, expired=1, refused=1)), errors
+    assert "line 3: session_data" in errors
+    assert visit(server, f"sessionid={DJANGO[0]}")["SESSION_FIELD_A"] == "1"
+    # Without a word in the configuration such a cookie is nothing.
+    assert visit(server, f"other={DJANGO[0]}")["SESSION_STATE"] == "none"
+    # Once more: what has changed here meanwhile stays.
+    browser = server.browser()
+    browser.cookies = {"sessionid": DJANGO[0]}
+    change(browser, "X-Session-Set: a=changed")
+    server.flush()
+    assert store_import(server.instance, "--from=django", lines=lines)[1]["imported"] == 1
+    assert visit(server, f"sessionid={DJANGO[0]}")["SESSION_FIELD_A"] == "changed"
+
+
+@pytest.mark.backends
+def test_redis_values_as_the_manual_says(servers):
+    """docs/stores.md: keys and values by redis-cli, pasted side by side."""
+    server = servers.start("event", extra=IMPORTED % "connect.sid")
+    redis = Redis().start()
+    try:
+        session = {"cookie": {"originalMaxAge": None, "expires": None, "path": "/"}, "views": 7, "name": "al \u00efce"}
+        for number in range(3):
+            redis.ask("SET", f"sess:hJjSvKpZQ0aWn3mVx2yLr8tQ-1_bCdE{number}", json.dumps(session, ensure_ascii=False))
+        uuid = "33fdc9e0-a5f4-4c1b-9232-1d54847bde0f"
+        redis.ask("HSET", f"spring:session:sessions:{uuid}", "creationTime", "4000000000000", "lastAccessedTime",
+                  "4000000000000", "maxInactiveInterval", "1800", "sessionAttr:name", '"bob"')
+        cli = " ".join(redis.cli())
+        connect, spring = (subprocess.run(
+            ["bash", "-c", f"{cli} --scan --pattern '{pattern}' > keys; sed 's/.*/{command} \"&\"/' keys | {cli} {option} > values; "
+             "paste keys values"], cwd=redis.folder, capture_output=True, text=True, timeout=60, check=True).stdout
+            for pattern, command, option in (("sess:*", "GET", ""), ("spring:session:sessions:*", "HGETALL", "--json")))
+    finally:
+        redis.clean_up()
+    assert store_import(server.instance, "--from=connect-redis", lines=connect)[:2] == (0, counts(3))
+    assert store_import(server.instance, "--from=spring", lines=spring)[:2] == (0, counts(1))
+    session = visit(server, "connect.sid=s%3AhJjSvKpZQ0aWn3mVx2yLr8tQ-1_bCdE2.c2lnbmF0dXJl")
+    assert (session["SESSION_FIELD_VIEWS"], session["SESSION_FIELD_NAME"]) == ("7", "al \u00efce")
+    session = visit(server, "connect.sid=MzNmZGM5ZTAtYTVmNC00YzFiLTkyMzItMWQ1NDg0N2JkZTBm")
+    assert session["SESSION_FIELD_NAME"] == "bob"
+
+
+@pytest.mark.parametrize("words, says", [
+    (["--from=rails"], "none of django, connect-redis, spring, php"),
+    (["--from=php"], "--folder=DIR"),
+    (["--from=django", "--folder=/tmp"], "--folder=DIR"),
+    (["--folder=/tmp"], "go with --from"),
+    (["--from=php", "--folder=/nowhere"], "/nowhere"),
+])
+def test_wrong_calls(daemon, words, says):
+    code, _, errors = store_import(daemon.folder, *words)
+    assert code in (1, 2) and says in errors
