@@ -97,6 +97,12 @@ add_writer(struct entries *entries, struct writer *writer)
     add_number(entries, "writer_refused", state.refused);
     add_number(entries, "writer_last_flush", (uint64_t)state.last_flush);
     add_number(entries, "writer_last_duration_ms", (uint64_t)state.last_duration);
+    const struct sf_restore *restore = &writer->restore;
+    bool is_restoring = atomic_load_explicit(&restore->noticed, memory_order_relaxed) != 0;
+    add_text(entries, "restore_state", is_restoring ? "running" : "idle");
+    add_number(entries, "restore_runs", atomic_load_explicit(&restore->runs, memory_order_relaxed));
+    add_number(entries, "restore_put", atomic_load_explicit(&restore->put_ever, memory_order_relaxed));
+    add_number(entries, "restore_news", atomic_load_explicit(&restore->news_ever, memory_order_relaxed));
     add_number(entries, "sweep_removed", atomic_load_explicit(&writer->swept, memory_order_relaxed));
     add_number(entries, "sweep_last", (uint64_t)atomic_load_explicit(&writer->last_sweep, memory_order_relaxed));
 }

@@ -59,6 +59,7 @@ share_store(struct daemon *daemon)
     const struct sf_config *config = &daemon->config;
     bool is_shared = config->shared_store == SF_SHARED_AUTO ? (daemon->store->ops->flags & SF_STORE_SHARED) != 0
                                                             : config->shared_store == SF_SHARED_ON;
+    daemon->is_shared = is_shared;
     sf_l1_set_shared(daemon->l1, is_shared);
     if (!is_shared)
         return SF_OK;

@@ -31,6 +31,7 @@ struct daemon {
     sf_time started;              /* wall clock */
     struct sf_l1 *l1;
     struct sf_store *store;
+    bool is_shared;               /* by other hosts, for all that is known */
     struct sf_log_state load_state; /* of loads, as the log knows it; the batch writer has its own */
     _Atomic bool loads_fail;        /* as status shows it */
     int lock_fd;                    /* the instance is ours while it is open */

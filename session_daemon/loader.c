@@ -130,8 +130,12 @@ take_answer(struct load *load, const struct sf_load *answer, struct daemon *daem
 {
     load->status = answer->status;
     count_load(daemon, answer->status);
-    if (!answer->is_own)
-        log_load(daemon, answer->status);
+    if (answer->is_own)
+        return;
+    log_load(daemon, answer->status);
+    if (answer->status == SF_NOT_FOUND
+        && sf_restore_doubts(&daemon->writer.restore, load->question.is_here, sf_clock_steady()))
+        load->status = SF_UNAVAILABLE;
 }
 
 static void

@@ -69,6 +69,7 @@ step(struct writer *writer, struct daemon *daemon)
     sf_time next = sf_batch_writer_step(writer->batch, now);
     next = earliest(next, step_drain(writer, daemon, now));
     tell_result(writer, daemon);
+    next = earliest(next, sf_restore_step(&writer->restore, sf_clock_steady(), sf_clock_wall()));
     next = earliest(next, step_sweep(writer, sf_clock_steady()));
     step_repair(writer, daemon->l1, now);
     return earliest(next, writer->repair_at);
@@ -134,6 +135,13 @@ writer_start(struct writer *writer, struct daemon *daemon, struct sf_error *erro
         .store = daemon->store,
         .log = &daemon->log,
         .interval = daemon->config.sweep_interval,
+    };
+    writer->restore = (struct sf_restore){
+        .l1 = daemon->l1,
+        .store = daemon->store,
+        .log = &daemon->log,
+        .is_shared = daemon->is_shared,
+        .horizon = daemon->config.tombstone_lifetime,
     };
     enum sf_status status = sf_batch_writer_new(&writer->batch, daemon->l1, daemon->store, &options, &daemon->log);
     if (status == SF_OK)

@@ -6,6 +6,7 @@
  */
 #include "common/writeback/batch_writer.h"
 #include "common/writeback/journal_drain.h"
+#include "common/writeback/restore.h"
 #include "common/writeback/sweep.h"
 #include "session_daemon/clock_watch.h"
 #include "session_daemon/task_queue.h"
@@ -18,6 +19,7 @@ struct writer {
     struct sf_batch_writer *batch;
     struct sf_journal_drain *drain;
     struct sf_sweep sweep;         /* writer thread */
+    struct sf_restore restore;     /* the same, but for what is for other threads */
     struct clock_watch clock;      /* the same */
     struct touches touches;
     uint32_t repair_cursor;        /* the same */

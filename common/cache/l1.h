@@ -340,6 +340,21 @@ size_t sf_l1_touched_take(struct sf_l1 *l1, uint32_t *cursor, struct sf_l1_touch
                           size_t limit);
 void sf_l1_touched_settle(struct sf_l1 *l1, const struct sf_l1_touched *item);
 
+/*
+ * Of which store (sf_store_incarnation) is it true that it has what is clean here? 0: not known. It stands in the
+ * segment: a daemon that is killed while it puts everything again leaves the old number.
+ */
+uint64_t sf_l1_store(const struct sf_l1 *l1);
+void sf_l1_set_store(struct sf_l1 *l1, uint64_t incarnation);
+
+/*
+ * Up to `limit` clean records, tombstones too, each copied whole; as sf_l1_dirty_take gives dirty ones, but for
+ * dirty_since: when the store last had it. *cursor 0 to begin with; 0 again: that was all. What moves to
+ * another place meanwhile, as the counter l1_slabs_moved tells, may be missed. No memory for a record:
+ * it is left out.
+ */
+size_t sf_l1_clean_take(struct sf_l1 *l1, uint32_t *cursor, struct sf_l1_dirty *items, size_t limit);
+
 struct sf_l1_usage {
     uint64_t bytes;
     uint64_t blocks_live, blocks_dirty, blocks_free, blocks_owned, tombstones;

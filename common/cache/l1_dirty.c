@@ -11,11 +11,11 @@
 /* ---- what waits for the store ---- */
 
 /*
- * SF_OK: *item is a dirty record. Its owner has confirmed it: what is OWNED is not acknowledged
+ * SF_OK: *item is a record that is dirty, or clean. Its owner has confirmed it: what is OWNED is not acknowledged
  * yet, or is the sweeper's. SF_NOT_FOUND: there is none. Anything else: it could not be copied.
  */
 static enum sf_status
-read_dirty(struct sf_l1 *l1, uint32_t block, struct sf_l1_dirty *item)
+read_live(struct sf_l1 *l1, uint32_t block, bool is_clean, struct sf_l1_dirty *item)
 {
     struct sf_l1_place place;
     struct sf_l1_image image;
@@ -23,7 +23,7 @@ read_dirty(struct sf_l1 *l1, uint32_t block, struct sf_l1_dirty *item)
     if (!sf_l1_block_place(l1, block, &place))
         return SF_NOT_FOUND;
     uint64_t control = sf_l1_load(&place.control->state);
-    if (sf_l1_control_state(control) != SF_L1_LIVE || sf_l1_control_is_clean(control))
+    if (sf_l1_control_state(control) != SF_L1_LIVE || sf_l1_control_is_clean(control) != is_clean)
         return SF_NOT_FOUND;
     if (item->record.limit == 0)
         sf_buffer_init(&item->record, SF_RECORD_BYTES_MAX);
@@ -37,6 +37,12 @@ read_dirty(struct sf_l1 *l1, uint32_t block, struct sf_l1_dirty *item)
     item->last_access = image.last_access;
     item->ticket = (struct sf_l1_ticket){block, control};
     return SF_OK;
+}
+
+static enum sf_status
+read_dirty(struct sf_l1 *l1, uint32_t block, struct sf_l1_dirty *item)
+{
+    return read_live(l1, block, false, item);
 }
 
 static size_t
@@ -180,6 +186,36 @@ uint64_t
 sf_l1_cursor_changes(const struct sf_l1_cursor *cursor)
 {
     return cursor->hint + cursor->deaths;
+}
+
+/* ---- what the store has, or had ---- */
+
+uint64_t
+sf_l1_store(const struct sf_l1 *l1)
+{
+    return atomic_load_explicit(&l1->header->store, memory_order_relaxed);
+}
+
+void
+sf_l1_set_store(struct sf_l1 *l1, uint64_t incarnation)
+{
+    if (l1->is_writable)
+        atomic_store_explicit(&l1->header->store, incarnation, memory_order_relaxed);
+}
+
+size_t
+sf_l1_clean_take(struct sf_l1 *l1, uint32_t *cursor, struct sf_l1_dirty *items, size_t limit)
+{
+    uint32_t end = sf_l1_block_limit(l1);
+    size_t taken = 0;
+
+    while (taken < limit && *cursor < end) {
+        taken += read_live(l1, *cursor, true, &items[taken]) == SF_OK;
+        *cursor = sf_l1_block_next(l1, *cursor);
+    }
+    if (*cursor >= end)
+        *cursor = 0;
+    return taken;
 }
 
 /* ---- last accesses that the store should hear of ---- */

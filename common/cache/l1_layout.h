@@ -105,6 +105,7 @@ struct sf_l1_header { /* constant but for the atomics */
     _Alignas(64) _Atomic uint64_t lease_until;
     _Atomic uint64_t lease_from, lease_ttl;
     _Alignas(64) _Atomic uint64_t sections; /* which of its two counts a section uses; relaxed */
+    _Atomic uint64_t store; /* incarnation of the store that has what is clean; 0: not known; relaxed */
     /* By size class, hints: how much room has been wanted of late, by eviction or in vain; relaxed */
     _Alignas(64) _Atomic uint64_t wanted[SF_L1_CLASSES_MAX];
 };

@@ -125,6 +125,22 @@ end_row(struct merging *work, struct sf_buffer *merged_out)
     return encode(work, &work->ours, merged_out);
 }
 
+/*
+ * The row is older than the one that ours grew from: its store has gone back to an older copy, or it is not from the
+ * store itself. All that such a row ever had is in ours.
+ */
+static enum sf_status
+replace_row(struct merging *work, struct sf_buffer *merged_out)
+{
+    struct sf_lineage theirs = work->row_lineage;
+    work->is_new = true;
+    work->row_lineage = work->our_lineage;
+    work->row_lineage.base = work->row.head.version;
+    work->our_lineage = theirs;
+    work->our_lineage.host = work->row_lineage.host;
+    return encode(work, &work->ours, merged_out);
+}
+
 static enum sf_status
 merge(struct merging *work, struct sf_span row, struct sf_buffer *merged_out)
 {
@@ -132,6 +148,8 @@ merge(struct merging *work, struct sf_span row, struct sf_buffer *merged_out)
     sf_buffer_clear(merged_out);
     if (!is_row_ended && work->ours.head.kind == SF_RECORD_ENDED)
         return end_row(work, merged_out);
+    if (!is_row_ended && work->row.head.version < work->our_lineage.base)
+        return replace_row(work, merged_out);
     work->known = sf_lineage_merged(&work->row_lineage, work->our_lineage.host);
     enum sf_status status = is_row_ended ? SF_OK : take_changes(work);
     if (status != SF_OK || !work->is_new)

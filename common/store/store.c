@@ -76,6 +76,27 @@ sf_store_show_url(const char *url, char *text_out, size_t size)
         snprintf(text_out, size, "%.*s:***%s", (int)(colon - url), url, at);
 }
 
+uint64_t
+sf_store_incarnation(struct sf_store *store)
+{
+    return store->ops->incarnation == NULL ? 0 : store->ops->incarnation(store);
+}
+
+void
+sf_store_renew(struct sf_store *store)
+{
+    if (store->ops->renew != NULL)
+        store->ops->renew(store);
+}
+
+/* Multiplied by an odd number nothing is lost; what comes second stays where it was. */
+uint64_t
+sf_store_incarnation_of(uint64_t first, uint64_t second)
+{
+    uint64_t mixed = first * UINT64_C(0x9E3779B97F4A7C15) ^ second;
+    return mixed == 0 ? 1 : mixed;
+}
+
 enum sf_status
 sf_store_load_one(struct sf_store *store, const struct sf_key *key, sf_time deadline,
                   struct sf_stored *stored_out)

@@ -35,6 +35,8 @@ struct sf_write {
     struct sf_span record;  /* PUT only; borrowed until write returns */
     struct sf_buffer *merged; /* PUT, NULL: not wanted. By store_shared.h: where the store has another
                                  record now, which `record` was merged into, that; else empty */
+    bool is_again;          /* PUT: what the store once had, and is to have again if it has lost it: not merged */
+    bool is_news;           /* answer, of a PUT that is OK: there was no row, or one with a smaller version */
     enum sf_status status;  /* OK NOT_FOUND (TOUCH: no row) CONFLICT (PUT: another version than `expected`,
                                or no row) UNAVAILABLE UNCERTAIN FULL INVALID */
 };
@@ -132,6 +134,14 @@ struct sf_store_figures {
 typedef void sf_store_tell_fn(void *context, const struct sf_store_figures *figures);
 typedef void sf_store_report_fn(struct sf_store *store, sf_store_tell_fn *tell, void *context);
 
+/*
+ * A number of what the store was when a connection was made to it last, which another one has when its server
+ * was restarted, or its data replaced or emptied; 0: not known yet. From any thread.
+ */
+typedef uint64_t sf_store_incarnation_fn(struct sf_store *store);
+/* The next write begins on a new connection. In the lane of writes. */
+typedef void sf_store_renew_fn(struct sf_store *store);
+
 struct sf_store_ops {
     const char *scheme; /* "sqlite" in sqlite:PATH */
     unsigned flags;
@@ -145,6 +155,8 @@ struct sf_store_ops {
     sf_store_explain_fn *explain;
     sf_store_close_fn *close;
     sf_store_report_fn *report; /* NULL: nothing is measured; a wrapper passes it on */
+    sf_store_incarnation_fn *incarnation; /* NULL: it never loses what was written; a wrapper passes it on */
+    sf_store_renew_fn *renew;             /* NULL: it has no connections; a wrapper passes it on */
 };
 
 struct sf_store {
@@ -162,6 +174,8 @@ enum sf_status sf_store_open(struct sf_store **store_out, const char *url, const
                              struct sf_error *error) SF_MUST_CHECK;
 void sf_store_close(struct sf_store *store); /* NULL is fine */
 void sf_store_report(struct sf_store *store, sf_store_tell_fn *tell, void *context);
+uint64_t sf_store_incarnation(struct sf_store *store); /* 0: not known, or never another one */
+void sf_store_renew(struct sf_store *store);
 
 /* "scheme://user:***@host/...": the password of a URL is nobody's business. */
 void sf_store_show_url(const char *url, char *text_out, size_t size);
@@ -173,5 +187,8 @@ enum sf_status sf_store_load_one(struct sf_store *store, const struct sf_key *ke
 
 /* Of a whole batch; in rising order OK NOT_FOUND CONFLICT INVALID FULL NO_MEMORY UNAVAILABLE UNCERTAIN. */
 enum sf_status sf_store_worst(const struct sf_write *writes, size_t count) SF_MUST_CHECK;
+
+/* Two numbers, or what has been made of them, in one; never 0. */
+uint64_t sf_store_incarnation_of(uint64_t first, uint64_t second);
 
 void sf_store_answer_loads(struct sf_load *loads, size_t count, enum sf_status status); /* the same to all */

@@ -258,6 +258,18 @@ guard_report(struct sf_store *store, sf_store_tell_fn *tell, void *context)
     tell(context, &figures);
 }
 
+static uint64_t
+guard_incarnation(struct sf_store *store)
+{
+    return sf_store_incarnation(guard_of(store)->inner);
+}
+
+static void
+guard_renew(struct sf_store *store)
+{
+    sf_store_renew(guard_of(store)->inner);
+}
+
 static void
 guard_close(struct sf_store *store)
 {
@@ -284,6 +296,8 @@ cover(struct sf_store_ops *ops, const struct sf_store_ops *inner)
         .explain = guard_explain,
         .close = guard_close,
         .report = guard_report,
+        .incarnation = guard_incarnation,
+        .renew = guard_renew,
     };
 }
 

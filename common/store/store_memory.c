@@ -170,7 +170,7 @@ find_or_add(struct memory_store *memory, const struct sf_key *key, struct row **
 }
 
 static enum sf_status
-put(struct memory_store *memory, const struct sf_write *write)
+put(struct memory_store *memory, struct sf_write *write)
 {
     struct sf_record_head head;
     if (write->record.size > SF_RECORD_BYTES_MAX || sf_record_head(&head, write->record) != SF_OK)
@@ -193,6 +193,7 @@ put(struct memory_store *memory, const struct sf_write *write)
     sf_buffer_fini(&row->record);
     row->record = record;
     row->version = write->version;
+    write->is_news = true;
     if (write->last_access > row->last_access)
         row->last_access = write->last_access;
     row->expires = write->expires;
@@ -220,9 +221,11 @@ memory_write(struct sf_store *store, struct sf_write *writes, size_t count, sf_t
     (void)deadline;
     struct memory_store *memory = (struct memory_store *)store;
     pthread_mutex_lock(&memory->lock);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        writes[i].is_news = false;
         writes[i].status =
             writes[i].kind == SF_WRITE_PUT ? put(memory, &writes[i]) : touch(memory, &writes[i]);
+    }
     pthread_mutex_unlock(&memory->lock);
     return sf_store_worst(writes, count);
 }

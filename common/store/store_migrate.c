@@ -356,6 +356,26 @@ migrate_report(struct sf_store *store, sf_store_tell_fn *tell, void *context)
     pthread_mutex_unlock(&migrate->lock);
 }
 
+/* The authority is what has everything: the second is asked for nothing that is missing there. */
+static uint64_t
+migrate_incarnation(struct sf_store *store)
+{
+    struct sf_migrate *migrate = (struct sf_migrate *)store;
+    pthread_mutex_lock(&migrate->lock);
+    uint64_t incarnation = sf_store_incarnation(migrate->authority.store);
+    pthread_mutex_unlock(&migrate->lock);
+    return incarnation;
+}
+
+static void
+migrate_renew(struct sf_store *store)
+{
+    struct sf_migrate *migrate = (struct sf_migrate *)store;
+    pthread_mutex_lock(&migrate->write_lane);
+    sf_store_renew(migrate->authority.store);
+    pthread_mutex_unlock(&migrate->write_lane);
+}
+
 static void
 migrate_explain(struct sf_store *store, struct sf_error *error_out)
 {
@@ -378,4 +398,6 @@ const struct sf_store_ops sf_migrate_ops = {
     .explain = migrate_explain,
     .close = sf_migrate_close,
     .report = migrate_report,
+    .incarnation = migrate_incarnation,
+    .renew = migrate_renew,
 };

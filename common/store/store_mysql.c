@@ -38,6 +38,8 @@ static sf_store_sweep_fn store_sweep;
 static sf_store_scan_fn store_scan;
 static sf_store_explain_fn store_explain;
 static sf_store_close_fn store_close;
+static sf_store_incarnation_fn store_incarnation;
+static sf_store_renew_fn store_renew;
 
 const struct sf_store_ops sf_store_mysql = {
     .scheme = "mysql",
@@ -50,6 +52,8 @@ const struct sf_store_ops sf_store_mysql = {
     .scan = store_scan,
     .explain = store_explain,
     .close = store_close,
+    .incarnation = store_incarnation,
+    .renew = store_renew,
 };
 
 /* ---- life ---- */
@@ -140,6 +144,18 @@ static void
 store_explain(struct sf_store *store, struct sf_error *error_out)
 {
     sf_sql_last_get(&((struct mysql_store *)store)->last, error_out);
+}
+
+static uint64_t
+store_incarnation(struct sf_store *store)
+{
+    return atomic_load(&((struct mysql_store *)store)->database.incarnation);
+}
+
+static void
+store_renew(struct sf_store *store)
+{
+    sf_mysql_close(&((struct mysql_store *)store)->writer);
 }
 
 static enum sf_status

@@ -28,6 +28,7 @@ struct sf_mysql_database {
     bool has_tls;         /* asked for */
     bool is_verified;     /* the certificate is checked */
     atomic_bool was_seen; /* our tables were there once: should they be missing, that is an outage */
+    _Atomic uint64_t incarnation; /* of server and tables, as seen when a connection was made last */
 };
 
 struct sf_mysql_connection {

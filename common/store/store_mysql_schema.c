@@ -2,6 +2,7 @@
 /*
  * store_mysql_schema.c - our tables: which version they have, and making them.
  */
+#include "common/store/store.h"
 #include "common/store/store_mysql_connection.h"
 
 #define SCHEMA_VERSION 1
@@ -51,6 +52,34 @@ look(int64_t *version_out, struct sf_mysql_connection *connection, struct sf_buf
         status = sf_buffer_append_format(
             text, ";SELECT COALESCE(MAX(version), 0) FROM %ssession_fast_schema", prefix);
     return status == SF_OK ? run(connection, text, version_out, error) : status;
+}
+
+/*
+ * In one statement, in which it is the same second everywhere, the start of the server comes out exactly. A table
+ * that was restored, or made anew, is younger.
+ */
+static enum sf_status
+look_at_incarnation(struct sf_mysql_connection *connection, struct sf_buffer *text, struct sf_error *error)
+{
+    const char *status_table =
+        connection->is_mariadb ? "information_schema.GLOBAL_STATUS" : "performance_schema.global_status";
+    struct sf_mysql_answer answers[3];
+    enum sf_status status = sf_mysql_begin_text(text, connection);
+    if (status == SF_OK)
+        status = sf_buffer_append_format(
+            text,
+            ";SELECT UNIX_TIMESTAMP() - CAST(VARIABLE_VALUE AS SIGNED) FROM %s WHERE VARIABLE_NAME = 'UPTIME'"
+            ";SELECT UNIX_TIMESTAMP(create_time) FROM information_schema.tables WHERE table_schema = DATABASE()"
+            " AND table_name = '%ssession_fast_session'",
+            status_table, connection->database->prefix);
+    if (status == SF_OK)
+        status = sf_mysql_run(connection, text, answers, 3, error);
+    if (status != SF_OK)
+        return status;
+    uint64_t started = (uint64_t)read_number(answers[1].rows), made = (uint64_t)read_number(answers[2].rows);
+    sf_mysql_free_answers(answers, 3);
+    atomic_store(&connection->database->incarnation, sf_store_incarnation_of(started, made));
+    return SF_OK;
 }
 
 /* Two hosts may do this at once: each step is left out where another one has done it. */
@@ -104,7 +133,7 @@ find_tables(struct sf_mysql_connection *connection, struct sf_buffer *text, stru
         return sf_mysql_fail(connection, SF_UNAVAILABLE, "session_fast_schema holds no version",
                              error);
     atomic_store(&database->was_seen, true);
-    return SF_OK;
+    return look_at_incarnation(connection, text, error);
 }
 
 enum sf_status

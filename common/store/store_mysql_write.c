@@ -57,7 +57,7 @@ add_key(struct transaction *transaction, const struct sf_sql_row *row)
 static void
 add_lock(struct transaction *transaction, struct sf_sql_row *const *rows, size_t count)
 {
-    add(transaction, ";SELECT `key` FROM %ssession_fast_session WHERE `key` IN (",
+    add(transaction, ";SELECT `key`, version FROM %ssession_fast_session WHERE `key` IN (",
         transaction->prefix);
     for (size_t i = 0; i < count; i++) {
         add(transaction, i > 0 ? "," : "");
@@ -181,6 +181,13 @@ compose(struct transaction *transaction, const struct sf_mysql_connection *conne
     transaction->count++;
 }
 
+static bool
+was_smaller(const char *version, uint64_t than)
+{
+    int64_t number;
+    return version != NULL && sf_int64_parse(sf_span_text(version), &number) == SF_OK && (uint64_t)number < than;
+}
+
 /* What expects something comes first: where it found something else it has changed nothing. */
 static void
 answer(const struct sf_mysql_answer *answers, struct sf_sql_row *const *rows, size_t count)
@@ -191,6 +198,7 @@ answer(const struct sf_mysql_answer *answers, struct sf_sql_row *const *rows, si
         bool expects = rows[i]->kind == SF_SQL_REPLACE || rows[i]->kind == SF_SQL_INSERT;
         if (expects && answers[next++].affected == 0)
             rows[i]->write->status = SF_CONFLICT;
+        rows[i]->write->is_news = rows[i]->kind != SF_SQL_TOUCH && rows[i]->write->status == SF_OK;
     }
     MYSQL_ROW found;
     while ((found = mysql_fetch_row(answers[ANSWER_LOCK].rows)) != NULL) {
@@ -198,6 +206,8 @@ answer(const struct sf_mysql_answer *answers, struct sf_sql_row *const *rows, si
         struct sf_sql_row *row = sf_sql_find(rows, count, sf_span_of(found[0], size));
         if (row != NULL && row->kind == SF_SQL_TOUCH)
             row->write->status = SF_OK;
+        if (row != NULL && row->kind == SF_SQL_PUT)
+            row->write->is_news = was_smaller(found[1], row->write->version);
     }
 }
 

@@ -63,6 +63,8 @@ static sf_store_scan_fn postgresql_scan;
 static sf_store_follow_fn postgresql_follow;
 static sf_store_explain_fn postgresql_explain;
 static sf_store_close_fn postgresql_close;
+static sf_store_incarnation_fn postgresql_incarnation;
+static sf_store_renew_fn postgresql_renew;
 
 const struct sf_store_ops sf_store_postgresql = {
     .scheme = "postgresql",
@@ -76,6 +78,8 @@ const struct sf_store_ops sf_store_postgresql = {
     .follow = postgresql_follow,
     .explain = postgresql_explain,
     .close = postgresql_close,
+    .incarnation = postgresql_incarnation,
+    .renew = postgresql_renew,
 };
 
 /* ---- life ---- */
@@ -167,6 +171,18 @@ postgresql_explain(struct sf_store *store, struct sf_error *error_out)
 {
     struct postgresql_store *postgresql = (struct postgresql_store *)store;
     sf_sql_last_get(&postgresql->last, error_out);
+}
+
+static uint64_t
+postgresql_incarnation(struct sf_store *store)
+{
+    return atomic_load(&((struct postgresql_store *)store)->database.incarnation);
+}
+
+static void
+postgresql_renew(struct sf_store *store)
+{
+    sf_postgresql_close(&((struct postgresql_store *)store)->writer);
 }
 
 static enum sf_status

@@ -31,6 +31,7 @@ struct sf_postgresql_database {
     atomic_bool was_seen; /* our tables were there once: should they be missing, that is an outage */
     char origin[SF_POSTGRESQL_ORIGIN_TEXT]; /* of what we write: see store_postgresql_follow.h */
     atomic_uint connects;                   /* of those who load and write; the same */
+    _Atomic uint64_t incarnation; /* of server and tables, as seen when a connection was made last */
 };
 
 struct sf_postgresql_connection {

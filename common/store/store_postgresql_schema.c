@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/bytes.h"
+#include "common/store/store.h"
 #include "common/store/store_postgresql_connection.h"
 
 #define SCHEMA_VERSION 1
@@ -33,6 +34,7 @@ static const char *const create_sql[] = {
 
 struct tables {
     bool is_there, has_schema;
+    uint64_t started, table; /* when the server was, and the number that it has given our table */
 };
 
 static bool
@@ -41,19 +43,33 @@ read_bool(const PGresult *result, int column)
     return PQgetlength(result, 0, column) == 1 && PQgetvalue(result, 0, column)[0] != 0;
 }
 
+static uint64_t
+read_int8(const PGresult *result, int column)
+{
+    uint64_t number = 0;
+    if (PQgetlength(result, 0, column) == sizeof number)
+        memcpy(&number, PQgetvalue(result, 0, column), sizeof number);
+    return be64toh(number);
+}
+
+/* A table that was restored, or made anew, has another number. */
 static enum sf_status
 look(struct tables *tables_out, struct sf_postgresql_connection *connection, struct sf_error *error)
 {
     const char *schema = connection->database->schema;
     struct sf_postgresql_call call = {
         .text = "SELECT to_regclass('session_fast_schema') IS NOT NULL,"
-                " $1::text = '' OR EXISTS (SELECT FROM pg_namespace WHERE nspname = $1::text)"};
+                " $1::text = '' OR EXISTS (SELECT FROM pg_namespace WHERE nspname = $1::text),"
+                " (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint,"
+                " coalesce(to_regclass('session_fast_session')::oid::bigint, 0)"};
     sf_postgresql_add_parameter(&call, schema, strlen(schema));
     enum sf_status status = sf_postgresql_run(connection, &call, 1, error);
     if (status != SF_OK)
         return status;
     *tables_out = (struct tables){.is_there = read_bool(call.result, 0),
-                                  .has_schema = read_bool(call.result, 1)};
+                                  .has_schema = read_bool(call.result, 1),
+                                  .started = read_int8(call.result, 2),
+                                  .table = read_int8(call.result, 3)};
     PQclear(call.result);
     return SF_OK;
 }
@@ -117,11 +133,16 @@ sf_postgresql_find_tables(struct sf_postgresql_connection *connection, struct sf
     if (status == SF_OK && !tables.is_there && atomic_load(&database->was_seen))
         return sf_postgresql_fail(connection, SF_UNAVAILABLE,
                                   "the tables have gone; a restart makes new ones", error);
-    if (status == SF_OK && !tables.is_there)
+    if (status == SF_OK && !tables.is_there) {
         status = create(connection, tables.has_schema, error);
+        if (status == SF_OK)
+            status = look(&tables, connection, error);
+    }
     if (status == SF_OK)
         status = check_version(connection, error);
-    if (status == SF_OK)
-        atomic_store(&database->was_seen, true);
-    return status;
+    if (status != SF_OK)
+        return status;
+    atomic_store(&database->was_seen, true);
+    atomic_store(&database->incarnation, sf_store_incarnation_of(tables.started, tables.table));
+    return SF_OK;
 }

@@ -34,7 +34,7 @@ const char *const sf_postgresql_write_sql[SF_POSTGRESQL_WRITES] = {
         " last_access = greatest(stored.last_access, excluded.last_access),"
         " expires = excluded.expires, ended = excluded.ended, \"user\" = excluded.\"user\","
         " checksum = excluded.checksum, record = excluded.record"
-        " WHERE excluded.version > stored.version",
+        " WHERE excluded.version > stored.version RETURNING stored.key",
     [SF_POSTGRESQL_INSERT] =
         "INSERT INTO session_fast_session (" COLUMNS ") SELECT * FROM unnest(" ARRAYS ")"
         " ON CONFLICT (key) DO NOTHING RETURNING key",
@@ -209,22 +209,26 @@ answer_unless_named(enum sf_sql_kind kind)
     return SF_NOT_FOUND;
 }
 
-/* A put has nothing to say; the other statements name the rows that they were about. */
+/* The statements name the rows that they have changed, and touches those that are there. */
 static void
 answer(const struct transaction *transaction, struct sf_sql_row *const *rows, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         rows[i]->write->status = answer_unless_named(rows[i]->kind);
+        rows[i]->write->is_news = false;
+    }
     for (size_t i = 0; i < transaction->count; i++) {
         const struct sf_postgresql_call *call = &transaction->calls[i];
-        if (call->statement < SF_POSTGRESQL_INSERT || call->statement > SF_POSTGRESQL_TOUCH)
+        if (call->statement < SF_POSTGRESQL_PUT || call->statement > SF_POSTGRESQL_TOUCH)
             continue;
         for (int j = 0; j < PQntuples(call->result); j++) {
             struct sf_span key =
                 sf_span_of(PQgetvalue(call->result, j, 0), (size_t)PQgetlength(call->result, j, 0));
             struct sf_sql_row *row = sf_sql_find(rows, count, key);
-            if (row != NULL)
-                row->write->status = SF_OK;
+            if (row == NULL)
+                continue;
+            row->write->status = SF_OK;
+            row->write->is_news = true;
         }
     }
 }

@@ -37,8 +37,10 @@ static sf_store_scan_fn redis_scan;
 static sf_store_follow_fn redis_follow;
 static sf_store_explain_fn redis_explain;
 static sf_store_close_fn redis_close;
+static sf_store_incarnation_fn redis_incarnation;
+static sf_store_renew_fn redis_renew;
 
-#define REDIS_OPS(text, more_flags, follow_fn)                                           \
+#define REDIS_OPS(text, more_flags, follow_fn, incarnation_fn)                           \
     {                                                                                    \
         .scheme = text,                                                                  \
         .flags = SF_STORE_DURABLE | SF_STORE_EXPIRES | SF_STORE_SHARED | (more_flags),   \
@@ -50,14 +52,16 @@ static sf_store_close_fn redis_close;
         .follow = follow_fn,                                                             \
         .explain = redis_explain,                                                        \
         .close = redis_close,                                                            \
+        .incarnation = incarnation_fn,                                                   \
+        .renew = redis_renew,                                                            \
     }
 
-const struct sf_store_ops sf_store_redis = REDIS_OPS("redis", 0, redis_follow);
-const struct sf_store_ops sf_store_rediss = REDIS_OPS("rediss", 0, redis_follow);
-const struct sf_store_ops sf_store_redis_sentinel = REDIS_OPS("redis-sentinel", 0, redis_follow);
-const struct sf_store_ops sf_store_rediss_sentinel = REDIS_OPS("rediss-sentinel", 0, redis_follow);
-const struct sf_store_ops sf_store_redis_cluster = REDIS_OPS("redis-cluster", SF_STORE_PARTS, NULL);
-const struct sf_store_ops sf_store_rediss_cluster = REDIS_OPS("rediss-cluster", SF_STORE_PARTS, NULL);
+const struct sf_store_ops sf_store_redis = REDIS_OPS("redis", 0, redis_follow, redis_incarnation);
+const struct sf_store_ops sf_store_rediss = REDIS_OPS("rediss", 0, redis_follow, redis_incarnation);
+const struct sf_store_ops sf_store_redis_sentinel = REDIS_OPS("redis-sentinel", 0, redis_follow, redis_incarnation);
+const struct sf_store_ops sf_store_rediss_sentinel = REDIS_OPS("rediss-sentinel", 0, redis_follow, redis_incarnation);
+const struct sf_store_ops sf_store_redis_cluster = REDIS_OPS("redis-cluster", SF_STORE_PARTS, NULL, NULL);
+const struct sf_store_ops sf_store_rediss_cluster = REDIS_OPS("rediss-cluster", SF_STORE_PARTS, NULL, NULL);
 
 /* ---- life ---- */
 
@@ -116,6 +120,20 @@ redis_close(struct sf_store *store)
     sf_redis_server_fini(&redis->server);
     pthread_mutex_destroy(&redis->lock);
     free(redis);
+}
+
+static uint64_t
+redis_incarnation(struct sf_store *store)
+{
+    return atomic_load(&((struct redis_store *)store)->server.incarnation);
+}
+
+static void
+redis_renew(struct sf_store *store)
+{
+    struct sf_redis_lane *lane = &((struct redis_store *)store)->writer;
+    for (size_t i = 0; i < lane->count; i++)
+        sf_redis_close(&lane->nodes[i]->connection);
 }
 
 static void

@@ -27,6 +27,7 @@ struct sf_redis_connection {
     struct sf_redis_place place; /* told by another server: goes there, and to none of the URL's hosts */
     struct sf_resolver *resolver; /* of that */
     uint64_t nonce, pipelines;
+    uint64_t run, mark;        /* hashes of what the server has told of itself, and of our mark there; 0: nothing */
     bool must_leave;           /* a reply has said that this server is not the right one */
     struct sf_redis_marks marks; /* that are on this server */
     char script[SF_REDIS_SHA_TEXT + 1]; /* of store_redis_script.h, as what follows */

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define XXH_INLINE_ALL
 #include "common/store/store_redis_greeting.h"
 
 #include <hiredis.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <xxhash.h>
 
+#include "common/store/store.h"
 #include "common/store/store_redis_login.h"
 #include "common/store/store_redis_script.h"
 #include "common/store/store_redis_sentinel.h"
@@ -18,8 +21,8 @@ struct verdict {
 
 /* ---- what it is ---- */
 
-enum greeting { GREET_SELECT, GREET_ROLE, GREET_SCRIPT, GREET_INDEX_SCRIPT };
-#define GREETINGS_MAX 4
+enum greeting { GREET_SELECT, GREET_ROLE, GREET_INFO, GREET_SCRIPT, GREET_INDEX_SCRIPT };
+#define GREETINGS_MAX 5
 
 struct hello {
     struct verdict verdict;
@@ -47,6 +50,15 @@ check_role(struct hello *hello, const struct redisReply *reply)
     return refuse(hello, SF_UNAVAILABLE, "this is a replica, and not the master");
 }
 
+/* Who may not ask does without: then a restart is noticed if the mark has gone, and not with an older copy. */
+static void
+keep_run(struct sf_redis_connection *connection, const struct redisReply *reply)
+{
+    static const char name[] = "run_id:";
+    const char *found = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, name) : NULL;
+    connection->run = found == NULL ? 0 : XXH3_64bits(found, strcspn(found, "\r\n"));
+}
+
 static enum sf_status
 keep_script(struct hello *hello, char *script, const struct redisReply *reply)
 {
@@ -63,13 +75,14 @@ take_greeting(void *context, size_t index, const struct redisReply *reply)
     struct verdict *verdict = &hello->verdict;
     if (verdict->status != SF_OK)
         return;
-    if (reply->type == REDIS_REPLY_ERROR) {
+    if (reply->type == REDIS_REPLY_ERROR && hello->order[index] != GREET_INFO) {
         verdict->status = sf_redis_judge(verdict->connection, reply, &verdict->error);
         verdict->connection->must_leave = true;
         return;
     }
     switch (hello->order[index]) {
     case GREET_SELECT: break;
+    case GREET_INFO: keep_run(verdict->connection, reply); break;
     case GREET_ROLE: verdict->status = check_role(hello, reply); break;
     case GREET_SCRIPT: verdict->status = keep_script(hello, verdict->connection->script, reply); break;
     case GREET_INDEX_SCRIPT: verdict->status = keep_script(hello, verdict->connection->index_script, reply); break;
@@ -85,6 +98,7 @@ add_greeting(struct hello *hello, enum greeting greeting)
     hello->order[connection->commands] = greeting;
     switch (greeting) {
     case GREET_SELECT: break;
+    case GREET_INFO: return sf_redis_words(connection, (const char *const[]){"INFO", "server"}, 2);
     case GREET_ROLE: return sf_redis_words(connection, (const char *const[]){"ROLE"}, 1);
     case GREET_SCRIPT: return sf_redis_words(connection, (const char *const[]){"SCRIPT", "LOAD", script}, 3);
     case GREET_INDEX_SCRIPT:
@@ -104,6 +118,8 @@ add_greetings(struct hello *hello)
     if (status == SF_OK)
         status = add_greeting(hello, GREET_ROLE);
     if (status == SF_OK)
+        status = add_greeting(hello, GREET_INFO);
+    if (status == SF_OK)
         status = add_greeting(hello, GREET_SCRIPT);
     if (status == SF_OK && server->kind == SF_REDIS_CLUSTER)
         status = add_greeting(hello, GREET_INDEX_SCRIPT);
@@ -121,7 +137,11 @@ greet(struct sf_redis_connection *connection, sf_time deadline, struct sf_error 
         *error = hello.verdict.error;
         status = hello.verdict.status;
     }
-    return status == SF_OK ? sf_redis_marks_check(connection, deadline, error) : status;
+    if (status == SF_OK)
+        status = sf_redis_marks_check(connection, deadline, error);
+    if (status == SF_OK && connection->server->kind != SF_REDIS_CLUSTER)
+        atomic_store(&connection->server->incarnation, sf_store_incarnation_of(connection->run, connection->mark));
+    return status;
 }
 
 /* ---- one of the hosts ---- */

@@ -4,9 +4,10 @@
 /*
  * store_redis_marks.h - how a server that has lost its sessions is told from one that never had them.
  *
- * A key of ours, with the version of the layout, stands on each server that we have used: where it is
- * gone, the sessions are. A server of its own has one. In a Cluster keys move between servers, slot by
- * slot: so there are many marks, in slots as chance has it, and each master has some of them.
+ * A key of ours, with the version of the layout, and behind a blank a number that was drawn when it was made,
+ * stands on each server that we have used: where it is gone, the sessions are, and a new one has another number. A
+ * server of its own has one. In a Cluster keys move between servers, slot by slot: so there are many marks, in slots
+ * as chance has it, and each master has some of them.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -36,10 +37,10 @@ void sf_redis_mark_format(const struct sf_redis_server *server, unsigned mark, c
 
 /*
  * Asks a server that has just been connected to for its marks, and puts those there that nobody has seen yet.
- * SF_UNAVAILABLE: one has gone. SF_INVALID: they are a later version's.
+ * SF_UNAVAILABLE: one has gone, of a Cluster. SF_INVALID: they are a later version's.
  */
 enum sf_status sf_redis_marks_check(struct sf_redis_connection *connection, sf_time deadline,
                                     struct sf_error *error) SF_MUST_CHECK;
 
 #define SF_REDIS_EMPTIED \
-    "the sessions that were there are gone: restored, flushed, or evicted (a restart of session-fastd begins anew)"
+    "the sessions that were there are gone: flushed, evicted, or not kept over a restart"

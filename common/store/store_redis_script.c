@@ -65,7 +65,7 @@
     "elseif expected ~= '0' then\n" \
     "  if had ~= expected then return 2 end\n" \
     "elseif had and not later(version, had) then\n" \
-    "  return 1\n" \
+    "  return 3\n" \
     "end\n" \
     "if seen and later(seen, access) then access = seen end\n" \
     /* The first write: without memory it is refused, and nothing has changed yet. */ \

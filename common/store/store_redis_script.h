@@ -16,7 +16,7 @@
  * Repeating either is harmless, and a change has been written when both have answered.
  */
 
-enum sf_redis_answer { SF_REDIS_MISSING = 0, SF_REDIS_DONE = 1, SF_REDIS_CONFLICT = 2 };
+enum sf_redis_answer { SF_REDIS_MISSING = 0, SF_REDIS_DONE = 1, SF_REDIS_CONFLICT = 2, SF_REDIS_KNOWN = 3 };
 
 #define SF_REDIS_WORDS_TOUCH 5 /* of ARGV */
 #define SF_REDIS_WORDS_PUT 9   /* before the fields */

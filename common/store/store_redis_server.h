@@ -30,6 +30,7 @@ struct sf_redis_server {
     const char *master;        /* SENTINEL: its name; in the URL */
     int64_t replicas;          /* that must have a batch before it counts as written */
     atomic_bool seen[SF_REDIS_MARKS]; /* which of our marks were there */
+    _Atomic uint64_t incarnation; /* not CLUSTER: of the server, as seen when a connection was made last */
     atomic_uint connects;      /* of those who load and write; see store_redis_follow.h */
 };
 

@@ -68,8 +68,9 @@ static enum sf_status
 meaning_of(const struct sf_write *write, const struct redisReply *reply)
 {
     static const enum sf_status meant[] = {
-        [SF_REDIS_MISSING] = SF_NOT_FOUND, [SF_REDIS_DONE] = SF_OK, [SF_REDIS_CONFLICT] = SF_CONFLICT};
-    if (reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0 && reply->integer <= SF_REDIS_CONFLICT)
+        [SF_REDIS_MISSING] = SF_NOT_FOUND, [SF_REDIS_DONE] = SF_OK, [SF_REDIS_CONFLICT] = SF_CONFLICT,
+        [SF_REDIS_KNOWN] = SF_OK};
+    if (reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0 && reply->integer <= SF_REDIS_KNOWN)
         return meant[reply->integer];
     return write->kind == SF_WRITE_TOUCH && reply->type == REDIS_REPLY_STRING ? SF_OK : SF_UNCERTAIN;
 }
@@ -80,6 +81,7 @@ take_answer(void *context, size_t call, struct sf_redis_connection *connection, 
     struct writing *writing = context;
     size_t at = writing->at[call];
     struct sf_write *write = &writing->writes[at];
+    write->is_news = reply->type == REDIS_REPLY_INTEGER && reply->integer == SF_REDIS_DONE;
     if (reply->type == REDIS_REPLY_ERROR)
         write->status = sf_redis_judge(connection, reply, &writing->batch.error);
     else

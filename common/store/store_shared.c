@@ -124,6 +124,18 @@ shared_scan(struct sf_store *store, const struct sf_key *after, struct sf_span u
     return status;
 }
 
+static uint64_t
+shared_incarnation(struct sf_store *store)
+{
+    return sf_store_incarnation(self_of(store)->inner);
+}
+
+static void
+shared_renew(struct sf_store *store)
+{
+    sf_store_renew(self_of(store)->inner);
+}
+
 static void
 shared_explain(struct sf_store *store, struct sf_error *error_out)
 {
@@ -325,7 +337,7 @@ shared_write(struct sf_store *store, struct sf_write *writes, size_t count, sf_t
 {
     struct shared_store *self = self_of(store);
     for (size_t i = 0; i < count; i++) {
-        if (writes[i].expected == 0)
+        if (writes[i].expected == 0 && !writes[i].is_again)
             writes[i].expected = expected_by(&writes[i]);
         if (writes[i].kind == SF_WRITE_PUT && writes[i].merged != NULL)
             sf_buffer_clear(writes[i].merged);
@@ -371,6 +383,8 @@ sf_store_share(struct sf_store **store_out, struct sf_store *inner)
     self->ops.scan = shared_scan;
     self->ops.follow = inner->ops->follow == NULL ? NULL : shared_follow;
     self->ops.report = inner->ops->report == NULL ? NULL : shared_report;
+    self->ops.incarnation = inner->ops->incarnation == NULL ? NULL : shared_incarnation;
+    self->ops.renew = shared_renew;
     self->ops.explain = shared_explain;
     self->ops.close = shared_close;
     self->base.ops = &self->ops;

@@ -83,6 +83,7 @@ static sf_store_sweep_fn sqlite_sweep;
 static sf_store_scan_fn sqlite_scan;
 static sf_store_explain_fn sqlite_explain;
 static sf_store_close_fn sqlite_close;
+static sf_store_incarnation_fn sqlite_incarnation;
 
 const struct sf_store_ops sf_store_sqlite = {
     .scheme = "sqlite",
@@ -95,6 +96,7 @@ const struct sf_store_ops sf_store_sqlite = {
     .scan = sqlite_scan,
     .explain = sqlite_explain,
     .close = sqlite_close,
+    .incarnation = sqlite_incarnation,
 };
 
 /* ---- life ---- */
@@ -338,8 +340,8 @@ put(struct sf_sqlite_connection *connection, struct sf_write *write)
     sqlite3_bind_blob(statement, 8, write->record.data, (int)write->record.size, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 9, (sqlite3_int64)write->expected); /* none is -1 */
     int code = run(connection, which);
-    bool is_other =
-        write->expected != 0 && code == SQLITE_DONE && sqlite3_changes(connection->db) == 0;
+    write->is_news = code == SQLITE_DONE && sqlite3_changes(connection->db) > 0;
+    bool is_other = write->expected != 0 && code == SQLITE_DONE && !write->is_news;
     write->status = is_other ? SF_CONFLICT : refuses_only_this_row(code) ? SF_INVALID : SF_OK;
     return write->status == SF_INVALID ? SQLITE_DONE : code;
 }
@@ -408,6 +410,16 @@ sqlite_write(struct sf_store *store, struct sf_write *writes, size_t count, sf_t
     for (size_t i = 0; status != SF_OK && i < count; i++)
         writes[i].status = status;
     return sf_store_worst(writes, count);
+}
+
+/* Of the file: another one, an older copy for instance, may have been put in its place. */
+static uint64_t
+sqlite_incarnation(struct sf_store *store)
+{
+    const struct sf_sqlite_database *database = &((struct sqlite_store *)store)->database;
+    uint64_t device = atomic_load_explicit(&database->device, memory_order_relaxed);
+    uint64_t inode = atomic_load_explicit(&database->inode, memory_order_relaxed);
+    return inode == 0 ? 0 : sf_store_incarnation_of(device, inode);
 }
 
 static enum sf_status

@@ -13,6 +13,7 @@ libstore_la_SOURCES += \
 	%D%/journal_tidy.c \
 	%D%/pressure.c %D%/pressure.h \
 	%D%/refused.c %D%/refused.h \
+	%D%/restore.c %D%/restore.h \
 	%D%/spill.c %D%/spill.h \
 	%D%/sweep.c %D%/sweep.h \
 	%D%/touches.c %D%/touches.h

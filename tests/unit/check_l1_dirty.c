@@ -325,6 +325,37 @@ START_TEST(test_settling_a_touch_of_a_block_taken_again_changes_nothing)
 }
 END_TEST
 
+START_TEST(test_clean_ones_are_taken_with_their_tombstones)
+{
+    uint32_t at = 0;
+
+    for (uint64_t number = 0; number < 3; number++)
+        ck_assert_int_eq(sf_test_create(cache.l1, number, "a", "b"), SF_OK);
+    ck_assert_int_eq(sf_test_end(cache.l1, 0), SF_OK);
+    ck_assert_uint_eq(sf_l1_clean_take(cache.l1, &at, items, ITEMS), 0);
+    ck_assert_uint_eq(at, 0);
+    sf_test_settle_all(cache.l1);
+    ck_assert_int_eq(sf_test_set(cache.l1, 1, "a", "c"), SF_OK); /* dirty again */
+    ck_assert_uint_eq(sf_l1_clean_take(cache.l1, &at, items, 1), 1);
+    ck_assert_uint_ne(at, 0);
+    ck_assert_uint_eq(sf_l1_clean_take(cache.l1, &at, &items[1], ITEMS - 1), 1);
+    ck_assert_uint_eq(at, 0);
+    ck_assert(!sf_key_equal(&items[0].key, &items[1].key));
+    ck_assert_int_gt(items[0].dirty_since, 0);
+    ck_assert_int_eq(sf_record_check(sf_buffer_span(&items[1].record)), SF_OK);
+}
+END_TEST
+
+START_TEST(test_segment_knows_its_store)
+{
+    ck_assert_uint_eq(sf_l1_store(cache.l1), 0);
+    sf_l1_set_store(cache.l1, 7);
+    struct sf_l1 *other = sf_test_cache_attach(&cache);
+    ck_assert_uint_eq(sf_l1_store(other), 7);
+    sf_l1_close(other);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -334,6 +365,8 @@ main(void)
     tcase_add_checked_fixture(tests, begin, end);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_first_call_scans_what_was_there_before);
+    tcase_add_test(tests, test_clean_ones_are_taken_with_their_tombstones);
+    tcase_add_test(tests, test_segment_knows_its_store);
     tcase_add_test(tests, test_hints_lead_to_later_changes);
     tcase_add_test(tests, test_only_the_last_of_several_changes_is_handed_out);
     tcase_add_test(tests, test_dirty_since_is_that_of_the_first_unstored_change);

@@ -49,10 +49,11 @@ set_up(void)
 {
     struct sf_error error;
     sf_test_cache_init(&cache, SF_L1_BYTES_MIN);
-    daemon_ = (struct daemon){.l1 = cache.l1};
+    daemon_ = (struct daemon){.l1 = cache.l1, .writer.restore.l1 = cache.l1};
     const struct sf_journal_options options = {.folder = cache.folder.path, .bytes_max = UINT64_MAX};
     ck_assert_int_eq(sf_journal_open(&daemon_.journaler.journal, cache.l1, &options, NULL, &error), SF_OK);
     ck_assert_int_eq(sf_store_open(&daemon_.store, "memory:", "/nowhere", &error), SF_OK);
+    daemon_.writer.restore.store = daemon_.store;
     ck_assert_int_eq(task_queue_init(&daemon_.loader.worker.queue, false), SF_OK);
     first = second = (struct connection){.daemon = &daemon_};
     answers[0] = answers[1] = SF_INVALID;
@@ -74,6 +75,25 @@ reopen_store(const char *url)
 {
     sf_store_close(daemon_.store);
     ck_assert_int_eq(sf_store_open(&daemon_.store, url, "/nowhere", NULL), SF_OK);
+    daemon_.writer.restore.store = daemon_.store;
+}
+
+/* As if its server had been restarted. */
+static uint64_t
+be_another(struct sf_store *store)
+{
+    (void)store;
+    return 2;
+}
+
+static void
+restart_store(void)
+{
+    static struct sf_store_ops ops;
+    ops = *daemon_.store->ops;
+    ops.incarnation = be_another;
+    daemon_.store->ops = &ops;
+    sf_l1_set_store(cache.l1, 1);
 }
 
 static struct task *
@@ -142,6 +162,22 @@ START_TEST(test_what_only_the_journal_has_is_loaded_from_there)
     struct task *task = run_next();
     task->finish(task, &daemon_);
     ck_assert_int_eq(answers[0], SF_OK);
+}
+END_TEST
+
+START_TEST(test_store_that_was_restarted_logs_nobody_out)
+{
+    struct sf_key key = sf_test_key(1);
+    restart_store();
+    ck_assert(loader_join(&daemon_, &first, &key, false));
+    struct task *task = run_next();
+    task->finish(task, &daemon_);
+    ck_assert_int_eq(answers[0], SF_UNAVAILABLE);
+    sf_l1_set_store(cache.l1, 2); /* what the cache has is there again */
+    ck_assert(loader_join(&daemon_, &first, &key, false));
+    task = run_next();
+    task->finish(task, &daemon_);
+    ck_assert_int_eq(answers[0], SF_NOT_FOUND);
 }
 END_TEST
 
@@ -451,6 +487,7 @@ main(void)
     tcase_add_test(tests, test_one_load_answers_all_who_ask);
     tcase_add_test(tests, test_loads_that_wait_are_asked_for_at_once);
     tcase_add_test(tests, test_what_only_the_journal_has_is_loaded_from_there);
+    tcase_add_test(tests, test_store_that_was_restarted_logs_nobody_out);
     tcase_add_test(tests, test_writer_hears_that_the_store_is_back);
     tcase_add_test(tests, test_load_for_nobody_does_not_ask_the_store);
     tcase_add_test(tests, test_load_that_was_left_out_begins_again_for_who_comes_late);

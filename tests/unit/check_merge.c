@@ -285,6 +285,27 @@ START_TEST(test_flags_are_merged)
 }
 END_TEST
 
+START_TEST(test_row_of_an_older_copy_takes_nothing_back)
+{
+    struct sf_buffer older = new_buffer();
+    copy(&older, &row);
+    set(&hosts[0], "a", "1");
+    increment(&hosts[0], "n", 1);
+    store(&hosts[0]);
+    set(&hosts[0], "b", "1");
+    increment(&hosts[0], "n", 1);
+    copy(&row, &older);
+    store(&hosts[0]);
+    ck_assert_str_eq(look(&row, "a"), "1");
+    ck_assert_str_eq(look(&row, "b"), "1");
+    ck_assert_str_eq(look(&row, "n"), "2");
+    increment(&hosts[0], "n", 1);
+    store(&hosts[0]);
+    ck_assert_str_eq(look(&row, "n"), "3");
+    sf_buffer_fini(&older);
+}
+END_TEST
+
 START_TEST(test_who_is_ended_stays_so)
 {
     struct sf_ops ops;
@@ -420,6 +441,7 @@ make_suite(void)
     tcase_add_test(all, test_cleared_fields_go_and_others_stay);
     tcase_add_test(all, test_set_counter_takes_the_place_of_sums);
     tcase_add_test(all, test_flags_are_merged);
+    tcase_add_test(all, test_row_of_an_older_copy_takes_nothing_back);
     tcase_add_test(all, test_who_is_ended_stays_so);
     tcase_add_test(all, test_sum_of_what_is_no_number_counts_from_zero);
     tcase_add_test(all, test_damaged_lineage_is_corrupt);

@@ -231,6 +231,36 @@ START_TEST(test_same_version_again_is_harmless)
 }
 END_TEST
 
+/* Of several in one batch, each for itself. */
+START_TEST(test_put_says_whether_the_store_had_it)
+{
+    open_store(_i);
+    struct sf_buffer five = sf_test_record(5, NULL, sf_span_text("five"));
+    struct sf_buffer six = sf_test_record(6, NULL, sf_span_text("six"));
+    ck_assert_int_eq(put(2, 5, "five", 0), SF_OK);
+    ck_assert_int_eq(put(3, 5, "five", 0), SF_OK);
+    struct sf_write writes[] = {sf_test_put(1, 5, &five), sf_test_put(2, 5, &five), sf_test_put(3, 6, &six)};
+    writes[1].is_news = true;
+    ck_assert_int_eq(store->ops->write(store, writes, 3, soon()), SF_OK);
+    ck_assert(writes[0].is_news);
+    ck_assert(!writes[1].is_news);
+    ck_assert(writes[2].is_news);
+    sf_buffer_fini(&five);
+    sf_buffer_fini(&six);
+}
+END_TEST
+
+START_TEST(test_incarnation_stays_while_nothing_happens)
+{
+    open_store(_i);
+    uint64_t attached = sf_store_incarnation(store);
+    ck_assert_int_eq(put(1, 5, "five", 0), SF_OK);
+    assert_loads_text(1, "five");
+    ck_assert_uint_eq(sf_store_incarnation(store), attached);
+    ck_assert((store->ops->incarnation == NULL) == (attached == 0));
+}
+END_TEST
+
 START_TEST(test_two_versions_in_one_batch_leave_the_later)
 {
     open_store(_i);
@@ -703,6 +733,8 @@ make_suite(void)
     tcase_add_loop_test(each, test_later_version_replaces, 0, stores);
     tcase_add_loop_test(each, test_older_version_is_ok_and_changes_nothing, 0, stores);
     tcase_add_loop_test(each, test_same_version_again_is_harmless, 0, stores);
+    tcase_add_loop_test(each, test_put_says_whether_the_store_had_it, 0, stores);
+    tcase_add_loop_test(each, test_incarnation_stays_while_nothing_happens, 0, stores);
     tcase_add_loop_test(each, test_two_versions_in_one_batch_leave_the_later, 0, stores);
     tcase_add_loop_test(each, test_what_expects_a_version_replaces_no_other, 0, stores);
     tcase_add_loop_test(each, test_what_expects_nothing_replaces_nothing, 0, stores);

@@ -28,7 +28,8 @@ enum mistake {
     NONE,
     REPLICA,       /* ROLE says so */
     LATER_LAYOUT,
-    EMPTIED,       /* the mark is gone */
+    EMPTIED,       /* the mark is gone, until another one is made */
+    EMPTIED_FULL,  /* and none can be made */
     ONE_TOO_MANY,  /* a reply that nobody asked for, before all others */
     ONE_TOO_FEW,   /* loads are not answered */
     NO_PROTOCOL,
@@ -42,6 +43,8 @@ static char url[160];
 static int listener;
 static pthread_t server;
 static atomic_int mistake, connections, is_over;
+static atomic_int runs; /* of the server: how often it was started */
+static char mark[40];   /* server's thread */
 static struct sf_store *store;
 static struct sf_stored stored;
 static struct sf_error error;
@@ -60,6 +63,42 @@ say_bulk(int client, const char *text)
     char reply[256];
     snprintf(reply, sizeof reply, "$%zu\r\n%s\r\n", strlen(text), text);
     say(client, reply);
+}
+
+static bool
+is_emptied(enum mistake now)
+{
+    return now == EMPTIED || now == EMPTIED_FULL;
+}
+
+static void
+set_mark(int client, const char *text)
+{
+    if (atomic_load(&mistake) == EMPTIED_FULL) {
+        say(client, "-OOM command not allowed when used memory > 'maxmemory'.\r\n");
+        return;
+    }
+    snprintf(mark, sizeof mark, "%s", text);
+    atomic_store(&mistake, NONE);
+    say(client, "+OK\r\n");
+}
+
+static void
+say_mark(int client)
+{
+    enum mistake now = atomic_load(&mistake);
+    if (is_emptied(now))
+        say(client, "$-1\r\n");
+    else
+        say_bulk(client, now == LATER_LAYOUT ? "2 aa" : mark);
+}
+
+static void
+say_info(int client)
+{
+    char info[80];
+    snprintf(info, sizeof info, "# Server\r\nrun_id:%040d\r\ntcp_port:1\r\n", atomic_load(&runs));
+    say_bulk(client, info);
 }
 
 /* false: the connection is to be closed. */
@@ -95,9 +134,13 @@ answer(int client, const redisReply *command)
     else if (strcmp(word, "SCRIPT") == 0)
         say_bulk(client, SHA);
     else if (strcmp(word, "GET") == 0)
-        say(client, now == LATER_LAYOUT ? "$1\r\n2\r\n" : now == EMPTIED ? "$-1\r\n" : "$1\r\n1\r\n");
+        say_mark(client);
+    else if (strcmp(word, "SET") == 0)
+        set_mark(client, command->element[2]->str);
+    else if (strcmp(word, "INFO") == 0)
+        say_info(client);
     else if (strcmp(word, "EXISTS") == 0)
-        say(client, now == EMPTIED ? ":0\r\n" : ":1\r\n");
+        say(client, is_emptied(now) ? ":0\r\n" : ":1\r\n");
     else
         return answer_session(client, word);
     return true;
@@ -162,6 +205,7 @@ set_up(void)
     atomic_store(&mistake, NONE);
     atomic_store(&connections, 0);
     atomic_store(&is_over, 0);
+    snprintf(mark, sizeof mark, "1 aa");
     ck_assert_int_eq(pthread_create(&server, NULL, serve, NULL), 0);
     sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
     ck_assert_msg(sf_store_open(&store, url, folder.path, &error) == SF_OK, "%s", error.text);
@@ -296,10 +340,36 @@ END_TEST
 START_TEST(test_emptied_server_has_lost_its_sessions_and_not_ended_them)
 {
     ck_assert_int_eq(load(PATIENCE), SF_NOT_FOUND);
-    atomic_store(&mistake, EMPTIED);
+    atomic_store(&mistake, EMPTIED_FULL);
     ck_assert_int_eq(load(PATIENCE), SF_UNAVAILABLE);
     assert_explained("are gone");
     ck_assert_int_eq(load(PATIENCE), SF_UNAVAILABLE);
+}
+END_TEST
+
+/* As soon as it can be marked again; but whoever is asked can be seen to be another one. */
+START_TEST(test_emptied_server_is_another_one)
+{
+    ck_assert_uint_eq(sf_store_incarnation(store), 0);
+    ck_assert_int_eq(load(PATIENCE), SF_NOT_FOUND);
+    uint64_t before = sf_store_incarnation(store);
+    ck_assert_uint_ne(before, 0);
+    atomic_store(&mistake, EMPTIED);
+    ck_assert_int_eq(load(PATIENCE), SF_NOT_FOUND);
+    ck_assert_uint_ne(sf_store_incarnation(store), before);
+}
+END_TEST
+
+START_TEST(test_restarted_server_is_another_one)
+{
+    ck_assert_int_eq(load(PATIENCE), SF_NOT_FOUND);
+    uint64_t before = sf_store_incarnation(store);
+    atomic_fetch_add(&runs, 1);
+    atomic_store(&mistake, CLOSES);
+    ck_assert_int_eq(load(PATIENCE), SF_UNAVAILABLE);
+    atomic_store(&mistake, NONE);
+    ck_assert_int_eq(load(PATIENCE), SF_NOT_FOUND);
+    ck_assert_uint_ne(sf_store_incarnation(store), before);
 }
 END_TEST
 
@@ -337,6 +407,8 @@ main(void)
     tcase_add_test(mistakes, test_replica_writes_nothing_and_says_so);
     tcase_add_test(mistakes, test_later_layout_is_refused_at_the_start);
     tcase_add_test(mistakes, test_emptied_server_has_lost_its_sessions_and_not_ended_them);
+    tcase_add_test(mistakes, test_emptied_server_is_another_one);
+    tcase_add_test(mistakes, test_restarted_server_is_another_one);
     tcase_add_test(mistakes, test_urls_that_are_refused);
     suite_add_tcase(suite, mistakes);
     return sf_run_suite(suite);

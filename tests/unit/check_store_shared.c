@@ -210,6 +210,22 @@ START_TEST(test_row_that_was_lost_is_written_again)
 }
 END_TEST
 
+/* As after a restart. */
+START_TEST(test_what_is_put_again_is_not_merged)
+{
+    increment(&hosts[0], 1);
+    store_all(&hosts[0]);
+    increment(&hosts[0], 1);
+    store_all(&hosts[0]);
+    struct sf_write write = put_of(&hosts[0], 1, NULL);
+    write.is_again = true;
+    ck_assert_int_eq(hosts[0].store->ops->write(hosts[0].store, &write, 1, soon()), SF_OK);
+    ck_assert(!write.is_news);
+    ck_assert_uint_eq(write.expected, 0);
+    ck_assert_int_eq(stored_number(1), 2);
+}
+END_TEST
+
 START_TEST(test_records_of_a_host_that_is_alone_go_through)
 {
     struct sf_buffer record = sf_test_record(5, NULL, sf_span_text("alone"));
@@ -231,6 +247,7 @@ make_suite(void)
     tcase_add_test(all, test_increments_of_all_hosts_add_up);
     tcase_add_test(all, test_write_whose_answer_was_lost_counts_once);
     tcase_add_test(all, test_row_that_was_lost_is_written_again);
+    tcase_add_test(all, test_what_is_put_again_is_not_merged);
     tcase_add_test(all, test_records_of_a_host_that_is_alone_go_through);
     suite_add_tcase(suite, all);
     return suite;

@@ -119,6 +119,7 @@ check_PROGRAMS += \
 	%D%/check_journal_drain \
 	%D%/check_pressure \
 	%D%/check_spill \
+	%D%/check_restore \
 	%D%/check_sweep \
 	%D%/check_clock_watch \
 	%D%/check_follower \

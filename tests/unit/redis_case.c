@@ -46,6 +46,8 @@ redis_fake_greets(const struct redisReply *command, char reply_out[REDIS_FAKE_TE
         redis_fake_say(reply_out, "$40\r\n" SHA "\r\n");
     else if (redis_fake_is(command, "GET"))
         redis_fake_say(reply_out, "$1\r\n1\r\n");
+    else if (redis_fake_is(command, "INFO"))
+        redis_fake_say(reply_out, "-NOPERM this user has no permissions to run the 'info' command\r\n");
     else if (redis_fake_is(command, "EXISTS"))
         redis_fake_say(reply_out, ":1\r\n");
     else

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/writeback/restore.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/support/kept_lines.h"
+#include "tests/support/run_suite.h"
+#include "tests/support/test_cache.h"
+#include "tests/support/test_records.h"
+
+#define SESSIONS 250 /* some batches */
+
+static struct sf_test_cache cache;
+static struct sf_restore restore;
+static struct sf_store *store;
+static struct sf_store_ops ops;   /* the store's, which tells what follows */
+static uint64_t incarnation;
+static int renewals;              /* of its connection */
+static struct sf_kept_lines kept;
+static sf_time now; /* steady */
+
+static uint64_t
+tell_incarnation(struct sf_store *of)
+{
+    (void)of;
+    return incarnation;
+}
+
+static void
+renew(struct sf_store *which)
+{
+    (void)which;
+    renewals++;
+}
+
+static void
+open_store(const char *url)
+{
+    sf_store_close(store);
+    ck_assert_int_eq(sf_store_open(&store, url, "/nowhere", NULL), SF_OK);
+    ops = *store->ops;
+    ops.incarnation = tell_incarnation;
+    ops.renew = renew;
+    store->ops = &ops;
+    restore.store = store;
+}
+
+/* A daemon begins; what an earlier one had in memory is gone. */
+static void
+begin_anew(void)
+{
+    restore = (struct sf_restore){.l1 = cache.l1, .store = store, .log = &kept.log, .horizon = SF_HOUR};
+}
+
+static void
+set_up(void)
+{
+    sf_test_cache_init(&cache, 4 * SF_L1_BYTES_MIN);
+    sf_kept_lines_init(&kept);
+    store = NULL;
+    renewals = 0;
+    begin_anew();
+    open_store("memory:one");
+    sf_l1_set_store(cache.l1, 1);
+    incarnation = 1;
+    now = sf_clock_steady();
+}
+
+static void
+tear_down(void)
+{
+    sf_store_close(store);
+    sf_test_cache_fini(&cache);
+}
+
+static sf_time
+step(void)
+{
+    now += SF_SECOND;
+    return sf_restore_step(&restore, now, SF_TEST_NOW);
+}
+
+static void
+run(void)
+{
+    while (step() != INT64_MAX)
+        continue;
+}
+
+/* Sessions that the store has called stored. */
+static void
+have_sessions(uint64_t count)
+{
+    for (uint64_t number = 0; number < count; number++)
+        ck_assert_int_eq(sf_test_create(cache.l1, number, "a", "b"), SF_OK);
+    ck_assert_uint_eq(sf_test_settle_all(cache.l1), count);
+}
+
+/* 0: none. */
+static uint64_t
+stored_version(uint64_t number)
+{
+    struct sf_stored stored;
+    struct sf_record_head head = {.version = 0};
+    struct sf_key key = sf_test_cache_key(number);
+    sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
+    if (sf_store_load_one(store, &key, now, &stored) == SF_OK)
+        ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&stored.record)), SF_OK);
+    sf_buffer_fini(&stored.record);
+    return head.version;
+}
+
+static void
+put_row(uint64_t number, uint64_t version)
+{
+    struct sf_buffer record = sf_test_record(version, NULL, sf_span_text("x"));
+    struct sf_write write = sf_test_put(0, version, &record);
+    write.key = sf_test_cache_key(number);
+    ck_assert_int_eq(store->ops->write(store, &write, 1, now), SF_OK);
+    sf_buffer_fini(&record);
+}
+
+static uint64_t
+stored_sessions(void)
+{
+    uint64_t found = 0;
+    for (uint64_t number = 0; number < SESSIONS; number++)
+        found += stored_version(number) != 0;
+    return found;
+}
+
+START_TEST(test_same_store_is_left_alone)
+{
+    have_sessions(3);
+    ck_assert_int_eq(step(), INT64_MAX);
+    ck_assert_int_eq(renewals, 0);
+    ck_assert_uint_eq(stored_version(0), 0);
+    ck_assert_int_eq(kept.count, 0);
+}
+END_TEST
+
+START_TEST(test_cache_that_knows_no_store_takes_over_the_first)
+{
+    have_sessions(3);
+    sf_l1_set_store(cache.l1, 0);
+    incarnation = 0;
+    ck_assert_int_eq(step(), INT64_MAX);
+    ck_assert_uint_eq(sf_l1_store(cache.l1), 0);
+    incarnation = 7;
+    ck_assert_int_eq(step(), INT64_MAX);
+    ck_assert_uint_eq(sf_l1_store(cache.l1), 7);
+    ck_assert_uint_eq(stored_version(0), 0);
+}
+END_TEST
+
+START_TEST(test_emptied_store_gets_everything_again)
+{
+    have_sessions(SESSIONS);
+    incarnation = 2;
+    run();
+    ck_assert_uint_eq(stored_sessions(), SESSIONS);
+    ck_assert_uint_eq(sf_l1_store(cache.l1), 2);
+    ck_assert_int_eq(renewals, 1);
+    ck_assert_uint_eq(restore.runs, 1);
+    ck_assert_uint_eq(restore.put_ever, SESSIONS);
+    ck_assert_uint_eq(restore.news_ever, SESSIONS);
+    ck_assert_int_eq(kept.count, 1);
+    ck_assert_ptr_nonnull(strstr(kept.lines[0], "SF0207: "));
+    ck_assert_ptr_nonnull(strstr(kept.lines[0], "250 sessions put again, 250 of them"));
+    ck_assert_int_eq(step(), INT64_MAX);
+    ck_assert_uint_eq(restore.runs, 1);
+}
+END_TEST
+
+START_TEST(test_store_that_has_it_all_changes_nothing)
+{
+    have_sessions(3);
+    for (uint64_t number = 0; number < 3; number++)
+        put_row(number, number == 2 ? 9 : 1);
+    incarnation = 2;
+    run();
+    ck_assert_uint_eq(restore.put_ever, 3);
+    ck_assert_uint_eq(restore.news_ever, 0);
+    ck_assert_uint_eq(stored_version(2), 9);
+}
+END_TEST
+
+START_TEST(test_older_snapshot_is_brought_up_to_date)
+{
+    have_sessions(2);
+    for (uint64_t number = 0; number < 2; number++)
+        put_row(number, 1);
+    ck_assert_int_eq(sf_test_set(cache.l1, 1, "a", "c"), SF_OK);
+    sf_test_settle_all(cache.l1);
+    incarnation = 2;
+    run();
+    ck_assert_uint_eq(stored_version(1), 2);
+    ck_assert_uint_eq(restore.news_ever, 1);
+}
+END_TEST
+
+START_TEST(test_tombstones_are_put_again)
+{
+    have_sessions(1);
+    put_row(0, 1);
+    ck_assert_int_eq(sf_test_end(cache.l1, 0), SF_OK);
+    sf_test_settle_all(cache.l1);
+    incarnation = 2;
+    restore.is_shared = true;
+    restore.horizon = -SF_HOUR;
+    run();
+    ck_assert_uint_eq(stored_version(0), 2);
+}
+END_TEST
+
+START_TEST(test_what_waits_is_left_to_the_writer)
+{
+    have_sessions(2);
+    ck_assert_int_eq(sf_test_set(cache.l1, 1, "a", "c"), SF_OK);
+    incarnation = 2;
+    run();
+    ck_assert_uint_eq(stored_version(0), 1);
+    ck_assert_uint_eq(stored_version(1), 0);
+}
+END_TEST
+
+START_TEST(test_expired_sessions_are_not_worth_it)
+{
+    have_sessions(1);
+    incarnation = 2;
+    while (sf_restore_step(&restore, now, SF_TEST_NOW + SF_DAY) != INT64_MAX)
+        continue;
+    ck_assert_uint_eq(stored_version(0), 0);
+    ck_assert_uint_eq(restore.runs, 1);
+}
+END_TEST
+
+/* Another host may have ended it, and the store forgotten that it did. */
+START_TEST(test_what_a_shared_store_has_not_confirmed_for_long_stays_away)
+{
+    have_sessions(1);
+    incarnation = 2;
+    restore.is_shared = true;
+    restore.horizon = -SF_HOUR;
+    run();
+    ck_assert_uint_eq(stored_version(0), 0);
+    incarnation = 3;
+    restore.horizon = SF_HOUR;
+    run();
+    ck_assert_uint_eq(stored_version(0), 1);
+}
+END_TEST
+
+START_TEST(test_failed_batch_is_repeated_after_a_pause)
+{
+    have_sessions(SESSIONS);
+    open_store("fail:write=OK+UNAVAILABLE*2+OK");
+    incarnation = 2;
+    (void)step();
+    sf_time pause = step() - now;
+    ck_assert_int_eq(pause, 250);
+    ck_assert_int_eq(step() - now, 500);
+    ck_assert_uint_eq(sf_l1_store(cache.l1), 1);
+    run();
+    ck_assert_uint_eq(stored_sessions(), SESSIONS);
+    ck_assert_uint_eq(restore.put_ever, SESSIONS);
+}
+END_TEST
+
+START_TEST(test_refused_record_holds_up_nothing)
+{
+    have_sessions(3);
+    char url[64], key[SF_KEY_TEXT + 1];
+    struct sf_key refused = sf_test_cache_key(1);
+    sf_key_format(&refused, key);
+    snprintf(url, sizeof url, "fail:refuse=%s", key);
+    open_store(url);
+    incarnation = 2;
+    run();
+    ck_assert_uint_eq(stored_version(0), 1);
+    ck_assert_uint_eq(stored_version(1), 0);
+    ck_assert_uint_eq(restore.put_ever, 2);
+}
+END_TEST
+
+START_TEST(test_another_restart_in_the_middle_begins_again)
+{
+    have_sessions(SESSIONS);
+    incarnation = 2;
+    (void)step();
+    (void)step();
+    ck_assert_uint_eq(stored_sessions(), 2 * SF_RESTORE_BATCH);
+    open_store("memory:another");
+    incarnation = 3;
+    run();
+    ck_assert_uint_eq(stored_sessions(), SESSIONS);
+    ck_assert_uint_eq(sf_l1_store(cache.l1), 3);
+    ck_assert_int_eq(kept.count, 1);
+}
+END_TEST
+
+START_TEST(test_successor_of_a_killed_daemon_begins_again)
+{
+    have_sessions(SESSIONS);
+    incarnation = 2;
+    (void)step();
+    begin_anew();
+    run();
+    ck_assert_uint_eq(stored_sessions(), SESSIONS);
+    ck_assert_uint_eq(restore.put_ever, SESSIONS);
+    ck_assert_uint_eq(restore.news_ever, SESSIONS - SF_RESTORE_BATCH);
+}
+END_TEST
+
+START_TEST(test_back_to_the_store_that_it_knows_nothing_is_to_be_done)
+{
+    have_sessions(SESSIONS);
+    incarnation = 2;
+    (void)step();
+    incarnation = 1;
+    ck_assert_int_eq(step(), INT64_MAX);
+    ck_assert(!sf_restore_doubts(&restore, true, now));
+    ck_assert_int_eq(kept.count, 0);
+}
+END_TEST
+
+START_TEST(test_what_is_not_there_yet_is_not_called_missing)
+{
+    have_sessions(SESSIONS);
+    ck_assert(!sf_restore_doubts(&restore, true, now));
+    incarnation = 2;
+    ck_assert(sf_restore_doubts(&restore, false, now)); /* before the writer has seen it, too */
+    (void)step();
+    ck_assert(sf_restore_doubts(&restore, false, now + SF_RESTORE_GRACE - 1));
+    ck_assert(!sf_restore_doubts(&restore, false, now + SF_RESTORE_GRACE));
+    ck_assert(sf_restore_doubts(&restore, true, now + SF_RESTORE_GRACE));
+    run();
+    ck_assert(!sf_restore_doubts(&restore, true, now));
+}
+END_TEST
+
+START_TEST(test_other_hosts_are_waited_for_when_something_was_missing)
+{
+    have_sessions(1);
+    restore.is_shared = true;
+    incarnation = 2;
+    sf_time began = now + SF_SECOND;
+    run();
+    ck_assert(sf_restore_doubts(&restore, false, began + SF_RESTORE_GRACE - 1));
+    ck_assert(!sf_restore_doubts(&restore, false, began + SF_RESTORE_GRACE));
+    incarnation = 3;
+    run(); /* now nothing is missing */
+    ck_assert(!sf_restore_doubts(&restore, false, now));
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("restore");
+    TCase *all = tcase_create("restore");
+    tcase_add_checked_fixture(all, set_up, tear_down);
+    tcase_add_test(all, test_same_store_is_left_alone);
+    tcase_add_test(all, test_cache_that_knows_no_store_takes_over_the_first);
+    tcase_add_test(all, test_emptied_store_gets_everything_again);
+    tcase_add_test(all, test_store_that_has_it_all_changes_nothing);
+    tcase_add_test(all, test_older_snapshot_is_brought_up_to_date);
+    tcase_add_test(all, test_tombstones_are_put_again);
+    tcase_add_test(all, test_what_waits_is_left_to_the_writer);
+    tcase_add_test(all, test_expired_sessions_are_not_worth_it);
+    tcase_add_test(all, test_what_a_shared_store_has_not_confirmed_for_long_stays_away);
+    tcase_add_test(all, test_failed_batch_is_repeated_after_a_pause);
+    tcase_add_test(all, test_refused_record_holds_up_nothing);
+    tcase_add_test(all, test_another_restart_in_the_middle_begins_again);
+    tcase_add_test(all, test_successor_of_a_killed_daemon_begins_again);
+    tcase_add_test(all, test_back_to_the_store_that_it_knows_nothing_is_to_be_done);
+    tcase_add_test(all, test_what_is_not_there_yet_is_not_called_missing);
+    tcase_add_test(all, test_other_hosts_are_waited_for_when_something_was_missing);
+    suite_add_tcase(suite, all);
+    return sf_run_suite(suite);
+}
