@@ -2,8 +2,10 @@
 #include "common/store/store_migrate_private.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #define SECOND_LOAD_DEADLINE ((sf_time)150) /* the authority is asked then; a request waits for 250 ms */
+#define LANE_WAIT 50                        /* ms for the second's lane, which a page of a pass may have for long */
 #define DOUBT_PAUSE (2 * SF_SECOND)         /* a write whose answer was lost may come to pass so much later */
 
 /* ---- what is known of a key ---- */
@@ -72,10 +74,39 @@ plan_loads(struct sf_migrate *migrate, const struct sf_load *loads, struct plan 
     pthread_mutex_unlock(&migrate->lock);
 }
 
+/* The authority's is waited for, as there is nobody else to ask. */
+static bool
+take_lane(struct sf_migrate *migrate, struct sf_migrate_side *side)
+{
+    if (side == &migrate->authority)
+        return pthread_mutex_lock(&side->load_lane) == 0;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += LANE_WAIT * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    return pthread_mutex_clocklock(&side->load_lane, CLOCK_MONOTONIC, &until) == 0;
+}
+
+static void
+ask_side(struct sf_migrate *migrate, struct sf_migrate_side *side, struct sf_load *asked, size_t count,
+         sf_time deadline)
+{
+    if (!take_lane(migrate, side)) {
+        sf_store_answer_loads(asked, count, SF_UNAVAILABLE);
+        return;
+    }
+    if (side->store == NULL)
+        sf_store_answer_loads(asked, count, SF_UNAVAILABLE);
+    else
+        side->store->ops->load(side->store, asked, count, deadline);
+    pthread_mutex_unlock(&side->load_lane);
+}
+
 /* Those that are planned, all at once. */
 static void
-ask(struct sf_migrate_side *side, struct sf_load *loads, const struct plan *plans, struct sf_load *asked, size_t count,
-    sf_time deadline)
+ask(struct sf_migrate *migrate, struct sf_migrate_side *side, struct sf_load *loads, const struct plan *plans,
+    struct sf_load *asked, size_t count, sf_time deadline)
 {
     size_t wanted = 0, answered = 0;
     for (size_t i = 0; i < count; i++)
@@ -83,12 +114,7 @@ ask(struct sf_migrate_side *side, struct sf_load *loads, const struct plan *plan
             asked[wanted++] = loads[i];
     if (wanted == 0)
         return;
-    pthread_mutex_lock(&side->load_lane);
-    if (side->store == NULL)
-        sf_store_answer_loads(asked, wanted, SF_UNAVAILABLE);
-    else
-        side->store->ops->load(side->store, asked, wanted, deadline);
-    pthread_mutex_unlock(&side->load_lane);
+    ask_side(migrate, side, asked, wanted, deadline);
     for (size_t i = 0; i < count; i++)
         if (plans[i].is_asked)
             loads[i].status = asked[answered++].status;
@@ -125,7 +151,7 @@ static void
 ask_backup(struct sf_migrate *migrate, struct sf_load *loads, const struct plan *plans, struct sf_load *asked,
            size_t count, sf_time deadline)
 {
-    ask(&migrate->second, loads, plans, asked, count, deadline);
+    ask(migrate, &migrate->second, loads, plans, asked, count, deadline);
     for (size_t i = 0; i < count; i++)
         if (plans[i].is_asked && loads[i].status != SF_OK)
             loads[i].status = SF_UNAVAILABLE; /* a "no" is the authority's only */
@@ -166,9 +192,10 @@ load_planned(struct sf_migrate *migrate, struct sf_load *loads, struct plan *pla
              sf_time deadline)
 {
     plan_loads(migrate, loads, plans, count);
-    ask(&migrate->second, loads, plans, asked, count, earlier(deadline, sf_clock_steady() + SECOND_LOAD_DEADLINE));
+    ask(migrate, &migrate->second, loads, plans, asked, count,
+        earlier(deadline, sf_clock_steady() + SECOND_LOAD_DEADLINE));
     plan_authority(loads, plans, count);
-    ask(&migrate->authority, loads, plans, asked, count, deadline);
+    ask(migrate, &migrate->authority, loads, plans, asked, count, deadline);
     if (plan_backup(loads, plans, count))
         ask_backup(migrate, loads, plans, asked, count, deadline);
     note_missing(migrate, loads, plans, count);

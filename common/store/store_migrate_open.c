@@ -158,12 +158,12 @@ open_sides(struct sf_migrate *migrate, const char *url, struct sf_error *error)
     return status;
 }
 
-/* What the daemon asks once, when it starts. A store that drops old rows by itself may be beside one that does not. */
+/* What the daemon asks once, when it starts. */
 static void
 be_like_authority(struct sf_migrate *migrate)
 {
     const struct sf_store_ops *ops = migrate->authority.store->ops;
-    migrate->ops.flags = ops->flags & ~(unsigned)SF_STORE_EXPIRES;
+    migrate->ops.flags = ops->flags;
     if (ops->follow == NULL)
         migrate->ops.follow = NULL;
 }

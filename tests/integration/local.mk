@@ -79,6 +79,7 @@ EXTRA_DIST += \
 	%D%/test_import.py \
 	%D%/test_joined_headers.py \
 	%D%/test_journal.py \
+	%D%/test_migrate.py \
 	%D%/test_mod_session_options.py \
 	%D%/test_nothing_for_nothing.py \
 	%D%/test_other_modules.py \

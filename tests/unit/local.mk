@@ -87,6 +87,7 @@ check_PROGRAMS += \
 	%D%/check_store_migrate_change \
 	%D%/check_store_migrate_open \
 	%D%/check_store_migrate_pass \
+	%D%/check_store_migrate_threads \
 	%D%/check_store_fail \
 	%D%/check_store_guard \
 	%D%/check_store_file \
@@ -270,6 +271,7 @@ migrate_case = %D%/migrate_case.c %D%/migrate_case.h
 tests_unit_check_store_migrate_SOURCES = %D%/check_store_migrate.c $(migrate_case)
 tests_unit_check_store_migrate_change_SOURCES = %D%/check_store_migrate_change.c $(migrate_case)
 tests_unit_check_store_migrate_open_SOURCES = %D%/check_store_migrate_open.c $(migrate_case)
+tests_unit_check_store_migrate_threads_SOURCES = %D%/check_store_migrate_threads.c $(migrate_case)
 tests_unit_check_store_migrate_pass_SOURCES = %D%/check_store_migrate_pass.c $(migrate_case)
 
 # The load generator, which only programs link.
