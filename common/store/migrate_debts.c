@@ -62,10 +62,20 @@ sf_debts_new(struct sf_debts **debts_out, const char *path)
 
 /* ---- in memory ---- */
 
+/* The finisher of MurmurHash3. */
+uint64_t
+sf_key_mix(const struct sf_key *key)
+{
+    uint64_t mixed = sf_load_u64(key->bytes) ^ sf_load_u64(key->bytes + 8);
+    mixed = (mixed ^ (mixed >> 33)) * 0xff51afd7ed558ccdu;
+    mixed = (mixed ^ (mixed >> 33)) * 0xc4ceb9fe1a85ec53u;
+    return mixed ^ (mixed >> 33);
+}
+
 static struct node **
 find_link(struct sf_debts *debts, const struct sf_key *key)
 {
-    struct node **link = &debts->buckets[sf_load_u64(key->bytes + 8) & (BUCKETS - 1)];
+    struct node **link = &debts->buckets[sf_key_mix(key) & (BUCKETS - 1)];
     while (*link != NULL && memcmp(&(*link)->debt.key, key, sizeof *key) != 0)
         link = &(*link)->next;
     return link;
@@ -117,7 +127,7 @@ renew(struct sf_debts *debts, struct node *node, const struct sf_debt *debt)
 bool
 sf_debts_has(const struct sf_debts *debts, const struct sf_key *key)
 {
-    const struct node *node = debts->buckets[sf_load_u64(key->bytes + 8) & (BUCKETS - 1)];
+    const struct node *node = debts->buckets[sf_key_mix(key) & (BUCKETS - 1)];
     while (node != NULL && memcmp(&node->debt.key, key, sizeof *key) != 0)
         node = node->next;
     return node != NULL;

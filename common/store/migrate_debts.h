@@ -16,6 +16,9 @@
 
 #define SF_DEBTS_MAX 65536 /* keys */
 
+/* Spread by all bits of the key, and the same in every process. */
+uint64_t sf_key_mix(const struct sf_key *key);
+
 struct sf_debts;
 
 struct sf_debt {

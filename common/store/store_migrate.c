@@ -10,16 +10,6 @@
 
 /* ---- what is known of a key ---- */
 
-/* Spread by all of its bits, and the same in every process: the finisher of MurmurHash3. */
-static unsigned
-share_of(const struct sf_key *key)
-{
-    uint64_t mixed = sf_load_u64(key->bytes) ^ sf_load_u64(key->bytes + 8);
-    mixed = (mixed ^ (mixed >> 33)) * 0xff51afd7ed558ccdu;
-    mixed = (mixed ^ (mixed >> 33)) * 0xc4ceb9fe1a85ec53u;
-    return (unsigned)((mixed ^ (mixed >> 33)) % 100);
-}
-
 bool
 sf_migrate_trusts(const struct sf_migrate *migrate, const struct sf_key *key)
 {
@@ -68,7 +58,7 @@ plan_loads(struct sf_migrate *migrate, const struct sf_load *loads, struct plan 
     for (size_t i = 0; i < count; i++) {
         plans[i].is_trusted = sf_migrate_trusts(migrate, &loads[i].key);
         plans[i].is_asked = may_ask && plans[i].is_trusted
-            && share_of(&loads[i].key) < (unsigned)migrate->state.percent;
+            && sf_key_mix(&loads[i].key) % 100 < (unsigned)migrate->state.percent;
         plans[i].was_second_first = plans[i].is_asked;
     }
     pthread_mutex_unlock(&migrate->lock);

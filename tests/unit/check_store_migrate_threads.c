@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_store_migrate_threads.c - one thread writes, one loads, one moves the store back and forth, and the other store fails
- * now and then: whatever was acknowledged is what is loaded afterwards, or something later.
+ * check_store_migrate_threads.c - one thread writes, one loads, one moves the store back and forth, and the other store
+ * fails now and then: whatever was acknowledged is what is loaded afterwards, or something later.
  */
 #include <pthread.h>
 #include <stdatomic.h>
