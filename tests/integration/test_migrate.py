@@ -126,7 +126,7 @@ def test_round_trip_under_load_with_kills(alone, redis, postgresql):
             name_in_configuration(daemon, ledger, url)
     with daemon.client() as client:
         client.call("SESSION.FLUSH")
-        ledger.check(client)
+        ledger.check(client, merges=True)
     assert_filled(daemon)
 
 
