@@ -43,7 +43,7 @@ class Shared:
         self.server.start(*self.settings)
 
 
-@pytest.fixture(scope="module", params=["redis", "postgresql"])
+@pytest.fixture(scope="module", params=[pytest.param(kind, marks=pytest.mark.backends) for kind in ("redis", "postgresql")])
 def shared(request):
     if request.param == "redis":
         shared = Shared(Redis(), b"SUBSCRIBE", ["appendonly yes", "appendfsync always"])

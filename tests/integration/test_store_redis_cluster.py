@@ -9,6 +9,8 @@ from harness.redis_several import SLOTS, Cluster
 from harness.store_suites import LINES, Counters, logged, run_suite
 from harness.waiting import wait_until
 
+pytestmark = pytest.mark.backends
+
 SESSIONS = range(1000, 1600)
 
 

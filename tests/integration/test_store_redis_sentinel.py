@@ -7,6 +7,8 @@ from harness.redis_several import Watched
 from harness.store_suites import LINES, Counters, run_suite
 from harness.waiting import wait_until
 
+pytestmark = pytest.mark.backends
+
 
 @pytest.fixture
 def watched():
