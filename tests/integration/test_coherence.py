@@ -266,6 +266,7 @@ def redis():
     server.clean_up()
 
 
+@pytest.mark.backends
 def test_flushed_server_logs_nobody_out_and_nothing_is_trusted(alone, redis):
     daemon = start(alone, redis.tcp_url(), ONLY_NEWS)
     wait_for_news(daemon)
@@ -277,6 +278,7 @@ def test_flushed_server_logs_nobody_out_and_nothing_is_trusted(alone, redis):
         assert field(client, 1) == "1"
 
 
+@pytest.mark.backends
 def test_server_that_will_not_tell(alone, redis):
     """A user without the right."""
     redis.ask("ACL", "SETUSER", "app", "-client|tracking")
