@@ -255,8 +255,8 @@ bring_news(struct daemon *daemon, const struct load *load)
 {
     enum sf_status status = load->is_outdated ? SF_UNAVAILABLE : load->status;
     if (status == SF_OK)
-        status = sf_l1_merge(daemon->l1, &load->key, sf_buffer_span(&load->stored.record), load->stored.last_access,
-                             load->question.vacancy.seen);
+        status = sf_journal_merge(daemon->journaler.journal, &load->key, 0, sf_buffer_span(&load->stored.record),
+                                  load->stored.last_access, load->question.vacancy.seen);
     else if (status == SF_NOT_FOUND)
         (void)!sf_l1_deny(daemon->l1, &load->key, &load->question);
     if (status != SF_OK && status != SF_NOT_FOUND)

@@ -203,10 +203,12 @@ struct tally {
 static void
 take_merged(struct sf_batch_writer *writer, const struct sf_write *write, sf_time written)
 {
-    if (writer->options.journal != NULL) /* first: what is dirty here nobody loads from there */
-        sf_journal_stored(writer->options.journal, &write->key, write->version);
-    (void)!sf_l1_merge(writer->l1, &write->key, sf_buffer_span(write->merged),
-                       write->last_access, written);
+    struct sf_span merged = sf_buffer_span(write->merged);
+    if (writer->options.journal != NULL)
+        (void)!sf_journal_merge(writer->options.journal, &write->key, write->version, merged,
+                                write->last_access, written);
+    else
+        (void)!sf_l1_merge(writer->l1, &write->key, merged, write->last_access, written);
 }
 
 static void

@@ -119,8 +119,9 @@ sf_journal_pending_of(const struct sf_journal_entry *entry)
                                        .is_behind = entry->is_behind};
 }
 
-void
-sf_journal_note_orphan(const struct sf_journal_entry *entry)
+/* The drain shall look at its row, though it may have seen it already, when it was no orphan or in no entry. */
+static void
+note_orphan(const struct sf_journal_entry *entry)
 {
     struct sf_journal_file *file = entry->file;
     file->has_new_orphan = true;
@@ -147,7 +148,17 @@ sf_journal_remember(struct sf_journal *journal, struct sf_journal_file *file,
     journal->state.orphans += row->is_orphan;
     journal->state.refused += row->is_refused;
     if (row->is_orphan)
-        sf_journal_note_orphan(entry);
+        note_orphan(entry);
+}
+
+void
+sf_journal_make_orphan(struct sf_journal *journal, struct sf_journal_entry *entry)
+{
+    if (entry->is_orphan)
+        return;
+    entry->is_orphan = true;
+    journal->state.orphans++;
+    note_orphan(entry);
 }
 
 static void
@@ -166,6 +177,34 @@ sf_journal_settle(struct sf_journal *journal, const struct sf_key *key, uint64_t
     sf_l1_settle(journal->l1, ticket, written);
     forget_up_to(journal, key, version);
     pthread_mutex_unlock(&journal->lock);
+}
+
+/* L1 may have what only the store has; if it is clean with that, nobody else will tell of what is here. */
+static void
+give_way(struct sf_journal *journal, const struct sf_key *key)
+{
+    uint64_t version;
+    bool is_clean;
+    struct sf_journal_entry *entry = sf_journal_map_find(&journal->map, key);
+    if (entry == NULL)
+        return;
+    enum sf_status status = sf_l1_version(journal->l1, key, &version, &is_clean);
+    if (status != SF_OK || version != entry->version)
+        entry->is_behind = true;
+    if (is_clean)
+        sf_journal_make_orphan(journal, entry);
+}
+
+enum sf_status
+sf_journal_merge(struct sf_journal *journal, const struct sf_key *key, uint64_t version, struct sf_span record,
+                 sf_time last_access, sf_time asked)
+{
+    pthread_mutex_lock(&journal->lock);
+    forget_up_to(journal, key, version);
+    enum sf_status status = sf_l1_merge(journal->l1, key, record, last_access, asked);
+    give_way(journal, key);
+    pthread_mutex_unlock(&journal->lock);
+    return status;
 }
 
 void

@@ -61,6 +61,13 @@ enum sf_status sf_journal_commit(struct sf_journal *journal, struct sf_journal_m
 void sf_journal_settle(struct sf_journal *journal, const struct sf_key *key, uint64_t version,
                        const struct sf_l1_ticket *ticket, sf_time written);
 
+/*
+ * The store has `record`, in which another host has a part: L1 takes it in, with the answers of sf_l1_merge, and what
+ * is here up to `version` is forgotten. 0: it is not known how much of what is here that record has.
+ */
+enum sf_status sf_journal_merge(struct sf_journal *journal, const struct sf_key *key, uint64_t version,
+                                struct sf_span record, sf_time last_access, sf_time asked) SF_MUST_CHECK;
+
 /* The store has this version or a later one. For who writes what L1 does not have. */
 void sf_journal_stored(struct sf_journal *journal, const struct sf_key *key, uint64_t version);
 

@@ -90,11 +90,8 @@ is_journalled(struct sf_journal *journal, const struct sf_journal_mark *mark, ui
     pthread_mutex_lock(&journal->lock);
     struct sf_journal_entry *entry = sf_journal_map_find(&journal->map, &mark->key);
     bool is = entry != NULL && entry->version >= version && !entry->file->is_inherited;
-    if (is && mark->is_orphan && !entry->is_orphan) {
-        entry->is_orphan = true;
-        journal->state.orphans++;
-        sf_journal_note_orphan(entry);
-    }
+    if (is && mark->is_orphan)
+        sf_journal_make_orphan(journal, entry);
     pthread_mutex_unlock(&journal->lock);
     return is;
 }

@@ -68,8 +68,7 @@ void sf_journal_forget(struct sf_journal *journal, struct sf_journal_entry *entr
 /* Room in the map was reserved. */
 void sf_journal_remember(struct sf_journal *journal, struct sf_journal_file *file,
                          const struct sf_journal_pending *row);
-/* The drain shall look at its row, though it may have seen it already, when it was no orphan or in no entry. */
-void sf_journal_note_orphan(const struct sf_journal_entry *entry);
+void sf_journal_make_orphan(struct sf_journal *journal, struct sf_journal_entry *entry);
 bool sf_journal_is_old(const struct sf_journal *journal, const struct sf_journal_file *file);
 struct sf_journal_file *sf_journal_first_file(struct sf_journal *journal, uint32_t number);
 

@@ -7,6 +7,7 @@
 #include "common/writeback/batch_writer.h"
 #include "common/writeback/journal_private.h"
 #include "tests/support/run_suite.h"
+#include "tests/support/test_records.h"
 #include "tests/unit/journal_case.h"
 
 static void (*meanwhile)(void); /* once, when the rows of a transaction are being synced */
@@ -243,6 +244,33 @@ START_TEST(test_row_that_was_refused_while_it_moved_holds_nobody_up)
 }
 END_TEST
 
+/* ---- what another host has changed ---- */
+
+static void
+hear_of_one(void)
+{
+    struct sf_buffer record = sf_test_record(2, NULL, sf_span_text("of another host"));
+    struct sf_write write = sf_test_put(1, 2, &record);
+    write.key = sf_test_cache_key(1);
+    ck_assert_int_eq(store->ops->write(store, &write, 1, sf_clock_steady() + SF_SECOND), SF_OK);
+    ck_assert_int_eq(sf_journal_merge(journal, &write.key, 0, write.record, SF_TEST_NOW, sf_clock_steady()), SF_OK);
+    sf_buffer_fini(&record);
+}
+
+START_TEST(test_what_came_from_the_store_is_later_than_the_row)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    commit_while(false, NULL);
+    sf_test_settle_all(cache.l1);
+    hear_of_one();
+    ck_assert(sf_journal_owes(journal, &key));
+    evict(1);
+    load(1);
+    ck_assert_uint_eq(loaded, 2);
+    ck_assert(was_store_asked);
+}
+END_TEST
+
 /* ---- the batch writer ---- */
 
 void __real_sf_l1_settle(struct sf_l1 *l1, const struct sf_l1_ticket *ticket, sf_time written);
@@ -311,6 +339,7 @@ main(void)
     tcase_add_test(tests, test_row_that_the_store_has_got_while_it_moved_stays_forgotten);
     tcase_add_test(tests, test_row_that_was_doubted_while_it_moved_is_not_the_last_word);
     tcase_add_test(tests, test_row_that_was_refused_while_it_moved_holds_nobody_up);
+    tcase_add_test(tests, test_what_came_from_the_store_is_later_than_the_row);
     tcase_add_test(tests, test_nobody_loads_between_clean_and_forgotten);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);
