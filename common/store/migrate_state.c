@@ -34,7 +34,7 @@ struct number {
 };
 
 /* The order of the lines, for both ways. */
-enum { PERCENT, CONFIGURED, IS_COPIED, COPIED, STARTED, PERCENT_SINCE, VERIFIED, FINISHED, NUMBERS };
+enum { PERCENT, CONFIGURED, IS_COPIED, COPIED, INCARNATION, STARTED, PERCENT_SINCE, VERIFIED, FINISHED, NUMBERS };
 
 static void
 to_numbers(const struct sf_migrate_state *state, struct number numbers_out[NUMBERS])
@@ -44,6 +44,7 @@ to_numbers(const struct sf_migrate_state *state, struct number numbers_out[NUMBE
         [CONFIGURED] = {"configured", state->configured},
         [IS_COPIED] = {"is_copied", state->is_copied},
         [COPIED] = {"copied", (int64_t)state->copied},
+        [INCARNATION] = {"incarnation", (int64_t)state->incarnation},
         [STARTED] = {"started", state->started},
         [PERCENT_SINCE] = {"percent_since", state->percent_since},
         [VERIFIED] = {"verified", state->verified},
@@ -59,6 +60,7 @@ from_numbers(struct sf_migrate_state *state, const struct number numbers[NUMBERS
     state->configured = (int)numbers[CONFIGURED].value;
     state->is_copied = numbers[IS_COPIED].value != 0;
     state->copied = (uint64_t)numbers[COPIED].value;
+    state->incarnation = (uint64_t)numbers[INCARNATION].value;
     state->started = numbers[STARTED].value;
     state->percent_since = numbers[PERCENT_SINCE].value;
     state->verified = numbers[VERIFIED].value;

@@ -33,6 +33,7 @@ struct sf_migrate_state {
     bool has_cursor;      /* not is_copied: as far as this key */
     struct sf_key cursor;
     uint64_t copied;      /* rows */
+    uint64_t incarnation; /* of the second, since it has what it has; 0: not known, or never another one */
     sf_time started, percent_since, verified, finished; /* wall clock; 0: not yet */
 };
 

@@ -32,6 +32,23 @@ sf_migrate_distrust(struct sf_migrate *migrate)
         state->phase = SF_MIGRATE_COPYING;
 }
 
+bool
+sf_migrate_knows_second(struct sf_migrate *migrate)
+{
+    if (migrate->second.store == NULL || !migrate->takes_notes)
+        return true;
+    uint64_t incarnation = sf_store_incarnation(migrate->second.store);
+    if (incarnation == 0 || incarnation == migrate->state.incarnation)
+        return true;
+    if (migrate->state.incarnation != 0) {
+        sf_migrate_distrust(migrate);
+        return false;
+    }
+    migrate->state.incarnation = incarnation; /* of the first connection */
+    migrate->is_state_saved = false;
+    return true;
+}
+
 void
 sf_migrate_owe(struct sf_migrate *migrate, const struct sf_key *key, bool is_acknowledged, sf_time due)
 {
@@ -116,11 +133,24 @@ is_no_answer(enum sf_status status)
     return status != SF_OK && status != SF_NOT_FOUND;
 }
 
+/* After the second was asked: what it has said may have been out of date, or its server restarted with older data. */
+static void
+trust_again(struct sf_migrate *migrate, const struct sf_load *loads, struct plan *plans, size_t count)
+{
+    pthread_mutex_lock(&migrate->lock);
+    (void)sf_migrate_knows_second(migrate);
+    for (size_t i = 0; i < count; i++)
+        plans[i].is_trusted = plans[i].is_trusted && sf_migrate_trusts(migrate, &loads[i].key);
+    pthread_mutex_unlock(&migrate->lock);
+}
+
 static void
 plan_authority(const struct sf_load *loads, struct plan *plans, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         plans[i].second = plans[i].was_second_first ? loads[i].status : SF_NOT_FOUND;
+        if (!plans[i].is_trusted)
+            plans[i].second = SF_UNAVAILABLE;
         plans[i].is_asked = !plans[i].was_second_first || plans[i].second != SF_OK;
     }
 }
@@ -138,12 +168,13 @@ plan_backup(const struct sf_load *loads, struct plan *plans, size_t count)
 }
 
 static void
-ask_backup(struct sf_migrate *migrate, struct sf_load *loads, const struct plan *plans, struct sf_load *asked,
+ask_backup(struct sf_migrate *migrate, struct sf_load *loads, struct plan *plans, struct sf_load *asked,
            size_t count, sf_time deadline)
 {
     ask(migrate, &migrate->second, loads, plans, asked, count, deadline);
+    trust_again(migrate, loads, plans, count);
     for (size_t i = 0; i < count; i++)
-        if (plans[i].is_asked && loads[i].status != SF_OK)
+        if (plans[i].is_asked && (loads[i].status != SF_OK || !plans[i].is_trusted))
             loads[i].status = SF_UNAVAILABLE; /* a "no" is the authority's only */
 }
 
@@ -184,6 +215,7 @@ load_planned(struct sf_migrate *migrate, struct sf_load *loads, struct plan *pla
     plan_loads(migrate, loads, plans, count);
     ask(migrate, &migrate->second, loads, plans, asked, count,
         earlier(deadline, sf_clock_steady() + SECOND_LOAD_DEADLINE));
+    trust_again(migrate, loads, plans, count);
     plan_authority(loads, plans, count);
     ask(migrate, &migrate->authority, loads, plans, asked, count, deadline);
     if (plan_backup(loads, plans, count))

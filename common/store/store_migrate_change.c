@@ -210,6 +210,7 @@ finish(struct sf_migrate *migrate, struct sf_error *error)
         return status;
     state.phase = SF_MIGRATE_FINISHED;
     state.finished = sf_clock_wall();
+    state.incarnation = sf_store_incarnation(migrate->authority.store); /* which becomes the second */
     status = change_state(migrate, &state, error);
     if (status != SF_OK)
         return status;

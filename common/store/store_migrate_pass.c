@@ -251,6 +251,7 @@ begin_notes(struct sf_migrate *migrate)
     pthread_mutex_lock(&migrate->lock);
     bool is_begun = sf_debts_begin(migrate->debts);
     migrate->takes_notes = is_begun;
+    migrate->state.incarnation = sf_store_incarnation(migrate->second.store);
     pthread_mutex_unlock(&migrate->lock);
     pthread_mutex_unlock(&migrate->write_lane);
     return is_begun ? SF_OK : tell(migrate, "the state folder cannot be written");
@@ -263,6 +264,7 @@ choose_work(struct sf_migrate *migrate, sf_time now, struct sf_key *keys, size_t
 {
     enum work work = WORK_NONE;
     pthread_mutex_lock(&migrate->lock);
+    (void)sf_migrate_knows_second(migrate);
     *count_out = sf_debts_due(migrate->debts, now, keys, SF_SETTLE_MAX);
     if (!migrate->takes_notes)
         work = WORK_NOTES;

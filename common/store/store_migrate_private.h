@@ -84,6 +84,8 @@ sf_migrate_count(const struct sf_migrate *migrate, enum sf_counter which, uint64
 bool sf_migrate_trusts(const struct sf_migrate *migrate, const struct sf_key *key);
 /* Nothing is known of the second any more: it is copied once more from the beginning. */
 void sf_migrate_distrust(struct sf_migrate *migrate);
+/* false: it is not the server any more, or has not the data, that was copied to; nothing is trusted now. */
+bool sf_migrate_knows_second(struct sf_migrate *migrate);
 void sf_migrate_owe(struct sf_migrate *migrate, const struct sf_key *key, bool is_acknowledged, sf_time due);
 void sf_migrate_list(struct sf_migrate *migrate, const struct sf_difference *difference);
 

@@ -264,6 +264,53 @@ START_TEST(test_the_authority_is_listed)
 }
 END_TEST
 
+/* Its server was restarted, and has forgotten the last change. */
+static void
+lose_last_change(void)
+{
+    ck_assert_int_eq(migrate_put(migrate_side(OLD), 1, 2), SF_OK);
+    migrate_restart(NEW);
+}
+
+START_TEST(test_a_new_store_that_was_restarted_is_not_believed_until_it_is_copied_again)
+{
+    fill(3);
+    migrate_verify(100);
+    lose_last_change();
+    ck_assert_uint_eq(migrate_version(migrate_store, 1), 2);
+    ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_COPYING);
+    migrate_settle();
+    ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_VERIFIED);
+    assert_both(1, 2);
+    migrate_calls(NEW, SIDE_LOAD);
+    ck_assert_uint_eq(migrate_version(migrate_store, 1), 2);
+    ck_assert_uint_eq(migrate_calls(NEW, SIDE_LOAD), 1);
+}
+END_TEST
+
+START_TEST(test_nor_does_it_stand_in_for_the_old_one)
+{
+    fill(3);
+    migrate_verify(0);
+    lose_last_change();
+    migrate_answer(OLD, SIDE_LOAD, SF_UNAVAILABLE);
+    ck_assert_int_eq(migrate_load(1), SF_UNAVAILABLE);
+}
+END_TEST
+
+START_TEST(test_a_restart_of_the_new_store_is_noticed_by_the_next_process)
+{
+    fill(3);
+    migrate_verify(100);
+    migrate_step(2); /* saved */
+    migrate_kill();
+    lose_last_change();
+    ck_assert_int_eq(migrate_open(OLD_URL, ""), SF_OK);
+    ck_assert_uint_eq(migrate_version(migrate_store, 1), 2);
+    ck_assert(migrate_look().is_copying);
+}
+END_TEST
+
 /* Nobody knows whether the authority has them. */
 START_TEST(test_more_than_can_be_owed_is_copied_once_more)
 {
@@ -307,6 +354,9 @@ main(void)
     tcase_add_test(tests, test_accesses_go_to_both);
     tcase_add_test(tests, test_both_are_swept);
     tcase_add_test(tests, test_the_authority_is_listed);
+    tcase_add_test(tests, test_a_new_store_that_was_restarted_is_not_believed_until_it_is_copied_again);
+    tcase_add_test(tests, test_nor_does_it_stand_in_for_the_old_one);
+    tcase_add_test(tests, test_a_restart_of_the_new_store_is_noticed_by_the_next_process);
     tcase_add_test(tests, test_more_than_can_be_owed_is_copied_once_more);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);

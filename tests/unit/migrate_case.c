@@ -17,6 +17,7 @@ struct kept {
     struct sf_store_ops ops; /* of its own, but for what is answered instead */
     _Atomic enum sf_status answers[SIDE_CALLS];
     _Atomic unsigned calls[SIDE_CALLS];
+    _Atomic uint64_t incarnation;
 };
 
 struct sf_temp_folder migrate_folder;
@@ -81,6 +82,18 @@ scan(struct sf_store *store, const struct sf_key *after, struct sf_span user, si
     return answer == SF_OK ? kept_of(store)->own->scan(store, after, user, limit, deadline, visit, context) : answer;
 }
 
+static uint64_t
+incarnation(struct sf_store *store)
+{
+    return kept_of(store)->incarnation;
+}
+
+void
+migrate_restart(enum side side)
+{
+    kept[side].incarnation++;
+}
+
 static void
 stay_open(struct sf_store *store)
 {
@@ -98,6 +111,8 @@ keep(struct kept *one, const char *url)
     one->ops.load = load;
     one->ops.write = write_all;
     one->ops.scan = scan;
+    one->ops.incarnation = incarnation;
+    one->incarnation = 1000;
     one->ops.close = stay_open;
     one->store->ops = &one->ops;
 }
