@@ -372,8 +372,9 @@ migrate_scan(struct sf_store *store, const struct sf_key *after, struct sf_span 
 }
 
 /*
- * Of the authority. Whoever is in here has its store in hand, which may become the second and be closed: that waits,
- * but not behind one call after the other.
+ * Of the authority; but while there is a second its news say nothing of what is read there, nor of what a host writes
+ * that has another authority already. Whoever is in here has its store in hand, which may become the second and be
+ * closed: that waits, but not behind one call after the other.
  */
 static enum sf_status
 migrate_follow(struct sf_store *store, sf_time until, struct sf_follow *follow)
@@ -385,8 +386,11 @@ migrate_follow(struct sf_store *store, sf_time until, struct sf_follow *follow)
     pthread_mutex_lock(&migrate->follow_lane);
     pthread_mutex_lock(&migrate->lock);
     struct sf_store *authority = migrate->authority.store;
+    bool is_moving = migrate->second.store != NULL;
     pthread_mutex_unlock(&migrate->lock);
-    if (authority->ops->follow != NULL)
+    if (is_moving)
+        status = sf_error_set(&follow->error, SF_INVALID, "the sessions are being moved to another store");
+    else if (authority->ops->follow != NULL)
         status = authority->ops->follow(authority, until, follow);
     else
         status = sf_error_set(&follow->error, SF_INVALID, "this store tells no news");

@@ -135,8 +135,6 @@ ask_for_sign_of_life(struct sf_postgresql_follower *follower, struct sf_follow *
 {
     char channel[SF_POSTGRESQL_CHANNEL_TEXT];
     sf_time now = sf_clock_steady();
-    if (now < follower->beat_at)
-        return SF_OK;
     enum sf_status status = ask_for_channel(follower, follow, channel);
     if (status != SF_OK)
         return status;
@@ -177,8 +175,9 @@ sf_postgresql_follow(struct sf_postgresql_follower *follower, sf_time until,
     if (follower->link.pg == NULL)
         return open_link(follower, follow);
     while (status == SF_OK && !tell_notices(follower, follow) && sf_clock_steady() < until) {
-        status = ask_for_sign_of_life(follower, follow);
-        if (status == SF_OK)
+        if (sf_clock_steady() >= follower->beat_at)
+            status = ask_for_sign_of_life(follower, follow); /* notices may come with the answer */
+        else
             status = wait_for_notices(follower, follow, until);
     }
     return status;

@@ -370,8 +370,10 @@ START_TEST(test_lease_is_not_for_what_was_postponed)
 
     begin_lease();
     sf_l1_distrust(cache.l1);
+    later += 10;
     struct sf_l1_question question = ask(1);
     sf_l1_postpone(cache.l1, &key, &question);
+    ck_assert(!is_stale(1));
     later += 2 * SF_SECOND;
     ck_assert(is_stale(1));
 }
