@@ -25,6 +25,7 @@ struct load {
     bool keeps_out;                    /* of L1: it is to be changed in the store */
     bool is_skipped;                   /* nobody waited for it: the store was not asked */
     bool is_news;                      /* another host may have changed it: L1 is to know, whoever waits */
+    bool has_later_news;               /* and perhaps once more, since the store was asked */
     bool is_outdated;                  /* it has changed since the store was asked, or may have */
     unsigned conflicts;
     sf_time give_up;                   /* steady clock */
@@ -179,6 +180,7 @@ run_load(struct task *task, struct daemon *daemon)
 /* ---- in the main thread ---- */
 
 static void finish_load(struct task *task, struct daemon *daemon);
+static void hear(struct daemon *daemon, const struct sf_key *key, uint64_t version);
 
 /* Looks at L1 first: what the miss saw must be older than what the store will say. */
 static void
@@ -189,7 +191,7 @@ begin(struct daemon *daemon, struct load *load)
     load->task.finish = finish_load;
     load->status = SF_UNAVAILABLE; /* if nobody runs it any more */
     load->is_skipped = false;
-    load->is_outdated = false;
+    load->is_outdated = load->has_later_news = false;
     load->give_up = sf_clock_steady() + LOAD_DEADLINE;
     task_queue_push(&daemon->loader.worker.queue, &load->task);
 }
@@ -253,7 +255,7 @@ resume_waiters(struct load *load)
 static void
 bring_news(struct daemon *daemon, const struct load *load)
 {
-    enum sf_status status = load->is_outdated ? SF_UNAVAILABLE : load->status;
+    enum sf_status status = load->status;
     if (status == SF_OK)
         status = sf_journal_merge(daemon->journaler.journal, &load->key, 0, sf_buffer_span(&load->stored.record),
                                   load->stored.last_access, load->question.vacancy.seen);
@@ -269,7 +271,7 @@ finish_load(struct task *task, struct daemon *daemon)
     struct load *load = (struct load *)task;
     bool is_wanted = !TAILQ_EMPTY(&load->waiters);
     bool is_late = load->is_skipped && is_wanted; /* somebody came too late for the loader to see */
-    bool is_old = load->is_outdated && !daemon->server.is_stopping;
+    bool is_old = (load->is_outdated || load->has_later_news) && !daemon->server.is_stopping;
     if (is_late || (is_old && load->conflicts++ < CONFLICTS_MAX)) {
         begin(daemon, load);
         return;
@@ -278,7 +280,7 @@ finish_load(struct task *task, struct daemon *daemon)
         bring_news(daemon, load);
     if (load->is_outdated && load->keeps_out)
         load->status = SF_UNAVAILABLE; /* nothing is to be made of that */
-    bool is_for_cache = is_wanted && !load->keeps_out && !load->is_outdated;
+    bool is_for_cache = is_wanted && !load->keeps_out && !load->is_outdated && !load->has_later_news;
     if (load->status == SF_OK && !is_for_cache)
         load->status = judge(&load->stored, sf_clock_wall());
     if (is_for_cache && !tell_cache(daemon, load)) {
@@ -288,9 +290,13 @@ finish_load(struct task *task, struct daemon *daemon)
         }
         load->status = SF_UNAVAILABLE;
     }
+    const struct sf_key key = load->key;
+    bool goes_on = is_old && load->has_later_news; /* without those who have waited for long enough */
     remove_from_table(&daemon->loader, load);
     resume_waiters(load);
     load_free(load);
+    if (goes_on)
+        hear(daemon, &key, 0);
 }
 
 bool
@@ -342,11 +348,10 @@ loader_hear_of_anything(struct daemon *daemon)
 }
 
 /* What L1 does not have has no version there that could not be the last one. */
-void
-loader_hear(struct daemon *daemon, const struct sf_key *key, uint64_t version)
+static void
+hear(struct daemon *daemon, const struct sf_key *key, uint64_t version)
 {
     struct load *load = find(&daemon->loader, key);
-    sf_count(sf_l1_counters(daemon->l1), news);
     bool is_new = load == NULL;
     if (is_new && sf_l1_is_stored(daemon->l1, key, version == 0 ? UINT64_MAX : version))
         return;
@@ -358,10 +363,17 @@ loader_hear(struct daemon *daemon, const struct sf_key *key, uint64_t version)
     }
     sf_count(sf_l1_counters(daemon->l1), news_loads);
     load->is_news = true;
-    load->is_outdated = !is_new;
+    load->has_later_news = !is_new;
     atomic_store_explicit(&load->is_wanted, true, memory_order_relaxed);
     if (is_new)
         begin(daemon, load);
+}
+
+void
+loader_hear(struct daemon *daemon, const struct sf_key *key, uint64_t version)
+{
+    sf_count(sf_l1_counters(daemon->l1), news);
+    hear(daemon, key, version);
 }
 
 bool

@@ -442,8 +442,27 @@ START_TEST(test_load_is_not_repeated_for_ever)
         loader_hear(&daemon_, &key, 0);
         task->finish(task, &daemon_);
     }
+    ck_assert_int_eq(answers[0], SF_OK);
     ck_assert_int_ne(sf_test_look(cache.l1, 1, NULL).status, SF_OK);
-    ck_assert_uint_eq(counted(SF_COUNTER_news_losses), 1);
+    ck_assert(is_idle());
+}
+END_TEST
+
+/* The cache follows, and nothing else is the worse for it. */
+START_TEST(test_session_that_changes_all_the_time)
+{
+    struct sf_key key = fill_stale();
+    loader_hear(&daemon_, &key, 0);
+    for (uint64_t version = 4; version < 24; version++) {
+        store(&key, version, "new");
+        struct task *task = run_next();
+        loader_hear(&daemon_, &key, 0);
+        task->finish(task, &daemon_);
+        ck_assert_uint_ge(sf_test_look(cache.l1, 1, NULL).version + 4, version);
+    }
+    finish_next();
+    ck_assert_uint_eq(sf_test_look(cache.l1, 1, NULL).version, 23);
+    ck_assert_uint_eq(counted(SF_COUNTER_news_losses), 0);
     ck_assert(is_idle());
 }
 END_TEST
@@ -503,6 +522,7 @@ main(void)
     tcase_add_test(tests, test_news_of_a_removal);
     tcase_add_test(tests, test_load_under_way_is_repeated);
     tcase_add_test(tests, test_load_is_not_repeated_for_ever);
+    tcase_add_test(tests, test_session_that_changes_all_the_time);
     tcase_add_test(tests, test_news_that_cannot_be_loaded_leave_nothing_to_be_trusted);
     tcase_add_test(tests, test_news_of_a_key_that_is_held_are_loaded_after_its_release);
     suite_add_tcase(suite, tests);
