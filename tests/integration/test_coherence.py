@@ -291,6 +291,7 @@ def test_server_that_will_not_tell(alone, redis):
         assert_seen_in_time(here, there, number, "1")
 
 
+@pytest.mark.backends
 def test_while_sessions_are_moved_their_news_do_not_count(alone, redis):
     """What is read from the new store may be written there later than the news of it come."""
     daemon = start(alone, redis.tcp_url(), "SessionFastMigrate sqlite:new.db percent=0")
