@@ -40,7 +40,7 @@ static sf_store_close_fn redis_close;
 static sf_store_incarnation_fn redis_incarnation;
 static sf_store_renew_fn redis_renew;
 
-#define REDIS_OPS(text, more_flags, follow_fn, incarnation_fn)                           \
+#define REDIS_OPS(text, more_flags, follow_fn)                                           \
     {                                                                                    \
         .scheme = text,                                                                  \
         .flags = SF_STORE_DURABLE | SF_STORE_EXPIRES | SF_STORE_SHARED | (more_flags),   \
@@ -52,16 +52,16 @@ static sf_store_renew_fn redis_renew;
         .follow = follow_fn,                                                             \
         .explain = redis_explain,                                                        \
         .close = redis_close,                                                            \
-        .incarnation = incarnation_fn,                                                   \
+        .incarnation = redis_incarnation,                                                \
         .renew = redis_renew,                                                            \
     }
 
-const struct sf_store_ops sf_store_redis = REDIS_OPS("redis", 0, redis_follow, redis_incarnation);
-const struct sf_store_ops sf_store_rediss = REDIS_OPS("rediss", 0, redis_follow, redis_incarnation);
-const struct sf_store_ops sf_store_redis_sentinel = REDIS_OPS("redis-sentinel", 0, redis_follow, redis_incarnation);
-const struct sf_store_ops sf_store_rediss_sentinel = REDIS_OPS("rediss-sentinel", 0, redis_follow, redis_incarnation);
-const struct sf_store_ops sf_store_redis_cluster = REDIS_OPS("redis-cluster", SF_STORE_PARTS, NULL, NULL);
-const struct sf_store_ops sf_store_rediss_cluster = REDIS_OPS("rediss-cluster", SF_STORE_PARTS, NULL, NULL);
+const struct sf_store_ops sf_store_redis = REDIS_OPS("redis", 0, redis_follow);
+const struct sf_store_ops sf_store_rediss = REDIS_OPS("rediss", 0, redis_follow);
+const struct sf_store_ops sf_store_redis_sentinel = REDIS_OPS("redis-sentinel", 0, redis_follow);
+const struct sf_store_ops sf_store_rediss_sentinel = REDIS_OPS("rediss-sentinel", 0, redis_follow);
+const struct sf_store_ops sf_store_redis_cluster = REDIS_OPS("redis-cluster", SF_STORE_PARTS, NULL);
+const struct sf_store_ops sf_store_rediss_cluster = REDIS_OPS("rediss-cluster", SF_STORE_PARTS, NULL);
 
 /* ---- life ---- */
 

@@ -126,6 +126,16 @@ add_greetings(struct hello *hello)
     return status;
 }
 
+static void
+note_incarnation(struct sf_redis_connection *connection)
+{
+    struct sf_redis_server *server = connection->server;
+    bool is_cluster = server->kind == SF_REDIS_CLUSTER;
+    uint64_t seen = is_cluster ? sf_redis_marks_incarnation(server)
+                               : sf_store_incarnation_of(connection->run, connection->mark);
+    atomic_store(&server->incarnation, seen);
+}
+
 static enum sf_status
 greet(struct sf_redis_connection *connection, sf_time deadline, struct sf_error *error)
 {
@@ -139,8 +149,8 @@ greet(struct sf_redis_connection *connection, sf_time deadline, struct sf_error 
     }
     if (status == SF_OK)
         status = sf_redis_marks_check(connection, deadline, error);
-    if (status == SF_OK && connection->server->kind != SF_REDIS_CLUSTER)
-        atomic_store(&connection->server->incarnation, sf_store_incarnation_of(connection->run, connection->mark));
+    if (status == SF_OK)
+        note_incarnation(connection);
     return status;
 }
 

@@ -29,8 +29,8 @@ struct sf_redis_server {
     struct sf_resolver *resolvers[SF_STORE_HOSTS_MAX]; /* of the URL's hosts */
     const char *master;        /* SENTINEL: its name; in the URL */
     int64_t replicas;          /* that must have a batch before it counts as written */
-    atomic_bool seen[SF_REDIS_MARKS]; /* which of our marks were there */
-    _Atomic uint64_t incarnation; /* not CLUSTER: of the server, as seen when a connection was made last */
+    _Atomic uint64_t marks[SF_REDIS_MARKS]; /* hashes of what our marks are; 0: not seen */
+    _Atomic uint64_t incarnation; /* as seen when a connection was made last */
     atomic_uint connects;      /* of those who load and write; see store_redis_follow.h */
 };
 

@@ -132,6 +132,23 @@ def test_resharding_under_load(cluster, alone):
     assert found == {key(number) for number in [*SESSIONS, *counters.acknowledged]}
 
 
+def test_node_that_comes_back_empty(cluster, alone):
+    """What the cache had called stored there is put again, though nobody changes it."""
+    daemon = alone(LINES, store=cluster.url()).start()
+    idle = SESSIONS[:60]
+    with daemon.client(30) as client:
+        for number in idle:
+            create(client, number, "SET", "n", str(number))
+        client.call("SESSION.FLUSH")
+    cluster.masters[1].end()
+    cluster.masters[1].start()
+    wait_until(lambda: all(cluster.is_whole(node) for node in cluster.masters), "the node to be taken back", 30)
+    with Counters(daemon, 6):
+        wait_until(lambda: daemon.status()["restore_runs"] >= 1, "all to be put again", 30)
+    for number in idle:
+        assert cluster.ask("HGET", f"session:{key(number)}", "n") == str(number)
+
+
 def test_failover_under_load(alone):
     """A master dies, and its replica takes its place."""
     cluster = Cluster(replicas=1).start()
@@ -145,5 +162,6 @@ def test_failover_under_load(alone):
             wait_until(lambda: daemon.status()["store_state"] == "up", "the daemon to find the new master", 30)
             counters.wait_for_more(50)
         assert_all_is_there(daemon, cluster, counters)
+        wait_until(lambda: daemon.status()["restore_runs"] >= 1, "the new master to get what the cache has", 30)
     finally:
         cluster.clean_up()

@@ -36,6 +36,7 @@ enum mistake {
 
 static struct redis_fake nodes[2];
 static atomic_int loads[2], stores[2], entries[2], asked[2], maps;
+static atomic_int runs[2]; /* of each node: it was restarted so many times */
 static struct sf_redis_server names; /* for the slots of keys */
 static struct sf_key keys[2][PAIRS];
 static struct sf_store *store;
@@ -97,6 +98,8 @@ answer(struct redis_fake *fake, const struct redisReply *command, char reply_out
         redis_fake_say(reply_out, "-ERR This instance has cluster support disabled\r\n");
     else if (redis_fake_is(command, "CLUSTER"))
         say_map(reply_out);
+    else if (redis_fake_is(command, "INFO"))
+        redis_fake_say(reply_out, "$12\r\nrun_id:%d-%03d\r\n", fake == &nodes[1], atomic_load(&runs[fake == &nodes[1]]));
     else if (redis_fake_is(command, "ASKING") && atomic_fetch_add(&asked[fake == &nodes[1]], 1) >= 0)
         redis_fake_say(reply_out, "+OK\r\n");
     else if (redis_fake_is(command, "WAIT"))
@@ -144,6 +147,7 @@ set_up(void)
         atomic_store(&stores[i], 0);
         atomic_store(&entries[i], 0);
         atomic_store(&asked[i], 0);
+        atomic_store(&runs[i], 0);
         redis_fake_start(&nodes[i], answer);
     }
     atomic_store(&maps, 0);
@@ -372,6 +376,31 @@ START_TEST(test_next_host_gives_the_map)
 }
 END_TEST
 
+static uint64_t
+attached_incarnation(void)
+{
+    sf_store_renew(store);
+    ck_assert_int_eq(store->ops->attach(store, sf_clock_steady() + PATIENCE, &error), SF_OK);
+    return sf_store_incarnation(store);
+}
+
+START_TEST(test_restart_of_any_node_is_another_incarnation)
+{
+    ck_assert_uint_eq(sf_store_incarnation(store), 0);
+    uint64_t first = attached_incarnation();
+    ck_assert_uint_ne(first, 0);
+    ck_assert_uint_eq(attached_incarnation(), first);
+    atomic_fetch_add(&runs[1], 1);
+    uint64_t second = attached_incarnation();
+    ck_assert_uint_ne(second, first);
+    atomic_fetch_add(&runs[0], 1);
+    uint64_t third = attached_incarnation();
+    ck_assert_uint_ne(third, second);
+    open_store("");
+    ck_assert_uint_eq(attached_incarnation(), third); /* of the Cluster, and not of this process */
+}
+END_TEST
+
 /* ---- replicas ---- */
 
 START_TEST(test_too_few_replicas_leave_a_write_uncertain)
@@ -407,6 +436,7 @@ main(void)
     tcase_add_test(cluster, test_change_without_its_index_is_uncertain);
     tcase_add_test(cluster, test_server_that_is_in_no_cluster);
     tcase_add_test(cluster, test_next_host_gives_the_map);
+    tcase_add_test(cluster, test_restart_of_any_node_is_another_incarnation);
     tcase_add_test(cluster, test_too_few_replicas_leave_a_write_uncertain);
     suite_add_tcase(suite, cluster);
     return sf_run_suite(suite);
