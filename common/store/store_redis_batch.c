@@ -11,7 +11,7 @@
 #define TRIES_SINGLE 2                /* of each call */
 #define TRIES_CLUSTER 6
 #define TROUBLES_MAX 2                /* then a node is left alone for this batch */
-#define NODE_PATIENCE (2 * SF_SECOND) /* with one node of several, each time */
+#define NODE_PATIENCE (2 * SF_SECOND) /* with one of several nodes, each time */
 
 enum state { WAITS, SENT, ANSWERED, AGAIN, OVER };
 
@@ -356,14 +356,14 @@ hear_node(struct sf_redis_batch *batch, uint8_t number, sf_time deadline)
 
 /* ---- the whole ---- */
 
-/* So long this one may take, that as many others, and the rest of the round, have their time too. */
+/* So long this one may take, that as many others, the rest of the round, and later batches have their time too. */
 static sf_time
-share(const struct sf_redis_batch *batch, size_t nodes, size_t left, sf_time deadline)
+share(const struct sf_redis_batch *batch, size_t left, sf_time deadline)
 {
     sf_time now = sf_clock_steady(), patience = (deadline - now) / (sf_time)left;
-    if (!is_cluster(batch))
+    if (batch->lane->count < 2)
         return deadline;
-    return now + (nodes > 1 && patience > NODE_PATIENCE ? NODE_PATIENCE : patience);
+    return now + (patience > NODE_PATIENCE ? NODE_PATIENCE : patience);
 }
 
 static void
@@ -372,10 +372,10 @@ run_round(struct sf_redis_batch *batch, sf_time deadline)
     uint8_t nodes[SF_REDIS_NODES_MAX];
     size_t count = list_nodes(batch, WAITS, nodes);
     for (size_t i = 0; i < count; i++)
-        ask_node(batch, nodes[i], share(batch, count, count - i + 1, deadline));
+        ask_node(batch, nodes[i], share(batch, count - i + 1, deadline));
     count = list_nodes(batch, SENT, nodes);
     for (size_t i = 0; i < count; i++)
-        hear_node(batch, nodes[i], share(batch, count, count - i, deadline));
+        hear_node(batch, nodes[i], share(batch, count - i, deadline));
 }
 
 size_t

@@ -9,9 +9,9 @@
  * server of its own has one. In a Cluster keys move between servers, slot by slot: so there are many marks, in slots
  * as chance has it, and each master has some of them.
  *
- * Each of these says besides on which run of which server it was seen last. Who finds one on another run, because the
- * server was restarted, a replica took over, or the slot has moved, writes it anew: so all marks together tell all hosts
- * that something may have been lost, whichever node it was.
+ * Each of these says besides on which run of which server it was seen last. Who finds one on another run, because
+ * the server was restarted, a replica took over, or the slot has moved, writes it anew: so all marks together tell
+ * all hosts that something may have been lost, whichever node it was.
  */
 #include <stdatomic.h>
 #include <stdbool.h>

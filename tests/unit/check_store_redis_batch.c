@@ -99,7 +99,8 @@ answer(struct redis_fake *fake, const struct redisReply *command, char reply_out
     else if (redis_fake_is(command, "CLUSTER"))
         say_map(reply_out);
     else if (redis_fake_is(command, "INFO"))
-        redis_fake_say(reply_out, "$12\r\nrun_id:%d-%03d\r\n", fake == &nodes[1], atomic_load(&runs[fake == &nodes[1]]));
+        redis_fake_say(reply_out, "$12\r\nrun_id:%d-%03d\r\n", fake == &nodes[1],
+                       atomic_load(&runs[fake == &nodes[1]]));
     else if (redis_fake_is(command, "ASKING") && atomic_fetch_add(&asked[fake == &nodes[1]], 1) >= 0)
         redis_fake_say(reply_out, "+OK\r\n");
     else if (redis_fake_is(command, "WAIT"))
@@ -313,12 +314,12 @@ START_TEST(test_node_that_is_silent_is_left_alone_after_a_while)
 {
     assert_loads(PATIENCE, SF_NOT_FOUND, SF_NOT_FOUND);
     atomic_store(&nodes[0].mistake, SILENT);
-    assert_puts(NULL, 200, SF_UNCERTAIN, SF_OK);
-    for (int i = 0; i < 3; i++)
-        assert_loads(200, SF_UNAVAILABLE, SF_NOT_FOUND);
-    int before = atomic_load(&nodes[0].commands);
-    assert_loads(PATIENCE, SF_UNAVAILABLE, SF_NOT_FOUND);
-    ck_assert_int_eq(atomic_load(&nodes[0].commands), before);
+    assert_puts(NULL, 3 * SF_SECOND, SF_UNCERTAIN, SF_OK);
+    int before;
+    do {
+        before = atomic_load(&nodes[0].commands);
+        assert_loads(3 * SF_SECOND, SF_UNAVAILABLE, SF_NOT_FOUND);
+    } while (atomic_load(&nodes[0].commands) != before);
     assert_explained("left alone");
 }
 END_TEST

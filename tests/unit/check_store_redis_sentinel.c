@@ -145,7 +145,7 @@ END_TEST
 START_TEST(test_next_sentinel_is_asked_and_then_goes_first)
 {
     atomic_store(&sentinels[0].mistake, SILENT);
-    ck_assert_int_eq(attach(2 * SF_SECOND), SF_OK);
+    ck_assert_int_eq(attach(4 * SF_SECOND), SF_OK);
     atomic_store(&servers[0].mistake, CLOSES);
     ck_assert_int_eq(put(), SF_UNCERTAIN);
     atomic_store(&servers[0].mistake, NONE);
