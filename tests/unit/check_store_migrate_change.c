@@ -74,6 +74,9 @@ START_TEST(test_finish_waits_for_a_comparison_without_differences)
     fill(300);
     migrate_begin(100);
     assert_refused(sf_migrate_finish(migrate, &migrate_error), "not everything has been copied");
+    while (migrate_look().is_copying)
+        migrate_step(1);
+    assert_refused(sf_migrate_finish(migrate, &migrate_error), "not been found equal yet");
     migrate_settle();
     migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
     ck_assert_int_eq(migrate_put(migrate_store, 1, 2), SF_OK);
