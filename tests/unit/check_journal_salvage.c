@@ -15,6 +15,7 @@
 
 #include "common/writeback/journal.h"
 #include "tests/support/run_suite.h"
+#include "tests/support/stride.h"
 #include "tests/support/test_cache.h"
 
 #define ROWS 5 /* the last one has a record that fills several pages */
@@ -22,10 +23,11 @@
 #define NAME "journal-00000001.db"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SAMPLE 16
+#define IS_SLOW true
 #else
-#define SAMPLE 1
+#define IS_SLOW false
 #endif
+#define SAMPLE 16
 
 struct content {
     unsigned char bytes[131072];
@@ -38,6 +40,7 @@ static struct sf_journal *journal;
 static struct content database, log_file;
 static size_t ends[ROWS + 1]; /* size of the log when so many rows were committed */
 static int damage_lines;
+static size_t stride; /* of the places that are damaged */
 
 static void
 count_line(void *context, enum sf_log_level level, const char *line)
@@ -188,7 +191,7 @@ check_it_goes_on(void)
 
 START_TEST(test_log_that_is_cut_at_any_byte_has_all_whole_transactions)
 {
-    for (size_t size = 0; size <= log_file.size; size += SAMPLE) {
+    for (size_t size = 0; size <= log_file.size; size += stride) {
         open_damaged(database.size, size);
         for (uint64_t i = 1; i <= ROWS; i++)
             ck_assert_msg(is_there(i) || size < ends[i], "%zu of %zu bytes: row %d", size, log_file.size, (int)i);
@@ -203,7 +206,7 @@ END_TEST
 
 START_TEST(test_database_that_is_cut_costs_nothing)
 {
-    for (size_t size = 0; size <= database.size; size += 13 * SAMPLE) {
+    for (size_t size = 0; size <= database.size; size += 13 * stride) {
         open_damaged(size, log_file.size);
         for (uint64_t i = 1; i <= ROWS; i++)
             ck_assert_msg(is_there(i), "%zu of %zu bytes: row %d", size, database.size, (int)i);
@@ -232,7 +235,7 @@ START_TEST(test_flipped_bit_costs_no_row_but_its_own)
         bool is_header = at < 32 || in_frame < 24 + 16;
         if (!is_header && at % 7 != 0)
             continue;
-        if (at % SAMPLE != 0)
+        if (at % stride != 0)
             continue;
         unsigned char bit = (unsigned char)(1u << (at * 5 % 8));
         log_file.bytes[at] ^= bit;
@@ -254,7 +257,7 @@ END_TEST
 
 START_TEST(test_flipped_bit_of_the_database_costs_nothing)
 {
-    for (size_t at = 0; at < database.size; at += at < 128 ? 1 : 31 * SAMPLE) {
+    for (size_t at = 0; at < database.size; at += at < 128 ? 1 : 31 * stride) {
         database.bytes[at] ^= (unsigned char)(1u << (at % 8));
         open_damaged(database.size, log_file.size);
         database.bytes[at] ^= (unsigned char)(1u << (at % 8));
@@ -282,7 +285,7 @@ START_TEST(test_rows_in_the_database_itself_are_found_when_it_is_damaged)
     static struct content whole;
     read_file(NAME, &whole);
     ck_assert_uint_gt(whole.size, 2 * SF_JOURNAL_PAGE_BYTES);
-    for (size_t at = 0; at < whole.size; at += 97 * SAMPLE) {
+    for (size_t at = 0; at < whole.size; at += 97 * stride) {
         unsigned char before = whole.bytes[at];
         remove_all();
         whole.bytes[at] ^= 0x40;
@@ -320,6 +323,7 @@ END_TEST
 int
 main(void)
 {
+    stride = IS_SLOW ? SAMPLE : sf_test_stride(SAMPLE);
     Suite *suite = suite_create("journal_salvage");
     TCase *damage = tcase_create("damage");
     tcase_add_checked_fixture(damage, set_up, tear_down);
