@@ -27,12 +27,12 @@ check_table ()
     done
 }
 
-# run MODEL [MUTANT]: builds and runs it; what it says is in $work/out. All states of a model take their time, the
-# error of a mutant is found early: it takes longer to be optimized than to be run.
+# run MODEL [MUTANT]: builds and runs it; what it says is in $work/out. All states of a model take their time, though of
+# most not as much as -O2 would; the error of a mutant is found early: it takes longer to be optimized than to be run.
 run ()
 {
     rm -f "$work"/pan*
-    level=-O2
+    level=-O1
     [ $# = 1 ] || level=-O0
     (cd "$work" && spin ${2:+-D"$2"} -a "$1.pml" && ${CC:-gcc} -w $level -DSAFETY -DCOLLAPSE -DMEMLIM=1024 -o pan pan.c &&
         ./pan -m200000) > "$work/out" 2>&1
