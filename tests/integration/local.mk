@@ -29,6 +29,7 @@ EXTRA_DIST += \
 	%D%/harness/__init__.py \
 	%D%/harness/alone.py \
 	%D%/harness/backend.py \
+	%D%/harness/backends.py \
 	%D%/harness/build.py \
 	%D%/harness/chaos.py \
 	%D%/harness/client.py \
@@ -50,6 +51,7 @@ EXTRA_DIST += \
 	%D%/harness/sanitizers.py \
 	%D%/harness/servers.py \
 	%D%/harness/site.py \
+	%D%/harness/store_rider.py \
 	%D%/harness/store_suites.py \
 	%D%/harness/waiting.py \
 	%D%/harness/web_server.py \
@@ -91,6 +93,7 @@ EXTRA_DIST += \
 	%D%/test_rotation.py \
 	%D%/test_spoofing.py \
 	%D%/test_store_mysql.py %D%/test_store_postgresql.py \
+	%D%/test_store_faults.py %D%/test_store_restarts.py \
 	%D%/test_store_redis.py %D%/test_store_redis_cluster.py %D%/test_store_redis_sentinel.py \
 	%D%/test_two_ids.py \
 	%D%/test_units.py

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stores redis: and rediss: on real servers, which are stopped, frozen, killed, emptied and filled up; and a bad network."""
+"""The stores redis: and rediss: on real servers, which are stopped, frozen, killed, emptied and filled up."""
 import time
 
 import pytest
 
-from harness.chaos import Chaos
 from harness.daemon import DaemonError, create, key
 from harness.redis import ADMIN, Redis
 from harness.site import change, log_in
@@ -20,13 +19,6 @@ def server():
     yield server
     print(server.log.read_text()[-2000:])
     server.clean_up()
-
-
-@pytest.fixture
-def chaos(server):
-    proxy = Chaos(server.port)
-    yield proxy
-    proxy.clean_up()
 
 
 def reason(daemon):
@@ -214,18 +206,3 @@ def test_no_memory_left(server, alone):
     assert "OOM" in outage.daemon.log_text()
     server.ask("CONFIG", "SET", "maxmemory", "0")
     assert outage.assert_over() == [0, 0, 1, 1]
-
-
-@pytest.mark.parametrize("fault", ["silent", "half", "slow", "shift"])
-def test_bad_network(server, alone, chaos, fault):
-    outage = Outage(alone, server.tcp_url(port=chaos.port))
-
-    def begin():
-        chaos.fault = fault
-
-    def end():
-        assert chaos.faults > 0
-        chaos.fault = None
-
-    assert_outage(outage, begin, end, [1, 1, 1, 1])
-    assert server.ask("HGET", f"session:{key(STORED)}", "n") == "0"

@@ -13,7 +13,7 @@ class Chaos:
     """
     What `fault` says now, for connections that are there and those that come:
     None        passes everything on
-    "refuse"    closes at once
+    "refuse"    resets at once
     "silent"    takes everything and answers nothing
     "half"      the first half of the next answer, then a reset
     "slow"      an answer of one byte a second
@@ -70,8 +70,8 @@ class Chaos:
         self.faults += fault is not None
         if fault is None:
             client.sendall(kept + data)
-        elif fault == "half":
-            client.sendall(data[:len(data) // 2])
+        elif fault in ("half", "refuse"):
+            client.sendall(data[:len(data) // 2] if fault == "half" else b"")
             self.reset(client)
             raise OSError
         elif fault == "slow":
