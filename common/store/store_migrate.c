@@ -81,18 +81,22 @@ plan_loads(struct sf_migrate *migrate, const struct sf_load *loads, struct plan 
     pthread_mutex_unlock(&migrate->lock);
 }
 
-/* The authority's is waited for, as there is nobody else to ask. */
+/*
+ * The authority's is waited for, as there is nobody else to ask. The second's for so long only: not by a timed lock,
+ * whose clock may be set.
+ */
 static bool
 take_lane(struct sf_migrate *migrate, struct sf_migrate_side *side)
 {
     if (side == &migrate->authority)
         return pthread_mutex_lock(&side->load_lane) == 0;
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += LANE_WAIT * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
-    return pthread_mutex_clocklock(&side->load_lane, CLOCK_MONOTONIC, &until) == 0;
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (int waited = 0; waited < LANE_WAIT; waited++) {
+        if (pthread_mutex_trylock(&side->load_lane) == 0)
+            return true;
+        nanosleep(&pause, NULL);
+    }
+    return false;
 }
 
 static void
