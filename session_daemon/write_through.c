@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/session/life.h"
+#include "common/session/lineage_keep.h"
 
 #define WRITE_DEADLINE (5 * SF_SECOND)
 
@@ -110,8 +111,13 @@ add_former(struct write_through *self, const struct sf_key *key, const struct sf
            const struct sf_stored *found, uint64_t version)
 {
     struct sf_session former;
+    struct sf_buffer lineage;
     sf_session_init(&former);
+    sf_buffer_init(&lineage, SF_LINEAGE_BYTES_MAX);
     enum sf_status status = sf_session_decode(&former, sf_buffer_span(&found->record));
+    former.is_stored = true;
+    if (status == SF_OK)
+        status = sf_lineage_of_end(&lineage, &former, self->host, version);
     if (status == SF_OK) {
         const struct sf_replacement replacement = {
             .version = version,
@@ -123,6 +129,7 @@ add_former(struct write_through *self, const struct sf_key *key, const struct sf
         sf_session_replace(&former, &replacement);
         status = add_write(self, key, &former, SF_RECORD_BYTES_MAX);
     }
+    sf_buffer_fini(&lineage);
     sf_session_fini(&former);
     return status;
 }

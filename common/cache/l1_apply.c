@@ -8,6 +8,7 @@
 #include "common/cache/l1_confirm.h"
 #include "common/cache/l1_worth.h"
 #include "common/session/life.h"
+#include "common/session/lineage_keep.h"
 
 #define TRIES_MAX 20000    /* races lost, each to somebody who got his change through */
 #define SPINS_MAX 4        /* from then on the processor goes to somebody else first */
@@ -215,14 +216,20 @@ encode_former(struct attempt *attempt)
         .tombstone_lifetime = change->tombstone_lifetime,
     };
     struct sf_session former;
+    struct sf_buffer lineage;
 
     sf_session_init(&former);
+    sf_buffer_init(&lineage, SF_LINEAGE_BYTES_MAX);
     enum sf_status status = sf_session_decode(&former, sf_buffer_span(&attempt->record));
+    former.is_stored = sf_l1_control_is_clean(attempt->found.control);
+    if (status == SF_OK)
+        status = sf_lineage_of_end(&lineage, &former, sf_l1_host(attempt->l1), replacement.version);
     if (status == SF_OK) {
         sf_session_replace(&former, &replacement);
         sf_buffer_clear(&attempt->former);
         status = sf_session_encode(&former, SF_RECORD_BYTES_MAX, &attempt->former);
     }
+    sf_buffer_fini(&lineage);
     sf_session_fini(&former);
     return status;
 }

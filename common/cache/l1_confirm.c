@@ -251,7 +251,8 @@ merge_once(struct sf_l1 *l1, struct merge *merge)
 
     if (status != SF_OK)
         return status;
-    if (sf_l1_control_is_clean(found.control))
+    if (sf_l1_control_is_clean(found.control) &&
+        !sf_lineage_is_journalled(sf_buffer_span(&merge->ours)))
         return take_clean(l1, merge, &found);
     status = sf_record_merge(&merge->merged, &is_new, merge->record, sf_buffer_span(&merge->ours));
     if (status != SF_OK)

@@ -5,17 +5,20 @@
 #include <string.h>
 
 /*
- *  0 u64 host   8 u64 base   16 u16 hosts   18 u16 sets   20 u16 sums   22 u16 zero
- * 24 hosts: u64 host, u64 version
- *    sets:  u64 version, u8 size of the name, name
- *    sums:  u64 host, i64 total, u8 size of the name, name
+ *  0 u64 base   8 u16 hosts   10 u16 sets   12 u16 sums   14 u16 flags (1: journalled)
+ * 16 hosts: u64 host, u64 version; the highest bit of that: pending
+ *    sets:  u64 version, u8 place of the host in that list, u8 size of the name, name
+ *    sums:  i64 total, u8 place of the host, u8 size of the name, name
  */
-enum { AT_HOST = 0, AT_BASE = 8, AT_HOSTS = 16, AT_SETS = 18, AT_SUMS = 20, AT_ZERO = 22, HEAD = 24 };
+enum { AT_BASE = 0, AT_HOSTS = 8, AT_SETS = 10, AT_SUMS = 12, AT_FLAGS = 14, HEAD = 16 };
+enum { HOST_BYTES = 16, ENTRY_BYTES = 10 };
+enum { JOURNALLED = 1 };
+#define PENDING ((uint64_t)1 << 63)
 
 void
 sf_lineage_init(struct sf_lineage *lineage)
 {
-    *lineage = (struct sf_lineage){.host = 0};
+    *lineage = (struct sf_lineage){.base = 0};
 }
 
 void
@@ -27,31 +30,31 @@ sf_lineage_fini(struct sf_lineage *lineage)
 }
 
 void
-sf_lineage_begin(struct sf_lineage *lineage, uint64_t host, uint64_t base)
+sf_lineage_begin(struct sf_lineage *lineage, uint64_t base)
 {
-    lineage->host = host;
     lineage->base = base;
     lineage->set_count = 0;
+    for (size_t i = 0; i < lineage->merged_count; i++)
+        lineage->merged[i].is_pending = false;
 }
 
 /* ---- merged ---- */
 
-static struct sf_lineage_host *
-find_host(struct sf_lineage *lineage, uint64_t host)
+/* HOSTS_MAX: it is not there. */
+static size_t
+place_of(const struct sf_lineage *lineage, uint64_t host)
 {
     for (size_t i = 0; i < lineage->merged_count; i++)
         if (lineage->merged[i].host == host)
-            return &lineage->merged[i];
-    return NULL;
+            return i;
+    return SF_LINEAGE_HOSTS_MAX;
 }
 
 uint64_t
 sf_lineage_merged(const struct sf_lineage *lineage, uint64_t host)
 {
-    for (size_t i = 0; i < lineage->merged_count; i++)
-        if (lineage->merged[i].host == host)
-            return lineage->merged[i].version;
-    return 0;
+    size_t place = place_of(lineage, host);
+    return place == SF_LINEAGE_HOSTS_MAX ? 0 : lineage->merged[place].version;
 }
 
 static struct sf_lineage_host *
@@ -67,12 +70,16 @@ earliest_host(struct sf_lineage *lineage)
 void
 sf_lineage_merge_to(struct sf_lineage *lineage, uint64_t host, uint64_t version)
 {
-    struct sf_lineage_host *at = find_host(lineage, host);
-    if (at == NULL && lineage->merged_count < SF_LINEAGE_HOSTS_MAX)
+    size_t place = place_of(lineage, host);
+    struct sf_lineage_host *at = NULL;
+    if (place < SF_LINEAGE_HOSTS_MAX)
+        at = &lineage->merged[place];
+    else if (lineage->merged_count < SF_LINEAGE_HOSTS_MAX)
         at = &lineage->merged[lineage->merged_count++];
-    else if (at == NULL)
+    else
         at = earliest_host(lineage);
-    *at = (struct sf_lineage_host){host, version};
+    if (place == SF_LINEAGE_HOSTS_MAX || at->version < version)
+        *at = (struct sf_lineage_host){host, version, true};
 }
 
 /* ---- sets and sums ---- */
@@ -93,37 +100,37 @@ make_room(void **items, size_t count, size_t *room, size_t size)
 }
 
 static enum sf_status
-add_set(struct sf_lineage *lineage, struct sf_lineage_set set)
+add_set(struct sf_lineage *lineage, const struct sf_lineage_set *set)
 {
     void *items = lineage->sets;
-    if (!make_room(&items, lineage->set_count, &lineage->set_room, sizeof set))
+    if (!make_room(&items, lineage->set_count, &lineage->set_room, sizeof *set))
         return SF_NO_MEMORY;
     lineage->sets = items;
-    lineage->sets[lineage->set_count++] = set;
+    lineage->sets[lineage->set_count++] = *set;
     return SF_OK;
 }
 
 static enum sf_status
-add_sum(struct sf_lineage *lineage, struct sf_lineage_sum sum)
+add_sum(struct sf_lineage *lineage, const struct sf_lineage_sum *sum)
 {
     void *items = lineage->sums;
-    if (!make_room(&items, lineage->sum_count, &lineage->sum_room, sizeof sum))
+    if (!make_room(&items, lineage->sum_count, &lineage->sum_room, sizeof *sum))
         return SF_NO_MEMORY;
     lineage->sums = items;
-    lineage->sums[lineage->sum_count++] = sum;
+    lineage->sums[lineage->sum_count++] = *sum;
     return SF_OK;
 }
 
 enum sf_status
-sf_lineage_note_set(struct sf_lineage *lineage, struct sf_span name, uint64_t version)
+sf_lineage_note_set(struct sf_lineage *lineage, const struct sf_lineage_set *set)
 {
     for (size_t i = 0; i < lineage->set_count; i++) {
-        if (sf_span_equal(lineage->sets[i].name, name)) {
-            lineage->sets[i].version = version;
+        if (sf_span_equal(lineage->sets[i].name, set->name)) {
+            lineage->sets[i] = *set;
             return SF_OK;
         }
     }
-    return add_set(lineage, (struct sf_lineage_set){name, version});
+    return add_set(lineage, set);
 }
 
 static struct sf_lineage_sum *
@@ -143,12 +150,12 @@ sf_lineage_sum_of(const struct sf_lineage *lineage, uint64_t host, struct sf_spa
 }
 
 enum sf_status
-sf_lineage_note_sum(struct sf_lineage *lineage, struct sf_span name, int64_t delta)
+sf_lineage_note_sum(struct sf_lineage *lineage, const struct sf_lineage_sum *sum)
 {
-    struct sf_lineage_sum *sum = find_sum(lineage, lineage->host, name);
-    if (sum == NULL)
-        return add_sum(lineage, (struct sf_lineage_sum){name, lineage->host, delta});
-    sum->total = (int64_t)((uint64_t)sum->total + (uint64_t)delta);
+    struct sf_lineage_sum *former = find_sum(lineage, sum->host, sum->name);
+    if (former == NULL)
+        return add_sum(lineage, sum);
+    former->total = (int64_t)((uint64_t)former->total + (uint64_t)sum->total);
     return SF_OK;
 }
 
@@ -161,56 +168,96 @@ put_u64(unsigned char **at, uint64_t number)
     *at += sizeof number;
 }
 
-static void
-put_name(unsigned char **at, struct sf_span name)
+/* One of a set or a sum. */
+struct entry {
+    uint64_t number;
+    size_t place; /* of its host */
+    struct sf_span name;
+};
+
+static struct entry
+entry_of_set(const struct sf_lineage *lineage, const struct sf_lineage_set *set)
 {
-    *(*at)++ = (unsigned char)name.size;
-    if (name.size > 0)
-        memcpy(*at, name.data, name.size);
-    *at += name.size;
+    return (struct entry){set->version, place_of(lineage, set->host), set->name};
 }
 
-static size_t
-size_of(const struct sf_lineage *lineage)
+static struct entry
+entry_of_sum(const struct sf_lineage *lineage, const struct sf_lineage_sum *sum)
 {
-    size_t size = HEAD + 16 * lineage->merged_count;
+    return (struct entry){(uint64_t)sum->total, place_of(lineage, sum->host), sum->name};
+}
+
+/* Those of hosts that are there; at == NULL: only counted. */
+struct output {
+    unsigned char *at;
+    size_t count, bytes;
+};
+
+static void
+put_entry(struct output *output, struct entry entry)
+{
+    if (entry.place == SF_LINEAGE_HOSTS_MAX)
+        return;
+    output->count++;
+    output->bytes += ENTRY_BYTES + entry.name.size;
+    if (output->at == NULL)
+        return;
+    put_u64(&output->at, entry.number);
+    *output->at++ = (unsigned char)entry.place;
+    *output->at++ = (unsigned char)entry.name.size;
+    if (entry.name.size > 0)
+        memcpy(output->at, entry.name.data, entry.name.size);
+    output->at += entry.name.size;
+}
+
+static struct output
+put_sets(const struct sf_lineage *lineage, unsigned char *at)
+{
+    struct output output = {.at = at};
     for (size_t i = 0; i < lineage->set_count; i++)
-        size += 9 + lineage->sets[i].name.size;
+        put_entry(&output, entry_of_set(lineage, &lineage->sets[i]));
+    return output;
+}
+
+static struct output
+put_sums(const struct sf_lineage *lineage, unsigned char *at)
+{
+    struct output output = {.at = at};
     for (size_t i = 0; i < lineage->sum_count; i++)
-        size += 17 + lineage->sums[i].name.size;
-    return size;
+        put_entry(&output, entry_of_sum(lineage, &lineage->sums[i]));
+    return output;
+}
+
+static unsigned char *
+put_head(const struct sf_lineage *lineage, unsigned char *at, size_t sets, size_t sums)
+{
+    sf_store_u64(at + AT_BASE, lineage->base);
+    sf_store_u16(at + AT_HOSTS, (uint16_t)lineage->merged_count);
+    sf_store_u16(at + AT_SETS, (uint16_t)sets);
+    sf_store_u16(at + AT_SUMS, (uint16_t)sums);
+    sf_store_u16(at + AT_FLAGS, lineage->is_journalled ? JOURNALLED : 0);
+    at += HEAD;
+    for (size_t i = 0; i < lineage->merged_count; i++) {
+        const struct sf_lineage_host *host = &lineage->merged[i];
+        put_u64(&at, host->host);
+        put_u64(&at, host->version | (host->is_pending ? PENDING : 0));
+    }
+    return at;
 }
 
 enum sf_status
 sf_lineage_encode(const struct sf_lineage *lineage, struct sf_buffer *bytes)
 {
-    size_t size = size_of(lineage);
-    if (lineage->set_count > UINT16_MAX || lineage->sum_count > UINT16_MAX)
+    struct output sets = put_sets(lineage, NULL), sums = put_sums(lineage, NULL);
+    size_t size = HEAD + HOST_BYTES * lineage->merged_count + sets.bytes + sums.bytes;
+    if (size > SF_LINEAGE_BYTES_MAX)
         return SF_FULL;
     enum sf_status status = sf_buffer_reserve(bytes, size);
     if (status != SF_OK)
         return status;
-    unsigned char *at = bytes->data + bytes->size;
-    put_u64(&at, lineage->host);
-    put_u64(&at, lineage->base);
-    sf_store_u16(at, (uint16_t)lineage->merged_count);
-    sf_store_u16(at + 2, (uint16_t)lineage->set_count);
-    sf_store_u16(at + 4, (uint16_t)lineage->sum_count);
-    sf_store_u16(at + 6, 0);
-    at += 8;
-    for (size_t i = 0; i < lineage->merged_count; i++) {
-        put_u64(&at, lineage->merged[i].host);
-        put_u64(&at, lineage->merged[i].version);
-    }
-    for (size_t i = 0; i < lineage->set_count; i++) {
-        put_u64(&at, lineage->sets[i].version);
-        put_name(&at, lineage->sets[i].name);
-    }
-    for (size_t i = 0; i < lineage->sum_count; i++) {
-        put_u64(&at, lineage->sums[i].host);
-        put_u64(&at, (uint64_t)lineage->sums[i].total);
-        put_name(&at, lineage->sums[i].name);
-    }
+    unsigned char *at = put_head(lineage, bytes->data + bytes->size, sets.count, sums.count);
+    at = put_sets(lineage, at).at;
+    (void)put_sums(lineage, at);
     bytes->size += size;
     return SF_OK;
 }
@@ -218,14 +265,14 @@ sf_lineage_encode(const struct sf_lineage *lineage, struct sf_buffer *bytes)
 /* What is left to be read; reading behind the end gives zeros and says so. */
 struct rest {
     struct sf_span bytes;
-    bool is_short;
+    bool is_bad;
 };
 
 static struct sf_span
 take(struct rest *rest, size_t size)
 {
     if (rest->bytes.size < size) {
-        rest->is_short = true;
+        rest->is_bad = true;
         return sf_span_of(NULL, 0);
     }
     struct sf_span taken = sf_span_of(rest->bytes.data, size);
@@ -237,38 +284,79 @@ static uint64_t
 take_u64(struct rest *rest)
 {
     struct sf_span bytes = take(rest, sizeof(uint64_t));
-    return rest->is_short ? 0 : sf_load_u64(bytes.data);
+    return rest->is_bad ? 0 : sf_load_u64(bytes.data);
 }
 
-static struct sf_span
-take_name(struct rest *rest)
+static struct entry
+take_entry(struct rest *rest, size_t hosts)
 {
-    struct sf_span size = take(rest, 1);
-    return rest->is_short ? size : take(rest, size.data[0]);
+    struct entry entry = {.number = take_u64(rest)};
+    struct sf_span sizes = take(rest, 2);
+    if (rest->is_bad)
+        return entry;
+    entry.place = sizes.data[0];
+    entry.name = take(rest, sizes.data[1]);
+    rest->is_bad |= entry.place >= hosts || (entry.name.size > 0 && !sf_name_is_valid(entry.name));
+    return entry;
 }
 
+/* How much of each there is; `rest` goes on behind the hosts. */
+struct counts {
+    size_t hosts, sets, sums;
+    bool is_journalled;
+};
+
+static struct counts
+take_head(struct sf_lineage *lineage, struct rest *rest)
+{
+    struct sf_span head = take(rest, HEAD);
+    if (rest->is_bad)
+        return (struct counts){.hosts = 0};
+    uint16_t flags = sf_load_u16(head.data + AT_FLAGS);
+    struct counts counts = {sf_load_u16(head.data + AT_HOSTS), sf_load_u16(head.data + AT_SETS),
+                            sf_load_u16(head.data + AT_SUMS), flags == JOURNALLED};
+    rest->is_bad = flags > JOURNALLED || counts.hosts > SF_LINEAGE_HOSTS_MAX;
+    lineage->base = sf_load_u64(head.data + AT_BASE);
+    for (size_t i = 0; i < counts.hosts && !rest->is_bad; i++) {
+        uint64_t host = take_u64(rest), version = take_u64(rest);
+        lineage->merged[i] =
+            (struct sf_lineage_host){host, version & ~PENDING, (version & PENDING) != 0};
+    }
+    return counts;
+}
+
+enum sf_status
+sf_lineage_check(struct sf_span bytes)
+{
+    struct rest rest = {.bytes = bytes};
+    struct sf_lineage head;
+    if (bytes.size == 0)
+        return SF_OK;
+    struct counts counts = take_head(&head, &rest);
+    for (size_t i = 0; i < counts.sets && !rest.is_bad; i++)
+        (void)take_entry(&rest, counts.hosts);
+    for (size_t i = 0; i < counts.sums && !rest.is_bad; i++)
+        rest.is_bad |= take_entry(&rest, counts.hosts).name.size == 0;
+    return rest.is_bad || rest.bytes.size > 0 ? SF_CORRUPT : SF_OK;
+}
+
+/* What has been checked. */
 static enum sf_status
-decode_lists(struct sf_lineage *lineage, struct rest *rest, size_t sets, size_t sums)
+take_lists(struct sf_lineage *lineage, struct rest *rest, const struct counts *counts)
 {
     enum sf_status status = SF_OK;
-    for (size_t i = 0; i < lineage->merged_count; i++) {
-        lineage->merged[i].host = take_u64(rest);
-        lineage->merged[i].version = take_u64(rest);
+    for (size_t i = 0; status == SF_OK && i < counts->sets; i++) {
+        struct entry entry = take_entry(rest, counts->hosts);
+        status = add_set(lineage, &(struct sf_lineage_set){
+                                      entry.name, lineage->merged[entry.place].host, entry.number});
     }
-    for (size_t i = 0; status == SF_OK && i < sets && !rest->is_short; i++) {
-        struct sf_lineage_set set = {.version = take_u64(rest)};
-        set.name = take_name(rest);
-        status = add_set(lineage, set);
+    for (size_t i = 0; status == SF_OK && i < counts->sums; i++) {
+        struct entry entry = take_entry(rest, counts->hosts);
+        status = add_sum(lineage,
+                         &(struct sf_lineage_sum){entry.name, lineage->merged[entry.place].host,
+                                                  (int64_t)entry.number});
     }
-    for (size_t i = 0; status == SF_OK && i < sums && !rest->is_short; i++) {
-        struct sf_lineage_sum sum = {.host = take_u64(rest)};
-        sum.total = (int64_t)take_u64(rest);
-        sum.name = take_name(rest);
-        status = add_sum(lineage, sum);
-    }
-    if (status != SF_OK)
-        return status;
-    return rest->is_short || rest->bytes.size > 0 ? SF_CORRUPT : SF_OK;
+    return status;
 }
 
 enum sf_status
@@ -276,18 +364,41 @@ sf_lineage_decode(struct sf_lineage *lineage, struct sf_span bytes)
 {
     struct rest rest = {.bytes = bytes};
     sf_lineage_fini(lineage);
-    if (bytes.size == 0)
-        return SF_OK;
-    struct sf_span head = take(&rest, HEAD);
-    if (rest.is_short || sf_load_u16(head.data + AT_ZERO) != 0 ||
-        sf_load_u16(head.data + AT_HOSTS) > SF_LINEAGE_HOSTS_MAX)
-        return SF_CORRUPT;
-    lineage->host = sf_load_u64(head.data + AT_HOST);
-    lineage->base = sf_load_u64(head.data + AT_BASE);
-    lineage->merged_count = sf_load_u16(head.data + AT_HOSTS);
-    enum sf_status status =
-        decode_lists(lineage, &rest, sf_load_u16(head.data + AT_SETS), sf_load_u16(head.data + AT_SUMS));
+    enum sf_status status = sf_lineage_check(bytes);
+    if (status != SF_OK || bytes.size == 0)
+        return status;
+    struct counts counts = take_head(lineage, &rest);
+    lineage->merged_count = counts.hosts;
+    lineage->is_journalled = counts.is_journalled;
+    status = take_lists(lineage, &rest, &counts);
     if (status != SF_OK)
         sf_lineage_fini(lineage);
     return status;
+}
+
+/* ---- what comes from the journal ---- */
+
+/* Of a sound record; NULL: it has no lineage. */
+static const unsigned char *
+flags_of(struct sf_span record)
+{
+    struct sf_record_head head;
+    if (sf_record_head(&head, record) != SF_OK || head.lineage.size < HEAD)
+        return NULL;
+    return head.lineage.data + AT_FLAGS;
+}
+
+void
+sf_lineage_mark_journalled(struct sf_buffer *record)
+{
+    const unsigned char *flags = flags_of(sf_buffer_span(record));
+    if (flags != NULL)
+        sf_store_u16(record->data + (flags - record->data), JOURNALLED);
+}
+
+bool
+sf_lineage_is_journalled(struct sf_span record)
+{
+    const unsigned char *flags = flags_of(record);
+    return flags != NULL && sf_load_u16(flags) == JOURNALLED;
 }

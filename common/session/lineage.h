@@ -10,7 +10,7 @@
  *
  *   base    the version of the row that it grew from
  *   merged  of each host: up to which of its versions its changes are in here
- *   sets    names that `host` has set or unset since, each with the version that did
+ *   sets    names that were set or unset since, each with the host and its version that did
  *   sums    of each host and field: all that it has ever added by INCREMENT
  *
  * Sums are totals and sets have versions, so that nothing is counted twice, whoever was killed when:
@@ -18,15 +18,19 @@
  */
 #include "common/session/record.h"
 
-#define SF_LINEAGE_HOSTS_MAX 32 /* of them the latest; of one that is left out sets may count again */
+/* Of them the latest; with one that is left out go its sums, and what it has not stored yet counts anew. */
+#define SF_LINEAGE_HOSTS_MAX 64
+#define SF_LINEAGE_SUMS_MAX 1024 /* of all hosts; behind them an INCREMENT is a set like any other */
+#define SF_LINEAGE_BYTES_MAX (256u << 10)
 
 struct sf_lineage_host {
     uint64_t host, version;
+    bool is_pending; /* it has changed something since `base` */
 };
 
 struct sf_lineage_set {
     struct sf_span name; /* empty: the flags */
-    uint64_t version;
+    uint64_t host, version;
 };
 
 struct sf_lineage_sum {
@@ -37,8 +41,8 @@ struct sf_lineage_sum {
 
 /* Names are borrowed from where they were read. */
 struct sf_lineage {
-    uint64_t host; /* whose sets these are; 0: nobody's */
-    uint64_t base; /* 0: the store has no row yet */
+    uint64_t base;      /* 0: the store has no row yet */
+    bool is_journalled; /* from the journal: the store may not have it, though the cache calls it clean */
     struct sf_lineage_host merged[SF_LINEAGE_HOSTS_MAX];
     size_t merged_count;
     struct sf_lineage_set *sets; /* malloc'ed, as `sums` */
@@ -50,23 +54,29 @@ struct sf_lineage {
 void sf_lineage_init(struct sf_lineage *lineage);
 void sf_lineage_fini(struct sf_lineage *lineage);
 
-/* An empty span is an empty lineage. SF_CORRUPT. */
+/* An empty span is an empty lineage. SF_CORRUPT: it is left empty. */
 enum sf_status sf_lineage_decode(struct sf_lineage *lineage, struct sf_span bytes) SF_MUST_CHECK;
-/* Appends. */
+enum sf_status sf_lineage_check(struct sf_span bytes) SF_MUST_CHECK; /* SF_CORRUPT, as decoding */
+/* Appends. Leaves out what hosts did that are not in `merged` any more. SF_FULL: too much of it. */
 enum sf_status sf_lineage_encode(const struct sf_lineage *lineage,
                                  struct sf_buffer *bytes) SF_MUST_CHECK;
 
-/* From now on it says what `host` changes in what grew from version `base` of the row. */
-void sf_lineage_begin(struct sf_lineage *lineage, uint64_t host, uint64_t base);
+/* From now on it says what has changed since version `base` of the row. */
+void sf_lineage_begin(struct sf_lineage *lineage, uint64_t base);
 
 /* Up to which version of the host; 0: nothing of it. */
 uint64_t sf_lineage_merged(const struct sf_lineage *lineage, uint64_t host);
+/* Its changes up to there are in here now, though not in the row. Never back. */
 void sf_lineage_merge_to(struct sf_lineage *lineage, uint64_t host, uint64_t version);
 
-enum sf_status sf_lineage_note_set(struct sf_lineage *lineage, struct sf_span name,
-                                   uint64_t version) SF_MUST_CHECK;
-/* To the sum of lineage->host. */
-enum sf_status sf_lineage_note_sum(struct sf_lineage *lineage, struct sf_span name,
-                                   int64_t delta) SF_MUST_CHECK;
+enum sf_status sf_lineage_note_set(struct sf_lineage *lineage,
+                                   const struct sf_lineage_set *set) SF_MUST_CHECK;
+/* Adds to the total of that host and name. */
+enum sf_status sf_lineage_note_sum(struct sf_lineage *lineage,
+                                   const struct sf_lineage_sum *sum) SF_MUST_CHECK;
 /* 0: there is none. */
 int64_t sf_lineage_sum_of(const struct sf_lineage *lineage, uint64_t host, struct sf_span name);
+
+/* Of a record as it comes from the journal, in place; nothing where it has no lineage. */
+void sf_lineage_mark_journalled(struct sf_buffer *record);
+bool sf_lineage_is_journalled(struct sf_span record);

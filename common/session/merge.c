@@ -7,9 +7,16 @@
 struct merging {
     struct sf_session row, ours;
     struct sf_lineage row_lineage, our_lineage;
-    uint64_t known; /* the row has our changes up to here */
+    bool takes_all; /* also what was in the row that ours grew from */
     bool is_new;
 };
+
+/* The row does not have what this host has done up to this version. */
+static bool
+is_unknown(const struct merging *work, uint64_t host, uint64_t version)
+{
+    return version > sf_lineage_merged(&work->row_lineage, host);
+}
 
 static bool
 is_pending(const struct merging *work, struct sf_span name)
@@ -17,23 +24,30 @@ is_pending(const struct merging *work, struct sf_span name)
     const struct sf_lineage *ours = &work->our_lineage;
     for (size_t i = 0; i < ours->set_count; i++)
         if (sf_span_equal(ours->sets[i].name, name))
-            return ours->sets[i].version > work->known;
+            return is_unknown(work, ours->sets[i].host, ours->sets[i].version);
     return false;
 }
 
 static enum sf_status
-take_set(struct merging *work, struct sf_span name)
+set_in_row(struct merging *work, struct sf_span name)
 {
     const struct sf_field *field = sf_session_find(&work->ours, name);
-    work->is_new = true;
-    if (name.size == 0) {
+    if (name.size == 0)
         work->row.head.flags = work->ours.head.flags;
-        return SF_OK;
-    }
-    if (field != NULL)
+    else if (field != NULL)
         return sf_session_set(&work->row, name, &field->value);
-    (void)sf_session_unset(&work->row, name);
+    else
+        (void)sf_session_unset(&work->row, name);
     return SF_OK;
+}
+
+static enum sf_status
+take_set(struct merging *work, const struct sf_lineage_set *set)
+{
+    if (!is_unknown(work, set->host, set->version))
+        return SF_OK;
+    enum sf_status status = set_in_row(work, set->name);
+    return status == SF_OK ? sf_lineage_note_set(&work->row_lineage, set) : status;
 }
 
 static int64_t
@@ -60,35 +74,57 @@ add_to(struct merging *work, struct sf_span name, int64_t delta)
     return sf_session_set(&work->row, name, &sum);
 }
 
-/* A field that we have set has our sum in it already. */
+/* Has ours something of this host that the row does not have? */
+static bool
+brings(const struct merging *work, uint64_t host)
+{
+    const struct sf_lineage *ours = &work->our_lineage;
+    for (size_t i = 0; i < ours->merged_count; i++)
+        if (ours->merged[i].host == host)
+            return (ours->merged[i].is_pending || work->takes_all) &&
+                   is_unknown(work, host, ours->merged[i].version);
+    return false;
+}
+
+/* A field that we have set has the sum in it already. */
 static enum sf_status
 take_sum(struct merging *work, const struct sf_lineage_sum *sum)
 {
     struct sf_lineage *row = &work->row_lineage;
+    struct sf_lineage_sum delta = *sum;
     uint64_t had = (uint64_t)sf_lineage_sum_of(row, sum->host, sum->name);
-    int64_t delta = (int64_t)((uint64_t)sum->total - had);
-    if (sum->host != work->our_lineage.host || delta == 0)
+    delta.total = (int64_t)((uint64_t)sum->total - had);
+    if (delta.total == 0 || !brings(work, sum->host))
         return SF_OK;
-    enum sf_status status = is_pending(work, sum->name) ? SF_OK : add_to(work, sum->name, delta);
-    work->is_new = true;
-    return status == SF_OK ? sf_lineage_note_sum(row, sum->name, delta) : status;
+    enum sf_status status =
+        is_pending(work, sum->name) ? SF_OK : add_to(work, sum->name, delta.total);
+    return status == SF_OK ? sf_lineage_note_sum(row, &delta) : status;
 }
 
+/* Also where it comes to nothing, as +1 and -1: the journal may still have the half of it. */
+static void
+note_hosts(struct merging *work)
+{
+    const struct sf_lineage *ours = &work->our_lineage;
+    for (size_t i = 0; i < ours->merged_count; i++) {
+        if (!brings(work, ours->merged[i].host))
+            continue;
+        work->is_new = true;
+        sf_lineage_merge_to(&work->row_lineage, ours->merged[i].host, ours->merged[i].version);
+    }
+}
+
+/* What the row knows is what it knew before. */
 static enum sf_status
 take_changes(struct merging *work)
 {
     const struct sf_lineage *ours = &work->our_lineage;
     enum sf_status status = SF_OK;
-    sf_lineage_begin(&work->row_lineage, ours->host, work->row.head.version);
-    for (size_t i = 0; status == SF_OK && i < ours->set_count; i++) {
-        if (ours->sets[i].version <= work->known)
-            continue;
-        status = take_set(work, ours->sets[i].name);
-        if (status == SF_OK)
-            status = sf_lineage_note_set(&work->row_lineage, ours->sets[i].name, ours->sets[i].version);
-    }
+    for (size_t i = 0; status == SF_OK && i < ours->set_count; i++)
+        status = take_set(work, &ours->sets[i]);
     for (size_t i = 0; status == SF_OK && i < ours->sum_count; i++)
         status = take_sum(work, &ours->sums[i]);
+    note_hosts(work);
     return status;
 }
 
@@ -103,11 +139,8 @@ static enum sf_status
 encode(struct merging *work, struct sf_session *result, struct sf_buffer *merged_out)
 {
     struct sf_buffer bytes;
-    uint64_t ours = work->ours.head.version;
-    /* Of ours as it is: a version that we make meanwhile may have the number of the result. */
-    sf_lineage_merge_to(&work->row_lineage, work->our_lineage.host, ours);
-    result->head.version = later(work->row.head.version, ours) + 1;
-    sf_buffer_init(&bytes, SF_RECORD_BYTES_MAX);
+    result->head.version = later(work->row.head.version, work->ours.head.version) + 1;
+    sf_buffer_init(&bytes, SF_LINEAGE_BYTES_MAX);
     enum sf_status status = sf_lineage_encode(&work->row_lineage, &bytes);
     result->head.lineage = sf_buffer_span(&bytes);
     if (status == SF_OK)
@@ -121,42 +154,53 @@ static enum sf_status
 end_row(struct merging *work, struct sf_buffer *merged_out)
 {
     work->is_new = true;
-    sf_lineage_begin(&work->row_lineage, work->our_lineage.host, work->row.head.version);
+    note_hosts(work);
     return encode(work, &work->ours, merged_out);
+}
+
+static void
+change_places(struct merging *work)
+{
+    const struct merging was = *work;
+    work->row = was.ours;
+    work->ours = was.row;
+    work->row_lineage = was.our_lineage;
+    work->our_lineage = was.row_lineage;
+    work->takes_all = true;
+    work->is_new = true;
 }
 
 /*
- * The row is older than the one that ours grew from: its store has gone back to an older copy, or it is not from the
- * store itself. All that such a row ever had is in ours.
+ * A row that is earlier than the one that ours grew from: the store has lost what it had, and others
+ * may have changed the rest. Then ours is the whole, and theirs what is made in it again.
  */
 static enum sf_status
-replace_row(struct merging *work, struct sf_buffer *merged_out)
+merge_living(struct merging *work, struct sf_span row, struct sf_buffer *merged_out)
 {
-    struct sf_lineage theirs = work->row_lineage;
-    work->is_new = true;
-    work->row_lineage = work->our_lineage;
-    work->row_lineage.base = work->row.head.version;
-    work->our_lineage = theirs;
-    work->our_lineage.host = work->row_lineage.host;
-    return encode(work, &work->ours, merged_out);
-}
-
-static enum sf_status
-merge(struct merging *work, struct sf_span row, struct sf_buffer *merged_out)
-{
-    bool is_row_ended = work->row.head.kind == SF_RECORD_ENDED;
-    sf_buffer_clear(merged_out);
-    if (!is_row_ended && work->ours.head.kind == SF_RECORD_ENDED)
-        return end_row(work, merged_out);
-    if (!is_row_ended && work->row.head.version < work->our_lineage.base)
-        return replace_row(work, merged_out);
-    work->known = sf_lineage_merged(&work->row_lineage, work->our_lineage.host);
-    enum sf_status status = is_row_ended ? SF_OK : take_changes(work);
+    uint64_t base = work->row.head.version;
+    bool is_ours_later = base < work->ours.head.version;
+    if (base < work->our_lineage.base)
+        change_places(work);
+    sf_lineage_begin(&work->row_lineage, base);
+    enum sf_status status = take_changes(work);
+    work->is_new |= is_ours_later; /* versions never go back */
     if (status != SF_OK || !work->is_new)
         return status == SF_OK ? sf_buffer_append_span(merged_out, row) : status;
     if (work->row.head.last_access < work->ours.head.last_access)
         work->row.head.last_access = work->ours.head.last_access;
     return encode(work, &work->row, merged_out);
+}
+
+static enum sf_status
+merge(struct merging *work, struct sf_span row, struct sf_buffer *merged_out)
+{
+    sf_buffer_clear(merged_out);
+    if (work->row.head.kind == SF_RECORD_ENDED)
+        return sf_buffer_append_span(merged_out, row);
+    sf_lineage_begin(&work->row_lineage, work->row.head.version);
+    if (work->ours.head.kind == SF_RECORD_ENDED)
+        return end_row(work, merged_out);
+    return merge_living(work, row, merged_out);
 }
 
 enum sf_status

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/session/lineage.h"
+#include "common/session/lineage_keep.h"
 
 /* One list being applied: `after` is a copy that takes the session's place if every op works. */
 struct application {
@@ -264,78 +264,15 @@ settle_head(struct application *work, const struct sf_ops *ops, sf_time now)
     head->field_count = (uint32_t)work->after.count;
 }
 
-/* ---- for other hosts ---- */
-
-static enum sf_status
-note_cleared(struct sf_lineage *lineage, const struct application *work)
-{
-    enum sf_status status = SF_OK;
-
-    for (size_t i = 0; status == SF_OK && i < work->before->count; i++)
-        status = sf_lineage_note_set(lineage, work->before->fields[i].name,
-                                     work->after.head.version);
-    return status;
-}
-
-static enum sf_status
-note_op(struct sf_lineage *lineage, const struct application *work, const struct sf_op *op)
-{
-    uint64_t version = work->after.head.version;
-
-    switch (op->kind) {
-    case SF_OP_SET:
-    case SF_OP_UNSET:
-    case SF_OP_APPEND:
-    case SF_OP_COMPARE_AND_SET:
-    case SF_OP_POP:
-        return sf_lineage_note_set(lineage, op->name, version);
-    case SF_OP_INCREMENT:
-        return sf_lineage_note_sum(lineage, op->name, op->delta);
-    case SF_OP_CLEAR:
-        return note_cleared(lineage, work);
-    case SF_OP_MARK:
-    case SF_OP_UNMARK:
-        return sf_lineage_note_set(lineage, sf_span_text(NULL), version);
-    case SF_OP_LOGIN:
-    case SF_OP_ROTATE:
-    case SF_OP_TOUCH:
-    case SF_OP_END:
-        return SF_OK;
-    }
-    return SF_INVALID;
-}
-
-/* A session with a new id is new to the store, whatever it comes from. */
-static enum sf_status
-update_lineage(struct sf_lineage *lineage, const struct application *work, const struct sf_ops *ops)
-{
-    const struct sf_session *before = work->before;
-    enum sf_status status = SF_OK;
-
-    if (!work->outcome.wants_new_id)
-        status = sf_lineage_decode(lineage, before->head.lineage);
-    if (work->outcome.wants_new_id)
-        sf_lineage_begin(lineage, ops->host, 0);
-    else if (before->is_stored || lineage->host != ops->host)
-        sf_lineage_begin(lineage, ops->host, before->head.version);
-    for (size_t i = 0; status == SF_OK && i < ops->count && !work->outcome.wants_new_id; i++)
-        status = note_op(lineage, work, &ops->items[i]);
-    sf_lineage_merge_to(lineage, ops->host, work->after.head.version);
-    return status;
-}
-
 /* It goes where APPEND keeps what it joins. */
 static enum sf_status
 keep_lineage(struct application *work, const struct sf_ops *ops)
 {
-    struct sf_lineage lineage;
     struct sf_buffer bytes;
 
-    sf_lineage_init(&lineage);
-    sf_buffer_init(&bytes, SF_RECORD_BYTES_MAX);
-    enum sf_status status = update_lineage(&lineage, work, ops);
-    if (status == SF_OK)
-        status = sf_lineage_encode(&lineage, &bytes);
+    sf_buffer_init(&bytes, SF_LINEAGE_BYTES_MAX);
+    enum sf_status status =
+        sf_lineage_of_change(&bytes, work->before, &work->after, ops, &work->outcome);
     if (status == SF_OK)
         status = reserve_scratch(work, bytes.size);
     if (status == SF_OK)
@@ -343,7 +280,6 @@ keep_lineage(struct application *work, const struct sf_ops *ops)
     if (status == SF_OK)
         work->after.head.lineage =
             sf_span_of(work->scratch->data + work->scratch->size - bytes.size, bytes.size);
-    sf_lineage_fini(&lineage);
     sf_buffer_fini(&bytes);
     return status;
 }
@@ -359,6 +295,7 @@ sf_ops_apply(struct sf_session *session, const struct sf_ops *ops, sf_time now,
         status = apply_one(&work, &ops->items[i]);
     if (status == SF_OK)
         settle_head(&work, ops, now);
+    work.after.head.lineage = work.outcome.changed ? sf_span_of(NULL, 0) : session->head.lineage;
     if (status == SF_OK && ops->host != 0 && work.outcome.changed)
         status = keep_lineage(&work, ops);
     if (status != SF_OK) {

@@ -60,7 +60,7 @@ meet(const struct patch *patches, size_t count)
 static bool
 plan(struct patch *patches, struct sf_span record, const struct sf_ops *ops)
 {
-    if (ops->count > PATCHES_MAX || ops->host != 0)
+    if (ops->count > PATCHES_MAX)
         return false;
     for (size_t i = 0; i < ops->count; i++) {
         if (!plan_op(&patches[i], record, &ops->items[i]) || meet(patches, i + 1))
@@ -94,7 +94,7 @@ sf_ops_patch(struct sf_buffer *record, struct sf_record_head *head, const struct
 {
     struct patch patches[PATCHES_MAX];
 
-    if (!plan(patches, sf_buffer_span(record), ops))
+    if (ops->host != 0 || head->lineage.size > 0 || !plan(patches, sf_buffer_span(record), ops))
         return false;
     *changed_out = false;
     for (size_t i = 0; i < ops->count; i++) {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/session/lineage.h"
 #include "common/session/record_layout.h"
 
 static const unsigned char no_successor[SF_KEY_BYTES];
@@ -314,6 +315,8 @@ sf_record_check(struct sf_span record)
     struct sf_record_head head;
     enum sf_status status = sf_record_head(&head, record);
 
+    if (status == SF_OK)
+        status = sf_lineage_check(head.lineage);
     return status == SF_OK ? sf_record_fields(NULL, record) : status;
 }
 

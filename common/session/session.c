@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/session/lineage.h"
+
 void
 sf_session_init(struct sf_session *session)
 {
@@ -42,6 +44,8 @@ sf_session_decode(struct sf_session *session, struct sf_span record)
     struct sf_session decoded = {.fields = NULL};
     enum sf_status status = sf_record_head(&decoded.head, record);
 
+    if (status == SF_OK)
+        status = sf_lineage_check(decoded.head.lineage);
     if (status == SF_OK)
         status = reserve_fields(&decoded, decoded.head.field_count);
     if (status == SF_OK)

@@ -423,6 +423,8 @@ merge_both(struct sf_stored *stored, const struct sf_stored *journalled)
     sf_buffer_init(&merged, SF_RECORD_BYTES_MAX);
     enum sf_status status = sf_record_merge(&merged, &is_new, sf_buffer_span(&stored->record),
                                             sf_buffer_span(&journalled->record));
+    if (status == SF_OK && is_new)
+        sf_lineage_mark_journalled(&merged);
     struct sf_buffer former = status == SF_OK ? stored->record : merged;
     if (status == SF_OK)
         stored->record = merged;
@@ -439,6 +441,7 @@ take_later(struct sf_stored *stored, struct sf_stored *journalled)
         struct sf_buffer older = stored->record;
         stored->record = journalled->record;
         journalled->record = older;
+        sf_lineage_mark_journalled(&stored->record);
     }
     if (stored->last_access < journalled->last_access)
         stored->last_access = journalled->last_access;

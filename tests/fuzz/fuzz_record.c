@@ -3,6 +3,7 @@
  * Bytes from a store or from shared memory: every reader survives them; what passes the check can be
  * found field by field, decodes, and encodes to the same bytes again.
  */
+#include "common/session/lineage.h"
 #include "common/session/session.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -53,6 +54,23 @@ find_all(const struct sf_session *session, struct sf_span record)
     must(sf_record_find(&value, record, sf_span_text("\xff no such field \xff")) == SF_NOT_FOUND);
 }
 
+/* As long as no host is in it twice, which decoding does not mind, it comes back as it was. */
+static void
+read_lineage(struct sf_span bytes)
+{
+    struct sf_lineage lineage;
+    struct sf_buffer again;
+
+    sf_lineage_init(&lineage);
+    sf_buffer_init(&again, SF_RECORD_BYTES_MAX);
+    enum sf_status status = sf_lineage_decode(&lineage, bytes);
+    must(status == sf_lineage_check(bytes));
+    if (status == SF_OK && sf_lineage_encode(&lineage, &again) == SF_OK && bytes.size > 0)
+        must(again.size == bytes.size);
+    sf_buffer_fini(&again);
+    sf_lineage_fini(&lineage);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -65,7 +83,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sf_buffer_init(&again, SF_RECORD_BYTES_MAX);
     read_unchecked(record);
     must(sf_session_decode(&session, record) == status);
+    read_lineage(record);
     if (status == SF_OK) {
+        read_lineage(session.head.lineage);
         find_all(&session, record);
         must(sf_session_encode(&session, size, &again) == SF_OK);
         must(sf_span_equal(sf_buffer_span(&again), record));

@@ -2,6 +2,7 @@
 #include "common/session/lineage.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/support/run_suite.h"
@@ -26,23 +27,37 @@ tear_down(void)
 }
 
 static void
+note_set(const char *name, uint64_t host, uint64_t version)
+{
+    struct sf_lineage_set set = {sf_span_text(name), host, version};
+    ck_assert_int_eq(sf_lineage_note_set(&lineage, &set), SF_OK);
+}
+
+static void
+note_sum(const char *name, uint64_t host, int64_t delta)
+{
+    struct sf_lineage_sum sum = {sf_span_text(name), host, delta};
+    ck_assert_int_eq(sf_lineage_note_sum(&lineage, &sum), SF_OK);
+}
+
+static void
 fill(void)
 {
-    sf_lineage_begin(&lineage, 7, 3);
+    sf_lineage_begin(&lineage, 3);
     sf_lineage_merge_to(&lineage, 7, 4);
     sf_lineage_merge_to(&lineage, 8, 2);
-    ck_assert_int_eq(sf_lineage_note_set(&lineage, sf_span_text("theme"), 4), SF_OK);
-    ck_assert_int_eq(sf_lineage_note_set(&lineage, sf_span_text(NULL), 5), SF_OK);
-    ck_assert_int_eq(sf_lineage_note_sum(&lineage, sf_span_text("n"), -5), SF_OK);
+    note_set("theme", 8, 4);
+    note_set(NULL, 7, 5);
+    note_sum("n", 7, -5);
 }
 
 START_TEST(test_everything_comes_back)
 {
     fill();
     ck_assert_int_eq(sf_lineage_encode(&lineage, &bytes), SF_OK);
-    ck_assert_uint_eq(bytes.size, 24 + 2 * 16 + 9 + 5 + 9 + 17 + 1);
+    ck_assert_uint_eq(bytes.size, 16 + 2 * 16 + 10 + 5 + 10 + 10 + 1);
+    ck_assert_int_eq(sf_lineage_check(sf_buffer_span(&bytes)), SF_OK);
     ck_assert_int_eq(sf_lineage_decode(&again, sf_buffer_span(&bytes)), SF_OK);
-    ck_assert_uint_eq(again.host, 7);
     ck_assert_uint_eq(again.base, 3);
     ck_assert_uint_eq(sf_lineage_merged(&again, 7), 4);
     ck_assert_uint_eq(sf_lineage_merged(&again, 8), 2);
@@ -50,6 +65,7 @@ START_TEST(test_everything_comes_back)
     ck_assert_uint_eq(again.set_count, 2);
     ck_assert(sf_span_equal(again.sets[0].name, sf_span_text("theme")));
     ck_assert_uint_eq(again.sets[0].version, 4);
+    ck_assert_uint_eq(again.sets[0].host, 8);
     ck_assert_uint_eq(again.sets[1].name.size, 0);
     ck_assert_int_eq(sf_lineage_sum_of(&again, 7, sf_span_text("n")), -5);
     ck_assert_int_eq(sf_lineage_sum_of(&again, 8, sf_span_text("n")), 0);
@@ -60,7 +76,7 @@ START_TEST(test_no_bytes_are_no_lineage)
 {
     fill();
     ck_assert_int_eq(sf_lineage_decode(&lineage, sf_span_text(NULL)), SF_OK);
-    ck_assert_uint_eq(lineage.host + lineage.base + lineage.merged_count + lineage.set_count + lineage.sum_count, 0);
+    ck_assert_uint_eq(lineage.base + lineage.merged_count + lineage.set_count + lineage.sum_count, 0);
 }
 END_TEST
 
@@ -72,6 +88,101 @@ START_TEST(test_cut_off_and_longer_bytes_are_corrupt)
         ck_assert_int_eq(sf_lineage_decode(&again, sf_span_of(bytes.data, size)), SF_CORRUPT);
     ck_assert_int_eq(sf_buffer_append(&bytes, "", 1), SF_OK);
     ck_assert_int_eq(sf_lineage_decode(&again, sf_buffer_span(&bytes)), SF_CORRUPT);
+}
+END_TEST
+
+/* At byte `at` of what fill() makes. */
+START_TEST(test_what_no_host_writes_is_corrupt)
+{
+    static const struct {
+        size_t at;
+        unsigned char byte;
+    } bad[] = {
+        {9, 1},           /* too many hosts */
+        {14, 2},          /* an unknown flag */
+        {16 + 32 + 8, 2}, /* the place of no host */
+        {16 + 32 + 10, 0} /* a NUL in a name */
+    };
+    fill();
+    ck_assert_int_eq(sf_lineage_encode(&lineage, &bytes), SF_OK);
+    unsigned char *byte = &bytes.data[bad[_i].at];
+    unsigned char was = *byte;
+    *byte = bad[_i].byte;
+    ck_assert_int_eq(sf_lineage_check(sf_buffer_span(&bytes)), SF_CORRUPT);
+    ck_assert_int_eq(sf_lineage_decode(&again, sf_buffer_span(&bytes)), SF_CORRUPT);
+    ck_assert_uint_eq(again.merged_count, 0);
+    *byte = was;
+    ck_assert_int_eq(sf_lineage_check(sf_buffer_span(&bytes)), SF_OK);
+}
+END_TEST
+
+START_TEST(test_sum_without_a_name_is_corrupt)
+{
+    sf_lineage_merge_to(&lineage, 7, 1);
+    note_sum("", 7, 1);
+    ck_assert_int_eq(sf_lineage_encode(&lineage, &bytes), SF_OK);
+    ck_assert_int_eq(sf_lineage_check(sf_buffer_span(&bytes)), SF_CORRUPT);
+}
+END_TEST
+
+START_TEST(test_too_much_is_full)
+{
+    enum { NAMES = SF_LINEAGE_BYTES_MAX / (10 + 200) };
+    static char names[NAMES + 1][201];
+    sf_lineage_merge_to(&lineage, 7, 1);
+    for (int i = 0; i <= NAMES; i++) {
+        snprintf(names[i], sizeof names[i], "%0200d", i);
+        note_set(names[i], 7, 1);
+    }
+    ck_assert_int_eq(sf_lineage_encode(&lineage, &bytes), SF_FULL);
+    lineage.set_count -= 2;
+    ck_assert_int_eq(sf_lineage_encode(&lineage, &bytes), SF_OK);
+}
+END_TEST
+
+START_TEST(test_with_a_host_that_is_left_out_goes_what_it_did)
+{
+    note_set("theme", 1, 4);
+    note_sum("n", 1, 5);
+    for (uint64_t host = 1; host <= SF_LINEAGE_HOSTS_MAX + 1; host++)
+        sf_lineage_merge_to(&lineage, host, 100 + host);
+    note_sum("n", 2, 6);
+    ck_assert_int_eq(sf_lineage_encode(&lineage, &bytes), SF_OK);
+    ck_assert_int_eq(sf_lineage_decode(&again, sf_buffer_span(&bytes)), SF_OK);
+    ck_assert_uint_eq(again.set_count, 0);
+    ck_assert_uint_eq(again.sum_count, 1);
+    ck_assert_int_eq(sf_lineage_sum_of(&again, 2, sf_span_text("n")), 6);
+}
+END_TEST
+
+START_TEST(test_merged_never_goes_back)
+{
+    sf_lineage_merge_to(&lineage, 7, 4);
+    sf_lineage_merge_to(&lineage, 7, 3);
+    ck_assert_uint_eq(sf_lineage_merged(&lineage, 7), 4);
+}
+END_TEST
+
+START_TEST(test_record_from_the_journal_is_marked)
+{
+    struct sf_record_head head = {.kind = SF_RECORD_SESSION, .version = 4};
+    struct sf_buffer record;
+    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
+    ck_assert_int_eq(sf_record_encode(&record, &head, NULL, SF_RECORD_BYTES_MAX), SF_OK);
+    sf_lineage_mark_journalled(&record); /* has none */
+    ck_assert(!sf_lineage_is_journalled(sf_buffer_span(&record)));
+    fill();
+    ck_assert_int_eq(sf_lineage_encode(&lineage, &bytes), SF_OK);
+    head.lineage = sf_buffer_span(&bytes);
+    ck_assert_int_eq(sf_record_encode(&record, &head, NULL, SF_RECORD_BYTES_MAX), SF_OK);
+    ck_assert(!sf_lineage_is_journalled(sf_buffer_span(&record)));
+    sf_lineage_mark_journalled(&record);
+    ck_assert(sf_lineage_is_journalled(sf_buffer_span(&record)));
+    ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&record)), SF_OK);
+    ck_assert_int_eq(sf_lineage_decode(&again, head.lineage), SF_OK);
+    ck_assert(again.is_journalled);
+    ck_assert_uint_eq(again.set_count, 2);
+    sf_buffer_fini(&record);
 }
 END_TEST
 
@@ -90,7 +201,7 @@ END_TEST
 START_TEST(test_a_new_beginning_keeps_sums_and_hosts)
 {
     fill();
-    sf_lineage_begin(&lineage, 9, 12);
+    sf_lineage_begin(&lineage, 12);
     ck_assert_uint_eq(lineage.set_count, 0);
     ck_assert_uint_eq(lineage.base, 12);
     ck_assert_uint_eq(sf_lineage_merged(&lineage, 7), 4);
@@ -100,9 +211,8 @@ END_TEST
 
 START_TEST(test_sums_wrap_around)
 {
-    sf_lineage_begin(&lineage, 7, 1);
-    ck_assert_int_eq(sf_lineage_note_sum(&lineage, sf_span_text("n"), INT64_MAX), SF_OK);
-    ck_assert_int_eq(sf_lineage_note_sum(&lineage, sf_span_text("n"), 1), SF_OK);
+    note_sum("n", 7, INT64_MAX);
+    note_sum("n", 7, 1);
     ck_assert_int_eq(sf_lineage_sum_of(&lineage, 7, sf_span_text("n")), INT64_MIN);
 }
 END_TEST
@@ -119,6 +229,12 @@ make_suite(void)
     tcase_add_test(all, test_too_many_hosts_leave_out_the_earliest);
     tcase_add_test(all, test_a_new_beginning_keeps_sums_and_hosts);
     tcase_add_test(all, test_sums_wrap_around);
+    tcase_add_loop_test(all, test_what_no_host_writes_is_corrupt, 0, 4);
+    tcase_add_test(all, test_sum_without_a_name_is_corrupt);
+    tcase_add_test(all, test_too_much_is_full);
+    tcase_add_test(all, test_with_a_host_that_is_left_out_goes_what_it_did);
+    tcase_add_test(all, test_merged_never_goes_back);
+    tcase_add_test(all, test_record_from_the_journal_is_marked);
     suite_add_tcase(suite, all);
     return suite;
 }

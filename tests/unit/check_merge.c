@@ -12,11 +12,12 @@
 
 #define HOSTS 3
 
-/* A host and its copy of the one session there is; and the store's row. */
+/* A host and its copy of the one session there is, and what its journal has; and the store's row. */
 struct host {
     uint64_t id;
     struct sf_buffer record;
     bool is_stored;
+    struct sf_buffer journal; /* empty: it has nothing that the store may not have */
 };
 
 static struct host hosts[HOSTS];
@@ -130,12 +131,37 @@ write_to_store(const struct sf_buffer *taken)
         (void)merge_into(&row, &row, taken);
 }
 
+/* The journal forgets what is no later than that. */
+static void
+write_of(struct host *host, const struct sf_buffer *taken)
+{
+    write_to_store(taken);
+    if (host->journal.size > 0 && head_of(&host->journal).version <= head_of(taken).version)
+        sf_buffer_clear(&host->journal);
+}
+
+/* As a daemon that has been asked for it: the cache takes it for clean. */
+static void
+load(struct host *host, bool is_store_up)
+{
+    bool is_new = false;
+    host->is_stored = true;
+    if (host->journal.size == 0)
+        copy(&host->record, &row);
+    else if (is_store_up)
+        is_new = merge_into(&host->record, &row, &host->journal);
+    else
+        copy(&host->record, &host->journal);
+    if (is_new || (host->journal.size > 0 && !is_store_up))
+        sf_lineage_mark_journalled(&host->record);
+}
+
 /* The row has come: the copy is that, and what the host has made beside. */
 static void
 refresh(struct host *host)
 {
-    if (host->is_stored)
-        copy(&host->record, &row);
+    if (host->is_stored && !sf_lineage_is_journalled(sf_buffer_span(&host->record)))
+        load(host, true);
     else
         host->is_stored = !merge_into(&host->record, &row, &host->record);
 }
@@ -144,8 +170,29 @@ static void
 store(struct host *host)
 {
     if (!host->is_stored)
-        write_to_store(&host->record);
+        write_of(host, &host->record);
     refresh(host);
+}
+
+/* What the store does not have goes to the journal, and then the cache is lost, or this session's place in it. */
+static void
+forget(struct host *host, uint64_t next_id, bool is_store_up)
+{
+    if (!host->is_stored)
+        copy(&host->journal, &host->record);
+    host->id = next_id;
+    load(host, is_store_up);
+}
+
+static void
+drain(struct host *host)
+{
+    if (host->journal.size == 0)
+        return;
+    struct sf_buffer orphan = new_buffer();
+    copy(&orphan, &host->journal);
+    write_of(host, &orphan);
+    sf_buffer_fini(&orphan);
 }
 
 static const char *
@@ -172,7 +219,7 @@ set_up(void)
     sf_session_begin(&session, 1000, SF_HOUR, 0);
     row = new_buffer();
     for (size_t i = 0; i < HOSTS; i++)
-        hosts[i] = (struct host){.id = 100 + i, .record = new_buffer()};
+        hosts[i] = (struct host){.id = 100 + i, .record = new_buffer(), .journal = new_buffer()};
     ck_assert_int_eq(sf_session_encode(&session, SF_RECORD_BYTES_MAX, &hosts[0].record), SF_OK);
     sf_session_fini(&session);
     set(&hosts[0], "theme", "dark");
@@ -186,8 +233,10 @@ set_up(void)
 static void
 tear_down(void)
 {
-    for (size_t i = 0; i < HOSTS; i++)
+    for (size_t i = 0; i < HOSTS; i++) {
         sf_buffer_fini(&hosts[i].record);
+        sf_buffer_fini(&hosts[i].journal);
+    }
     sf_buffer_fini(&row);
 }
 
@@ -355,6 +404,91 @@ START_TEST(test_damaged_lineage_is_corrupt)
 }
 END_TEST
 
+START_TEST(test_what_only_the_journal_has_is_not_taken_for_stored)
+{
+    set(&hosts[0], "a", "journalled");
+    increment(&hosts[0], "n", 5);
+    forget(&hosts[0], hosts[0].id, false);
+    set(&hosts[1], "b", "first"); /* two versions, so that the row's has the number of ours */
+    increment(&hosts[1], "n", 7);
+    store(&hosts[1]);
+    set(&hosts[0], "c", "later");
+    store(&hosts[0]);
+    drain(&hosts[0]);
+    ck_assert_str_eq(look(&row, "a"), "journalled");
+    ck_assert_str_eq(look(&row, "b"), "first");
+    ck_assert_str_eq(look(&row, "c"), "later");
+    ck_assert_str_eq(look(&row, "n"), "12");
+}
+END_TEST
+
+START_TEST(test_store_that_went_back_gets_what_a_host_still_has)
+{
+    struct sf_buffer backup = new_buffer();
+    copy(&backup, &row);
+    set(&hosts[0], "a", "lost");
+    increment(&hosts[0], "n", 5);
+    store(&hosts[0]);
+    refresh(&hosts[1]);
+    copy(&row, &backup);
+    set(&hosts[1], "b", "here");
+    increment(&hosts[1], "n", 1);
+    store(&hosts[1]);
+    ck_assert_str_eq(look(&row, "a"), "lost");
+    ck_assert_str_eq(look(&row, "b"), "here");
+    ck_assert_str_eq(look(&row, "n"), "6");
+    sf_buffer_fini(&backup);
+}
+END_TEST
+
+START_TEST(test_what_was_changed_while_nobody_shared_is_all_merged)
+{
+    uint64_t id = hosts[0].id;
+    hosts[0].id = 0;
+    set(&hosts[0], "theme", "light");
+    set(&hosts[0], "a", "first");
+    ck_assert_uint_eq(head_of(&hosts[0].record).lineage.size, 0);
+    hosts[0].id = id;
+    increment(&hosts[0], "n", 1);
+    increment(&hosts[1], "n", 1);
+    store(&hosts[1]);
+    store(&hosts[0]);
+    ck_assert_str_eq(look(&row, "theme"), "light");
+    ck_assert_str_eq(look(&row, "a"), "first");
+    ck_assert_str_eq(look(&row, "n"), "2");
+}
+END_TEST
+
+START_TEST(test_version_never_goes_back)
+{
+    set(&hosts[1], "theme", "blue");
+    store(&hosts[1]);
+    for (int i = 0; i < 4; i++)
+        increment(&hosts[0], "n", i % 2 == 0 ? 1 : -1);
+    uint64_t version = head_of(&hosts[0].record).version;
+    store(&hosts[0]);
+    ck_assert_uint_gt(head_of(&hosts[0].record).version, version);
+    ck_assert_str_eq(look(&row, "theme"), "blue");
+}
+END_TEST
+
+START_TEST(test_counters_without_end_become_sets)
+{
+    char name[16];
+    for (int i = 0; i < SF_LINEAGE_SUMS_MAX; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        increment(&hosts[0], name, 1);
+    }
+    increment(&hosts[0], "one more", 1);
+    set(&hosts[1], "b", "here");
+    store(&hosts[1]);
+    store(&hosts[0]);
+    ck_assert_str_eq(look(&row, "one more"), "1");
+    ck_assert_str_eq(look(&row, "n1000"), "1");
+    ck_assert_str_eq(look(&row, "b"), "here");
+}
+END_TEST
+
 /* ---- anything, in any order ---- */
 
 struct expectation {
@@ -367,7 +501,8 @@ do_something(struct host *host, size_t number, struct expectation *expected, uns
 {
     char name[16], text[16];
     int amount = rand_r(seed) % 20 - 8;
-    switch (rand_r(seed) % 8) {
+    bool is_store_up = rand_r(seed) % 2 == 0;
+    switch (rand_r(seed) % 12) {
     case 0:
     case 1:
     case 2:
@@ -386,7 +521,7 @@ do_something(struct host *host, size_t number, struct expectation *expected, uns
         struct sf_buffer taken = new_buffer();
         copy(&taken, &host->record);
         if (!host->is_stored)
-            write_to_store(&taken);
+            write_of(host, &taken);
         if (rand_r(seed) % 2 == 0) {
             increment(host, "n", amount);
             expected->sum += amount;
@@ -397,7 +532,18 @@ do_something(struct host *host, size_t number, struct expectation *expected, uns
         break;
     }
     case 6:
+    case 7:
         store(host);
+        break;
+    case 8: /* it was evicted */
+        forget(host, host->id, is_store_up);
+        break;
+    case 9: /* all caches of that host are gone */
+        if (amount == 0)
+            forget(host, host->id + 100, is_store_up);
+        break;
+    case 10:
+        drain(host);
         break;
     default:
         refresh(host);
@@ -413,6 +559,8 @@ START_TEST(test_nothing_is_lost_and_nothing_counts_twice)
         size_t number = (size_t)rand_r(&seed) % HOSTS;
         do_something(&hosts[number], number, &expected, &seed);
     }
+    for (size_t i = 0; i < HOSTS; i++)
+        drain(&hosts[i]);
     for (size_t i = 0; i < 2 * HOSTS; i++)
         store(&hosts[i % HOSTS]);
     snprintf(text, sizeof text, "%lld", (long long)expected.sum);
@@ -445,6 +593,11 @@ make_suite(void)
     tcase_add_test(all, test_who_is_ended_stays_so);
     tcase_add_test(all, test_sum_of_what_is_no_number_counts_from_zero);
     tcase_add_test(all, test_damaged_lineage_is_corrupt);
+    tcase_add_test(all, test_what_only_the_journal_has_is_not_taken_for_stored);
+    tcase_add_test(all, test_store_that_went_back_gets_what_a_host_still_has);
+    tcase_add_test(all, test_what_was_changed_while_nobody_shared_is_all_merged);
+    tcase_add_test(all, test_version_never_goes_back);
+    tcase_add_test(all, test_counters_without_end_become_sets);
     tcase_add_loop_test(all, test_nothing_is_lost_and_nothing_counts_twice, 0, 500);
     suite_add_tcase(suite, all);
     return suite;

@@ -106,7 +106,7 @@ START_TEST(test_every_kind_of_content_comes_back)
     set(sf_span_of("\x01\xff", 2), SF_VALUE_STRING, sf_span_text("a name that is no text"), 0);
     set_text("base64:AA==", "a name that looks like one");
     set_text("base64", "x");
-    session.head.lineage = sf_span_of("any\0bytes", 9);
+    session.head.lineage = sf_span_of("\7\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
     set_text("quote\" and \\ and\nline", "\" \\ / \x7f \x1f");
     stored.last_access += 5;
     assert_comes_back();

@@ -3,6 +3,8 @@
 
 #include <check.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -223,6 +225,69 @@ START_TEST(test_what_is_put_again_is_not_merged)
     ck_assert(!write.is_news);
     ck_assert_uint_eq(write.expected, 0);
     ck_assert_int_eq(stored_number(1), 2);
+/* ---- one load at a time ---- */
+
+/* A store in which every put is a conflict, and that is told from loads at once. */
+static _Atomic int inside, most;
+
+static void
+slow_load(struct sf_store *store, struct sf_load *loads, size_t count, sf_time deadline)
+{
+    (void)store, (void)deadline;
+    int now = atomic_fetch_add(&inside, 1) + 1;
+    if (now > atomic_load(&most))
+        atomic_store(&most, now);
+    for (int i = 0; i < 50; i++)
+        sched_yield();
+    sf_store_answer_loads(loads, count, SF_NOT_FOUND);
+    atomic_fetch_sub(&inside, 1);
+}
+
+static enum sf_status
+refuse_write(struct sf_store *store, struct sf_write *writes, size_t count, sf_time deadline)
+{
+    (void)store, (void)deadline;
+    for (size_t i = 0; i < count; i++)
+        writes[i].status = SF_CONFLICT;
+    return SF_CONFLICT;
+}
+
+static void
+close_nothing(struct sf_store *store)
+{
+    (void)store;
+}
+
+static void *
+load_all_the_time(void *context)
+{
+    struct sf_store *shared = context;
+    struct sf_key key = sf_test_key(1);
+    struct sf_stored stored;
+    sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
+    for (int i = 0; i < 200; i++)
+        ck_assert_int_eq(sf_store_load_one(shared, &key, soon(), &stored), SF_NOT_FOUND);
+    sf_buffer_fini(&stored.record);
+    return NULL;
+}
+
+START_TEST(test_who_merges_does_not_load_beside_the_loader)
+{
+    static const struct sf_store_ops ops = {
+        .scheme = "slow", .load = slow_load, .write = refuse_write, .close = close_nothing};
+    struct sf_store inner = {.ops = &ops}, *shared;
+    pthread_t thread;
+    atomic_store(&most, 0);
+    increment(&hosts[0], 1);
+    ck_assert_int_eq(sf_store_share(&shared, &inner), SF_OK);
+    ck_assert_int_eq(pthread_create(&thread, NULL, load_all_the_time, shared), 0);
+    for (int i = 0; i < 10; i++) {
+        struct sf_write write = put_of(&hosts[0], 1, NULL);
+        ck_assert_int_eq(shared->ops->write(shared, &write, 1, soon()), SF_UNAVAILABLE);
+    }
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(atomic_load(&most), 1);
+    sf_store_close(shared);
 }
 END_TEST
 
@@ -249,6 +314,7 @@ make_suite(void)
     tcase_add_test(all, test_row_that_was_lost_is_written_again);
     tcase_add_test(all, test_what_is_put_again_is_not_merged);
     tcase_add_test(all, test_records_of_a_host_that_is_alone_go_through);
+    tcase_add_test(all, test_who_merges_does_not_load_beside_the_loader);
     suite_add_tcase(suite, all);
     return suite;
 }

@@ -61,6 +61,7 @@ check_PROGRAMS += \
 	%D%/check_l1_worth \
 	%D%/check_l1_fill \
 	%D%/check_l1_confirm \
+	%D%/check_l1_merge \
 	%D%/check_l1_apply \
 	%D%/check_l1_create \
 	%D%/check_l1_plan \

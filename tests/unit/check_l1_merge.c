@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Two hosts, each with a cache of its own, and what the store has: a row that the test moves by hand. */
+#include <check.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "common/cache/l1_trim.h"
+#include "common/session/merge.h"
+#include "tests/support/run_suite.h"
+#include "tests/support/test_cache.h"
+
+#define NUMBER 1
+#define INCREMENTS 3000
+
+static struct sf_test_cache here, there;
+static struct sf_buffer row;
+
+static void
+set_up(void)
+{
+    sf_test_cache_init(&here, 4 * SF_L1_BYTES_MIN);
+    sf_test_cache_init(&there, 4 * SF_L1_BYTES_MIN);
+    sf_l1_set_shared(here.l1, true);
+    sf_l1_set_shared(there.l1, true);
+    sf_buffer_init(&row, SF_RECORD_BYTES_MAX);
+}
+
+static void
+tear_down(void)
+{
+    sf_buffer_fini(&row);
+    sf_test_cache_fini(&here);
+    sf_test_cache_fini(&there);
+}
+
+static void
+read_record(struct sf_l1 *l1, uint64_t number, struct sf_buffer *record_out)
+{
+    struct sf_key key = sf_test_cache_key(number);
+    struct sf_l1_view view;
+    ck_assert_int_eq(sf_l1_get(l1, &key, record_out, &view), SF_OK);
+}
+
+static struct sf_lineage
+lineage_of(const struct sf_buffer *record)
+{
+    struct sf_lineage lineage;
+    struct sf_record_head head;
+    sf_lineage_init(&lineage);
+    ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(record)), SF_OK);
+    ck_assert_int_eq(sf_lineage_decode(&lineage, head.lineage), SF_OK);
+    return lineage;
+}
+
+static enum sf_status
+take_row(struct sf_l1 *l1)
+{
+    struct sf_key key = sf_test_cache_key(NUMBER);
+    return sf_l1_merge(l1, &key, sf_buffer_span(&row), SF_TEST_NOW, sf_clock_steady());
+}
+
+/* The row gets what this host has, as a store that is shared does it, and the host hears of it. */
+static void
+store(struct sf_l1 *l1)
+{
+    struct sf_buffer ours, merged;
+    bool is_new;
+    sf_buffer_init(&ours, SF_RECORD_BYTES_MAX);
+    sf_buffer_init(&merged, SF_RECORD_BYTES_MAX);
+    read_record(l1, NUMBER, &ours);
+    if (row.size == 0)
+        ck_assert_int_eq(sf_buffer_append_span(&merged, sf_buffer_span(&ours)), SF_OK);
+    else
+        ck_assert_int_eq(sf_record_merge(&merged, &is_new, sf_buffer_span(&row), sf_buffer_span(&ours)), SF_OK);
+    sf_buffer_fini(&row);
+    row = merged;
+    ck_assert_int_eq(take_row(l1), SF_OK);
+    sf_buffer_fini(&ours);
+}
+
+/* Both have it, and the store as well. */
+static void
+begin(void)
+{
+    struct sf_key key = sf_test_cache_key(NUMBER);
+    struct sf_l1_question question;
+    ck_assert_int_eq(sf_test_create(here.l1, NUMBER, "a", "first"), SF_OK);
+    read_record(here.l1, NUMBER, &row);
+    ck_assert_uint_eq(sf_test_settle_all(here.l1), 1);
+    sf_l1_ask(there.l1, &key, &question);
+    ck_assert_int_eq(sf_l1_confirm(there.l1, &key, sf_buffer_span(&row), SF_TEST_NOW, &question), SF_OK);
+}
+
+START_TEST(test_clean_one_is_replaced_and_stays_clean)
+{
+    begin();
+    ck_assert_int_eq(sf_test_set(there.l1, NUMBER, "a", "second"), SF_OK);
+    store(there.l1);
+    ck_assert_int_eq(take_row(here.l1), SF_OK);
+    struct sf_test_seen seen = sf_test_look(here.l1, NUMBER, "a");
+    ck_assert_str_eq(seen.text, "second");
+    ck_assert(seen.is_clean);
+    ck_assert_int_eq(take_row(here.l1), SF_OK);
+    ck_assert_uint_eq(sf_test_look(here.l1, NUMBER, "a").version, seen.version);
+}
+END_TEST
+
+START_TEST(test_change_on_both_hosts_is_merged_and_waits_for_the_store)
+{
+    begin();
+    ck_assert_int_eq(sf_test_set(here.l1, NUMBER, "b", "here"), SF_OK);
+    ck_assert_int_eq(sf_test_set(there.l1, NUMBER, "c", "there"), SF_OK);
+    store(there.l1);
+    uint64_t before = sf_test_look(here.l1, NUMBER, "b").version;
+    ck_assert_int_eq(take_row(here.l1), SF_OK);
+    struct sf_test_seen seen = sf_test_look(here.l1, NUMBER, "c");
+    ck_assert_str_eq(seen.text, "there");
+    ck_assert_str_eq(sf_test_look(here.l1, NUMBER, "b").text, "here");
+    ck_assert(!seen.is_clean);
+    ck_assert_uint_gt(seen.version, before);
+    store(here.l1);
+    ck_assert(sf_test_look(here.l1, NUMBER, "b").is_clean);
+}
+END_TEST
+
+START_TEST(test_row_that_is_ended_ends_what_was_changed)
+{
+    begin();
+    ck_assert_int_eq(sf_test_set(here.l1, NUMBER, "b", "here"), SF_OK);
+    ck_assert_int_eq(sf_test_end(there.l1, NUMBER), SF_OK);
+    store(there.l1);
+    ck_assert_int_eq(take_row(here.l1), SF_OK);
+    ck_assert_int_eq(sf_test_look(here.l1, NUMBER, NULL).kind, SF_RECORD_ENDED);
+    ck_assert_int_eq(sf_test_set(here.l1, NUMBER, "b", "late"), SF_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_what_came_from_the_journal_is_merged_although_it_is_clean)
+{
+    struct sf_buffer journalled;
+    struct sf_key key = sf_test_cache_key(NUMBER);
+    struct sf_l1_question question;
+    begin();
+    ck_assert_int_eq(sf_test_set(here.l1, NUMBER, "b", "here"), SF_OK);
+    sf_buffer_init(&journalled, SF_RECORD_BYTES_MAX);
+    read_record(here.l1, NUMBER, &journalled);
+    sf_lineage_mark_journalled(&journalled);
+    sf_l1_ask(there.l1, &key, &question);
+    ck_assert_int_eq(
+        sf_l1_confirm(there.l1, &key, sf_buffer_span(&journalled), SF_TEST_NOW, &question), SF_OK);
+    ck_assert(sf_test_look(there.l1, NUMBER, "b").is_clean);
+    ck_assert_int_eq(take_row(there.l1), SF_OK);
+    struct sf_test_seen seen = sf_test_look(there.l1, NUMBER, "b");
+    ck_assert_str_eq(seen.text, "here");
+    ck_assert(!seen.is_clean);
+    sf_buffer_fini(&journalled);
+}
+END_TEST
+
+START_TEST(test_what_is_not_here_is_not_found)
+{
+    begin();
+    struct sf_key other = sf_test_cache_key(NUMBER + 1);
+    ck_assert_int_eq(
+        sf_l1_merge(here.l1, &other, sf_buffer_span(&row), SF_TEST_NOW, sf_clock_steady()),
+        SF_NOT_FOUND);
+    ck_assert_int_eq(sf_l1_merge(here.l1, &other, sf_span_text("no record"), 0, 0), SF_CORRUPT);
+}
+END_TEST
+
+/* Or each logout and login would be a conflict. */
+START_TEST(test_what_a_rotation_and_its_trim_leave_grew_from_the_stored_version)
+{
+    struct sf_buffer former;
+    struct sf_key key = sf_test_cache_key(NUMBER);
+    begin();
+    sf_buffer_init(&former, SF_RECORD_BYTES_MAX);
+    ck_assert_int_eq(sf_test_rotate(here.l1, NUMBER, 2, NULL), SF_OK);
+    read_record(here.l1, NUMBER, &former);
+    struct sf_lineage lineage = lineage_of(&former);
+    ck_assert_uint_eq(lineage.base, 1);
+    sf_lineage_fini(&lineage);
+    read_record(here.l1, 2, &former);
+    lineage = lineage_of(&former);
+    ck_assert_uint_eq(lineage.base, 0);
+    sf_lineage_fini(&lineage);
+    ck_assert_uint_eq(sf_test_settle_all(here.l1), 2);
+    ck_assert_int_eq(sf_l1_trim(here.l1, &key, SF_TEST_NOW + SF_MINUTE), SF_OK);
+    read_record(here.l1, NUMBER, &former);
+    lineage = lineage_of(&former);
+    ck_assert_uint_eq(lineage.base, 2);
+    sf_lineage_fini(&lineage);
+    sf_buffer_fini(&former);
+}
+END_TEST
+
+START_TEST(test_alone_nothing_keeps_a_lineage)
+{
+    struct sf_buffer record;
+    begin();
+    sf_l1_set_shared(here.l1, false);
+    ck_assert_uint_eq(sf_l1_host(here.l1), 0);
+    ck_assert_int_eq(sf_test_set(here.l1, NUMBER, "a", "other"), SF_OK); /* as long as the former */
+    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
+    read_record(here.l1, NUMBER, &record);
+    struct sf_record_head head;
+    ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&record)), SF_OK);
+    ck_assert_uint_eq(head.lineage.size, 0);
+    sf_buffer_fini(&record);
+}
+END_TEST
+
+static _Atomic bool is_over;
+
+static void *
+increment_here(void *unused)
+{
+    (void)unused;
+    uint64_t version;
+    for (int i = 0; i < INCREMENTS; i++)
+        ck_assert_int_eq(sf_test_increment(here.l1, NUMBER, "n", &version), SF_OK);
+    atomic_store(&is_over, true);
+    return NULL;
+}
+
+START_TEST(test_changes_and_merges_at_once_lose_nothing)
+{
+    pthread_t thread;
+    uint64_t version;
+    int there_too = 0;
+    begin();
+    atomic_store(&is_over, false);
+    ck_assert_int_eq(pthread_create(&thread, NULL, increment_here, NULL), 0);
+    struct sf_l1 *mine = sf_test_cache_attach(&here); /* each thread has a handle of its own */
+    do {
+        store(mine);
+        ck_assert_int_eq(sf_test_increment(there.l1, NUMBER, "n", &version), SF_OK);
+        there_too++;
+        store(there.l1);
+    } while (!atomic_load(&is_over));
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    store(mine);
+    ck_assert_int_eq(sf_test_look(mine, NUMBER, "n").integer, INCREMENTS + there_too);
+    ck_assert(sf_test_look(mine, NUMBER, "n").is_clean);
+    sf_l1_close(mine);
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+    Suite *suite = suite_create("l1_merge");
+    TCase *all = tcase_create("all");
+    tcase_set_timeout(all, 60);
+    tcase_add_checked_fixture(all, set_up, tear_down);
+    tcase_add_test(all, test_clean_one_is_replaced_and_stays_clean);
+    tcase_add_test(all, test_change_on_both_hosts_is_merged_and_waits_for_the_store);
+    tcase_add_test(all, test_row_that_is_ended_ends_what_was_changed);
+    tcase_add_test(all, test_what_came_from_the_journal_is_merged_although_it_is_clean);
+    tcase_add_test(all, test_what_is_not_here_is_not_found);
+    tcase_add_test(all, test_what_a_rotation_and_its_trim_leave_grew_from_the_stored_version);
+    tcase_add_test(all, test_alone_nothing_keeps_a_lineage);
+    tcase_add_test(all, test_changes_and_merges_at_once_lose_nothing);
+    suite_add_tcase(suite, all);
+    return suite;
+}
+
+int
+main(void)
+{
+    return sf_run_suite(make_suite());
+}
