@@ -6,17 +6,63 @@ import threading
 import pytest
 
 from harness.daemon import create, key
+from harness.history import Client, History
+from harness.mysql import MySQL
+from harness.postgresql import PostgreSQL
+from harness.redis import Redis
 from harness.waiting import wait_until
 
 SESSIONS = 100
+BACKENDS = ["postgresql", "mysql", "redis"]
+FLUSH = "SessionFastFlushDelay 50ms\n"
+SLACK = 5.0  # seconds beyond SessionFastFreshness, on a busy machine
 
 
-@pytest.fixture
-def hosts(alone, tmp_path):
+class Stores:
+    """A new and empty store each time, of any kind; servers are started once."""
+
+    def __init__(self):
+        self.servers = {}
+        self.count = 0
+
+    def server(self, kind):
+        if kind not in self.servers:
+            server = {"postgresql": PostgreSQL, "mysql": MySQL, "redis": Redis}[kind]()
+            server.start()
+            if kind == "postgresql":
+                server.ask("CREATE ROLE app LOGIN")
+                server.ask("CREATE DATABASE sessions OWNER app")
+            if kind == "mysql":
+                server.ask("CREATE DATABASE sessions; CREATE USER app@localhost; GRANT ALL ON sessions.* TO app@localhost")
+            self.servers[kind] = server
+        return self.servers[kind]
+
+    def url(self, kind, folder):
+        self.count += 1
+        if kind == "sqlite":
+            return f"sqlite:{folder}/shared.db"
+        server = self.server(kind)
+        if kind == "postgresql":
+            return server.url("sessions", f"schema=t{self.count}", user="app")
+        return server.url("sessions", f"&prefix=t{self.count}_") if kind == "mysql" else server.url(f"prefix=t{self.count}:")
+
+
+@pytest.fixture(scope="module")
+def stores():
+    made = Stores()
+    yield made
+    for server in made.servers.values():
+        print(server.log.read_text()[-2000:])
+        server.clean_up()
+
+
+@pytest.fixture(params=["sqlite", *(pytest.param(kind, marks=pytest.mark.backends) for kind in BACKENDS)])
+def hosts(request, stores, alone, tmp_path):
     """Daemons of instances of their own."""
     def start(count, lines=""):
-        store = f"sqlite:{tmp_path}/shared.db"
-        return [alone(f"SessionFastSharedStore on\n{lines}", store=store).start() for _ in range(count)]
+        store = stores.url(request.param, tmp_path)
+        shared = "SessionFastSharedStore on\n" if request.param == "sqlite" else ""
+        return [alone(shared + lines, store=store).start() for _ in range(count)]
     return start
 
 
@@ -34,7 +80,7 @@ def increment_at_random(daemon, times, seed):
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_increments_of_all_hosts_end_exact(hosts, count):
-    daemons = hosts(count, "SessionFastFlushDelay 50ms")
+    daemons = hosts(count, FLUSH)
     with daemons[0].client() as client:
         for number in range(1, SESSIONS + 1):
             create(client, number, "SETINT", "n", "0")
@@ -98,7 +144,7 @@ def test_change_beside_a_logout_does_not_bring_it_back(hosts):
 
 
 def test_killed_daemons_count_nothing_twice(hosts):
-    one, other = hosts(2, "SessionFastFlushDelay 20ms")
+    one, other = hosts(2, FLUSH)
     with one.client() as client:
         create(client, 1, "SETINT", "n", "0")
         client.call("SESSION.FLUSH")
@@ -113,3 +159,81 @@ def test_killed_daemons_count_nothing_twice(hosts):
         with daemon.client() as client:
             client.call("SESSION.FLUSH")
     wait_until(lambda: field(one, 1) == field(other, 1) == 600, "all 600 increments")
+
+
+def test_append_on_one_host_and_other_fields_on_the_other(hosts):
+    one, other = hosts(2)
+    with one.client() as here, other.client() as there:
+        create(here, 1, "SET", "log", "a", "SET", "gone", "x")
+        here.call("SESSION.FLUSH")
+        there.pairs("SESSION.GET", key(1))
+        for letter in "bcd":
+            here.call("SESSION.APPLY", key(1), "OPS", "APPEND", "log", letter)
+        there.call("SESSION.APPLY", key(1), "OPS", "UNSET", "gone", "INCREMENT", "n", "1")
+        there.call("SESSION.FLUSH")
+        here.call("SESSION.FLUSH")
+        found = here.pairs("SESSION.GET", key(1))
+        assert (found["log"], found["n"], "gone" in found) == ("abcd", 1, False)
+
+
+def test_new_id_of_one_host_is_known_to_the_other(hosts):
+    one, other = hosts(2)
+    with one.client() as here, other.client() as there:
+        create(here, 1, "SET", "a", "1")
+        here.call("SESSION.FLUSH")
+        there.pairs("SESSION.GET", key(1))
+        here.call("SESSION.APPLY", key(1), "NEWKEY", key(2), "STORE", "OPS", "LOGIN", "alice")
+        assert there.pairs("SESSION.GET", key(2))["a"] == "1"
+        wait_until(lambda: there.pairs("SESSION.GET", key(1))["@state"] != "active", "the old id to be over")
+        there.call("SESSION.APPLY", key(2), "OPS", "SET", "b", "2")
+        there.call("SESSION.FLUSH")
+        wait_until(lambda: here.pairs("SESSION.GET", key(2)).get("b") == "2", "the first host to hear of it")
+
+
+@pytest.mark.parametrize("kills", [0, 8])
+def test_history_is_what_is_promised(hosts, kills):
+    """Three hosts, six clients; one session is ended in the midst of it. Now and then a daemon is killed."""
+    daemons = hosts(3, FLUSH)
+    history, ended, alive = History(), 1, [2, 3, 4]
+    with daemons[0].client() as client:
+        for session in (ended, *alive):
+            create(client, session, "SETINT", "n", "0")
+        client.call("SESSION.FLUSH")
+    clients = [Client(history, daemon, host, 2 * host + i, [ended, *alive])
+               for host, daemon in enumerate(daemons) for i in range(2)]
+    for client in clients:
+        client.start()
+    wait_until(lambda: len(history.events) > 500, "some traffic")
+    with daemons[0].client() as client:
+        history.do(0, -1, ended, "end",
+                   lambda: client.call("SESSION.APPLY", key(ended), "STORE", "OPS", "END"))
+    for i in range(kills):
+        so_far = len(history.events)
+        wait_until(lambda: len(history.events) > so_far + 50, "more traffic")
+        daemons[i % 3].kill()
+        daemons[i % 3].start()
+    wait_until(lambda: all_ended(daemons, ended), "the end to be heard of")
+    so_far = len(history.events)
+    wait_until(lambda: len(history.events) > so_far + 500, "more traffic")
+    for client in clients:
+        client.stopped.set()
+    for client in clients:
+        client.join()
+    for daemon in daemons:
+        with daemon.client() as client:
+            client.call("SESSION.FLUSH")
+    history.check_reads_never_go_back()
+    history.check_end_is_the_end(1.0 + SLACK)
+    for session in alive:
+        known, unknown = history.increments(session)
+        wait_until(lambda: len({field(daemon, session) for daemon in daemons}) == 1, "all hosts to agree")
+        assert known <= field(daemons[0], session) <= known + unknown
+        assert kills > 0 or unknown == 0
+
+
+def all_ended(daemons, session):
+    states = []
+    for daemon in daemons:
+        with daemon.client() as client:
+            states.append(client.pairs("SESSION.GET", key(session))["@state"])
+    return states == ["ended"] * len(daemons)
