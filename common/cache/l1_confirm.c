@@ -254,6 +254,8 @@ merge_once(struct sf_l1 *l1, struct merge *merge)
     if (sf_l1_control_is_clean(found.control) &&
         !sf_lineage_is_journalled(sf_buffer_span(&merge->ours)))
         return take_clean(l1, merge, &found);
+    if (merge->version <= sf_lineage_base(sf_buffer_span(&merge->ours)))
+        return SF_OK; /* a late answer: what is here grew from that, or from a later one */
     status = sf_record_merge(&merge->merged, &is_new, merge->record, sf_buffer_span(&merge->ours));
     if (status != SF_OK)
         return status;

@@ -376,29 +376,36 @@ sf_lineage_decode(struct sf_lineage *lineage, struct sf_span bytes)
     return status;
 }
 
-/* ---- what comes from the journal ---- */
+/* ---- of a record, without decoding ---- */
 
 /* Of a sound record; NULL: it has no lineage. */
 static const unsigned char *
-flags_of(struct sf_span record)
+head_of(struct sf_span record)
 {
     struct sf_record_head head;
     if (sf_record_head(&head, record) != SF_OK || head.lineage.size < HEAD)
         return NULL;
-    return head.lineage.data + AT_FLAGS;
+    return head.lineage.data;
+}
+
+uint64_t
+sf_lineage_base(struct sf_span record)
+{
+    const unsigned char *head = head_of(record);
+    return head == NULL ? 0 : sf_load_u64(head + AT_BASE);
 }
 
 void
 sf_lineage_mark_journalled(struct sf_buffer *record)
 {
-    const unsigned char *flags = flags_of(sf_buffer_span(record));
-    if (flags != NULL)
-        sf_store_u16(record->data + (flags - record->data), JOURNALLED);
+    const unsigned char *head = head_of(sf_buffer_span(record));
+    if (head != NULL)
+        sf_store_u16(record->data + (head - record->data) + AT_FLAGS, JOURNALLED);
 }
 
 bool
 sf_lineage_is_journalled(struct sf_span record)
 {
-    const unsigned char *flags = flags_of(record);
-    return flags != NULL && sf_load_u16(flags) == JOURNALLED;
+    const unsigned char *head = head_of(record);
+    return head != NULL && sf_load_u16(head + AT_FLAGS) == JOURNALLED;
 }

@@ -77,6 +77,8 @@ enum sf_status sf_lineage_note_sum(struct sf_lineage *lineage,
 /* 0: there is none. */
 int64_t sf_lineage_sum_of(const struct sf_lineage *lineage, uint64_t host, struct sf_span name);
 
+uint64_t sf_lineage_base(struct sf_span record); /* 0: also where it has no lineage */
+
 /* Of a record as it comes from the journal, in place; nothing where it has no lineage. */
 void sf_lineage_mark_journalled(struct sf_buffer *record);
 bool sf_lineage_is_journalled(struct sf_span record);

@@ -86,7 +86,7 @@ brings(const struct merging *work, uint64_t host)
     return false;
 }
 
-/* A field that we have set has the sum in it already. */
+/* A field that we have set has the sum in it already. A sum of 0 is noted, too: who has half of it asks later. */
 static enum sf_status
 take_sum(struct merging *work, const struct sf_lineage_sum *sum)
 {
@@ -94,10 +94,10 @@ take_sum(struct merging *work, const struct sf_lineage_sum *sum)
     struct sf_lineage_sum delta = *sum;
     uint64_t had = (uint64_t)sf_lineage_sum_of(row, sum->host, sum->name);
     delta.total = (int64_t)((uint64_t)sum->total - had);
-    if (delta.total == 0 || !brings(work, sum->host))
+    if (!brings(work, sum->host))
         return SF_OK;
-    enum sf_status status =
-        is_pending(work, sum->name) ? SF_OK : add_to(work, sum->name, delta.total);
+    bool is_there = delta.total == 0 || is_pending(work, sum->name);
+    enum sf_status status = is_there ? SF_OK : add_to(work, sum->name, delta.total);
     return status == SF_OK ? sf_lineage_note_sum(row, &delta) : status;
 }
 
@@ -149,11 +149,21 @@ encode(struct merging *work, struct sf_session *result, struct sf_buffer *merged
     return status;
 }
 
+/* Unless it comes from the journal: then it grew from a row itself, and goes on with what it has made of that. */
+static void
+grow_from_row(struct merging *work, uint64_t version)
+{
+    if (!work->row_lineage.is_journalled)
+        sf_lineage_begin(&work->row_lineage, version);
+}
+
 /* Our end, in the place of the row. */
 static enum sf_status
 end_row(struct merging *work, struct sf_buffer *merged_out)
 {
     work->is_new = true;
+    grow_from_row(work, work->row.head.version);
+    work->row_lineage.is_journalled = false;
     note_hosts(work);
     return encode(work, &work->ours, merged_out);
 }
@@ -166,6 +176,7 @@ change_places(struct merging *work)
     work->ours = was.row;
     work->row_lineage = was.our_lineage;
     work->our_lineage = was.row_lineage;
+    work->row_lineage.base = was.row.head.version;
     work->takes_all = true;
     work->is_new = true;
 }
@@ -181,7 +192,9 @@ merge_living(struct merging *work, struct sf_span row, struct sf_buffer *merged_
     bool is_ours_later = base < work->ours.head.version;
     if (base < work->our_lineage.base)
         change_places(work);
-    sf_lineage_begin(&work->row_lineage, base);
+    else
+        grow_from_row(work, base);
+    work->row_lineage.is_journalled = false;
     enum sf_status status = take_changes(work);
     work->is_new |= is_ours_later; /* versions never go back */
     if (status != SF_OK || !work->is_new)
@@ -197,7 +210,6 @@ merge(struct merging *work, struct sf_span row, struct sf_buffer *merged_out)
     sf_buffer_clear(merged_out);
     if (work->row.head.kind == SF_RECORD_ENDED)
         return sf_buffer_append_span(merged_out, row);
-    sf_lineage_begin(&work->row_lineage, work->row.head.version);
     if (work->ours.head.kind == SF_RECORD_ENDED)
         return end_row(work, merged_out);
     return merge_living(work, row, merged_out);

@@ -145,6 +145,9 @@ START_TEST(test_what_came_from_the_journal_is_merged_although_it_is_clean)
     sf_buffer_init(&journalled, SF_RECORD_BYTES_MAX);
     read_record(here.l1, NUMBER, &journalled);
     sf_lineage_mark_journalled(&journalled);
+    ck_assert_int_eq(sf_test_set(there.l1, NUMBER, "c", "there"), SF_OK);
+    store(there.l1);
+    ck_assert_int_eq(sf_l1_drop(there.l1, &key), SF_OK);
     sf_l1_ask(there.l1, &key, &question);
     ck_assert_int_eq(
         sf_l1_confirm(there.l1, &key, sf_buffer_span(&journalled), SF_TEST_NOW, &question), SF_OK);
@@ -153,7 +156,31 @@ START_TEST(test_what_came_from_the_journal_is_merged_although_it_is_clean)
     struct sf_test_seen seen = sf_test_look(there.l1, NUMBER, "b");
     ck_assert_str_eq(seen.text, "here");
     ck_assert(!seen.is_clean);
+    ck_assert_str_eq(sf_test_look(there.l1, NUMBER, "c").text, "there");
     sf_buffer_fini(&journalled);
+}
+END_TEST
+
+START_TEST(test_late_answer_takes_nothing_back)
+{
+    struct sf_buffer early;
+    begin();
+    sf_buffer_init(&early, SF_RECORD_BYTES_MAX);
+    ck_assert_int_eq(sf_buffer_append_span(&early, sf_buffer_span(&row)), SF_OK);
+    ck_assert_int_eq(sf_test_set(here.l1, NUMBER, "a", "second"), SF_OK);
+    store(here.l1);
+    ck_assert_int_eq(sf_test_set(here.l1, NUMBER, "b", "waits"), SF_OK);
+    uint64_t version = sf_test_look(here.l1, NUMBER, "b").version;
+    sf_buffer_fini(&row);
+    row = early;
+    ck_assert_int_eq(take_row(here.l1), SF_OK);
+    struct sf_buffer ours;
+    sf_buffer_init(&ours, SF_RECORD_BYTES_MAX);
+    read_record(here.l1, NUMBER, &ours);
+    ck_assert_uint_eq(sf_lineage_base(sf_buffer_span(&ours)), 3); /* where it was merged */
+    ck_assert_uint_eq(sf_test_look(here.l1, NUMBER, "b").version, version);
+    ck_assert_str_eq(sf_test_look(here.l1, NUMBER, "a").text, "second");
+    sf_buffer_fini(&ours);
 }
 END_TEST
 
@@ -257,6 +284,7 @@ make_suite(void)
     tcase_add_test(all, test_change_on_both_hosts_is_merged_and_waits_for_the_store);
     tcase_add_test(all, test_row_that_is_ended_ends_what_was_changed);
     tcase_add_test(all, test_what_came_from_the_journal_is_merged_although_it_is_clean);
+    tcase_add_test(all, test_late_answer_takes_nothing_back);
     tcase_add_test(all, test_what_is_not_here_is_not_found);
     tcase_add_test(all, test_what_a_rotation_and_its_trim_leave_grew_from_the_stored_version);
     tcase_add_test(all, test_alone_nothing_keeps_a_lineage);

@@ -140,20 +140,41 @@ write_of(struct host *host, const struct sf_buffer *taken)
         sf_buffer_clear(&host->journal);
 }
 
-/* As a daemon that has been asked for it: the cache takes it for clean. */
+/* What a daemon finds that looks for the session. */
+static void
+find(struct sf_buffer *found, const struct host *host, bool is_store_up)
+{
+    bool is_new = false;
+    if (host->journal.size == 0)
+        copy(found, &row);
+    else if (is_store_up)
+        is_new = merge_into(found, &row, &host->journal);
+    else
+        copy(found, &host->journal);
+    if (is_new || (host->journal.size > 0 && !is_store_up))
+        sf_lineage_mark_journalled(found);
+}
+
+/* The cache takes it for clean. */
 static void
 load(struct host *host, bool is_store_up)
 {
-    bool is_new = false;
     host->is_stored = true;
-    if (host->journal.size == 0)
-        copy(&host->record, &row);
-    else if (is_store_up)
-        is_new = merge_into(&host->record, &row, &host->journal);
-    else
-        copy(&host->record, &host->journal);
-    if (is_new || (host->journal.size > 0 && !is_store_up))
-        sf_lineage_mark_journalled(&host->record);
+    find(&host->record, host, is_store_up);
+}
+
+/* Another host has told of a change. */
+static void
+hear(struct host *host)
+{
+    struct sf_buffer found = new_buffer();
+    find(&found, host, true);
+    bool is_clean = host->is_stored && !sf_lineage_is_journalled(sf_buffer_span(&host->record));
+    if (!is_clean)
+        host->is_stored = !merge_into(&host->record, &found, &host->record);
+    else if (head_of(&found).version > head_of(&host->record).version)
+        copy(&host->record, &found);
+    sf_buffer_fini(&found);
 }
 
 /* The row has come: the copy is that, and what the host has made beside. */
@@ -502,7 +523,7 @@ do_something(struct host *host, size_t number, struct expectation *expected, uns
     char name[16], text[16];
     int amount = rand_r(seed) % 20 - 8;
     bool is_store_up = rand_r(seed) % 2 == 0;
-    switch (rand_r(seed) % 12) {
+    switch (rand_r(seed) % 13) {
     case 0:
     case 1:
     case 2:
@@ -544,6 +565,9 @@ do_something(struct host *host, size_t number, struct expectation *expected, uns
         break;
     case 10:
         drain(host);
+        break;
+    case 11:
+        hear(host);
         break;
     default:
         refresh(host);

@@ -225,6 +225,9 @@ START_TEST(test_what_is_put_again_is_not_merged)
     ck_assert(!write.is_news);
     ck_assert_uint_eq(write.expected, 0);
     ck_assert_int_eq(stored_number(1), 2);
+}
+END_TEST
+
 /* ---- one load at a time ---- */
 
 /* A store in which every put is a conflict, and that is told from loads at once. */
