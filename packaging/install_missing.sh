@@ -48,7 +48,7 @@ install || { $as_root apt-get -q update && install; } || exit 1
 # Nor with the next boot of the machine.
 for package in $missing; do
     case $package in
-        lighttpd | nginx | postgresql | redis-server) units=/lib/systemd/system/$package.service ;;
+        lighttpd | memcached | nginx | postgresql | redis-server) units=/lib/systemd/system/$package.service ;;
         mariadb-server) units=/lib/systemd/system/mariadb.service ;;
         fcgiwrap) units="/lib/systemd/system/fcgiwrap.socket /lib/systemd/system/fcgiwrap.service" ;;
         php-fpm) units=/lib/systemd/system/php*-fpm.service ;;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/store/store_tiered.h"
 #include "session_daemon/commands.h"
 
 #define NAME_MAX_BYTES 48
@@ -191,6 +192,28 @@ reply_entries(struct call *call, const struct entries *entries)
 }
 
 static void
+add_l2(struct entries *entries, const struct daemon *daemon, struct sf_tiered_state *state)
+{
+    static const char *const counts[] = {
+        [SF_L2_COUNT_HITS] = "l2_hits",         [SF_L2_COUNT_MISSES] = "l2_misses",
+        [SF_L2_COUNT_FILLS] = "l2_fills",       [SF_L2_COUNT_REFUSED] = "l2_refused",
+        [SF_L2_COUNT_FAILED] = "l2_failed",     [SF_L2_COUNT_DISOWNED] = "l2_disowned",
+    };
+    if (*daemon->config.l2 == '\0') {
+        add_text(entries, "l2_state", "none");
+        return;
+    }
+    sf_store_tiered_state(daemon->store, state);
+    add_text(entries, "l2", state->label);
+    add_text(entries, "l2_state", state->is_disputed ? "disputed" : state->servers_down > 0 ? "down" : "up");
+    add_number(entries, "l2_servers", state->servers);
+    add_number(entries, "l2_servers_down", state->servers_down);
+    add_text(entries, "l2_error", state->is_disputed || state->servers_down > 0 ? state->last.text : "");
+    for (int i = 0; i < SF_L2_COUNTS; i++)
+        add_number(entries, counts[i], state->counts[i]);
+}
+
+static void
 reply_status(struct call *call, const struct sf_l1_usage *usage)
 {
     struct daemon *daemon = call->daemon;
@@ -198,6 +221,7 @@ reply_status(struct call *call, const struct sf_l1_usage *usage)
     struct sf_migrate_report migration;
     struct sf_error error = {.text = ""};
     struct sf_error unheard;
+    struct sf_tiered_state l2;
     struct sf_batch_writer_state state;
     struct sf_journal_state journal;
     follower_error(&daemon->follower, &unheard);
@@ -216,6 +240,7 @@ reply_status(struct call *call, const struct sf_l1_usage *usage)
     add_text(&entries, "news_state", follower_state_name(&daemon->follower));
     add_number(&entries, "news_since", (uint64_t)atomic_load(&daemon->follower.since));
     add_text(&entries, "news_error", unheard.text);
+    add_l2(&entries, daemon, &l2);
     add_writer(&entries, &daemon->writer);
     sf_journal_state(daemon->journaler.journal, &journal);
     add_journal(&entries, &journal, &daemon->journaler.spill);

@@ -6,6 +6,7 @@
 
 #include "common/base/secret.h"
 #include "common/store/store_shared.h"
+#include "common/store/store_tiered.h"
 #include "session_daemon/instance_lock.h"
 
 #define ATTACH_DEADLINE (5 * SF_SECOND)
@@ -68,6 +69,32 @@ share_store(struct daemon *daemon)
     return sf_store_share(&daemon->store, daemon->store);
 }
 
+/* From then on it belongs to the store. */
+static enum sf_status
+put_l2_in_front(struct daemon *daemon, struct sf_error *error)
+{
+    struct sf_l2 *l2;
+    struct sf_secrets secrets;
+    enum sf_status status = sf_l2_open(&l2, daemon->config.l2, error);
+    if (status != SF_OK)
+        return status;
+    status = sf_secrets_load(&secrets, daemon->instance.secret_path, error);
+    if (status != SF_OK) {
+        sf_l2_close(l2);
+        return status;
+    }
+    const struct sf_tiered_options options = {
+        .ttl = daemon->config.l2_ttl,
+        .pause = SF_L2_PAUSE,
+        .freshness = daemon->config.freshness,
+        .secrets = &secrets,
+        .log = &daemon->log,
+    };
+    status = sf_store_tiered_new(&daemon->store, l2, daemon->store, &options);
+    sf_secrets_wipe(&secrets);
+    return status == SF_OK ? SF_OK : sf_error_set(error, status, "no memory");
+}
+
 /* A store that is away now may be back soon, and L1 serves meanwhile; one that is not ours never will be. */
 static enum sf_status
 open_store(struct daemon *daemon, struct sf_error *error)
@@ -78,6 +105,8 @@ open_store(struct daemon *daemon, struct sf_error *error)
     status = share_store(daemon);
     if (status != SF_OK)
         return sf_error_set(error, status, "no memory");
+    if (*daemon->config.l2 != '\0' && (status = put_l2_in_front(daemon, error)) != SF_OK)
+        return status;
     status = daemon->store->ops->attach(daemon->store, sf_clock_steady() + ATTACH_DEADLINE, error);
     if (status == SF_OK || status == SF_INVALID)
         return status;

@@ -23,6 +23,7 @@ struct load {
     struct connection_list waiters;
     bool is_held;
     bool keeps_out;                    /* of L1: it is to be changed in the store */
+    bool needs_truth;                  /* no other cache will do */
     bool is_skipped;                   /* nobody waited for it: the store was not asked */
     bool is_news;                      /* another host may have changed it: L1 is to know, whoever waits */
     bool has_later_news;               /* and perhaps once more, since the store was asked */
@@ -150,7 +151,9 @@ run_loads(struct load *const *loads, size_t count, struct daemon *daemon)
         if (!is_to_be_run(loads[i], now))
             continue;
         run[wanted] = loads[i];
-        asked[wanted++] = (struct sf_load){.key = loads[i]->key, .stored = &loads[i]->stored};
+        asked[wanted++] = (struct sf_load){.key = loads[i]->key,
+                                           .stored = &loads[i]->stored,
+                                           .needs_truth = loads[i]->needs_truth};
     }
     if (wanted == 0)
         return;
@@ -192,6 +195,7 @@ begin(struct daemon *daemon, struct load *load)
     load->status = SF_UNAVAILABLE; /* if nobody runs it any more */
     load->is_skipped = false;
     load->is_outdated = load->has_later_news = false;
+    load->needs_truth = load->question.is_here || load->keeps_out || load->is_news;
     load->give_up = sf_clock_steady() + LOAD_DEADLINE;
     task_queue_push(&daemon->loader.worker.queue, &load->task);
 }

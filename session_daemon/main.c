@@ -12,6 +12,7 @@
 
 #include "common/config/config_file.h"
 #include "common/config/migrate_words.h"
+#include "common/store/l2.h"
 #include "session_daemon/daemon.h"
 #include "common/base/descriptors.h"
 #include "common/base/privileges.h"
@@ -114,6 +115,15 @@ check_url(const struct daemon *daemon, const char *url, struct sf_error *error)
     return status;
 }
 
+static enum sf_status
+check_l2(const char *url, struct sf_error *error)
+{
+    struct sf_l2 *l2 = NULL;
+    enum sf_status status = *url == '\0' ? SF_OK : sf_l2_open(&l2, url, error);
+    sf_l2_close(l2);
+    return status;
+}
+
 /* The URLs, at least: nothing is touched. */
 static enum sf_status
 check_stores(const struct daemon *daemon, struct sf_error *error)
@@ -121,6 +131,8 @@ check_stores(const struct daemon *daemon, struct sf_error *error)
     char url[SF_MIGRATE_URL_MAX];
     int percent;
     enum sf_status status = check_url(daemon, daemon->config.store, error);
+    if (status == SF_OK)
+        status = check_l2(daemon->config.l2, error);
     if (status != SF_OK || daemon->config.migrate[0] == '\0')
         return status;
     status = sf_migrate_words_parse(daemon->config.migrate, url, sizeof url, &percent, error);

@@ -244,6 +244,15 @@ check_migrate(const struct sf_config *config, struct sf_error *error)
     return status;
 }
 
+static enum sf_status
+check_l2(const struct sf_config *config, struct sf_error *error)
+{
+    size_t scheme = strspn(config->l2, ALPHANUMERIC "+-.");
+    if (*config->l2 == '\0' || (strspn(config->l2, LETTERS) > 0 && config->l2[scheme] == ':'))
+        return SF_OK;
+    return sf_error_set(error, SF_INVALID, "SessionFastL2: no scheme, such as memcached: in memcached://127.0.0.1");
+}
+
 static bool
 has_parent_step(const char *path)
 {
@@ -301,6 +310,7 @@ static const struct rule rules[] = {
     {check_store, BIT(store)},
     {check_store_path, BIT(store)},
     {check_migrate, BIT(migrate)},
+    {check_l2, BIT(l2)},
 };
 
 bool

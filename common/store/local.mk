@@ -56,10 +56,27 @@ libstore_la_SOURCES += \
 	%D%/store_redis_script.c %D%/store_redis_script.h \
 	%D%/store_redis_sentinel.c %D%/store_redis_sentinel.h \
 	%D%/store_redis_server.c %D%/store_redis_server.h \
-	%D%/store_redis_write.c %D%/store_redis_write.h \
+	%D%/store_redis_write.c %D%/store_redis_write.h
+libstore_la_LIBADD += $(REDIS_LIBS)
+endif
+
+# Caches that hosts share, between L1 and the store.
+libstore_la_SOURCES += \
+	%D%/l2.c %D%/l2.h \
+	%D%/l2_epochs.c %D%/l2_epochs.h \
+	%D%/l2_seal.c %D%/l2_seal.h \
+	%D%/memcached_meta.c %D%/memcached_meta.h \
+	%D%/store_tiered.c %D%/store_tiered.h %D%/store_tiered_private.h %D%/store_tiered_write.c
+
+if HAVE_MEMCACHED
+libstore_la_SOURCES += %D%/l2_memcached.c
+libstore_la_LIBADD += $(MEMCACHED_LIBS)
+endif
+
+if HAVE_WIRE
+libstore_la_SOURCES += \
 	%D%/wire.c %D%/wire.h \
 	%D%/wire_tls.c %D%/wire_tls.h
-libstore_la_LIBADD += $(REDIS_LIBS)
 endif
 
 if HAVE_MYSQL

@@ -50,6 +50,7 @@ struct sf_stored {
 struct sf_load {
     struct sf_key key;
     struct sf_stored *stored; /* where it goes */
+    bool needs_truth;         /* no cache in between may answer: something is compared with it, or built on it */
     enum sf_status status;    /* OK NOT_FOUND UNAVAILABLE CORRUPT NO_MEMORY */
     bool is_own;              /* set by the journal: answered without the store */
 };

@@ -11,4 +11,5 @@ libtest_support_la_SOURCES = \
 	%D%/workload.c %D%/workload.h \
 	%D%/fake_daemon.c %D%/fake_daemon.h \
 	%D%/daemon_double.c %D%/daemon_double.h \
+	%D%/fake_l2.c %D%/fake_l2.h \
 	%D%/test_records.c %D%/test_records.h

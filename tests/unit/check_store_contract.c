@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/store/store_tiered.h"
+#include "tests/support/fake_l2.h"
 #include "tests/support/run_suite.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/test_records.h"
@@ -29,6 +31,7 @@ static int stores; /* so many */
 static struct sf_temp_folder folder;
 static struct sf_store *store;
 static struct sf_stored stored;
+static struct sf_fake_server l2_server;
 
 static sf_time
 soon(void)
@@ -41,7 +44,8 @@ find_urls(void)
 {
     const char *given = getenv("STORE_URLS");
     if (given == NULL)
-        given = "memory:contract fail: sqlite:contract.db file:contract.json pair:sqlite:old.db+file:new.json";
+        given = "memory:contract fail: sqlite:contract.db file:contract.json pair:sqlite:old.db+file:new.json "
+                "tiered:memory:contract";
     snprintf(known, sizeof known, "%s", given);
     char *rest = known;
     for (char *url; stores < STORES_MAX && (url = strsep(&rest, " ")) != NULL; stores++)
@@ -84,6 +88,20 @@ open_pair(char *urls_of_both, struct sf_error *error)
     return status;
 }
 
+/* "tiered:URL": the same behind L2, that of L2_URL or one without a server. */
+static enum sf_status
+open_url(const char *url, struct sf_error *error)
+{
+    const struct sf_tiered_options options = {.ttl = SF_HOUR, .secrets = &(struct sf_secrets){.count = 1}};
+    if (strncmp(url, "tiered:", 7) != 0)
+        return sf_store_open(&store, url, folder.path, error);
+    struct sf_l2 *l2 = getenv("L2_URL") == NULL ? sf_fake_l2_new(&l2_server, 1) : NULL;
+    enum sf_status status = sf_store_open(&store, url + 7, folder.path, error);
+    if (status == SF_OK && l2 == NULL)
+        status = sf_l2_open(&l2, getenv("L2_URL"), error);
+    return status == SF_OK ? sf_store_tiered_new(&store, l2, store, &options) : status;
+}
+
 static void
 open_store(int which)
 {
@@ -95,7 +113,7 @@ open_store(int which)
         ck_assert_msg(open_pair(url + 5, &error) == SF_OK, "%s", error.text);
         return;
     }
-    ck_assert_msg(sf_store_open(&store, url, folder.path, &error) == SF_OK, "%s", error.text);
+    ck_assert_msg(open_url(url, &error) == SF_OK, "%s", error.text);
     ck_assert_msg(store->ops->attach(store, soon(), &error) == SF_OK, "%s", error.text);
 }
 
@@ -111,6 +129,7 @@ static void
 tear_down(void)
 {
     sf_store_close(store);
+    sf_fake_server_fini(&l2_server);
     sf_buffer_fini(&stored.record);
     sf_temp_folder_fini(&folder);
 }

@@ -89,6 +89,12 @@ check_PROGRAMS += \
 	%D%/check_store_migrate_open \
 	%D%/check_store_migrate_pass \
 	%D%/check_store_migrate_threads \
+	%D%/check_l2 \
+	%D%/check_l2_epochs \
+	%D%/check_l2_seal \
+	%D%/check_memcached_meta \
+	%D%/check_store_tiered \
+	%D%/check_store_tiered_write \
 	%D%/check_store_fail \
 	%D%/check_store_guard \
 	%D%/check_store_file \
@@ -281,11 +287,23 @@ tests_unit_check_pattern_LDADD = libload.la $(LDADD)
 tests_unit_check_pace_LDADD = libload.la $(LDADD)
 tests_unit_check_crowd_LDADD = libload.la $(LDADD)
 
+tiered_case = %D%/tiered_case.c %D%/tiered_case.h
+tests_unit_check_store_tiered_SOURCES = %D%/check_store_tiered.c $(tiered_case)
+tests_unit_check_store_tiered_write_SOURCES = %D%/check_store_tiered_write.c $(tiered_case)
+
+if HAVE_MEMCACHED
+check_PROGRAMS += %D%/check_l2_memcached
+endif
+
+if HAVE_WIRE
+check_PROGRAMS += %D%/check_wire %D%/check_wire_tls
+tests_unit_check_wire_tls_LDADD = $(LDADD) $(REDIS_LIBS) $(MEMCACHED_LIBS)
+endif
+
 if HAVE_REDIS
-check_PROGRAMS += %D%/check_wire %D%/check_wire_tls \
+check_PROGRAMS += \
 	%D%/check_store_redis %D%/check_store_redis_errors %D%/check_store_redis_follow %D%/check_store_redis_rows \
 	%D%/check_store_redis_batch %D%/check_store_redis_map %D%/check_store_redis_sentinel %D%/check_store_redis_server
-tests_unit_check_wire_tls_LDADD = $(LDADD) $(REDIS_LIBS)
 tests_unit_check_store_redis_LDADD = $(LDADD) $(REDIS_LIBS)
 tests_unit_check_store_redis_rows_LDADD = $(LDADD) $(REDIS_LIBS)
 tests_unit_check_store_redis_map_LDADD = $(LDADD) $(REDIS_LIBS)

@@ -82,3 +82,23 @@ def send(pid, number):
 def kill(processes):
     for process in processes:
         send(process.pid, signal.SIGKILL)
+
+
+class OneProcess:
+    """A server that is one process: `process`, which its own class starts."""
+
+    process = None
+
+    def freeze(self):
+        send(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self):
+        send(self.process.pid, signal.SIGCONT)
+
+    def end(self):
+        send(self.process.pid, signal.SIGKILL)
+        self.process.wait(30)
+
+    def end_if_running(self):
+        if self.process is not None and self.process.poll() is None:
+            self.end()

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Redis server of the test's own: socket, port and log in a temporary folder, nothing on disk, ended by process id."""
 import shutil
-import signal
 import subprocess
 import tempfile
 from pathlib import Path
 
-from .processes import free_port, send
+from .processes import OneProcess, free_port
 from .waiting import wait_until
 
 ADMIN = "Kd3-not-in-any-log"
@@ -15,7 +14,7 @@ RIGHTS = ("~session:* &__redis__:invalidate -@all +ping +select +role +info +scr
           "+hmget +hset +del +pexpireat +persist +zadd +zrem +zremrangebyscore +zrange +time +scan +client|id +client|tracking +subscribe")
 
 
-class Redis:
+class Redis(OneProcess):
     """By its socket and port: the user "app" with just the rights that are needed, "guest" with none; TLS on a port of its own."""
 
     def __init__(self):
@@ -25,7 +24,6 @@ class Redis:
         self.log = self.folder / "log"
         self.port, self.tls_port = free_port(), free_port()
         self.ca = self.folder / "ca.pem"
-        self.process = None
         self.make_certificates()
 
     def run(self, *command):
@@ -76,17 +74,6 @@ class Redis:
     def tls_url(self, options="", host="localhost"):
         return f"rediss://app:{ADMIN}@{host}:{self.tls_port}?ca={self.ca}{options and '&' + options}"
 
-    def freeze(self):
-        send(self.process.pid, signal.SIGSTOP)
-
-    def thaw(self):
-        send(self.process.pid, signal.SIGCONT)
-
-    def end(self):
-        send(self.process.pid, signal.SIGKILL)
-        self.process.wait(30)
-
     def clean_up(self):
-        if self.process is not None and self.process.poll() is None:
-            self.end()
+        self.end_if_running()
         shutil.rmtree(self.folder)

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+SessionFastL2 with real memcacheds that are frozen, killed, restarted empty or with old copies, and mixed up, in front of a store that two
+hosts share. A host here is a daemon with a cache of its own.
+"""
+import itertools
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from harness import build
+from harness.chaos import Chaos
+from harness.daemon import create, key
+from harness.memcached import Memcached
+from harness.waiting import wait_until
+
+pytestmark = pytest.mark.backends
+numbers = itertools.count(1)
+LINES = "SessionFastFlushDelay 100ms\nSessionFastLoginDurability store\n"
+
+
+@pytest.fixture
+def memcached():
+    server = Memcached().start()
+    yield server
+    server.clean_up()
+
+
+@pytest.fixture
+def chaos(memcached):
+    made = []
+
+    def make():
+        made.append(Chaos(memcached.port))
+        return made[-1]
+
+    yield make
+    for proxy in made:
+        proxy.clean_up()
+
+
+class Hosts:
+    """Daemons with one SQLite database and one secret."""
+
+    def __init__(self, alone, folder):
+        self.alone, self.folder = alone, folder
+        self.secret = None
+
+    def add(self, url, lines=""):
+        host = self.alone(f"{LINES}SessionFastL2 {url}\n{lines}", store=f"sqlite:{self.folder}/shared.db")
+        if self.secret is not None:
+            shutil.copy(self.secret, host.folder / "secret.keys")
+        host.start()
+        self.secret = host.folder / "secret.keys"
+        wait_until(lambda: self.uses_l2(host), "the host to use L2", 30)
+        return host
+
+    @staticmethod
+    def uses_l2(host):
+        before = count(host, "l2_misses") + count(host, "l2_failed")
+        with host.client() as client:
+            client.call("SESSION.LOAD", key(next(numbers)))
+        return count(host, "l2_misses") + count(host, "l2_failed") > before
+
+
+@pytest.fixture
+def hosts(alone, tmp_path):
+    return Hosts(alone, tmp_path)
+
+
+def count(host, name):
+    return int(host.status()[name])
+
+
+def new_session(host, value="1"):
+    """Stored, and in no host's cache."""
+    session = key(next(numbers))
+    with host.client() as client:
+        client.call("SESSION.APPLY", "-", "NEWKEY", session, "STORE", "CREATE", "OPS", "SET", "n", value)
+    return session
+
+
+def change(host, session, *ops):
+    with host.client() as client:
+        client.call("SESSION.APPLY", session, "STORE", "OPS", *ops)
+
+
+def field(host, session):
+    with host.client() as client:
+        found = client.pairs("SESSION.GET", session)
+    return None if found is None else "ended" if found["@state"] == "ended" else found["n"]
+
+
+def forget(host):
+    """Restarts it without its cache: what it is asked for it must load."""
+    assert host.stop() == 0
+    (host.folder / "l1.cache").unlink()
+    host.start()
+    wait_until(lambda: Hosts.uses_l2(host), "the host to use L2", 30)
+
+
+def lines_of(host, *ids):
+    return [host.log_text().count(id) for id in ids]
+
+
+# ---- all is well ----
+
+def test_contract(memcached):
+    program = build.built(build.PROGRAMS, "tests/unit/.libs/check_store_contract", "tests/unit/check_store_contract")
+    done = subprocess.run([program], env=dict(os.environ, STORE_URLS="tiered:memory:x tiered:sqlite:x.db", L2_URL=memcached.url()),
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and "100%" in done.stdout, done.stdout + done.stderr
+
+
+def test_one_host_loads_for_all(hosts, memcached):
+    a, b, c = (hosts.add(memcached.url()) for _ in range(3))
+    session = new_session(a, "sunny")
+    assert field(b, session) == "sunny"
+    assert field(c, session) == "sunny"
+    assert count(c, "l2_hits") == 1
+    # Nobody who reads memcached learns anything, and a value put elsewhere is none.
+    assert b"sunny" not in memcached.value(session)
+    other = new_session(a, "rainy")
+    memcached.put(other, memcached.value(session))
+    assert field(b, other) == "rainy"
+    assert count(b, "l2_refused") == 1
+    assert lines_of(b, "SF0233") == [1]
+
+
+def test_a_change_is_no_longer_there(hosts, memcached):
+    a, b = (hosts.add(memcached.url()) for _ in range(2))
+    session = new_session(a)
+    assert field(b, session) == "1"
+    assert len(memcached.value(session)) > 1
+    change(a, session, "SET", "n", "2")
+    assert memcached.value(session) is None
+    forget(b)
+    assert field(b, session) == "2"
+    with a.client() as client:
+        client.call("SESSION.APPLY", session, "STORE", "OPS", "END")
+    forget(b)
+    assert field(b, session) == "ended"
+    assert len(memcached.value(session)) > 1  # as ended
+
+
+# ---- memcached is not well ----
+
+def test_frozen(hosts, memcached):
+    """Not slower than its timeout allows, three times; then not slower at all; one line each."""
+    a = hosts.add(memcached.url(options="timeout=50"))
+    sessions = [new_session(a) for _ in range(40)]
+    forget(a)
+    memcached.freeze()
+    began = time.monotonic()
+    assert [field(a, session) for session in sessions] == ["1"] * 40
+    assert time.monotonic() - began < 20 * 50e-3 + 2
+    change(a, sessions[0], "SET", "n", "2")
+    assert a.status()["l2_state"] == "down"
+    assert "no answer in time" in a.status()["l2_error"]
+    assert lines_of(a, "SF0231", "SF0232", "SF0113", "SF0201") == [1, 0, 0, 0]
+    memcached.thaw()
+    # Both lanes must have found it well again: loads and writes ask for themselves.
+    wait_until(lambda: field(a, new_session(a)) == "1" and Hosts.uses_l2(a) and a.status()["l2_state"] == "up", "L2 to be used", 60)
+    assert lines_of(a, "SF0231", "SF0232", "SF0113", "SF0201") == [1, 1, 0, 0]
+
+
+def test_killed_and_restarted_empty(hosts, memcached):
+    a, b = (hosts.add(memcached.url()) for _ in range(2))
+    session = new_session(a)
+    assert field(b, session) == "1"
+    memcached.end()
+    change(a, session, "SET", "n", "2")
+    forgotten = new_session(a, "3")
+    assert field(b, forgotten) == "3"
+    memcached.start()
+    change(a, session, "SET", "n", "4")
+    forget(b)
+    assert field(b, session) == "4"
+    assert count(a, "l2_disowned") > 0
+
+
+@pytest.mark.parametrize("what", ["change", "logout"])
+def test_a_host_that_does_not_reach_it(hosts, memcached, chaos, what):
+    """A changes, or ends, what L2 still holds; B reaches it and would find it there."""
+    road = chaos()
+    a, b = hosts.add(memcached.url(road.port, "timeout=500")), hosts.add(memcached.url())
+    session = new_session(a)
+    forget(a)
+    assert field(a, session) == "1"
+    assert len(memcached.value(session)) > 1
+    road.fault = "refuse"
+    old = memcached.value(session)
+    change(a, session, *(["SET", "n", "2"] if what == "change" else ["END"]))
+    assert memcached.value(session) == old  # the trap is there
+    time.sleep(1)  # SessionFastFreshness: what this is about
+    assert field(b, session) == ("2" if what == "change" else "ended")
+    assert count(b, "l2_refused") == 0
+
+
+def test_it_comes_back_with_old_copies(hosts, memcached, chaos):
+    roads = [chaos(), chaos()]
+    a, b = (hosts.add(memcached.url(road.port, "timeout=500")) for road in roads)
+    session = new_session(a)
+    forget(a)  # a connection that is there would carry its mark through
+    assert field(a, session) == field(b, session) == "1"
+    old = memcached.value(session)
+    for road in roads:
+        road.fault = "refuse"
+    change(a, session, "SET", "n", "2")
+    for road in roads:
+        road.fault = None
+    forget(b)
+    assert memcached.value(session) == old
+    assert field(b, session) == "2"
+
+
+def test_mixed_up_replies(hosts, memcached, chaos):
+    road = chaos()
+    a, b = hosts.add(memcached.url()), hosts.add(memcached.url(road.port, "timeout=500"))
+    sessions = {new_session(a, f"value{i}"): f"value{i}" for i in range(20)}
+    for session in sessions:
+        field(a, session)
+    road.fault = "shift"
+    for session, value in sessions.items():
+        assert field(b, session) == value
+    assert road.faults > 0
+    assert lines_of(b, "SF0113", "SF0201") == [0, 0]
+
+
+def test_half_and_slow_replies(hosts, memcached, chaos):
+    road = chaos()
+    a = hosts.add(memcached.url(road.port, "timeout=100"))
+    for fault in ("half", "slow", "silent", "refuse"):
+        road.fault = fault
+        session = new_session(a, fault)
+        change(a, session, "INCREMENT", "i", "1")
+        assert field(a, session) == fault
+
+
+def test_hosts_that_name_other_servers(hosts, memcached):
+    a = hosts.add(memcached.url())
+    b = hosts.alone(f"{LINES}SessionFastL2 memcached://127.0.0.1:{memcached.port}\n", store=f"sqlite:{hosts.folder}/shared.db")
+    assert a.status()["l2_state"] == "up"
+    b.configure(f"{LINES}SessionFastL2 memcached://127.0.0.1:{memcached.port},127.0.0.1:{memcached.port}?names=cache,second&timeout=5000\n",
+                store=f"sqlite:{hosts.folder}/shared.db")
+    shutil.copy(hosts.secret, b.folder / "secret.keys")
+    b.start()
+    session = new_session(b)
+    assert field(a, session) == "1"
+    change(a, session, "SET", "n", "2")
+    wait_until(lambda: new_session(a) and a.status()["l2_state"] == "disputed", "A to notice", 30)
+    assert lines_of(a, "SF0234")[0] >= 1
+
+
+# ---- other ends ----
+
+def test_a_url_that_is_none_is_refused(alone):
+    for url, words in (("memcached://user:geheim@127.0.0.1", "takes no user"), ("gopher://x", "known are memcached:"), ("x", "no scheme")):
+        done = alone(f"SessionFastL2 {url}").run("--check-config")
+        assert done.returncode == 1
+        assert words in done.stderr
+        assert "geheim" not in done.stderr

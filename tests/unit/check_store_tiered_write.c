@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_store_tiered_write.c - that no host is given by L2 what another one has changed, whatever race, cut, restart or
+ * wrong list of servers there is.
+ */
+#include "common/store/store_tiered.h"
+
+#include <check.h>
+#include <string.h>
+
+#include "tests/support/run_suite.h"
+#include "tests/unit/tiered_case.h"
+
+static struct host *const a = &hosts[0];
+static struct host *const b = &hosts[1];
+static unsigned server; /* of session 1 */
+
+static void
+set_up(void)
+{
+    tiered_set_up();
+    server = tiered_server(1);
+    ck_assert_int_eq(tiered_put(a, 1, 3), SF_OK);
+}
+
+static void
+assert_loads(struct host *host, uint64_t version)
+{
+    ck_assert_int_eq(tiered_load(host, 1), SF_OK);
+    ck_assert_uint_eq(tiered_version(), version);
+}
+
+static struct sf_fake_entry *
+entry(void)
+{
+    struct sf_key key = sf_test_key(1);
+    return sf_fake_find(&servers[server], &key);
+}
+
+static uint64_t
+disowned(const struct host *host)
+{
+    return tiered_count(host, SF_L2_COUNT_DISOWNED);
+}
+
+START_TEST(test_a_change_is_seen_by_the_other_host)
+{
+    assert_loads(b, 3);
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_OK);
+    assert_loads(b, 4);
+    ck_assert_uint_eq(disowned(a), 0);
+}
+END_TEST
+
+/* ---- races ---- */
+
+static void
+other_host_loads(void)
+{
+    common_store.before_write = NULL;
+    assert_loads(b, 3);
+}
+
+START_TEST(test_what_is_loaded_while_it_changes_does_not_stay)
+{
+    assert_loads(b, 3);
+    common_store.before_write = other_host_loads;
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_OK);
+    assert_loads(b, 4);
+    assert_loads(a, 4);
+}
+END_TEST
+
+static void
+other_host_changes(void)
+{
+    common_store.before_load = NULL;
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_OK);
+}
+
+/* B has a lease and asks the store; A changes the session before the store answers; then once more behind it. */
+START_TEST(test_a_lease_from_before_a_change_fills_nothing)
+{
+    common_store.before_load = other_host_changes;
+    ck_assert_int_eq(tiered_load(b, 1), SF_OK);
+    ck_assert(entry() == NULL);
+    assert_loads(b, 4);
+}
+END_TEST
+
+static void
+restart_and_other_host_loads(void)
+{
+    common_store.before_write = NULL;
+    sf_fake_server_fini(&servers[server]);
+    assert_loads(b, 3);
+}
+
+/* The mark is gone before the store has the change, and an old copy comes in. */
+START_TEST(test_a_lost_mark_is_noticed)
+{
+    common_store.before_write = restart_and_other_host_loads;
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_OK);
+    assert_loads(b, 4);
+}
+END_TEST
+
+/* ---- writes that fail ---- */
+
+START_TEST(test_what_was_not_written_is_loaded_as_it_was)
+{
+    common_store.fails_writes = SF_UNAVAILABLE;
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_UNAVAILABLE);
+    common_store.fails_writes = SF_OK;
+    assert_loads(b, 3);
+    ck_assert(entry() != NULL && entry()->size > 1);
+}
+END_TEST
+
+START_TEST(test_what_may_still_be_written_stays_marked)
+{
+    common_store.fails_writes = SF_UNCERTAIN;
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_UNCERTAIN);
+    assert_loads(b, 4);
+    ck_assert_uint_eq(entry()->size, 1);
+}
+END_TEST
+
+/* ---- a host that does not reach L2 ---- */
+
+START_TEST(test_what_cannot_be_marked_is_disowned_for_all_hosts)
+{
+    assert_loads(b, 3);
+    sf_fake_l2_cut(a->l2, server, true);
+    for (uint64_t version = 4; version < 10; version++) {
+        ck_assert_int_eq(tiered_put(a, 1, version), SF_OK);
+        assert_loads(b, version);
+        assert_loads(b, version);
+    }
+}
+END_TEST
+
+START_TEST(test_an_ended_session_is_refused_by_a_host_that_reaches_what_the_other_does_not)
+{
+    struct sf_record_head head;
+    assert_loads(b, 3);
+    sf_fake_l2_cut(a->l2, server, true);
+    ck_assert_int_eq(tiered_end(a, 1, 4), SF_OK);
+    ck_assert_int_eq(tiered_load(b, 1), SF_OK);
+    ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&stored.record)), SF_OK);
+    ck_assert_int_eq(head.kind, SF_RECORD_ENDED);
+}
+END_TEST
+
+START_TEST(test_it_costs_the_other_server_nothing)
+{
+    unsigned other = 2;
+    while (tiered_server(other) == server)
+        other++;
+    ck_assert_int_eq(tiered_put(a, other, 1), SF_OK);
+    ck_assert_int_eq(tiered_load(b, other), SF_OK);
+    sf_fake_l2_cut(a->l2, server, true);
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_OK);
+    unsigned loads = common_store.loads;
+    ck_assert_int_eq(tiered_load(b, other), SF_OK);
+    ck_assert_uint_eq(common_store.loads, loads);
+}
+END_TEST
+
+/* So long as everybody leaves the server alone, one move is enough for all changes. */
+START_TEST(test_one_move_covers_what_follows_soon)
+{
+    tiered_restart(a, 0, SF_HOUR);
+    sf_fake_l2_cut(a->l2, server, true);
+    uint64_t before = disowned(a);
+    for (uint64_t version = 4; version < 10; version++)
+        ck_assert_int_eq(tiered_put(a, 1, version), SF_OK);
+    ck_assert_uint_eq(disowned(a), before + 1);
+}
+END_TEST
+
+/* The first epoch of all makes nobody leave the server alone: a change right behind it needs a move of its own. */
+START_TEST(test_the_first_epoch_covers_nothing)
+{
+    struct sf_error error;
+    sf_store_close(common_store.memory);
+    ck_assert_int_eq(sf_store_open(&common_store.memory, "memory:emptied", "", &error), SF_OK);
+    tiered_restart(a, 0, SF_HOUR);
+    tiered_restart(b, 0, SF_HOUR);
+    ck_assert_int_eq(tiered_put(a, 1, 3), SF_OK);
+    ck_assert_int_eq(tiered_load(b, 1), SF_OK); /* learns the epochs */
+    assert_loads(b, 3);
+    ck_assert(entry() != NULL && entry()->size > 1);
+    sf_fake_l2_cut(a->l2, server, true);
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_OK);
+    ck_assert_uint_eq(disowned(a), 1);
+    assert_loads(b, 4);
+}
+END_TEST
+
+START_TEST(test_who_sees_a_new_epoch_leaves_the_server_alone)
+{
+    sf_fake_l2_cut(a->l2, server, true);
+    ck_assert_int_eq(tiered_put(a, 1, 3), SF_OK);
+    tiered_restart(b, 0, SF_HOUR);
+    unsigned gets = servers[server].calls[SF_L2_GET];
+    assert_loads(b, 3);
+    ck_assert_uint_eq(servers[server].calls[SF_L2_GET], gets);
+}
+END_TEST
+
+START_TEST(test_a_server_with_old_copies_is_not_believed)
+{
+    static struct sf_fake_server before;
+    assert_loads(b, 3);
+    sf_fake_server_copy(&before, &servers[server]);
+    sf_fake_l2_cut(a->l2, server, true);
+    sf_fake_l2_cut(b->l2, server, true);
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_OK);
+    sf_fake_server_fini(&servers[server]);
+    sf_fake_server_copy(&servers[server], &before);
+    sf_fake_l2_cut(b->l2, server, false);
+    assert_loads(b, 4);
+    sf_fake_server_fini(&before);
+}
+END_TEST
+
+/* Restored from a copy of its memory: every mark was set, and is gone with what was there then. */
+START_TEST(test_a_lost_connection_is_a_server_to_be_disowned)
+{
+    static struct sf_fake_server before;
+    assert_loads(b, 3);
+    sf_fake_server_copy(&before, &servers[server]);
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_OK);
+    sf_fake_server_fini(&servers[server]);
+    sf_fake_server_copy(&servers[server], &before);
+    sf_fake_l2_relink(a->l2, server);
+    ck_assert_int_eq(tiered_put(a, 1, 5), SF_OK);
+    assert_loads(b, 5);
+    sf_fake_server_fini(&before);
+}
+END_TEST
+
+START_TEST(test_debts_are_paid_when_the_store_can_say_where_it_stands)
+{
+    assert_loads(b, 3);
+    sf_fake_l2_cut(a->l2, server, true);
+    common_store.fails_loads = SF_UNAVAILABLE;
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_OK);
+    common_store.fails_loads = SF_OK;
+    struct sf_write touch = sf_test_touch(1, 5000, 0);
+    ck_assert_int_eq(a->store->ops->write(a->store, &touch, 1, sf_clock_steady() + SF_MINUTE), SF_OK);
+    assert_loads(b, 4);
+}
+END_TEST
+
+/* ---- hosts that name different servers ---- */
+
+START_TEST(test_a_host_with_another_list_is_noticed_by_both)
+{
+    struct sf_secrets secrets = {.count = 1};
+    struct sf_tiered_state state;
+    struct sf_l2 *shorter = sf_fake_l2_new(servers, 1);
+    const struct sf_tiered_options options = {.ttl = SF_HOUR, .secrets = &secrets};
+    struct sf_store *other;
+    struct sf_error error;
+    assert_loads(b, 3);
+    ck_assert_int_eq(sf_store_tiered_new(&other, shorter, common_store.memory, &options), SF_OK);
+    ck_assert_int_eq(other->ops->attach(other, sf_clock_steady() + SF_MINUTE, &error), SF_OK);
+    struct sf_buffer record = sf_test_record(4, "alice", sf_span_text("x"));
+    struct sf_write write = sf_test_put(1, 4, &record);
+    ck_assert_int_eq(other->ops->write(other, &write, 1, sf_clock_steady() + SF_MINUTE), SF_OK);
+    assert_loads(b, 4);
+    sf_store_tiered_state(b->store, &state);
+    ck_assert(state.is_disputed);
+    ck_assert_int_eq(tiered_put(b, 1, 5), SF_OK);
+    struct sf_key key = sf_test_key(1);
+    ck_assert_int_eq(sf_store_load_one(other, &key, sf_clock_steady() + SF_MINUTE, &stored), SF_OK);
+    ck_assert_uint_eq(tiered_version(), 5);
+    sf_store_tiered_state(other, &state);
+    ck_assert(state.is_disputed);
+    sf_buffer_fini(&record);
+    common_store.memory = NULL;
+    sf_store_close(other);
+}
+END_TEST
+
+/* ---- a batch ---- */
+
+START_TEST(test_items_keep_their_own_answers)
+{
+    struct sf_buffer good = sf_test_record(9, NULL, sf_span_text("good"));
+    struct sf_buffer bad;
+    sf_buffer_init(&bad, 16);
+    ck_assert_int_eq(sf_buffer_append_text(&bad, "no record"), SF_OK);
+    struct sf_write writes[] = {sf_test_put(1, 9, &good), sf_test_touch(77, 5000, 0), sf_test_put(2, 1, &bad),
+                                sf_test_put(3, 9, &good)};
+    sf_fake_l2_cut(a->l2, server, true);
+    (void)!a->store->ops->write(a->store, writes, 4, sf_clock_steady() + SF_MINUTE);
+    ck_assert_int_eq(writes[0].status, SF_OK);
+    ck_assert_int_eq(writes[1].status, SF_NOT_FOUND);
+    ck_assert_int_eq(writes[2].status, SF_INVALID);
+    ck_assert_int_eq(writes[3].status, SF_OK);
+    sf_buffer_fini(&good);
+    sf_buffer_fini(&bad);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("store_tiered_write");
+    TCase *tests = tcase_create("writing");
+    tcase_add_checked_fixture(tests, set_up, tiered_tear_down);
+    tcase_add_test(tests, test_a_change_is_seen_by_the_other_host);
+    tcase_add_test(tests, test_what_is_loaded_while_it_changes_does_not_stay);
+    tcase_add_test(tests, test_a_lease_from_before_a_change_fills_nothing);
+    tcase_add_test(tests, test_a_lost_mark_is_noticed);
+    tcase_add_test(tests, test_what_was_not_written_is_loaded_as_it_was);
+    tcase_add_test(tests, test_what_may_still_be_written_stays_marked);
+    tcase_add_test(tests, test_what_cannot_be_marked_is_disowned_for_all_hosts);
+    tcase_add_test(tests, test_an_ended_session_is_refused_by_a_host_that_reaches_what_the_other_does_not);
+    tcase_add_test(tests, test_it_costs_the_other_server_nothing);
+    tcase_add_test(tests, test_one_move_covers_what_follows_soon);
+    tcase_add_test(tests, test_the_first_epoch_covers_nothing);
+    tcase_add_test(tests, test_who_sees_a_new_epoch_leaves_the_server_alone);
+    tcase_add_test(tests, test_a_server_with_old_copies_is_not_believed);
+    tcase_add_test(tests, test_a_lost_connection_is_a_server_to_be_disowned);
+    tcase_add_test(tests, test_debts_are_paid_when_the_store_can_say_where_it_stands);
+    tcase_add_test(tests, test_a_host_with_another_list_is_noticed_by_both);
+    tcase_add_test(tests, test_items_keep_their_own_answers);
+    suite_add_tcase(suite, tests);
+    return sf_run_suite(suite);
+}
