@@ -37,16 +37,20 @@ struct moves {
     sf_time begun; /* before the epochs were read */
 };
 
-/* The loader may be inside the store for as long as its deadline: that is not waited for. */
+/*
+ * The loader may be inside the store for as long as its deadline: that is not waited for. Not by a timed lock, whose
+ * clock may be set.
+ */
 static bool
 lock_loads(struct sf_tiered *tiered)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += LOADER_PATIENCE * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    return pthread_mutex_clocklock(&tiered->load_lock, CLOCK_MONOTONIC, &until) == 0;
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (int waited = 0; waited < LOADER_PATIENCE; waited++) {
+        if (pthread_mutex_trylock(&tiered->load_lock) == 0)
+            return true;
+        nanosleep(&pause, NULL);
+    }
+    return false;
 }
 
 static bool
