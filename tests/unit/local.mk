@@ -183,6 +183,7 @@ tests_unit_check_journal_salvage_LDADD = $(LDADD) $(SQLITE_LIBS)
 tests_unit_check_journal_file_LDADD = $(LDADD) $(SQLITE_LIBS)
 
 # What the programs of one subject share.
+tests_unit_check_store_contract_SOURCES = %D%/check_store_contract.c %D%/contract_case.c %D%/contract_case.h
 config_case = %D%/config_case.c %D%/config_case.h
 tests_unit_check_config_SOURCES = %D%/check_config.c $(config_case)
 tests_unit_check_config_lines_SOURCES = %D%/check_config_lines.c $(config_case)
