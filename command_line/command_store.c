@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "command_line/command_store.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,6 +77,28 @@ run_on(struct store_call *call, size_t action)
     return actions[action].run(call);
 }
 
+static int
+run(struct store_call *call, size_t action)
+{
+    struct command_context *context = call->context;
+    const char *url = call->url != NULL ? call->url : context->config.store;
+    struct sf_error error;
+    char shown[16];
+    int exit_code = call->url != NULL ? EXIT_DONE : write_what_waits(context);
+
+    if (exit_code == EXIT_DONE)
+        exit_code = become_the_owner(context);
+    if (exit_code != EXIT_DONE)
+        return exit_code;
+    if (sf_store_open(&call->store, url, context->instance.state, &error) != SF_OK)
+        return command_fail(EXIT_NEGATIVE, "%s", error.text);
+    snprintf(shown, sizeof shown, "%s:", call->store->ops->scheme);
+    call->shown = shown;
+    exit_code = run_on(call, action);
+    sf_store_close(call->store);
+    return exit_code;
+}
+
 /* How many words are left; 0: wrong ones, which was told. */
 static int
 read_options(struct store_call *call, int argc, char **argv)
@@ -111,8 +134,6 @@ int
 command_store(struct command_context *context, int argc, char **argv)
 {
     struct store_call call = {.context = context};
-    struct sf_error error;
-    char shown[16];
     size_t action = 0, count = sizeof actions / sizeof actions[0];
     int words = read_options(&call, argc, argv);
     char **word = argv + optind;
@@ -125,17 +146,11 @@ command_store(struct command_context *context, int argc, char **argv)
             EXIT_USAGE,
             "usage: session-fast store check|export|import [URL]; import takes --from, --folder "
             "and --user-field");
-    const char *url = words == 2 ? word[1] : context->config.store;
-    int exit_code = words == 2 ? EXIT_DONE : write_what_waits(context);
-    if (exit_code == EXIT_DONE)
-        exit_code = become_the_owner(context);
-    if (exit_code != EXIT_DONE)
-        return exit_code;
-    if (sf_store_open(&call.store, url, context->instance.state, &error) != SF_OK)
-        return command_fail(EXIT_NEGATIVE, "%s", error.text);
-    snprintf(shown, sizeof shown, "%s:", call.store->ops->scheme);
-    call.shown = shown;
-    exit_code = run_on(&call, action);
-    sf_store_close(call.store);
+    call.url = words == 2 ? word[1] : NULL;
+    if (call.folder != NULL && (call.php_files = opendir(call.folder)) == NULL)
+        return command_fail(EXIT_NEGATIVE, "%s: %s", call.folder, strerror(errno));
+    int exit_code = run(&call, action);
+    if (call.php_files != NULL)
+        closedir(call.php_files);
     return exit_code;
 }

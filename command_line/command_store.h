@@ -4,6 +4,8 @@
 /*
  * command_store.h - the parts of "session-fast store": they open a store themselves, past the daemon.
  */
+#include <dirent.h>
+
 #include "command_line/command.h"
 #include "common/store/store.h"
 
@@ -11,8 +13,10 @@ struct store_call {
     struct command_context *context;
     struct sf_store *store; /* attached, but for check */
     const char *shown;      /* the store as it may be shown: its scheme and no password */
+    const char *url;        /* NULL: the instance's own store */
     const char *from;       /* import: the other system; NULL: lines of an export */
-    const char *folder;     /* import: of PHP's files */
+    const char *folder;     /* import: of PHP's files; NULL: none */
+    DIR *php_files;         /* that folder, opened as who we were before we became the owner of the store */
     const char *user_field; /* import: see foreign.h */
 };
 

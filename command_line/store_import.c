@@ -140,13 +140,12 @@ static int
 run(struct import *import)
 {
     const struct store_call *call = import->call;
-    struct sf_error error = {.text = ""};
     enum sf_status status;
     int exit_code = call->from != NULL ? import_begin_foreign(import) : EXIT_DONE;
     if (exit_code != EXIT_DONE)
         return exit_code;
     if (call->folder != NULL)
-        status = import_folder(import, call->folder, &error);
+        status = import_folder(import);
     else
         status = import_lines(import, call->from != NULL ? import_read_foreign : read_row);
     if (status == SF_OK && import->waiting > 0)
@@ -154,8 +153,7 @@ run(struct import *import)
     progress_end(&import->progress);
     if (status == SF_OK)
         return report(import);
-    exit_code = error.text[0] != '\0' ? command_fail(EXIT_NEGATIVE, "%s", error.text)
-                                      : store_fail(call, status, "import");
+    exit_code = store_fail(call, status, "import");
     return command_fail(exit_code,
                         "%llu sessions were imported before that; an import may be repeated",
                         (unsigned long long)import->done);

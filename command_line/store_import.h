@@ -29,8 +29,7 @@ struct import {
 typedef enum sf_status import_read_fn(struct import *import, struct sf_span text,
                                       struct sf_error *error);
 
-/* Reads it, counts and tells what is refused; writes all that wait when there are enough of them.
- */
+/* Reads it, counts and tells what is refused; writes all that wait when they are enough. */
 enum sf_status import_one(struct import *import, import_read_fn *read,
                           struct sf_span text) SF_MUST_CHECK;
 
@@ -38,6 +37,5 @@ enum sf_status import_one(struct import *import, import_read_fn *read,
 import_read_fn import_read_foreign;
 /* What the others need to be read; EXIT_DONE or what was told. */
 int import_begin_foreign(struct import *import) SF_MUST_CHECK;
-/* The files sess_ID of PHP. */
-enum sf_status import_folder(struct import *import, const char *path,
-                             struct sf_error *error) SF_MUST_CHECK;
+/* The files sess_ID of PHP that belong to who we are: others may have put theirs beside them. */
+enum sf_status import_folder(struct import *import) SF_MUST_CHECK;

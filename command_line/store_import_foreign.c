@@ -3,7 +3,6 @@
  * store_import_foreign.c - sessions of Django, express, Spring and PHP: who comes with one of their
  * ids, where SessionFastImportedCookie names its cookie, finds it.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +69,11 @@ read_file(int folder, const char *name, struct sf_buffer *line, struct stat *abo
             close(file);
         return sf_error_set_errno(error, name, "open");
     }
+    if (about->st_uid != geteuid()) {
+        close(file);
+        return sf_error_set(error, SF_INVALID, "%s: belongs to another user (%u)", name,
+                            about->st_uid);
+    }
     sf_buffer_clear(line);
     enum sf_status status = S_ISREG(about->st_mode) && about->st_size <= (off_t)SF_RECORD_BYTES_MAX
                                 ? SF_OK
@@ -103,18 +107,15 @@ import_file(struct import *import, int folder, const char *name, struct sf_buffe
 }
 
 enum sf_status
-import_folder(struct import *import, const char *path, struct sf_error *error)
+import_folder(struct import *import)
 {
-    DIR *folder = opendir(path);
+    DIR *folder = import->call->php_files;
     struct sf_buffer line;
     enum sf_status status = SF_OK;
-    if (folder == NULL)
-        return sf_error_set_errno(error, path, "open");
     sf_buffer_init(&line, SF_RECORD_BYTES_MAX + NAME_MAX + 2);
     for (struct dirent *entry; status == SF_OK && (entry = readdir(folder)) != NULL;)
         if (strncmp(entry->d_name, PHP_FILE, strlen(PHP_FILE)) == 0)
             status = import_file(import, dirfd(folder), entry->d_name, &line);
     sf_buffer_fini(&line);
-    closedir(folder);
     return status;
 }
