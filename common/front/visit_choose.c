@@ -32,15 +32,16 @@ is_known(const struct sf_visit *visit, const struct sf_key *key)
     return false;
 }
 
-static void
+/* false: there is no room for one more. */
+static bool
 add_candidate(struct sf_visit *visit, const struct sf_key *key)
 {
     if (is_known(visit, key))
-        return;
+        return true;
     if (visit->id_count == SF_VISIT_IDS_MAX)
-        visit->is_ambiguous = true;
-    else
-        visit->ids[visit->id_count++] = *key;
+        return false;
+    visit->ids[visit->id_count++] = *key;
+    return true;
 }
 
 static bool
@@ -50,14 +51,14 @@ try_value(void *context, struct sf_span value)
     struct sf_session_id id;
     if (sf_session_id_parse(&id, value, candidates->secrets) != SF_OK)
         candidates->refused++;
-    else
-        add_candidate(candidates->visit, &id.key);
+    else if (!add_candidate(candidates->visit, &id.key))
+        candidates->visit->is_ambiguous = true;
     return true;
 }
 
 /*
- * Imported under one of the secrets: which one, only a lookup tells. Those that were first longest
- * ago are left out.
+ * Imported under one of the secrets: which one, only a lookup tells. Anything may look like such an
+ * id, so one too many is left out, and no reason to believe none.
  */
 static bool
 try_imported(void *context, struct sf_span value)
@@ -69,10 +70,11 @@ try_imported(void *context, struct sf_span value)
         candidates->refused++;
         return true;
     }
-    for (size_t i = 0; i < candidates->secrets->count && i < SF_VISIT_IDS_MAX; i++) {
+    for (size_t i = 0; i < candidates->secrets->count; i++) {
         struct sf_key key;
         sf_imported_id_key(&key, id, candidates->secrets, i);
-        add_candidate(candidates->visit, &key);
+        if (!add_candidate(candidates->visit, &key))
+            return false;
     }
     return true;
 }

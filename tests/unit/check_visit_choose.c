@@ -230,6 +230,18 @@ START_TEST(test_what_is_no_imported_id_is_refused_without_a_lookup)
 }
 END_TEST
 
+/* Whoever may set a cookie for the domain would log people out otherwise. */
+START_TEST(test_many_ids_that_look_imported_do_not_hide_the_true_one)
+{
+    import_session();
+    test.config.imported_cookie = "sessionid";
+    begin_with_header("sessionid=" FOREIGN_ID "; sessionid=aaaaaaaaaaaaaaaaaaaa; sessionid=bbbbbbbbbbbbbbbbbbbb; "
+                      "sessionid=cccccccccccccccccccc; sessionid=dddddddddddddddddddd");
+    ck_assert(!test.visit.is_ambiguous);
+    ck_assert(sf_key_equal(&test.visit.ids[0], &test.visit.key));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -252,6 +264,7 @@ main(void)
     tcase_add_test(tests, test_an_id_of_ours_goes_before_an_imported_one);
     tcase_add_test(tests, test_login_gives_an_imported_session_an_id_of_ours);
     tcase_add_test(tests, test_what_is_no_imported_id_is_refused_without_a_lookup);
+    tcase_add_test(tests, test_many_ids_that_look_imported_do_not_hide_the_true_one);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);
 }
