@@ -243,13 +243,18 @@ compare_page(struct sf_migrate *migrate, struct look *look, sf_time now)
 
 /* ---- a step ---- */
 
-/* No batch is under way that has no note. */
+/*
+ * No batch is under way that has no note. Whoever finds empty notes believes them: so the state that says how far the
+ * copy has come, perhaps not at all any more, is on the disk before them.
+ */
 static enum sf_status
 begin_notes(struct sf_migrate *migrate)
 {
+    struct sf_error error;
     pthread_mutex_lock(&migrate->write_lane);
+    bool is_saved = sf_migrate_save(migrate, &error) == SF_OK;
     pthread_mutex_lock(&migrate->lock);
-    bool is_begun = sf_debts_begin(migrate->debts);
+    bool is_begun = is_saved && sf_debts_begin(migrate->debts);
     migrate->takes_notes = is_begun;
     migrate->state.incarnation = sf_store_incarnation(migrate->second.store);
     pthread_mutex_unlock(&migrate->lock);
