@@ -396,6 +396,12 @@ tiered_incarnation(struct sf_store *store)
 }
 
 static void
+tiered_renew(struct sf_store *store)
+{
+    sf_store_renew(((struct sf_tiered *)store)->inner);
+}
+
+static void
 tiered_close(struct sf_store *store)
 {
     struct sf_tiered *tiered = (struct sf_tiered *)store;
@@ -430,6 +436,7 @@ sf_store_tiered_new(struct sf_store **store_out, struct sf_l2 *l2, struct sf_sto
         .explain = tiered_explain,
         .report = store->ops->report == NULL ? NULL : tiered_report,
         .incarnation = store->ops->incarnation == NULL ? NULL : tiered_incarnation,
+        .renew = tiered_renew,
         .close = tiered_close,
     };
     tiered->base.ops = &tiered->ops;
