@@ -34,7 +34,7 @@ killer ()
         OLD_KEY_FIRST) echo crash/check_l1_steps 1 rotate ;;
         HIT_LOOKS_ONCE | FIELD_LOOKS_ONCE) echo unit/check_l1_read ;;
         NO_GRACE | OLD_BASE) echo unit/check_l1_move ;;
-        WAITS_BUSY | WAITS_ASLEEP) echo crash/check_l1_torture 50 1 ;;
+        WAITS_BUSY | WAITS_ASLEEP) echo crash/check_l1_torture 200 1 ;; # at most: it ends with the first finding
     esac
 }
 

@@ -158,7 +158,7 @@ sf_fake_l2_new(struct sf_fake_server *servers, size_t count)
 {
     struct fake *fake = calloc(1, sizeof *fake);
     struct sf_store_url url = {.host_count = count, .label = "fake://"};
-    char names[SF_STORE_HOSTS_MAX][16];
+    char names[SF_STORE_HOSTS_MAX][32];
     for (size_t i = 0; i < count; i++) {
         snprintf(names[i], sizeof names[i], "fake%zu", i);
         url.hosts[i] = (struct sf_store_host){names[i], 1};
