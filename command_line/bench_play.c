@@ -139,13 +139,16 @@ add_tally(struct bench_tally *into, const struct bench_tally *from)
     sf_histogram_merge(&into->change_times, &from->change_times);
 }
 
-/* Between two parts there are no processes that could end of it. */
+/*
+ * Between two parts there are no processes that could end of it, and while they are made only those that
+ * are there.
+ */
 static bool
-is_interrupted(void)
+may_begin(void)
 {
     sigset_t pending;
 
-    return sigpending(&pending) == 0 && sigismember(&pending, SIGINT) == 1;
+    return sigpending(&pending) != 0 || sigismember(&pending, SIGINT) != 1;
 }
 
 bool
@@ -153,13 +156,14 @@ bench_play(const struct bench_part *part, struct bench_tally *tally_out)
 {
     const struct sf_crowd crowd = {.count = part->workers,
                                    .prepare = prepare,
+                                   .may_begin = may_begin,
                                    .work = work,
                                    .context = part,
                                    .result_bytes = sizeof(struct bench_tally)};
     struct bench_tally *tallies = calloc(part->workers, sizeof *tallies);
 
     *tally_out = (struct bench_tally){.ns = 0};
-    if (tallies == NULL || is_interrupted() || sf_crowd_run(&crowd, tallies) != SF_OK) {
+    if (tallies == NULL || !may_begin() || sf_crowd_run(&crowd, tallies) != SF_OK) {
         free(tallies);
         command_fail(EXIT_NO_ANSWER, "a process of the benchmark (%s) failed", part->door->name);
         return false;

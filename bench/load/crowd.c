@@ -34,7 +34,7 @@ struct gathering {
     const struct sf_crowd *crowd;
     int ready[2], go[2];
     unsigned char *results; /* shared */
-    uint64_t *begin_ns;     /* shared: behind the results; set before `go` is closed */
+    uint64_t *begin_ns;     /* shared: behind the results; set before `go` is closed; 0: go home */
     size_t bytes, mapped;
     struct member *members;
 };
@@ -72,7 +72,7 @@ take_part(struct member *member)
     /* Whoever dies before writing is missed: nobody else holds the pipe open for long. */
     if (!crowd->is_threads)
         close(gathering->ready[1]);
-    if (!wait_for_go(gathering) || !is_well)
+    if (!wait_for_go(gathering) || !is_well || *gathering->begin_ns == 0)
         return false;
     member->worker.begin_ns = *gathering->begin_ns;
     return crowd->work(&member->worker);
@@ -230,7 +230,8 @@ sf_crowd_run(const struct sf_crowd *crowd, void *results_out)
     }
     unsigned started = start_all(&gathering);
     bool is_well = wait_until_ready(&gathering, started);
-    *gathering.begin_ns = sf_clock_ns();
+    is_well = is_well && (crowd->may_begin == NULL || crowd->may_begin());
+    *gathering.begin_ns = is_well ? sf_clock_ns() : 0;
     close_one(&gathering.go[1]);
     is_well = wait_for_all(&gathering, started) && is_well;
     memcpy(results_out, gathering.results, gathering.bytes);

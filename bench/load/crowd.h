@@ -29,6 +29,7 @@ struct sf_crowd {
     bool is_threads; /* else processes */
     unsigned count;
     sf_crowd_step_fn *prepare; /* may be NULL */
+    bool (*may_begin)(void);   /* asked of the parent when all are ready; NULL: they may */
     sf_crowd_step_fn *work;
     const void *context;
     size_t result_bytes;
