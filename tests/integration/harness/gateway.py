@@ -24,7 +24,7 @@ pid {folder}/nginx.pid;
 error_log {folder}/nginx.log info;
 worker_processes 1;
 daemon off;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 4096; }}
 http {{
     access_log off;
     client_body_temp_path {folder}/tmp;

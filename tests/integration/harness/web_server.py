@@ -12,7 +12,7 @@ NGINX = """
 pid {folder}/nginx.pid;
 worker_processes 1;
 daemon off;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 4096; }}
 http {{
     access_log off;
     client_body_temp_path {folder}/tmp;
