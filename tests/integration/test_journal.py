@@ -48,7 +48,8 @@ def test_kill_while_the_store_is_away(alone):
     other = sqlite3.connect(daemon.database, isolation_level=None, timeout=5, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     with Ledger(daemon.socket, "JOURNAL") as ledger:
-        wait_until(lambda: ledger.acknowledged > 200, "changes that the store does not have", 20)
+        wait_until(lambda: ledger.acknowledged > 200 and all(writer.count for writer in ledger.writers),
+                   "changes of each session that the store does not have", 20)
         daemon.kill()
         start_again(daemon, True)
         assert daemon.status()["journal_sessions"] == len(ledger.writers)  # orphans, until somebody changes them again

@@ -7,7 +7,6 @@ from .chaos import Chaos
 from .mysql import MySQL
 from .postgresql import PostgreSQL
 from .redis import Redis
-from .waiting import wait_until
 
 PASSWORD = "Xq7-not-in-any-log"
 
@@ -40,10 +39,6 @@ class RedisBackend:
 
 
 class SqlBackend:
-    """UPTIME, where it is given, asks for the server's age in seconds: that is all that tells one run from the next."""
-
-    UPTIME = None
-
     def __init__(self, server, scheme, options=""):
         self.server = server.start()
         self.chaos = Chaos(server.port)
@@ -58,8 +53,6 @@ class SqlBackend:
         return 1
 
     def kill(self):
-        if self.UPTIME:
-            wait_until(lambda: int(self.server.ask(self.UPTIME)) > 1, "the server to be older than a second", 10)
         self.server.end(signal.SIGKILL)
 
     def start_older(self):
@@ -84,12 +77,8 @@ def postgresql():
     return backend
 
 
-class MySQLBackend(SqlBackend):
-    UPTIME = "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'UPTIME'"
-
-
 def mysql():
-    backend = MySQLBackend(MySQL(), "mysql")
+    backend = SqlBackend(MySQL(), "mysql")
     backend.server.ask(f"CREATE USER app@127.0.0.1 IDENTIFIED BY '{PASSWORD}'; CREATE DATABASE sessions;"
                        "GRANT ALL ON sessions.* TO app@127.0.0.1")
     return backend

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the build has made, and what the system offers."""
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -38,5 +39,5 @@ def php_fpm():
 
 
 def compile_c(source, target, *options):
-    subprocess.run([os.environ.get("CC", "cc"), "-O1", "-Wall", "-Wextra", "-Werror", *options, "-o", target, source],
+    subprocess.run([*shlex.split(os.environ.get("CC", "cc")), "-O1", "-Wall", "-Wextra", "-Werror", *options, "-o", target, source],
                    check=True, timeout=60)
