@@ -40,7 +40,7 @@ class MySQL:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def start(self, *options):
-        """Never within the second of the last start: MySQL tells its start in whole seconds, and nothing else tells two runs apart."""
+        """Never within the second of the last one: that is all that MySQL tells two runs apart by."""
         wait_until(lambda: time.time() > int(self.ready) + 1.1, "the next second", 5)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
