@@ -34,7 +34,10 @@ struct number {
 };
 
 /* The order of the lines, for both ways. */
-enum { PERCENT, CONFIGURED, IS_COPIED, COPIED, INCARNATION, STARTED, PERCENT_SINCE, VERIFIED, FINISHED, NUMBERS };
+enum {
+    PERCENT, CONFIGURED, IS_COPIED, IS_FIRST_COPY, COPIED, INCARNATION, OLD_INCARNATION, STARTED, PERCENT_SINCE,
+    VERIFIED, FINISHED, NUMBERS
+};
 
 static void
 to_numbers(const struct sf_migrate_state *state, struct number numbers_out[NUMBERS])
@@ -43,8 +46,10 @@ to_numbers(const struct sf_migrate_state *state, struct number numbers_out[NUMBE
         [PERCENT] = {"percent", state->percent},
         [CONFIGURED] = {"configured", state->configured},
         [IS_COPIED] = {"is_copied", state->is_copied},
+        [IS_FIRST_COPY] = {"is_first_copy", state->is_first_copy},
         [COPIED] = {"copied", (int64_t)state->copied},
         [INCARNATION] = {"incarnation", (int64_t)state->incarnation},
+        [OLD_INCARNATION] = {"old_incarnation", (int64_t)state->old_incarnation},
         [STARTED] = {"started", state->started},
         [PERCENT_SINCE] = {"percent_since", state->percent_since},
         [VERIFIED] = {"verified", state->verified},
@@ -59,8 +64,10 @@ from_numbers(struct sf_migrate_state *state, const struct number numbers[NUMBERS
     state->percent = (int)numbers[PERCENT].value;
     state->configured = (int)numbers[CONFIGURED].value;
     state->is_copied = numbers[IS_COPIED].value != 0;
+    state->is_first_copy = numbers[IS_FIRST_COPY].value != 0;
     state->copied = (uint64_t)numbers[COPIED].value;
     state->incarnation = (uint64_t)numbers[INCARNATION].value;
+    state->old_incarnation = (uint64_t)numbers[OLD_INCARNATION].value;
     state->started = numbers[STARTED].value;
     state->percent_since = numbers[PERCENT_SINCE].value;
     state->verified = numbers[VERIFIED].value;

@@ -30,10 +30,12 @@ struct sf_migrate_state {
     int percent;          /* of the keys are read from the new store */
     int configured;       /* percent that SessionFastMigrate said last; -1: it said nothing */
     bool is_copied;       /* the second store has everything but what is owed */
+    bool is_first_copy;   /* no copy has come to its end since the start */
     bool has_cursor;      /* not is_copied: as far as this key */
     struct sf_key cursor;
     uint64_t copied;      /* rows */
     uint64_t incarnation; /* of the second, since it has what it has; 0: not known, or never another one */
+    uint64_t old_incarnation; /* of the old store at the start; the same */
     sf_time started, percent_since, verified, finished; /* wall clock; 0: not yet */
 };
 

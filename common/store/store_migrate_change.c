@@ -92,6 +92,23 @@ open_second(struct sf_migrate *migrate, const char *url, sf_time deadline, struc
     return status;
 }
 
+/* Whatever the second has too much is removed later only where this is still the server that it is now. */
+static enum sf_status
+ask_authority(struct sf_migrate *migrate, sf_time deadline, struct sf_error *error)
+{
+    static const struct sf_key nobody;
+    struct sf_stored stored;
+    struct sf_migrate_side *side = &migrate->authority;
+    sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
+    pthread_mutex_lock(&side->load_lane);
+    enum sf_status status = sf_store_load_one(side->store, &nobody, deadline, &stored);
+    pthread_mutex_unlock(&side->load_lane);
+    sf_buffer_fini(&stored.record);
+    if (status == SF_OK || status == SF_NOT_FOUND)
+        return SF_OK;
+    return sf_error_set(error, SF_UNAVAILABLE, "the store that is used does not answer: %s", sf_status_text(status));
+}
+
 static enum sf_status
 begin(struct sf_migrate *migrate, const char *url, int percent, struct sf_store *store, struct sf_error *error)
 {
@@ -99,6 +116,8 @@ begin(struct sf_migrate *migrate, const char *url, int percent, struct sf_store 
         .phase = SF_MIGRATE_COPYING,
         .percent = percent,
         .configured = migrate->wanted_url[0] != '\0' ? percent : -1,
+        .is_first_copy = true,
+        .old_incarnation = sf_store_incarnation(migrate->authority.store),
         .started = sf_clock_wall(),
         .percent_since = sf_clock_wall(),
     };
@@ -121,6 +140,8 @@ sf_migrate_start(struct sf_migrate *migrate, const char *url, int percent, sf_ti
 {
     struct sf_store *store;
     enum sf_status status = may_start(migrate, url, percent, error);
+    if (status == SF_OK)
+        status = ask_authority(migrate, deadline, error);
     if (status == SF_OK)
         status = open_second(migrate, url, deadline, &store, error);
     if (status != SF_OK)

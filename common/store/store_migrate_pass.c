@@ -167,6 +167,7 @@ go_on_copying(struct sf_migrate *migrate, const struct look *look)
         state->is_copied = look->is_last;
         state->has_cursor = !look->is_last;
         state->cursor = look->bound;
+        state->is_first_copy &= !look->is_last;
         migrate->is_state_saved = false;
         migrate->pass.is_wanted |= look->is_last;
     }

@@ -34,6 +34,7 @@ struct settling {
     const struct sf_key *keys;
     size_t count;
     enum sf_settle_reason reason;
+    bool may_remove;       /* what only the second has */
     struct side authority, second;
     struct verdict verdicts[SF_SETTLE_MAX];
     struct sf_write writes[SF_SETTLE_MAX];
@@ -160,16 +161,28 @@ compare_rows(struct settling *settling, size_t at, const struct row *authority, 
 }
 
 /*
- * Only where nothing was known of the second, rows that the authority does not have are removed: they are left from
- * another migration, or ended and swept while the second was away. Later on the authority itself may have lost them.
+ * Only the first copy removes rows that the authority does not have, which are left from another migration, and only as
+ * long as the authority is the server that it was at the start. Later on, and behind any restart, it is as likely that
+ * the authority has lost them.
  */
+static bool
+may_remove(const struct settling *settling)
+{
+    struct sf_migrate *migrate = settling->migrate;
+    pthread_mutex_lock(&migrate->lock);
+    bool is_first = settling->reason == SF_SETTLE_COPY && migrate->state.is_first_copy;
+    uint64_t incarnation = migrate->state.old_incarnation;
+    pthread_mutex_unlock(&migrate->lock);
+    return is_first && sf_store_incarnation(migrate->authority.store) == incarnation;
+}
+
 static void
 judge_extra(struct settling *settling, size_t at, const struct row *second, sf_time now)
 {
     if (second->head.kind == SF_RECORD_ENDED || is_long_gone(second, now))
         return;
     differ(settling, at, SF_DIFFERENCE_EXTRA);
-    if (settling->reason != SF_SETTLE_COMPARE)
+    if (settling->may_remove)
         remove_row(settling, at, second, now);
 }
 
@@ -214,11 +227,12 @@ take_answers(struct settling *settling)
     }
 }
 
-/* A later version in the second was never acknowledged by the authority. */
+/* A later version in the second, or a row that the authority does not have, was never acknowledged by the authority. */
 static void
 keep_debt(struct sf_migrate *migrate, const struct verdict *verdict)
 {
-    bool is_acknowledged = !verdict->is_stuck || verdict->kind == SF_DIFFERENCE_BYTES;
+    bool is_acknowledged = verdict->kind == SF_DIFFERENCE_BYTES
+        || (!verdict->is_stuck && verdict->kind != SF_DIFFERENCE_EXTRA);
     sf_migrate_owe(migrate, &verdict->difference.key, is_acknowledged, sf_clock_steady() + LATER);
     if (migrate->takes_notes)
         sf_debts_postpone(migrate->debts, &verdict->difference.key, sf_clock_steady() + LATER);
@@ -296,6 +310,7 @@ run(struct settling *settling)
         status = load_side(&migrate->authority, &settling->authority, settling);
     if (status != SF_OK)
         return status;
+    settling->may_remove = may_remove(settling); /* after the authority's answers: of that very server */
     sf_time now = sf_clock_wall();
     for (size_t i = 0; i < settling->count; i++)
         judge(settling, i, now);

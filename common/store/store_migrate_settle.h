@@ -11,7 +11,7 @@
 #define SF_SETTLE_MAX 32 /* keys: as many records of up to a megabyte are in memory, twice */
 
 enum sf_settle_reason {
-    SF_SETTLE_COPY,    /* nothing was known of them: what only the second has is removed */
+    SF_SETTLE_COPY,    /* nothing was known of them; the first copy removes what only the second has */
     SF_SETTLE_COMPARE, /* they should be equal: what is not is listed */
     SF_SETTLE_DEBT     /* the second may be behind */
 };

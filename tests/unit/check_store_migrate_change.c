@@ -58,6 +58,15 @@ START_TEST(test_a_new_store_that_cannot_be_reached_begins_nothing)
 }
 END_TEST
 
+START_TEST(test_an_old_store_that_does_not_answer_begins_nothing)
+{
+    migrate_answer(OLD, SIDE_LOAD, SF_UNAVAILABLE);
+    ck_assert_int_eq(start(NEW_URL, 10), SF_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(migrate_error.text, "that is used does not answer"));
+    ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_NONE);
+}
+END_TEST
+
 START_TEST(test_the_state_holds_a_password_and_is_for_its_owner)
 {
     ck_assert_int_eq(start("memory://user:secret@place", 10), SF_OK);
@@ -209,6 +218,7 @@ main(void)
     tcase_add_checked_fixture(tests, migrate_set_up, migrate_tear_down);
     tcase_add_test(tests, test_what_cannot_be_a_migration_is_refused);
     tcase_add_test(tests, test_a_new_store_that_cannot_be_reached_begins_nothing);
+    tcase_add_test(tests, test_an_old_store_that_does_not_answer_begins_nothing);
     tcase_add_test(tests, test_the_state_holds_a_password_and_is_for_its_owner);
     tcase_add_test(tests, test_finish_waits_for_a_comparison_without_differences);
     tcase_add_test(tests, test_after_the_end_the_new_store_answers_and_the_old_one_gets_everything);

@@ -102,6 +102,69 @@ START_TEST(test_what_only_the_new_store_has_is_removed_before_it_is_read)
 }
 END_TEST
 
+/* The authority does not have them: nobody may take that for an end. */
+static void
+assert_extra_stays(unsigned number)
+{
+    migrate_step(20);
+    ck_assert_uint_eq(migrate_version(migrate_side(NEW), number), 1);
+    ck_assert_int_eq(migrate_load(number), SF_NOT_FOUND);
+    ck_assert_uint_ge(migrate_look().owed, 1);
+}
+
+START_TEST(test_what_the_authority_may_have_lost_is_not_removed_by_the_copy)
+{
+    fill(migrate_store, 0, 300);
+    fill(migrate_side(NEW), 300, 100);
+    migrate_begin(100);
+    migrate_restart(OLD);
+    assert_extra_stays(350);
+    size_t count = sf_migrate_differences(migrate, listed);
+    ck_assert_uint_eq(count, 100);
+    ck_assert_int_eq(listed[0].kind, SF_DIFFERENCE_EXTRA);
+    ck_assert(!listed[0].is_repaired);
+}
+END_TEST
+
+START_TEST(test_nor_by_a_later_copy)
+{
+    fill(migrate_store, 0, 10);
+    migrate_verify(100);
+    fill(migrate_side(NEW), 50, 1);
+    migrate_restart(NEW);
+    assert_extra_stays(50);
+}
+END_TEST
+
+START_TEST(test_nor_where_it_is_owed)
+{
+    fill(migrate_store, 0, 10);
+    migrate_verify(100);
+    migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
+    ck_assert_int_eq(migrate_put(migrate_store, 5, 2), SF_OK);
+    migrate_answer(NEW, SIDE_WRITE, SF_OK);
+    migrate_answer(OLD, SIDE_LOAD, SF_NOT_FOUND);
+    assert_extra_stays(5);
+    ck_assert_int_eq(sf_migrate_finish(migrate, &migrate_error), SF_INVALID);
+}
+END_TEST
+
+/* The new store may have lost it: the old one is what is left. */
+START_TEST(test_nor_when_it_is_finished)
+{
+    fill(migrate_store, 0, 10);
+    migrate_verify(100);
+    fill(migrate_side(OLD), 50, 1);
+    ck_assert_int_eq(sf_migrate_finish(migrate, &migrate_error), SF_OK);
+    migrate_restart(OLD);
+    migrate_step(20);
+    ck_assert(!migrate_look().is_copying);
+    ck_assert_uint_eq(migrate_version(migrate_side(OLD), 50), 1);
+    ck_assert_int_eq(sf_migrate_abort(migrate, &migrate_error), SF_OK);
+    ck_assert_int_eq(migrate_load(50), SF_OK);
+}
+END_TEST
+
 /* Somebody has mixed up the two, or the old one lost everything: not the moment to remove something. */
 START_TEST(test_an_empty_authority_removes_nothing)
 {
@@ -243,6 +306,10 @@ main(void)
     tcase_add_test(tests, test_nothing_is_equal_to_nothing);
     tcase_add_test(tests, test_changes_during_the_copy_are_copied);
     tcase_add_test(tests, test_what_only_the_new_store_has_is_removed_before_it_is_read);
+    tcase_add_test(tests, test_what_the_authority_may_have_lost_is_not_removed_by_the_copy);
+    tcase_add_test(tests, test_nor_by_a_later_copy);
+    tcase_add_test(tests, test_nor_where_it_is_owed);
+    tcase_add_test(tests, test_nor_when_it_is_finished);
     tcase_add_test(tests, test_an_empty_authority_removes_nothing);
     tcase_add_test(tests, test_differences_are_found_both_ways_listed_and_repaired);
     tcase_add_test(tests, test_what_the_new_store_refuses_is_told_and_read_from_the_old_one);
