@@ -35,6 +35,23 @@ set_options(const struct sf_config *config, const struct sf_config *outer, apr_p
     return options;
 }
 
+/* What nobody has set, and a preset has made another than it is without one. */
+static json_t *
+preset_options(const struct sf_config *config, apr_pool_t *pool)
+{
+    struct sf_config defaults;
+    json_t *options = json_object();
+
+    sf_config_init(&defaults);
+    for (size_t i = 0; i < SF_OPTION_COUNT; i++) {
+        const char *value = sf_config_format(config, &sf_options[i], pool);
+        bool is_default = strcmp(value, sf_config_format(&defaults, &sf_options[i], pool)) == 0;
+        if (!config->is_set[i] && !is_default)
+            json_object_set_new(options, sf_options[i].directive, json_string(value));
+    }
+    return options;
+}
+
 /* In the order of the file, which is that in which they are tried. */
 static json_t *
 list_routes(const struct sf_routes *routes, apr_pool_t *pool)
@@ -57,6 +74,10 @@ print_verdict(const json_t *verdict, const char *path)
 
     printf("%s is valid and sets\n", path);
     print_members(json_object_get(verdict, "options"), 2);
+    if (json_object_size(json_object_get(verdict, "preset")) > 0) {
+        printf("which makes, as SessionFastPreset says\n");
+        print_members(json_object_get(verdict, "preset"), 2);
+    }
     json_array_foreach(json_object_get(verdict, "routes"), i, route) {
         printf("for %s\n", json_string_value(json_object_get(route, "route")));
         print_members(json_object_get(route, "options"), 2);
@@ -81,8 +102,9 @@ command_config(struct command_context *context, int argc, char **argv)
         json_decref(verdict);
         return EXIT_NEGATIVE;
     }
-    json_t *verdict = json_pack("{s:b, s:s, s:o, s:o}", "valid", 1, "file", path, "options",
-                                set_options(&routes.top, NULL, context->pool), "routes",
+    json_t *verdict = json_pack("{s:b, s:s, s:o, s:o, s:o}", "valid", 1, "file", path, "options",
+                                set_options(&routes.top, NULL, context->pool), "preset",
+                                preset_options(&routes.top, context->pool), "routes",
                                 list_routes(&routes, context->pool));
     if (context->is_json)
         print_json(verdict);

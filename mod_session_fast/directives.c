@@ -131,8 +131,11 @@ set_option(cmd_parms *cmd, void *place_config, const char *text)
     const struct sf_option *option = cmd->info;
     struct sf_place *place = place_config;
     struct sf_error error;
-    if (option->scope == SF_SCOPE_INSTANCE)
-        return set_for_instance(cmd, option, text);
+    if (option->scope == SF_SCOPE_INSTANCE) {
+        const char *refusal = set_for_instance(cmd, option, text);
+        if (refusal != NULL || option != &sf_options[SF_OPTION_AT_preset])
+            return refusal; /* a preset has defaults for places, too */
+    }
     if (sf_config_set(&place->config, option, text, cmd->pool, &error) != SF_OK)
         return explain(cmd, &error);
     note_directive(cmd, place, option);

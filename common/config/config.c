@@ -19,7 +19,7 @@ static const char *const durability_words[] = {"memory", "journal", "store", NUL
 static const char *const on_error_words[] = {"unavailable", "anonymous", NULL};
 static const char *const data_format_words[] = {"form", "json", "none", NULL};
 
-static const char *const preset_words[] = {"none", "read-heavy", "write-heavy", NULL};
+static const char *const preset_words[] = {"none", "read-heavy", "write-heavy", "django", NULL};
 
 static const char *const shared_store_words[] = {"auto", "on", "off", NULL};
 

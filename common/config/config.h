@@ -33,7 +33,7 @@ enum sf_on_error { SF_ON_ERROR_UNAVAILABLE, SF_ON_ERROR_ANONYMOUS };
 enum sf_data_format { SF_DATA_FORM, SF_DATA_JSON, SF_DATA_NONE };
 enum sf_shared_store { SF_SHARED_AUTO, SF_SHARED_ON, SF_SHARED_OFF };
 
-enum sf_preset { SF_PRESET_NONE, SF_PRESET_READ_HEAVY, SF_PRESET_WRITE_HEAVY };
+enum sf_preset { SF_PRESET_NONE, SF_PRESET_READ_HEAVY, SF_PRESET_WRITE_HEAVY, SF_PRESET_DJANGO };
 
 enum sf_option_index {
 #define OPTION(type, field, ...) SF_OPTION_AT_##field,

@@ -16,6 +16,12 @@ struct row {
 static const struct row rows[] = {
     {SF_PRESET_READ_HEAVY, SF_OPTION_AT_cache_ttl, "10min"},
     {SF_PRESET_WRITE_HEAVY, SF_OPTION_AT_cache_ttl, "1min"},
+    {SF_PRESET_DJANGO, SF_OPTION_AT_cookie_max_age, "1209600"}, /* SESSION_COOKIE_AGE: two weeks, of the cookie... */
+    {SF_PRESET_DJANGO, SF_OPTION_AT_idle_timeout, "1209600"},   /* ...and of the session behind it */
+    {SF_PRESET_DJANGO, SF_OPTION_AT_absolute_timeout, "0"},
+    {SF_PRESET_DJANGO, SF_OPTION_AT_cookie_http_only, "On"},
+    {SF_PRESET_DJANGO, SF_OPTION_AT_cookie_same_site, "Lax"},
+    {SF_PRESET_DJANGO, SF_OPTION_AT_l2_ttl, "3600"}, /* TIMEOUT of its cache */
 };
 
 #define ROWS (sizeof rows / sizeof rows[0])

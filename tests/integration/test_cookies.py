@@ -41,6 +41,19 @@ def server(probe):
             yield servers.start("event", extra=SITE % backend.port)
 
 
+@pytest.fixture(scope="module")
+def django(probe):
+    with Servers(probe) as servers:
+        yield servers.start("event", extra="""
+ScriptAlias /minute/ "{folder}/cgi/"
+<Location "/minute/">
+    SessionFast On
+    SessionFastCookieMaxAge 1min
+</Location>
+SessionFastPreset django
+""")
+
+
 def directives(response):
     """All Cache-Control directives, whichever line they stand in."""
     text = ",".join(response.all("Cache-Control"))
@@ -75,6 +88,17 @@ def test_every_attribute_as_configured(browser):
         assert cookie.attributes[name] == value
     assert "secure" not in cookie.attributes and "httponly" not in cookie.attributes
     assert browser.get("/named/probe").variables["HTTP_COOKIE"] == f"sid={cookie.value}"
+
+
+@pytest.mark.parametrize("place, expected", [("/app/probe", "1209600"), ("/minute/probe", "60")])
+def test_preset_django(django, place, expected):
+    """What a place says itself counts, and its preset stands in front of nothing."""
+    browser = django.browser()
+    cookie = Cookie(change(browser, "X-Session-Set: a=1", place).one("Set-Cookie"))
+    attributes = {name: value for name, value in cookie.attributes.items() if name != "expires"}
+    assert attributes == {"path": "/", "secure": "", "httponly": "", "samesite": "Lax", "max-age": expected}
+    session = browser.get(place).session
+    assert int(session["SESSION_EXPIRES"]) - int(session["SESSION_CREATED"]) >= 1209600
 
 
 def test_sent_only_when_something_happens_to_the_id(browser):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """session-fast-gateway: CGI programs with sessions, behind nginx and spoken to directly."""
 import os
+import re
 import shutil
 import signal
 import socket
@@ -458,6 +459,15 @@ def test_file_can_be_checked_before_it_is_used(gateways):
     gateway = gateways()
     status, text = check_file(gateway)
     assert status == 0 and "for /cgi/" in text and "GatewayCgiDirectory" in text
+
+
+def test_what_a_preset_makes_is_told_from_what_the_file_sets(gateways):
+    gateway = gateways("SessionFastPreset django\nSessionFastIdleTimeout 1h\n")
+    status, text = check_file(gateway)
+    own, by_preset = text.split("as SessionFastPreset says")
+    assert status == 0
+    assert re.search(r"SessionFastIdleTimeout +1h\n", own) and "SessionFastIdleTimeout" not in by_preset
+    assert re.search(r"SessionFastCookieMaxAge +(14d|2w)\n", by_preset)
 
 
 @pytest.mark.parametrize("wrong, routes, why", [
