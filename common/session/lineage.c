@@ -32,8 +32,11 @@ sf_lineage_fini(struct sf_lineage *lineage)
 void
 sf_lineage_begin(struct sf_lineage *lineage, uint64_t base)
 {
+    size_t left_out = lineage->set_count > SF_LINEAGE_FORMER_SETS ? lineage->set_count - SF_LINEAGE_FORMER_SETS : 0;
     lineage->base = base;
-    lineage->set_count = 0;
+    lineage->set_count -= left_out;
+    if (left_out > 0)
+        memmove(lineage->sets, lineage->sets + left_out, lineage->set_count * sizeof *lineage->sets);
     for (size_t i = 0; i < lineage->merged_count; i++)
         lineage->merged[i].is_pending = false;
 }
@@ -121,16 +124,25 @@ add_sum(struct sf_lineage *lineage, const struct sf_lineage_sum *sum)
     return SF_OK;
 }
 
+static struct sf_lineage_set *
+find_set(const struct sf_lineage *lineage, struct sf_span name)
+{
+    for (size_t i = 0; i < lineage->set_count; i++)
+        if (sf_span_equal(lineage->sets[i].name, name))
+            return &lineage->sets[i];
+    return NULL;
+}
+
 enum sf_status
 sf_lineage_note_set(struct sf_lineage *lineage, const struct sf_lineage_set *set)
 {
-    for (size_t i = 0; i < lineage->set_count; i++) {
-        if (sf_span_equal(lineage->sets[i].name, set->name)) {
-            lineage->sets[i] = *set;
-            return SF_OK;
-        }
-    }
-    return add_set(lineage, set);
+    struct sf_lineage_set *former = find_set(lineage, set->name);
+    if (former == NULL)
+        return add_set(lineage, set);
+    struct sf_lineage_set *last = &lineage->sets[lineage->set_count - 1];
+    memmove(former, former + 1, (size_t)(last - former) * sizeof *former);
+    *last = *set;
+    return SF_OK;
 }
 
 static struct sf_lineage_sum *

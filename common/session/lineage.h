@@ -10,7 +10,8 @@
  *
  *   base    the version of the row that it grew from
  *   merged  of each host: up to which of its versions its changes are in here
- *   sets    names that were set or unset since, each with the host and its version that did
+ *   sets    names that were set or unset since, each with the host and its version that did; and of
+ *           those before that, the latest: a store that lost them, and was changed since, lacks them
  *   sums    of each host and field: all that it has ever added by INCREMENT
  *
  * Sums are totals and sets have versions, so that nothing is counted twice, whoever was killed when:
@@ -20,6 +21,7 @@
 
 /* Of them the latest; with one that is left out go its sums, and what it has not stored yet counts anew. */
 #define SF_LINEAGE_HOSTS_MAX 64
+#define SF_LINEAGE_FORMER_SETS 16 /* that the row had already when ours grew from it; of more, the latest */
 #define SF_LINEAGE_SUMS_MAX 1024 /* of all hosts; behind them an INCREMENT is a set like any other */
 #define SF_LINEAGE_BYTES_MAX (256u << 10)
 
@@ -45,7 +47,7 @@ struct sf_lineage {
     bool is_journalled; /* from the journal: the store may not have it, though the cache calls it clean */
     struct sf_lineage_host merged[SF_LINEAGE_HOSTS_MAX];
     size_t merged_count;
-    struct sf_lineage_set *sets; /* malloc'ed, as `sums` */
+    struct sf_lineage_set *sets; /* malloc'ed, as `sums`; the latest at the end */
     size_t set_count, set_room;
     struct sf_lineage_sum *sums;
     size_t sum_count, sum_room;
@@ -61,7 +63,7 @@ enum sf_status sf_lineage_check(struct sf_span bytes) SF_MUST_CHECK; /* SF_CORRU
 enum sf_status sf_lineage_encode(const struct sf_lineage *lineage,
                                  struct sf_buffer *bytes) SF_MUST_CHECK;
 
-/* From now on it says what has changed since version `base` of the row. */
+/* From now on it says what has changed since version `base` of the row, and the latest of what is in that. */
 void sf_lineage_begin(struct sf_lineage *lineage, uint64_t base);
 
 /* Up to which version of the host; 0: nothing of it. */

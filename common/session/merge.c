@@ -18,13 +18,31 @@ is_unknown(const struct merging *work, uint64_t host, uint64_t version)
     return version > sf_lineage_merged(&work->row_lineage, host);
 }
 
+/* Has ours something of this host that the row does not have? */
+static bool
+brings(const struct merging *work, uint64_t host)
+{
+    const struct sf_lineage *ours = &work->our_lineage;
+    for (size_t i = 0; i < ours->merged_count; i++)
+        if (ours->merged[i].host == host)
+            return (ours->merged[i].is_pending || work->takes_all) &&
+                   is_unknown(work, host, ours->merged[i].version);
+    return false;
+}
+
+static bool
+takes_set(const struct merging *work, const struct sf_lineage_set *set)
+{
+    return is_unknown(work, set->host, set->version) && brings(work, set->host);
+}
+
 static bool
 is_pending(const struct merging *work, struct sf_span name)
 {
     const struct sf_lineage *ours = &work->our_lineage;
     for (size_t i = 0; i < ours->set_count; i++)
         if (sf_span_equal(ours->sets[i].name, name))
-            return is_unknown(work, ours->sets[i].host, ours->sets[i].version);
+            return takes_set(work, &ours->sets[i]);
     return false;
 }
 
@@ -44,7 +62,7 @@ set_in_row(struct merging *work, struct sf_span name)
 static enum sf_status
 take_set(struct merging *work, const struct sf_lineage_set *set)
 {
-    if (!is_unknown(work, set->host, set->version))
+    if (!takes_set(work, set))
         return SF_OK;
     enum sf_status status = set_in_row(work, set->name);
     return status == SF_OK ? sf_lineage_note_set(&work->row_lineage, set) : status;
@@ -74,17 +92,6 @@ add_to(struct merging *work, struct sf_span name, int64_t delta)
     return sf_session_set(&work->row, name, &sum);
 }
 
-/* Has ours something of this host that the row does not have? */
-static bool
-brings(const struct merging *work, uint64_t host)
-{
-    const struct sf_lineage *ours = &work->our_lineage;
-    for (size_t i = 0; i < ours->merged_count; i++)
-        if (ours->merged[i].host == host)
-            return (ours->merged[i].is_pending || work->takes_all) &&
-                   is_unknown(work, host, ours->merged[i].version);
-    return false;
-}
 
 /* A field that we have set has the sum in it already. A sum of 0 is noted, too: who has half of it asks later. */
 static enum sf_status
@@ -168,6 +175,16 @@ end_row(struct merging *work, struct sf_buffer *merged_out)
     return encode(work, &work->ours, merged_out);
 }
 
+/*
+ * What a row does not know, though ours grew from one that did, is what the store has lost. Not so if it was left
+ * out of the row since: where there are too many hosts, or none.
+ */
+static bool
+can_have_lost(const struct sf_lineage *row)
+{
+    return row->merged_count > 0 && row->merged_count < SF_LINEAGE_HOSTS_MAX;
+}
+
 static void
 change_places(struct merging *work)
 {
@@ -183,13 +200,15 @@ change_places(struct merging *work)
 
 /*
  * A row that is earlier than the one that ours grew from: the store has lost what it had, and others
- * may have changed the rest. Then ours is the whole, and theirs what is made in it again.
+ * may have changed the rest. Then ours is the whole, and theirs what is made in it again. Where others have
+ * brought it so far that it is not earlier, it is the row that takes in what it lacks.
  */
 static enum sf_status
 merge_living(struct merging *work, struct sf_span row, struct sf_buffer *merged_out)
 {
     uint64_t base = work->row.head.version;
     bool is_ours_later = base < work->ours.head.version;
+    work->takes_all = can_have_lost(&work->row_lineage);
     if (base < work->our_lineage.base)
         change_places(work);
     else

@@ -202,10 +202,26 @@ START_TEST(test_a_new_beginning_keeps_sums_and_hosts)
 {
     fill();
     sf_lineage_begin(&lineage, 12);
-    ck_assert_uint_eq(lineage.set_count, 0);
     ck_assert_uint_eq(lineage.base, 12);
     ck_assert_uint_eq(sf_lineage_merged(&lineage, 7), 4);
     ck_assert_int_eq(sf_lineage_sum_of(&lineage, 7, sf_span_text("n")), -5);
+}
+END_TEST
+
+START_TEST(test_a_new_beginning_keeps_the_latest_sets)
+{
+    enum { SETS = SF_LINEAGE_FORMER_SETS };
+    static char names[SETS + 2][8];
+    for (unsigned i = 0; i < SETS + 2; i++) {
+        snprintf(names[i], sizeof names[i], "f%u", i);
+        note_set(names[i], 7, i + 1);
+    }
+    note_set("f0", 7, 100);
+    sf_lineage_begin(&lineage, 12);
+    ck_assert_uint_eq(lineage.set_count, SETS);
+    ck_assert(sf_span_equal(lineage.sets[0].name, sf_span_text("f3")));
+    ck_assert(sf_span_equal(lineage.sets[SETS - 1].name, sf_span_text("f0")));
+    ck_assert_uint_eq(lineage.sets[SETS - 1].version, 100);
 }
 END_TEST
 
@@ -228,6 +244,7 @@ make_suite(void)
     tcase_add_test(all, test_cut_off_and_longer_bytes_are_corrupt);
     tcase_add_test(all, test_too_many_hosts_leave_out_the_earliest);
     tcase_add_test(all, test_a_new_beginning_keeps_sums_and_hosts);
+    tcase_add_test(all, test_a_new_beginning_keeps_the_latest_sets);
     tcase_add_test(all, test_sums_wrap_around);
     tcase_add_loop_test(all, test_what_no_host_writes_is_corrupt, 0, 4);
     tcase_add_test(all, test_sum_without_a_name_is_corrupt);

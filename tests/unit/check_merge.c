@@ -462,6 +462,75 @@ START_TEST(test_store_that_went_back_gets_what_a_host_still_has)
 }
 END_TEST
 
+/* As it is after a restart: what is clean is merged, too. */
+static void
+restore(struct host *host)
+{
+    (void)merge_into(&row, &row, &host->record);
+    refresh(host);
+}
+
+/* One host has all that was lost, another one goes on from what was not, in so many batches. */
+static void
+go_back_and_change(int batches)
+{
+    char name[16];
+    struct sf_buffer backup = new_buffer();
+    copy(&backup, &row);
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "a%d", i);
+        set(&hosts[0], name, "lost");
+        increment(&hosts[0], "n", 5);
+        store(&hosts[0]);
+    }
+    copy(&row, &backup);
+    for (int i = 0; i < batches; i++) {
+        snprintf(name, sizeof name, "b%d", i);
+        set(&hosts[1], name, "here");
+        increment(&hosts[1], "n", 1);
+        store(&hosts[1]);
+    }
+    sf_buffer_fini(&backup);
+}
+
+START_TEST(test_store_that_went_back_has_both_histories)
+{
+    char name[16];
+    go_back_and_change(_i);
+    restore(&hosts[0]);
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "a%d", i);
+        ck_assert_str_eq(look(&row, name), "lost");
+    }
+    for (int i = 0; i < _i; i++) {
+        snprintf(name, sizeof name, "b%d", i);
+        ck_assert_str_eq(look(&row, name), "here");
+    }
+    snprintf(name, sizeof name, "%d", 4 * 5 + _i);
+    ck_assert_str_eq(look(&row, "n"), name);
+    struct sf_buffer before = new_buffer();
+    copy(&before, &row);
+    restore(&hosts[0]);
+    restore(&hosts[1]);
+    ck_assert(sf_span_equal(sf_buffer_span(&before), sf_buffer_span(&row)));
+    sf_buffer_fini(&before);
+}
+END_TEST
+
+START_TEST(test_what_was_ended_in_either_history_stays_so)
+{
+    struct sf_ops ops;
+    sf_ops_init(&ops);
+    ck_assert_int_eq(sf_ops_add(&ops, &(struct sf_op){.kind = SF_OP_END}), SF_OK);
+    go_back_and_change(_i / 2);
+    apply(&hosts[_i % 2], &ops);
+    if (_i % 2 == 1)
+        store(&hosts[1]);
+    restore(&hosts[0]);
+    ck_assert_int_eq(head_of(&row).kind, SF_RECORD_ENDED);
+}
+END_TEST
+
 START_TEST(test_what_was_changed_while_nobody_shared_is_all_merged)
 {
     uint64_t id = hosts[0].id;
@@ -600,6 +669,59 @@ START_TEST(test_nothing_is_lost_and_nothing_counts_twice)
 }
 END_TEST
 
+/*
+ * The store goes back to what it had a while ago. One host has seen the last row; another one has only what
+ * the store has now, and changes that before the caches put again what they have.
+ */
+static void
+lose_and_restore(struct expectation *expected, unsigned *seed, const struct sf_buffer *backup)
+{
+    size_t late = (size_t)rand_r(seed) % HOSTS;
+    for (size_t i = 0; i < HOSTS; i++)
+        store(&hosts[i]);
+    refresh(&hosts[(late + 1) % HOSTS]);
+    copy(&row, backup);
+    forget(&hosts[late], hosts[late].id + 100, true);
+    for (int i = rand_r(seed) % 4; i > 0; i--) {
+        increment(&hosts[late], "n", 1);
+        expected->sum++;
+        store(&hosts[late]);
+    }
+    for (size_t i = 0; i < HOSTS; i++)
+        restore(&hosts[(late + i) % HOSTS]);
+}
+
+START_TEST(test_store_that_goes_back_and_back_loses_nothing_that_a_cache_has)
+{
+    unsigned seed = (unsigned)_i;
+    struct expectation expected = {.sum = 0};
+    struct sf_buffer backup = new_buffer();
+    char text[24];
+    increment(&hosts[0], "n", 0);
+    store(&hosts[0]);
+    for (int round = 0; round < 4; round++) {
+        copy(&backup, &row);
+        for (int i = rand_r(&seed) % 12; i > 0; i--) {
+            struct host *host = &hosts[(size_t)rand_r(&seed) % HOSTS];
+            increment(host, "n", 10);
+            expected.sum += 10;
+            snprintf(text, sizeof text, "f%d", round);
+            set(host, text, "set");
+            if (rand_r(&seed) % 2 == 0)
+                store(host);
+        }
+        bool is_set = false;
+        for (size_t i = 0; i < HOSTS; i++)
+            is_set |= strcmp(look(&hosts[i].record, text), "set") == 0;
+        lose_and_restore(&expected, &seed, &backup);
+        ck_assert(!is_set || strcmp(look(&row, text), "set") == 0);
+        snprintf(text, sizeof text, "%lld", (long long)expected.sum);
+        ck_assert_str_eq(look(&row, "n"), text);
+    }
+    sf_buffer_fini(&backup);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -619,10 +741,13 @@ make_suite(void)
     tcase_add_test(all, test_damaged_lineage_is_corrupt);
     tcase_add_test(all, test_what_only_the_journal_has_is_not_taken_for_stored);
     tcase_add_test(all, test_store_that_went_back_gets_what_a_host_still_has);
+    tcase_add_loop_test(all, test_store_that_went_back_has_both_histories, 0, 12);
+    tcase_add_loop_test(all, test_what_was_ended_in_either_history_stays_so, 0, 12);
     tcase_add_test(all, test_what_was_changed_while_nobody_shared_is_all_merged);
     tcase_add_test(all, test_version_never_goes_back);
     tcase_add_test(all, test_counters_without_end_become_sets);
     tcase_add_loop_test(all, test_nothing_is_lost_and_nothing_counts_twice, 0, 500);
+    tcase_add_loop_test(all, test_store_that_goes_back_and_back_loses_nothing_that_a_cache_has, 0, 200);
     suite_add_tcase(suite, all);
     return suite;
 }
