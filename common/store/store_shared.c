@@ -176,23 +176,24 @@ is_shared(const struct sf_write *write)
     return write->kind == SF_WRITE_PUT && sf_record_head(&head, write->record) == SF_OK && head.lineage.size > 0;
 }
 
-/* 0: it has no lineage, and is stored over whatever is earlier. */
-static uint64_t
-expected_by(const struct sf_write *write)
+/* The row is looked at before anything is written. */
+static bool
+is_looked_at(const struct sf_write *write)
 {
-    struct sf_record_head head;
-    struct sf_lineage lineage;
-    uint64_t expected = 0;
-    if (!is_shared(write) || sf_record_head(&head, write->record) != SF_OK)
-        return 0;
-    sf_lineage_init(&lineage);
-    if (sf_lineage_decode(&lineage, head.lineage) == SF_OK)
-        expected = lineage.base == 0 ? SF_EXPECTED_NONE : lineage.base;
-    sf_lineage_fini(&lineage);
-    return expected;
+    return write->is_again && is_shared(write);
 }
 
-/* Those that another host was faster with, for the next round. */
+/* What has no lineage is stored over whatever is earlier. */
+static void
+expect(struct sf_write *write)
+{
+    if (write->expected != 0 || !is_shared(write))
+        return;
+    uint64_t base = sf_lineage_base(write->record);
+    write->expected = base == 0 ? SF_EXPECTED_NONE : base;
+}
+
+/* Those that another host was faster with, or that are looked at first, for the next round. */
 static void
 collect_conflicts(struct round *round, struct sf_write *writes, size_t count)
 {
@@ -210,7 +211,8 @@ static void
 load_rows(struct shared_store *self, struct round *round, sf_time deadline)
 {
     for (size_t i = 0; i < round->count; i++)
-        round->loads[i] = (struct sf_load){.key = round->items[i].write->key, .stored = &round->items[i].row};
+        round->loads[i] = (struct sf_load){
+            .key = round->items[i].write->key, .stored = &round->items[i].row, .needs_truth = true};
     if (round->count > 0)
         shared_load(&self->base, round->loads, round->count, deadline);
 }
@@ -247,6 +249,8 @@ merge(struct item *item, struct sf_write *again)
 static enum sf_status
 prepare(struct item *item, const struct sf_load *load, struct sf_write *again)
 {
+    if (load->status == SF_OK && sf_span_equal(sf_buffer_span(&item->row.record), item->write->record))
+        return SF_OK;
     if (load->status == SF_OK)
         return merge(item, again);
     if (load->status != SF_NOT_FOUND)
@@ -304,8 +308,10 @@ run_round(struct shared_store *self, struct round *round, sf_time deadline)
     settle_round(round); /* now writes[i] is of items[i] */
     if (count > 0)
         (void)!self->inner->ops->write(self->inner, round->writes, count, deadline);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         round->items[i].write->status = round->writes[i].status;
+        round->items[i].write->is_news = round->writes[i].is_news;
+    }
     settle_round(round);
 }
 
@@ -333,22 +339,42 @@ merge_conflicts(struct shared_store *self, struct sf_write *writes, size_t count
 }
 
 static enum sf_status
+write_to_inner(struct shared_store *self, struct sf_write *writes, size_t count, sf_time deadline)
+{
+    return count == 0 ? SF_OK : self->inner->ops->write(self->inner, writes, count, deadline);
+}
+
+/* But for those that are looked at first, which lie together: they are conflicts. */
+static void
+write_what_goes_through(struct shared_store *self, struct sf_write *writes, size_t count, sf_time deadline)
+{
+    size_t begin = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_looked_at(&writes[i]))
+            continue;
+        (void)!write_to_inner(self, writes + begin, i - begin, deadline);
+        writes[i].status = SF_CONFLICT;
+        begin = i + 1;
+    }
+    (void)!write_to_inner(self, writes + begin, count - begin, deadline);
+}
+
+static enum sf_status
 shared_write(struct sf_store *store, struct sf_write *writes, size_t count, sf_time deadline)
 {
     struct shared_store *self = self_of(store);
     for (size_t i = 0; i < count; i++) {
-        if (writes[i].expected == 0 && !writes[i].is_again)
-            writes[i].expected = expected_by(&writes[i]);
+        expect(&writes[i]);
+        writes[i].is_news = false;
         if (writes[i].kind == SF_WRITE_PUT && writes[i].merged != NULL)
             sf_buffer_clear(writes[i].merged);
     }
-    enum sf_status worst = self->inner->ops->write(self->inner, writes, count, deadline);
+    write_what_goes_through(self, writes, count, deadline);
     size_t conflicts = 0;
     for (size_t i = 0; i < count; i++)
         conflicts += writes[i].status == SF_CONFLICT;
-    if (conflicts == 0)
-        return worst;
-    merge_conflicts(self, writes, count, deadline);
+    if (conflicts > 0)
+        merge_conflicts(self, writes, count, deadline);
     return sf_store_worst(writes, count);
 }
 

@@ -7,7 +7,8 @@
  * Stands in front of another store. A put of a record with a lineage (lineage.h) replaces only the row
  * that the record grew from. Where that is another one by now, the row is loaded, merged, and written
  * again over the version that was loaded. The answer is then SF_OK, and write->merged has what the
- * store has. Records without a lineage go through as they are.
+ * store has. What is put again (write->is_again) is loaded and merged before anything is written: a store that has
+ * lost data may have been changed since. Records without a lineage go through as they are.
  */
 #include "common/store/store.h"
 

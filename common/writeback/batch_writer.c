@@ -152,9 +152,18 @@ set_refused_apart(struct sf_batch_writer *writer, size_t count, sf_time now)
     return kept;
 }
 
+/* It may have lost what was called stored, until all that is clean was put again (restore.h). */
+static bool
+is_another_store(const struct sf_batch_writer *writer)
+{
+    uint64_t known = sf_l1_store(writer->l1);
+    return known != 0 && known != sf_store_incarnation(writer->store);
+}
+
 static void
 prepare_records(struct sf_batch_writer *writer, size_t count)
 {
+    bool is_again = is_another_store(writer);
     for (size_t i = 0; i < count; i++) {
         struct sf_l1_dirty *item = &writer->items[i];
         struct sf_write *write = &writer->writes[i];
@@ -163,6 +172,7 @@ prepare_records(struct sf_batch_writer *writer, size_t count)
             .kind = SF_WRITE_PUT,
             .key = item->key,
             .record = sf_buffer_span(&item->record),
+            .is_again = is_again,
             .merged = &writer->merged[i],
         };
         if (sf_record_head(&head, write->record) != SF_OK)

@@ -53,6 +53,7 @@ prepare(struct sf_restore *restore, size_t taken)
             continue;
         *write = (struct sf_write){.kind = SF_WRITE_PUT, .key = item->key, .is_again = true, .version = head.version};
         write->record = sf_buffer_span(&item->record);
+        write->merged = &restore->merged[i];
         write->last_access = item->last_access > head.last_access ? item->last_access : head.last_access;
         write->expires = sf_record_expires(&head, write->last_access);
         count += is_wanted(restore, item, write, head.kind == SF_RECORD_ENDED);
@@ -80,6 +81,47 @@ put(struct sf_restore *restore, size_t count)
         restore->put += restore->writes[i].status == SF_OK;
         restore->news += restore->writes[i].status == SF_OK && restore->writes[i].is_news;
     }
+    return is_well;
+}
+
+/* Where there is no room, L1 has what it had, and is told by the news, or when it asks. */
+static void
+take_merged(struct sf_restore *restore, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct sf_write *write = &restore->writes[i];
+        if (write->status == SF_OK && write->merged->size > 0)
+            (void)!sf_l1_merge(restore->l1, &write->key, sf_buffer_span(write->merged), write->last_access,
+                               restore->now);
+    }
+}
+
+static void
+init_merged(struct sf_restore *restore)
+{
+    for (size_t i = 0; i < SF_RESTORE_BATCH; i++)
+        sf_buffer_init(&restore->merged[i], SF_RECORD_BYTES_MAX);
+}
+
+/* They may hold many megabytes. */
+static void
+free_batch(struct sf_restore *restore)
+{
+    sf_l1_dirty_fini(restore->items, SF_RESTORE_BATCH);
+    for (size_t i = 0; i < SF_RESTORE_BATCH; i++)
+        sf_buffer_fini(&restore->merged[i]);
+}
+
+/* false: as put. */
+static bool
+put_batch(struct sf_restore *restore, uint32_t *cursor)
+{
+    size_t taken = sf_l1_clean_take(restore->l1, cursor, restore->items, SF_RESTORE_BATCH);
+    init_merged(restore);
+    size_t count = prepare(restore, taken);
+    bool is_well = put(restore, count);
+    take_merged(restore, count);
+    free_batch(restore);
     return is_well;
 }
 
@@ -145,11 +187,8 @@ static sf_time
 step_batch(struct sf_restore *restore)
 {
     uint32_t cursor = restore->cursor;
-    size_t taken = sf_l1_clean_take(restore->l1, &cursor, restore->items, SF_RESTORE_BATCH);
     uint64_t put_before = restore->put, news_before = restore->news;
-    bool is_well = put(restore, prepare(restore, taken));
-    sf_l1_dirty_fini(restore->items, SF_RESTORE_BATCH); /* they may hold many megabytes */
-    if (!is_well)
+    if (!put_batch(restore, &cursor))
         return try_again(restore);
     atomic_fetch_add_explicit(&restore->put_ever, restore->put - put_before, memory_order_relaxed);
     atomic_fetch_add_explicit(&restore->news_ever, restore->news - news_before, memory_order_relaxed);

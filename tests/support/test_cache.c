@@ -217,6 +217,22 @@ sf_test_confirm(struct sf_l1 *l1, uint64_t number, uint64_t version, sf_time las
     return status;
 }
 
+void
+sf_test_hand_over(struct sf_l1 *to, struct sf_l1 *from, uint64_t number)
+{
+    struct sf_key key = sf_test_cache_key(number);
+    struct sf_l1_question question;
+    struct sf_l1_view view;
+    struct sf_buffer record;
+
+    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
+    sf_l1_ask(to, &key, &question);
+    must(sf_l1_get(from, &key, &record, &view), "read a session", NULL);
+    must(sf_l1_confirm(to, &key, sf_buffer_span(&record), view.last_access, &question),
+         "hand over a session", NULL);
+    sf_buffer_fini(&record);
+}
+
 static void
 see_field(struct sf_test_seen *seen, struct sf_span record, const char *name)
 {

@@ -48,6 +48,9 @@ enum sf_status sf_test_fill(struct sf_l1 *l1, uint64_t number, uint64_t version,
 enum sf_status sf_test_confirm(struct sf_l1 *l1, uint64_t number, uint64_t version,
                                sf_time last_access, const struct sf_l1_question *question);
 
+/* The store has what `from` has of it, and so has `to`. */
+void sf_test_hand_over(struct sf_l1 *to, struct sf_l1 *from, uint64_t number);
+
 struct sf_test_seen {
     enum sf_status status;
     enum sf_record_kind kind;

@@ -5,6 +5,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "common/store/store_shared.h"
 #include "tests/support/run_suite.h"
 #include "tests/unit/writer_case.h"
 
@@ -183,6 +184,49 @@ START_TEST(test_what_waits_for_one_server_does_not_hold_up_the_others)
 }
 END_TEST
 
+/* Two hosts on one store. */
+static void
+open_two_writers(struct sf_test_cache *there, struct sf_batch_writer **other_out)
+{
+    const struct sf_batch_writer_options options = {
+        .flush_batch = 10, .flush_delay = DELAY, .write_deadline = SF_MINUTE};
+    now = sf_clock_steady();
+    sf_test_cache_init(there, 4 * SF_L1_BYTES_MIN);
+    sf_l1_set_shared(cache.l1, true);
+    sf_l1_set_shared(there->l1, true);
+    ck_assert_int_eq(sf_store_open(&store, "memory:", "/nowhere", NULL), SF_OK);
+    ck_assert_int_eq(sf_store_share(&store, store), SF_OK);
+    ck_assert_int_eq(sf_batch_writer_new(&writer, cache.l1, store, &options, &kept.log), SF_OK);
+    ck_assert_int_eq(sf_batch_writer_new(other_out, there->l1, store, &options, &kept.log), SF_OK);
+}
+
+/* The row has the number that ours grew from, and is another one: what that had the store has lost. */
+START_TEST(test_change_of_what_the_store_has_lost_is_merged)
+{
+    struct sf_test_cache there;
+    struct sf_batch_writer *other;
+    open_two_writers(&there, &other);
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    step();
+    sf_test_hand_over(there.l1, cache.l1, 1);
+    ck_assert_int_eq(sf_test_set(cache.l1, 1, "one", "lost"), SF_OK);
+    ck_assert_uint_eq(sf_test_settle_all(cache.l1), 1);
+    ck_assert_int_eq(sf_test_set(there.l1, 1, "two", "there"), SF_OK);
+    (void)sf_batch_writer_step(other, now);
+    ck_assert_uint_eq(stored_version(1), 2);
+    ck_assert_int_eq(sf_test_set(cache.l1, 1, "three", "here"), SF_OK);
+    sf_l1_set_store(cache.l1, 1); /* another one than it is now */
+    sf_batch_writer_urge(writer);
+    step();
+    ck_assert_str_eq(sf_test_look(cache.l1, 1, "one").text, "lost");
+    ck_assert_str_eq(sf_test_look(cache.l1, 1, "two").text, "there");
+    ck_assert_str_eq(sf_test_look(cache.l1, 1, "three").text, "here");
+    ck_assert_uint_eq(stored_version(1), sf_test_look(cache.l1, 1, "a").version);
+    sf_batch_writer_free(other);
+    sf_test_cache_fini(&there);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -198,6 +242,7 @@ main(void)
     tcase_add_test(tests, test_refused_record_does_not_hold_up_the_others);
     tcase_add_test(tests, test_what_waits_for_one_server_does_not_hold_up_the_others);
     tcase_add_test(tests, test_refused_record_comes_back_after_its_pause_without_a_word);
+    tcase_add_test(tests, test_change_of_what_the_store_has_lost_is_merged);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);
 }

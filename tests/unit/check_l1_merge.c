@@ -82,13 +82,10 @@ store(struct sf_l1 *l1)
 static void
 begin(void)
 {
-    struct sf_key key = sf_test_cache_key(NUMBER);
-    struct sf_l1_question question;
     ck_assert_int_eq(sf_test_create(here.l1, NUMBER, "a", "first"), SF_OK);
     read_record(here.l1, NUMBER, &row);
     ck_assert_uint_eq(sf_test_settle_all(here.l1), 1);
-    sf_l1_ask(there.l1, &key, &question);
-    ck_assert_int_eq(sf_l1_confirm(there.l1, &key, sf_buffer_span(&row), SF_TEST_NOW, &question), SF_OK);
+    sf_test_hand_over(there.l1, here.l1, NUMBER);
 }
 
 START_TEST(test_clean_one_is_replaced_and_stays_clean)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/store/store_shared.h"
 #include "tests/support/kept_lines.h"
 #include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
@@ -36,15 +37,21 @@ renew(struct sf_store *which)
 }
 
 static void
-open_store(const char *url)
+listen_to_store(void)
 {
-    sf_store_close(store);
-    ck_assert_int_eq(sf_store_open(&store, url, "/nowhere", NULL), SF_OK);
     ops = *store->ops;
     ops.incarnation = tell_incarnation;
     ops.renew = renew;
     store->ops = &ops;
     restore.store = store;
+}
+
+static void
+open_store(const char *url)
+{
+    sf_store_close(store);
+    ck_assert_int_eq(sf_store_open(&store, url, "/nowhere", NULL), SF_OK);
+    listen_to_store();
 }
 
 /* A daemon begins; what an earlier one had in memory is gone. */
@@ -98,9 +105,9 @@ have_sessions(uint64_t count)
     ck_assert_uint_eq(sf_test_settle_all(cache.l1), count);
 }
 
-/* 0: none. */
-static uint64_t
-stored_version(uint64_t number)
+/* Version 0: none. */
+static struct sf_record_head
+stored_head(uint64_t number)
 {
     struct sf_stored stored;
     struct sf_record_head head = {.version = 0};
@@ -109,7 +116,13 @@ stored_version(uint64_t number)
     if (sf_store_load_one(store, &key, now, &stored) == SF_OK)
         ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&stored.record)), SF_OK);
     sf_buffer_fini(&stored.record);
-    return head.version;
+    return head;
+}
+
+static uint64_t
+stored_version(uint64_t number)
+{
+    return stored_head(number).version;
 }
 
 static void
@@ -356,6 +369,122 @@ START_TEST(test_other_hosts_are_waited_for_when_something_was_missing)
 }
 END_TEST
 
+/* ---- other hosts ---- */
+
+static struct sf_test_cache there; /* of another host */
+
+/* As its daemon does it, but for taking back what was merged. */
+static void
+store_what_waits(struct sf_l1 *l1)
+{
+    struct sf_l1_cursor cursor = {.hint = 0};
+    struct sf_l1_dirty item = {.dirty_since = 0};
+    struct sf_record_head head;
+    ck_assert_uint_eq(sf_l1_dirty_take(l1, &cursor, &item, 1), 1);
+    ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&item.record)), SF_OK);
+    struct sf_write write = sf_test_put(0, head.version, &item.record);
+    write.key = item.key;
+    ck_assert_int_eq(store->ops->write(store, &write, 1, sf_clock_steady() + SF_MINUTE), SF_OK);
+    sf_l1_settle(l1, &item.ticket, sf_clock_steady());
+    sf_l1_dirty_fini(&item, 1);
+}
+
+/* Both have session 0, in the same version, and so has the store that they share. */
+static void
+share(void)
+{
+    sf_test_cache_init(&there, 4 * SF_L1_BYTES_MIN);
+    sf_l1_set_shared(cache.l1, true);
+    sf_l1_set_shared(there.l1, true);
+    sf_store_close(store);
+    ck_assert_int_eq(sf_store_open(&store, "memory:shared", "/nowhere", NULL), SF_OK);
+    ck_assert_int_eq(sf_store_share(&store, store), SF_OK);
+    listen_to_store();
+    restore.is_shared = true;
+    ck_assert_int_eq(sf_test_create(cache.l1, 0, "a", "b"), SF_OK);
+    store_what_waits(cache.l1);
+    sf_test_hand_over(there.l1, cache.l1, 0);
+}
+
+/* The store has it, and loses it. */
+static void
+set_and_lose(const char *name)
+{
+    ck_assert_int_eq(sf_test_set(cache.l1, 0, name, "lost"), SF_OK);
+    ck_assert_uint_eq(sf_test_settle_all(cache.l1), 1);
+}
+
+static void
+set_there(const char *name)
+{
+    ck_assert_int_eq(sf_test_set(there.l1, 0, name, "there"), SF_OK);
+    store_what_waits(there.l1);
+}
+
+/* Whichever of both versions is the later, or if they are the same. */
+START_TEST(test_what_another_host_made_of_older_data_is_merged)
+{
+    share();
+    set_and_lose("one");
+    set_and_lose("two");
+    for (int i = 0; i <= _i; i++)
+        set_there(i == 0 ? "first" : "second");
+    incarnation = 2;
+    run();
+    ck_assert_str_eq(sf_test_look(cache.l1, 0, "one").text, "lost");
+    ck_assert_str_eq(sf_test_look(cache.l1, 0, "two").text, "lost");
+    ck_assert_str_eq(sf_test_look(cache.l1, 0, "first").text, "there");
+    ck_assert_str_eq(sf_test_look(cache.l1, 0, "second").text, _i == 0 ? "" : "there");
+    ck_assert(sf_test_look(cache.l1, 0, "first").is_clean);
+    ck_assert_uint_eq(stored_version(0), sf_test_look(cache.l1, 0, "a").version);
+    ck_assert_uint_eq(restore.news_ever, 1);
+    sf_test_cache_fini(&there);
+}
+END_TEST
+
+START_TEST(test_who_was_logged_out_on_another_host_stays_so)
+{
+    share();
+    set_and_lose("one");
+    set_and_lose("two");
+    ck_assert_int_eq(sf_test_end(there.l1, 0), SF_OK);
+    store_what_waits(there.l1);
+    incarnation = 2;
+    run();
+    ck_assert_int_eq(stored_head(0).kind, SF_RECORD_ENDED);
+    sf_test_cache_fini(&there);
+}
+END_TEST
+
+/* Though another host has gone on with the session since. */
+START_TEST(test_who_was_logged_out_before_the_store_lost_it_stays_so)
+{
+    share();
+    ck_assert_int_eq(sf_test_end(cache.l1, 0), SF_OK);
+    ck_assert_uint_eq(sf_test_settle_all(cache.l1), 1);
+    set_there("first");
+    set_there("second");
+    incarnation = 2;
+    run();
+    ck_assert_int_eq(stored_head(0).kind, SF_RECORD_ENDED);
+    ck_assert_int_eq(sf_test_look(cache.l1, 0, "a").kind, SF_RECORD_ENDED);
+    sf_test_cache_fini(&there);
+}
+END_TEST
+
+START_TEST(test_shared_store_that_has_it_all_changes_nothing)
+{
+    share();
+    uint64_t before = stored_version(0);
+    incarnation = 2;
+    run();
+    ck_assert_uint_eq(stored_version(0), before);
+    ck_assert_uint_eq(restore.put_ever, 1);
+    ck_assert_uint_eq(restore.news_ever, 0);
+    sf_test_cache_fini(&there);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -378,6 +507,10 @@ main(void)
     tcase_add_test(all, test_back_to_the_store_that_it_knows_nothing_is_to_be_done);
     tcase_add_test(all, test_what_is_not_there_yet_is_not_called_missing);
     tcase_add_test(all, test_other_hosts_are_waited_for_when_something_was_missing);
+    tcase_add_loop_test(all, test_what_another_host_made_of_older_data_is_merged, 0, 2);
+    tcase_add_test(all, test_who_was_logged_out_on_another_host_stays_so);
+    tcase_add_test(all, test_who_was_logged_out_before_the_store_lost_it_stays_so);
+    tcase_add_test(all, test_shared_store_that_has_it_all_changes_nothing);
     suite_add_tcase(suite, all);
     return sf_run_suite(suite);
 }

@@ -149,6 +149,23 @@ stored_number(unsigned number)
     return value.integer;
 }
 
+static void
+lose_row(unsigned number)
+{
+    size_t removed;
+    struct sf_write expires = sf_test_touch(number, 2000, 3000);
+    ck_assert_int_eq(hosts[1].store->ops->write(hosts[1].store, &expires, 1, soon()), SF_OK);
+    ck_assert_int_eq(hosts[1].store->ops->sweep(hosts[1].store, 4000, 10, soon(), &removed), SF_OK);
+    ck_assert_uint_eq(removed, 1);
+}
+
+static void
+copy_record(struct host *to, const struct host *from, unsigned number)
+{
+    ck_assert_int_eq(sf_buffer_append_span(&to->records[number], sf_buffer_span(&from->records[number])), SF_OK);
+    to->is_stored[number] = true;
+}
+
 static void *
 be_busy(void *context)
 {
@@ -199,32 +216,89 @@ END_TEST
 
 START_TEST(test_row_that_was_lost_is_written_again)
 {
-    size_t removed;
     increment(&hosts[0], 1);
     store_all(&hosts[0]);
     increment(&hosts[0], 1);
-    struct sf_write expires = sf_test_touch(1, 2000, 3000);
-    ck_assert_int_eq(hosts[1].store->ops->write(hosts[1].store, &expires, 1, soon()), SF_OK);
-    ck_assert_int_eq(hosts[1].store->ops->sweep(hosts[1].store, 4000, 10, soon(), &removed), SF_OK);
-    ck_assert_uint_eq(removed, 1);
+    lose_row(1);
     store_all(&hosts[0]);
     ck_assert_int_eq(stored_number(1), 2);
 }
 END_TEST
 
-/* As after a restart. */
-START_TEST(test_what_is_put_again_is_not_merged)
+static void
+put_again(struct host *host, struct sf_buffer *merged, bool is_news)
+{
+    struct sf_write write = put_of(host, 1, merged);
+    write.is_again = true;
+    ck_assert_int_eq(host->store->ops->write(host->store, &write, 1, soon()), SF_OK);
+    ck_assert(write.is_news == is_news);
+}
+
+START_TEST(test_what_is_put_again_and_there_changes_nothing)
+{
+    struct sf_buffer merged;
+    sf_buffer_init(&merged, SF_RECORD_BYTES_MAX);
+    increment(&hosts[0], 1);
+    store_all(&hosts[0]);
+    increment(&hosts[0], 1);
+    store_all(&hosts[0]);
+    put_again(&hosts[0], &merged, false);
+    ck_assert_uint_eq(merged.size, 0);
+    ck_assert_int_eq(stored_number(1), 2);
+    sf_buffer_fini(&merged);
+}
+END_TEST
+
+START_TEST(test_row_that_was_lost_is_put_again)
 {
     increment(&hosts[0], 1);
     store_all(&hosts[0]);
+    lose_row(1);
+    put_again(&hosts[0], NULL, true);
+    ck_assert_int_eq(stored_number(1), 1);
+}
+END_TEST
+
+/* The store went back to the first version, from which another host has gone on, to the same version or farther. */
+START_TEST(test_what_is_put_again_is_merged_with_what_became_of_older_data)
+{
+    struct sf_buffer merged;
+    sf_buffer_init(&merged, SF_RECORD_BYTES_MAX);
     increment(&hosts[0], 1);
     store_all(&hosts[0]);
-    struct sf_write write = put_of(&hosts[0], 1, NULL);
-    write.is_again = true;
-    ck_assert_int_eq(hosts[0].store->ops->write(hosts[0].store, &write, 1, soon()), SF_OK);
-    ck_assert(!write.is_news);
-    ck_assert_uint_eq(write.expected, 0);
-    ck_assert_int_eq(stored_number(1), 2);
+    copy_record(&hosts[1], &hosts[0], 1);
+    increment(&hosts[0], 1);
+    store_all(&hosts[0]);
+    lose_row(1);
+    put_again(&hosts[1], NULL, true);
+    for (int i = 0; i <= _i; i++) {
+        increment(&hosts[1], 1);
+        store_all(&hosts[1]);
+    }
+    put_again(&hosts[0], &merged, true);
+    ck_assert_uint_gt(merged.size, 0);
+    ck_assert_int_eq(stored_number(1), 3 + _i);
+    sf_buffer_fini(&merged);
+}
+END_TEST
+
+/* A batch has both, and touches. */
+START_TEST(test_what_is_put_again_does_not_hold_up_the_others)
+{
+    struct sf_buffer alone = sf_test_record(5, NULL, sf_span_text("alone"));
+    for (unsigned i = 1; i < 4; i++)
+        increment(&hosts[0], i);
+    struct sf_write writes[] = {put_of(&hosts[0], 1, NULL), put_of(&hosts[0], 2, NULL), sf_test_put(4, 5, &alone),
+                                put_of(&hosts[0], 3, NULL), sf_test_touch(0, 5000, 0)};
+    for (size_t i = 0; i < 3; i++)
+        writes[i].is_again = true;
+    ck_assert_int_eq(hosts[0].store->ops->write(hosts[0].store, writes, 5, soon()), SF_NOT_FOUND);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_int_eq(writes[i].status, SF_OK);
+    ck_assert_int_eq(writes[4].status, SF_NOT_FOUND);
+    for (unsigned i = 1; i < 4; i++)
+        ck_assert_int_eq(stored_number(i), 1);
+    sf_buffer_fini(&alone);
 }
 END_TEST
 
@@ -294,6 +368,40 @@ START_TEST(test_who_merges_does_not_load_beside_the_loader)
 }
 END_TEST
 
+/* ---- what the store is asked for ---- */
+
+static uint64_t asked_for;
+
+static enum sf_status
+note_expected(struct sf_store *store, struct sf_write *writes, size_t count, sf_time deadline)
+{
+    (void)store, (void)deadline, (void)count;
+    asked_for = writes->expected;
+    writes->status = SF_OK;
+    return SF_OK;
+}
+
+/* A lineage of which not more than the head can be read, as where there is no memory, is one all the same. */
+START_TEST(test_lineage_is_expected_by_its_head)
+{
+    static const struct sf_store_ops ops = {.scheme = "note", .write = note_expected, .close = close_nothing};
+    struct sf_store inner = {.ops = &ops}, *shared;
+    struct sf_record_head head;
+    ck_assert_int_eq(sf_store_share(&shared, &inner), SF_OK);
+    for (int i = 0; i < 2; i++) {
+        increment(&hosts[0], 1);
+        hosts[0].is_stored[1] = true;
+        ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&hosts[0].records[1])), SF_OK);
+        hosts[0].records[1].data[hosts[0].records[1].size - head.lineage.size + 14] = 0xff;
+        struct sf_write write = put_of(&hosts[0], 1, NULL);
+        ck_assert_int_eq(shared->ops->write(shared, &write, 1, soon()), SF_OK);
+        ck_assert_uint_eq(asked_for, i == 0 ? SF_EXPECTED_NONE : 1);
+        hosts[0].records[1].data[hosts[0].records[1].size - head.lineage.size + 14] = 0;
+    }
+    sf_store_close(shared);
+}
+END_TEST
+
 START_TEST(test_records_of_a_host_that_is_alone_go_through)
 {
     struct sf_buffer record = sf_test_record(5, NULL, sf_span_text("alone"));
@@ -315,8 +423,12 @@ make_suite(void)
     tcase_add_test(all, test_increments_of_all_hosts_add_up);
     tcase_add_test(all, test_write_whose_answer_was_lost_counts_once);
     tcase_add_test(all, test_row_that_was_lost_is_written_again);
-    tcase_add_test(all, test_what_is_put_again_is_not_merged);
+    tcase_add_test(all, test_what_is_put_again_and_there_changes_nothing);
+    tcase_add_test(all, test_row_that_was_lost_is_put_again);
+    tcase_add_loop_test(all, test_what_is_put_again_is_merged_with_what_became_of_older_data, 0, 2);
+    tcase_add_test(all, test_what_is_put_again_does_not_hold_up_the_others);
     tcase_add_test(all, test_records_of_a_host_that_is_alone_go_through);
+    tcase_add_test(all, test_lineage_is_expected_by_its_head);
     tcase_add_test(all, test_who_merges_does_not_load_beside_the_loader);
     suite_add_tcase(suite, all);
     return suite;
