@@ -7,7 +7,7 @@ EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_DIST += \
 	%D%/bench_gateway.py %D%/gateway/counting.lua %D%/gateway/our_session.php %D%/gateway/page_cgi.c %D%/gateway/page_fcgi.c \
 	%D%/gateway/php_session.php %D%/gateway/plain.php
-EXTRA_DIST += %D%/bench_httpd.py %D%/plots.py %D%/suite.py tests/integration/test_bench.py
+EXTRA_DIST += %D%/bench_httpd.py %D%/bench_stores.py %D%/plots.py %D%/suite.py tests/integration/test_bench.py
 
 .PHONY: bench
 bench: all $(bench_programs)
@@ -15,7 +15,7 @@ bench: all $(bench_programs)
 		$(PYTHON3) '$(srcdir)/bench/suite.py' bench-results $(BENCH_PARTS)
 
 # tests/integration/test_bench.py has short runs of it.
-check-integration: bench/bench_cache$(EXEEXT)
+check-integration: bench/bench_cache$(EXEEXT) bench/bench_stores$(EXEEXT)
 
 # What the last `make bench` has found, into the documents.
 .PHONY: bench-update
@@ -41,6 +41,7 @@ bench_bench_cache_SOURCES = \
 	%D%/measure.c %D%/measure.h \
 	%D%/report.c %D%/report.h \
 	%D%/workload.c %D%/workload.h \
+	%D%/targets/client.c %D%/targets/client.h \
 	%D%/targets/l1.c \
 	%D%/targets/memcached.c \
 	%D%/targets/memcpy.c \
@@ -67,9 +68,31 @@ else
 bench_bench_cache_SOURCES += %D%/targets/missing_shmcb.c
 endif
 
-bench_programs += %D%/bench_store
-bench_bench_store_SOURCES = %D%/bench_store.c
-bench_bench_store_LDADD = libstore.la libsession.la
+# Each backend as session-fast uses it, and as a plain client does: see bench_stores.py.
+bench_programs += %D%/bench_stores
+bench_bench_stores_SOURCES = \
+	%D%/bench_stores.c \
+	%D%/stores/batches.c \
+	%D%/stores/plain.c %D%/stores/plain.h \
+	%D%/stores/plain_cached.c \
+	%D%/stores/plain_file.c \
+	%D%/stores/plain_sqlite.c \
+	%D%/stores/rounds.h \
+	%D%/stores/steps.c \
+	%D%/targets/client.c %D%/targets/client.h \
+	command_line/bench_door.c command_line/bench_door.h \
+	command_line/bench_door_front.c \
+	command_line/bench_stage.c command_line/bench_stage.h
+if HAVE_POSTGRESQL
+bench_bench_stores_SOURCES += %D%/stores/plain_postgresql.c
+endif
+if HAVE_MYSQL
+bench_bench_stores_SOURCES += %D%/stores/plain_mysql.c
+endif
+if HAVE_REDIS
+bench_bench_stores_SOURCES += %D%/stores/plain_redis.c
+endif
+bench_bench_stores_LDADD = libload.la libstore.la libsession.la $(JANSSON_LIBS) $(SQLITE_LIBS) $(POSTGRESQL_LIBS) $(MYSQL_LIBS) $(REDIS_LIBS)
 
 bench_programs += %D%/bench_l1
 bench_bench_l1_SOURCES = %D%/bench_l1.c

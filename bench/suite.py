@@ -111,10 +111,15 @@ class Parts:
                 say("", table)
 
     def micro(self):
-        """What stands alone: JSON lines on standard output, a table on standard error."""
-        for program, words in {"l1": [BUILD / "bench/bench_l1"], "store": [BUILD / "bench/bench_store", self.scratch]}.items():
-            with (self.folder / f"{program}.jsonl").open("w") as lines:
-                subprocess.run(words, stdout=lines, check=False)
+        """What stands alone: JSON lines on standard output."""
+        with (self.folder / "l1.jsonl").open("w") as lines:
+            subprocess.run([BUILD / "bench/bench_l1"], stdout=lines, check=False)
+
+    def stores(self):
+        with (self.folder / "stores.txt").open("w") as table:
+            words = [*PREFIX, sys.executable, SOURCE / "bench/bench_stores.py", self.folder / "stores.jsonl"]
+            if not self.run_shown(words, table):
+                say("  FAILED", table)
 
     def httpd(self):
         with (self.folder / "httpd.jsonl").open("w") as lines:
@@ -176,7 +181,7 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     parts = Parts(folder)
     try:
-        for name in sys.argv[2:] or ["machine", "cache", "scenarios", "micro", "httpd", "gateway", "instructions", "plots"]:
+        for name in sys.argv[2:] or ["machine", "cache", "scenarios", "micro", "stores", "httpd", "gateway", "instructions", "plots"]:
             getattr(parts, name)()
     finally:
         parts.clean_up()

@@ -5,6 +5,7 @@
  * server_target.h - what all targets that are servers have in common: the process, and for each worker
  * a client of its own.
  */
+#include "bench/targets/client.h"
 #include "bench/targets/server.h"
 #include "bench/targets/targets.h"
 

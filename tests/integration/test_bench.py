@@ -222,3 +222,30 @@ def test_so_many_operations_as_were_asked_for(folder):
     ((row,),) = run_cache(folder, "--operations", "6400", "--workload", "field change", "--workers", "3",
                           "--target", "session-fast").values()
     assert row["operations"] == 3 * 6400
+
+
+def run_stores(part, url, folder, *options):
+    """bench_stores with as little as there is; what it found, by who did it."""
+    words = [build.built(build.BUILD, "bench/.libs/bench_stores", "bench/bench_stores"), part, url, folder, "--rounds", "1",
+             "--milliseconds", "1", "--sessions", "8", "--bytes", "100", *options]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    return {who: {(row["what"], row["count"]) for row in rows if row["who"] == who} for who in ("session-fast", "plain")}
+
+
+@pytest.mark.parametrize("url", ["sqlite:bench.db", "file:bench.json"])
+def test_a_store_and_a_plain_client_do_the_same_steps(folder, url):
+    found = run_stores("batches", url, folder)
+    assert found["plain"] == {("load", 1), ("write", 1)}
+    assert found["session-fast"] == {(what, count) for what in ("load", "write") for count in (1, 16, 128, 1000)}
+    alone = Alone(f"SessionFastStateDirectory {folder}", url)
+    try:
+        alone.start()
+        found = run_stores("steps", url, folder, "--config", alone.config)
+        assert found["plain"] == {(step, 1) for step in ("create", "first read", "warm read", "save", "end")}
+        assert found["plain"] < found["session-fast"]
+        status = alone.status()
+        assert (status["sessions_created"], status["sessions_ended"]) == (8, 8)
+    finally:
+        alone.clean_up()
