@@ -215,6 +215,14 @@ judge(const struct sf_stored *stored, sf_time now)
     return expires != 0 && expires <= now ? SF_NOT_FOUND : SF_OK;
 }
 
+static struct sf_l1_answer
+answer_of(const struct load *load)
+{
+    return (struct sf_l1_answer){.record = sf_buffer_span(&load->stored.record),
+                                 .last_access = load->stored.last_access,
+                                 .is_journalled = load->stored.is_journalled};
+}
+
 /*
  * L1 hears what the store has said. What the store takes for expired may live by an access that only L1 knows: that
  * is the reader's to judge. false: it has changed meanwhile, and the store must be asked again.
@@ -223,13 +231,13 @@ static bool
 tell_cache(struct daemon *daemon, struct load *load)
 {
     const struct sf_l1_question *question = &load->question;
+    const struct sf_l1_answer answer = answer_of(load);
     enum sf_status said = load->status;
     if (said == SF_OK)
         load->status = judge(&load->stored, sf_clock_wall());
     bool is_for_cache = load->status == SF_OK || (load->status == SF_NOT_FOUND && question->is_here);
     if (said == SF_OK && is_for_cache)
-        return sf_l1_confirm(daemon->l1, &load->key, sf_buffer_span(&load->stored.record), load->stored.last_access,
-                             question) != SF_CONFLICT;
+        return sf_l1_confirm(daemon->l1, &load->key, &answer, question) != SF_CONFLICT;
     if (said == SF_NOT_FOUND) {
         (void)!sf_l1_deny(daemon->l1, &load->key, question);
     } else if (question->is_here) {
@@ -259,10 +267,11 @@ resume_waiters(struct load *load)
 static void
 bring_news(struct daemon *daemon, const struct load *load)
 {
+    const struct sf_l1_answer answer = answer_of(load);
     enum sf_status status = load->status;
     if (status == SF_OK)
-        status = sf_journal_merge(daemon->journaler.journal, &load->key, 0, sf_buffer_span(&load->stored.record),
-                                  load->stored.last_access, load->question.vacancy.seen);
+        status = sf_journal_merge(daemon->journaler.journal, &load->key, 0, &answer,
+                                  load->question.vacancy.seen);
     else if (status == SF_NOT_FOUND)
         (void)!sf_l1_deny(daemon->l1, &load->key, &load->question);
     if (status != SF_OK && status != SF_NOT_FOUND)

@@ -51,13 +51,13 @@ run_write(struct task *task, struct daemon *daemon)
 {
     struct write_through *self = (struct write_through *)task;
     struct sf_store *store = daemon->store;
-    sf_time deadline = sf_clock_steady() + WRITE_DEADLINE;
+    sf_time written = sf_clock_steady(), deadline = written + WRITE_DEADLINE;
     self->status = store->ops->write(store, self->writes, self->count, deadline);
     if (self->status == SF_UNCERTAIN && store->ops->write(store, self->writes, self->count, deadline) == SF_OK)
         self->status = SF_OK;
     for (size_t i = 0; i < self->count; i++) {
         if (self->status == SF_OK)
-            sf_journal_stored(daemon->journaler.journal, &self->writes[i].key, self->writes[i].version);
+            sf_journal_stored(daemon->journaler.journal, &self->writes[i].key, self->writes[i].version, written);
         else if (self->status == SF_UNCERTAIN)
             sf_journal_doubt(daemon->journaler.journal, &self->writes[i].key);
     }
@@ -115,7 +115,7 @@ add_former(struct write_through *self, const struct sf_key *key, const struct sf
     sf_session_init(&former);
     sf_buffer_init(&lineage, SF_LINEAGE_BYTES_MAX);
     enum sf_status status = sf_session_decode(&former, sf_buffer_span(&found->record));
-    former.is_stored = true;
+    former.is_stored = !found->is_journalled;
     if (status == SF_OK)
         status = sf_lineage_of_end(&lineage, &former, self->host, version);
     if (status == SF_OK) {
@@ -161,7 +161,7 @@ make_writes(struct write_through *self, struct sf_session *session, const struct
     struct sf_ops ops = *change->ops;
     ops.host = self->host;
     enum sf_status status = find_session(session, change, found);
-    session->is_stored = found != NULL;
+    session->is_stored = found != NULL && !found->is_journalled;
     if (status == SF_OK)
         status = sf_ops_apply(session, &ops, change->now, scratch, &outcome);
     if (status != SF_OK)

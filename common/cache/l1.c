@@ -125,16 +125,34 @@ sf_l1_version(struct sf_l1 *l1, const struct sf_key *key, uint64_t *version_out,
     return status;
 }
 
+/* SF_OK: it is here, and stored says whether the store has `version` or a later one of it. */
+static enum sf_status
+look_at(struct sf_l1 *l1, const struct sf_key *key, uint64_t version, bool *is_stored_out)
+{
+    struct sf_l1_found found;
+    uint64_t section = sf_l1_enter(l1);
+    enum sf_status status = sf_l1_find(l1, key, NULL, &found);
+
+    sf_l1_leave(l1, section);
+    *is_stored_out = status == SF_OK && sf_l1_control_is_stored(found.control) &&
+                     found.image.brief.version >= version;
+    return status;
+}
+
+bool
+sf_l1_has_stored(struct sf_l1 *l1, const struct sf_key *key, uint64_t version)
+{
+    bool is_stored;
+
+    return look_at(l1, key, version, &is_stored) == SF_OK && is_stored;
+}
+
 bool
 sf_l1_is_stored(struct sf_l1 *l1, const struct sf_key *key, uint64_t version)
 {
-    uint64_t here;
-    bool is_clean;
-    enum sf_status status = sf_l1_version(l1, key, &here, &is_clean);
+    bool is_stored;
 
-    if (status == SF_OK)
-        return is_clean && here >= version;
-    return status == SF_NOT_FOUND; /* only what is stored may leave */
+    return look_at(l1, key, version, &is_stored) == SF_NOT_FOUND || is_stored;
 }
 
 /* ---- counters ---- */

@@ -76,8 +76,8 @@ struct sf_l1_vacancy {
 
 struct sf_l1_view {
     sf_time last_access;          /* later than the record says when it was touched */
-    bool is_clean;                /* the store has this version */
-    sf_time since;                /* steady clock: when the store last had it; 0: nothing to ask it: it is
+    bool is_clean;                /* the store has this version, or the journal, which brings it there */
+    sf_time since;                /* steady clock: when they last had it; 0: nothing to ask the store: it is
                                      dirty, or has ended */
     struct sf_l1_vacancy vacancy; /* on SF_NOT_FOUND */
 };
@@ -146,15 +146,22 @@ void sf_l1_set_ttl(struct sf_l1 *l1, sf_time ttl);
 void sf_l1_set_shared(struct sf_l1 *l1, bool is_shared);
 uint64_t sf_l1_host(const struct sf_l1 *l1); /* of sf_ops; 0: nobody shares the store */
 
+/* What the store says of a session. */
+struct sf_l1_answer {
+    struct sf_span record;
+    sf_time last_access; /* perhaps later than in the record */
+    bool is_journalled;  /* the journal of this host has made it what it is: the store has less */
+};
+
 /*
- * The store has `record`, which may be of another host, or was merged there from what this one had:
- * what is here takes it in. Clean and earlier: it is replaced; as late: it is confirmed. Changed since:
- * both are merged, for the store. `asked`: before the store was, by the steady clock. SF_NOT_FOUND: none
- * is here. SF_FULL: no room; SF_CONFLICT: it changes too fast. Nothing is lost then: the store says the
- * same when the change comes to it.
+ * The store has `answer`, which may be of another host, or was merged there from what this one had:
+ * what is here takes it in. Stored and earlier: it is replaced; as late: it is confirmed. Changed since,
+ * or only in the journal: both are merged, for the store. `asked`: before the store was, by the steady
+ * clock. SF_NOT_FOUND: none is here. SF_FULL: no room; SF_CONFLICT: it changes too fast. Nothing is lost
+ * then: the store says the same when the change comes to it.
  */
-enum sf_status sf_l1_merge(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record,
-                           sf_time last_access, sf_time asked) SF_MUST_CHECK;
+enum sf_status sf_l1_merge(struct sf_l1 *l1, const struct sf_key *key,
+                           const struct sf_l1_answer *answer, sf_time asked) SF_MUST_CHECK;
 
 /*
  * Until `until` (steady clock) the daemon hears of all that others change in the store, and brings it
@@ -187,12 +194,13 @@ struct sf_l1_question {
 void sf_l1_ask(struct sf_l1 *l1, const struct sf_key *key, struct sf_l1_question *question_out);
 
 /*
- * The store has `record`. A clean one here of the same version or a later is as new as the question
- * from now on; an older one is replaced; a dirty one stays as it is. Where none is: sf_l1_fill, with
- * its answers. SF_CONFLICT: ask again. SF_FULL: no room, and `record` is current.
+ * The store has `answer`. A stored one here of the same version or a later is as new as the question
+ * from now on; an older one is replaced; one that only the journal has takes it in as sf_l1_merge does;
+ * a dirty one stays as it is. Where none is: sf_l1_fill, with its answers. SF_CONFLICT: ask again.
+ * SF_FULL: no room, and the answer is current.
  */
-enum sf_status sf_l1_confirm(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record,
-                             sf_time last_access,
+enum sf_status sf_l1_confirm(struct sf_l1 *l1, const struct sf_key *key,
+                             const struct sf_l1_answer *answer,
                              const struct sf_l1_question *question) SF_MUST_CHECK;
 
 /*
@@ -313,16 +321,24 @@ void sf_l1_dirty_fini(struct sf_l1_dirty *items, size_t count);
 void sf_l1_settle(struct sf_l1 *l1, const struct sf_l1_ticket *ticket, sf_time written);
 
 /*
- * Which version is here, without copying it, and does the store have it? SF_NOT_FOUND: none. SF_CONFLICT: it is here,
- * and changing.
+ * The same for the journal, which has it on disk and brings it to the store: clean, and may be evicted. It is not taken
+ * for what the store has: a change goes on from what this one grew from.
+ */
+void sf_l1_settle_journalled(struct sf_l1 *l1, const struct sf_l1_ticket *ticket, sf_time written);
+
+/* The journal has brought this very version to the store. */
+void sf_l1_settle_key(struct sf_l1 *l1, const struct sf_key *key, uint64_t version, sf_time written);
+
+/*
+ * Which version is here, without copying it, and does the store have it, or the journal? SF_NOT_FOUND: none.
+ * SF_CONFLICT: it is here, and changing.
  */
 enum sf_status sf_l1_version(struct sf_l1 *l1, const struct sf_key *key, uint64_t *version_out,
                              bool *is_clean_out) SF_MUST_CHECK;
 
-/*
- * Is `key` at `version` or later safely in the store, as far as L1 knows? true also when L1 has
- * evicted it (only clean ones are).
- */
+/* Is `key` here, at `version` or later, and does the store have it? */
+bool sf_l1_has_stored(struct sf_l1 *l1, const struct sf_key *key, uint64_t version);
+/* The same, and true as well when L1 has evicted it: then the store has it, or the journal owes it. */
 bool sf_l1_is_stored(struct sf_l1 *l1, const struct sf_key *key, uint64_t version);
 
 struct sf_l1_touched {
@@ -348,8 +364,8 @@ uint64_t sf_l1_store(const struct sf_l1 *l1);
 void sf_l1_set_store(struct sf_l1 *l1, uint64_t incarnation);
 
 /*
- * Up to `limit` clean records, tombstones too, each copied whole; as sf_l1_dirty_take gives dirty ones, but for
- * dirty_since: when the store last had it. *cursor 0 to begin with; 0 again: that was all. What moves to
+ * Up to `limit` records that the store has, tombstones too, each copied whole; as sf_l1_dirty_take gives dirty ones,
+ * but for dirty_since: when the store last had it. *cursor 0 to begin with; 0 again: that was all. What moves to
  * another place meanwhile, as the counter l1_slabs_moved tells, may be missed. No memory for a record:
  * it is left out.
  */

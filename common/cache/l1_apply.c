@@ -221,7 +221,7 @@ encode_former(struct attempt *attempt)
     sf_session_init(&former);
     sf_buffer_init(&lineage, SF_LINEAGE_BYTES_MAX);
     enum sf_status status = sf_session_decode(&former, sf_buffer_span(&attempt->record));
-    former.is_stored = sf_l1_control_is_clean(attempt->found.control);
+    former.is_stored = sf_l1_control_is_stored(attempt->found.control);
     if (status == SF_OK)
         status = sf_lineage_of_end(&lineage, &former, sf_l1_host(attempt->l1), replacement.version);
     if (status == SF_OK) {
@@ -357,7 +357,7 @@ load_session(struct attempt *attempt)
     if (patch(attempt))
         return SF_OK;
     status = sf_session_decode(&attempt->session, sf_buffer_span(&attempt->record));
-    attempt->session.is_stored = sf_l1_control_is_clean(attempt->found.control);
+    attempt->session.is_stored = sf_l1_control_is_stored(attempt->found.control);
     raise_last_access(attempt);
     return status;
 }

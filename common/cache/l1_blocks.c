@@ -202,10 +202,10 @@ sf_l1_block_fill(struct sf_l1 *l1, const struct sf_l1_owned *owned, const struct
 }
 
 void
-sf_l1_block_publish(const struct sf_l1_owned *owned)
+sf_l1_block_publish(const struct sf_l1_owned *owned, uint64_t marks)
 {
-    uint64_t live = sf_l1_control_make(SF_L1_LIVE, 0, sf_l1_control_gen(owned->control)) |
-                    (owned->control & SF_L1_CLEAN);
+    uint64_t live =
+        sf_l1_control_make(SF_L1_LIVE, 0, sf_l1_control_gen(owned->control)) | marks;
 
     (void)sf_l1_swap(&owned->place.control->state, owned->control,
                      live); /* else somebody has replaced it already */

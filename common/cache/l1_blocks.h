@@ -106,8 +106,8 @@ bool sf_l1_block_take(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place
 /* Writes all of it. image->last_access is also what the store will know when it has the record. */
 void sf_l1_block_fill(struct sf_l1 *l1, const struct sf_l1_owned *owned,
                       const struct sf_l1_image *image, struct sf_span record);
-/* A word names it. */
-void sf_l1_block_publish(const struct sf_l1_owned *owned);
+/* A word names it. LIVE, and as clean as `marks` say. */
+void sf_l1_block_publish(const struct sf_l1_owned *owned, uint64_t marks);
 /* No word names that generation any more. */
 void sf_l1_block_retire(struct sf_l1 *l1, uint32_t block, uint64_t control);
 /* Never published, or withdrawn. */

@@ -99,6 +99,6 @@ sf_l1_draft_withdraw(const struct sf_l1_committed *committed)
 void
 sf_l1_draft_confirm(struct sf_l1 *l1, const struct sf_l1_draft *draft)
 {
-    sf_l1_block_publish(&draft->owned);
+    sf_l1_block_publish(&draft->owned, 0);
     sf_l1_hint_leave(l1, draft->owned.block, draft->owned.control);
 }

@@ -126,94 +126,78 @@ sf_l1_ask(struct sf_l1 *l1, const struct sf_key *key, struct sf_l1_question *que
     sf_l1_leave(l1, section);
 }
 
+/* ---- what the store says ---- */
+
+/* The answer, when the store was asked for it, and the memory that it takes to merge it. */
+struct merge {
+    const struct sf_key *key;
+    const struct sf_l1_answer *answer;
+    struct sf_record_head head; /* of its record */
+    sf_time asked;
+    struct sf_buffer ours, merged;
+};
+
+/* On another host, too. */
+static void
+take_accesses(const struct sf_l1_place *place, uint64_t control, sf_time stored)
+{
+    sf_l1_block_touch(place, control, stored);
+    sf_l1_block_note_access(place, control, stored);
+}
+
 /*
- * The store has a later version than the one here, which is clean: somebody else has written it. A
- * change like any other, but for being stored already; killed halfway it is written to the store once
- * more, which changes nothing.
+ * The answer has all that is here: somebody else has written it. A change like any other, but for being stored, or
+ * journalled, already; killed halfway it is written to the store once more, which changes nothing.
  */
 static enum sf_status
-replace(struct sf_l1 *l1, const struct sf_l1_found *found, struct sf_span record,
-        sf_time last_access, sf_time asked)
+replace(struct sf_l1 *l1, const struct merge *merge, const struct sf_l1_found *found)
 {
     struct sf_l1_draft draft;
     struct sf_l1_legacy legacy = sf_l1_legacy_of(found);
-    legacy.dirty_since = asked; /* and then, clean, as old as the question */
-    enum sf_status status = sf_l1_draft_make(&draft, l1, &found->image.key, record, &legacy);
+    legacy.dirty_since = merge->asked; /* and then, clean, as old as the question */
+    enum sf_status status =
+        sf_l1_draft_make(&draft, l1, &found->image.key, merge->answer->record, &legacy);
 
     if (status != SF_OK)
         return status;
     const struct sf_l1_place *place = &draft.owned.place;
     sf_l1_block_touch(place, draft.owned.control, found->image.last_access);
-    sf_l1_block_touch(place, draft.owned.control, last_access);
-    sf_l1_block_note_access(place, draft.owned.control, last_access);
+    take_accesses(place, draft.owned.control, merge->answer->last_access);
     if (!sf_l1_draft_replace(l1, &draft, found)) {
         sf_l1_draft_drop(l1, &draft);
         return SF_CONFLICT;
     }
     uint64_t live = sf_l1_control_make(SF_L1_LIVE, 0, sf_l1_control_gen(draft.owned.control));
-    (void)sf_l1_swap(&place->control->state, live, live | SF_L1_CLEAN); /* else it has changed */
+    (void)sf_l1_swap(&place->control->state, live,
+                     live | sf_l1_marks_of(merge->answer)); /* else it has changed */
     return SF_OK;
 }
 
+/* It is what the answer says, or the store had it before. */
 static enum sf_status
-confirm_in_section(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record,
-              sf_time last_access, const struct sf_l1_question *question)
+renew(const struct merge *merge, const struct sf_l1_found *found)
 {
-    struct sf_record_head head;
-    struct sf_l1_found found;
-    enum sf_status status = l1->is_writable ? sf_record_head(&head, record) : SF_INVALID;
+    const struct sf_l1_place *place = &found->place;
 
-    if (status != SF_OK)
-        return status;
-    status = sf_l1_find(l1, key, NULL, &found);
-    if (status == SF_CONFLICT || (status == SF_OK && !sf_l1_control_is_clean(found.control)))
-        return SF_OK; /* it is here, and changing */
-    if (status != SF_OK)
-        return sf_l1_fill(l1, key, record, last_access, &question->vacancy);
-    if (head.version > found.image.brief.version)
-        return replace(l1, &found, record, last_access, question->vacancy.seen);
-    sf_l1_block_touch(&found.place, found.control, last_access); /* on another host */
-    sf_l1_block_note_access(&found.place, found.control, last_access);
-    sf_l1_block_renew(&found.place, found.control, question->vacancy.seen);
+    take_accesses(place, found->control, merge->answer->last_access);
+    sf_l1_block_renew(place, found->control, merge->asked);
+    if ((found->control & SF_L1_JOURNALLED) != 0 && !merge->answer->is_journalled)
+        (void)sf_l1_swap(&place->control->state, found->control,
+                         found->control & ~SF_L1_JOURNALLED);
     return SF_OK;
 }
 
-enum sf_status
-sf_l1_confirm(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record,
-              sf_time last_access, const struct sf_l1_question *question)
+/* Of two in one line the later one: where what is here is stored, or nobody shares the store. */
+static enum sf_status
+take_later(struct sf_l1 *l1, const struct merge *merge, const struct sf_l1_found *found)
 {
-    uint64_t section = sf_l1_enter(l1);
-    enum sf_status status = confirm_in_section(l1, key, record, last_access, question);
+    uint64_t here = found->image.brief.version;
 
-    sf_l1_leave(l1, section);
-    return status;
+    if (merge->head.version > here)
+        return replace(l1, merge, found);
+    bool is_same = merge->head.version == here && sf_l1_control_is_clean(found->control);
+    return is_same || sf_l1_control_is_stored(found->control) ? renew(merge, found) : SF_OK;
 }
-
-/* ---- what another host has changed ---- */
-
-void
-sf_l1_set_shared(struct sf_l1 *l1, bool is_shared)
-{
-    uint64_t host = is_shared ? sf_l1_peek(&l1->header->host_id) : 0;
-
-    if (l1->is_writable)
-        atomic_store_explicit(&l1->header->host, host, memory_order_relaxed);
-}
-
-uint64_t
-sf_l1_host(const struct sf_l1 *l1)
-{
-    return sf_l1_peek(&l1->header->host);
-}
-
-/* What came from the store, and the memory that it takes to merge it. */
-struct merge {
-    const struct sf_key *key;
-    struct sf_span record;
-    uint64_t version;
-    sf_time last_access, asked;
-    struct sf_buffer ours, merged;
-};
 
 /* For the store, as a change is, and as old as those that it has in it. */
 static enum sf_status
@@ -230,60 +214,123 @@ publish_merged(struct sf_l1 *l1, const struct merge *merge, const struct sf_l1_f
     return SF_CONFLICT;
 }
 
-/* What is clean is in the store as it is, and can only be older. */
+/* Both were made of an earlier row, which the store had. */
 static enum sf_status
-take_clean(struct sf_l1 *l1, const struct merge *merge, const struct sf_l1_found *found)
+merge_both(struct sf_l1 *l1, struct merge *merge, const struct sf_l1_found *found)
 {
-    if (merge->version > found->image.brief.version)
-        return replace(l1, found, merge->record, merge->last_access, merge->asked);
-    sf_l1_block_touch(&found->place, found->control, merge->last_access);
-    sf_l1_block_note_access(&found->place, found->control, merge->last_access);
-    sf_l1_block_renew(&found->place, found->control, merge->asked);
-    return SF_OK;
+    struct sf_span row = merge->answer->record, ours = sf_buffer_span(&merge->ours);
+    bool is_new;
+    enum sf_status status = merge->answer->is_journalled
+                                ? sf_record_merge_journalled(&merge->merged, &is_new, row, ours)
+                                : sf_record_merge(&merge->merged, &is_new, row, ours);
+
+    if (status != SF_OK)
+        return status;
+    return is_new ? publish_merged(l1, merge, found) : replace(l1, merge, found);
+}
+
+static bool
+has_lineage(const struct sf_buffer *record)
+{
+    struct sf_record_head head;
+
+    return sf_record_head(&head, sf_buffer_span(record)) == SF_OK && head.lineage.size > 0;
 }
 
 static enum sf_status
 merge_once(struct sf_l1 *l1, struct merge *merge)
 {
     struct sf_l1_found found;
-    bool is_new;
     enum sf_status status = sf_l1_find(l1, merge->key, &merge->ours, &found);
 
     if (status != SF_OK)
         return status;
-    if (sf_l1_control_is_clean(found.control) &&
-        !sf_lineage_is_journalled(sf_buffer_span(&merge->ours)))
-        return take_clean(l1, merge, &found);
-    if (merge->version <= sf_lineage_base(sf_buffer_span(&merge->ours)))
+    struct sf_span ours = sf_buffer_span(&merge->ours);
+    bool is_same = sf_l1_control_is_clean(found.control) &&
+                   sf_span_equal(merge->answer->record, ours);
+    if (is_same || sf_l1_control_is_stored(found.control) || !has_lineage(&merge->ours))
+        return take_later(l1, merge, &found);
+    if (merge->head.version <= sf_lineage_base(ours))
         return SF_OK; /* a late answer: what is here grew from that, or from a later one */
-    status = sf_record_merge(&merge->merged, &is_new, merge->record, sf_buffer_span(&merge->ours));
+    return merge_both(l1, merge, &found);
+}
+
+static enum sf_status
+merge_in_section(struct sf_l1 *l1, struct merge *merge)
+{
+    enum sf_status status = SF_CONFLICT;
+
+    sf_buffer_init(&merge->ours, SF_RECORD_BYTES_MAX);
+    sf_buffer_init(&merge->merged, SF_RECORD_BYTES_MAX);
+    for (int i = 0; i < MERGES_MAX && status == SF_CONFLICT; i++)
+        status = merge_once(l1, merge);
+    sf_buffer_fini(&merge->ours);
+    sf_buffer_fini(&merge->merged);
+    return status;
+}
+
+static enum sf_status
+confirm_in_section(struct sf_l1 *l1, struct merge *merge, const struct sf_l1_question *question)
+{
+    struct sf_l1_found found;
+    enum sf_status status = sf_l1_find(l1, merge->key, NULL, &found);
+
+    if (status == SF_CONFLICT || (status == SF_OK && !sf_l1_control_is_clean(found.control)))
+        return SF_OK; /* it is here, and changing */
     if (status != SF_OK)
-        return status;
-    return is_new ? publish_merged(l1, merge, &found)
-                  : replace(l1, &found, merge->record, merge->last_access, merge->asked);
+        return sf_l1_fill_in_section(l1, merge->key, merge->answer, &question->vacancy);
+    if (sf_l1_control_is_stored(found.control))
+        return take_later(l1, merge, &found);
+    status = merge_in_section(l1, merge);
+    return status == SF_NOT_FOUND ? SF_CONFLICT : status;
 }
 
 enum sf_status
-sf_l1_merge(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record,
-            sf_time last_access, sf_time asked)
+sf_l1_confirm(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_answer *answer,
+              const struct sf_l1_question *question)
 {
-    struct merge merge = {
-        .key = key, .record = record, .last_access = last_access, .asked = asked};
-    struct sf_record_head head;
-    enum sf_status status = l1->is_writable ? sf_record_head(&head, record) : SF_INVALID;
+    struct merge merge = {.key = key, .answer = answer, .asked = question->vacancy.seen};
+    enum sf_status status =
+        l1->is_writable ? sf_record_head(&merge.head, answer->record) : SF_INVALID;
 
     if (status != SF_OK)
         return status;
-    merge.version = head.version;
-    sf_buffer_init(&merge.ours, SF_RECORD_BYTES_MAX);
-    sf_buffer_init(&merge.merged, SF_RECORD_BYTES_MAX);
     uint64_t section = sf_l1_enter(l1);
-    status = SF_CONFLICT;
-    for (int i = 0; i < MERGES_MAX && status == SF_CONFLICT; i++)
-        status = merge_once(l1, &merge);
+    status = confirm_in_section(l1, &merge, question);
     sf_l1_leave(l1, section);
-    sf_buffer_fini(&merge.ours);
-    sf_buffer_fini(&merge.merged);
+    return status;
+}
+
+/* ---- other hosts ---- */
+
+void
+sf_l1_set_shared(struct sf_l1 *l1, bool is_shared)
+{
+    uint64_t host = is_shared ? sf_l1_peek(&l1->header->host_id) : 0;
+
+    if (l1->is_writable)
+        atomic_store_explicit(&l1->header->host, host, memory_order_relaxed);
+}
+
+uint64_t
+sf_l1_host(const struct sf_l1 *l1)
+{
+    return sf_l1_peek(&l1->header->host);
+}
+
+enum sf_status
+sf_l1_merge(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_answer *answer,
+            sf_time asked)
+{
+    struct merge merge = {.key = key, .answer = answer, .asked = asked};
+    enum sf_status status =
+        l1->is_writable ? sf_record_head(&merge.head, answer->record) : SF_INVALID;
+
+    if (status != SF_OK)
+        return status;
+    uint64_t section = sf_l1_enter(l1);
+    status = merge_in_section(l1, &merge);
+    sf_l1_leave(l1, section);
     return status;
 }
 

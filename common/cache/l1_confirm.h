@@ -22,6 +22,18 @@ sf_l1_confirmed_at(uint64_t control, uint64_t touch, uint64_t since)
     return has_age ? (sf_time)(since & SF_L1_SINCE_MASK) : 0;
 }
 
+/* As whom a record from the store, or the journal, comes in. */
+static inline uint64_t
+sf_l1_marks_of(const struct sf_l1_answer *answer)
+{
+    return SF_L1_CLEAN | (answer->is_journalled ? SF_L1_JOURNALLED : 0);
+}
+
+/* sf_l1_fill, for who is in a section. */
+enum sf_status sf_l1_fill_in_section(struct sf_l1 *l1, const struct sf_key *key,
+                                     const struct sf_l1_answer *answer,
+                                     const struct sf_l1_vacancy *vacancy) SF_MUST_CHECK;
+
 sf_time sf_l1_found_confirmed_at(const struct sf_l1_found *found);
 
 /* As sf_l1_is_stale. */

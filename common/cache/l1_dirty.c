@@ -11,11 +11,11 @@
 /* ---- what waits for the store ---- */
 
 /*
- * SF_OK: *item is a record that is dirty, or clean. Its owner has confirmed it: what is OWNED is not acknowledged
- * yet, or is the sweeper's. SF_NOT_FOUND: there is none. Anything else: it could not be copied.
+ * SF_OK: *item is a record with these marks: dirty, or stored. Its owner has confirmed it: what is OWNED is not
+ * acknowledged yet, or is the sweeper's. SF_NOT_FOUND: there is none. Anything else: it could not be copied.
  */
 static enum sf_status
-read_live(struct sf_l1 *l1, uint32_t block, bool is_clean, struct sf_l1_dirty *item)
+read_live(struct sf_l1 *l1, uint32_t block, uint64_t marks, struct sf_l1_dirty *item)
 {
     struct sf_l1_place place;
     struct sf_l1_image image;
@@ -23,7 +23,8 @@ read_live(struct sf_l1 *l1, uint32_t block, bool is_clean, struct sf_l1_dirty *i
     if (!sf_l1_block_place(l1, block, &place))
         return SF_NOT_FOUND;
     uint64_t control = sf_l1_load(&place.control->state);
-    if (sf_l1_control_state(control) != SF_L1_LIVE || sf_l1_control_is_clean(control) != is_clean)
+    if (sf_l1_control_state(control) != SF_L1_LIVE ||
+        (control & (SF_L1_CLEAN | SF_L1_JOURNALLED)) != marks)
         return SF_NOT_FOUND;
     if (item->record.limit == 0)
         sf_buffer_init(&item->record, SF_RECORD_BYTES_MAX);
@@ -42,7 +43,7 @@ read_live(struct sf_l1 *l1, uint32_t block, bool is_clean, struct sf_l1_dirty *i
 static enum sf_status
 read_dirty(struct sf_l1 *l1, uint32_t block, struct sf_l1_dirty *item)
 {
-    return read_live(l1, block, false, item);
+    return read_live(l1, block, 0, item);
 }
 
 static size_t
@@ -153,8 +154,9 @@ sf_l1_dirty_fini(struct sf_l1_dirty *items, size_t count)
 }
 
 static void
-settle_in_section(struct sf_l1 *l1, const struct sf_l1_ticket *ticket, sf_time written)
+settle_in_section(struct sf_l1 *l1, const struct sf_l1_ticket *ticket, sf_time written, uint64_t marks)
 {
+    const uint64_t both = SF_L1_CLEAN | SF_L1_JOURNALLED;
     struct sf_l1_place place;
     uint64_t control = ticket->control;
 
@@ -162,7 +164,9 @@ settle_in_section(struct sf_l1 *l1, const struct sf_l1_ticket *ticket, sf_time w
         return;
     if (SF_MUTANT(SETTLES_NEXT))
         control = sf_l1_load(&place.control->state);
-    if (sf_l1_swap(&place.control->state, control, control | SF_L1_CLEAN))
+    _Atomic uint64_t *state = &place.control->state;
+    if (sf_l1_swap(state, control, control | marks) ||
+        (marks == SF_L1_CLEAN && sf_l1_swap(state, control | both, control | SF_L1_CLEAN)))
         sf_l1_block_renew(&place, ticket->control, written);
 }
 
@@ -171,7 +175,37 @@ sf_l1_settle(struct sf_l1 *l1, const struct sf_l1_ticket *ticket, sf_time writte
 {
     uint64_t section = sf_l1_enter(l1);
 
-    settle_in_section(l1, ticket, written);
+    settle_in_section(l1, ticket, written, SF_L1_CLEAN);
+    sf_l1_leave(l1, section);
+}
+
+void
+sf_l1_settle_journalled(struct sf_l1 *l1, const struct sf_l1_ticket *ticket, sf_time written)
+{
+    uint64_t section = sf_l1_enter(l1);
+
+    settle_in_section(l1, ticket, written, SF_L1_CLEAN | SF_L1_JOURNALLED);
+    sf_l1_leave(l1, section);
+}
+
+static void
+settle_key_in_section(struct sf_l1 *l1, const struct sf_key *key, uint64_t version, sf_time written)
+{
+    struct sf_l1_found found;
+
+    if (sf_l1_find(l1, key, NULL, &found) != SF_OK || found.image.brief.version != version ||
+        (found.control & SF_L1_JOURNALLED) == 0)
+        return;
+    if (sf_l1_swap(&found.place.control->state, found.control, found.control & ~SF_L1_JOURNALLED))
+        sf_l1_block_renew(&found.place, found.control, written);
+}
+
+void
+sf_l1_settle_key(struct sf_l1 *l1, const struct sf_key *key, uint64_t version, sf_time written)
+{
+    uint64_t section = sf_l1_enter(l1);
+
+    settle_key_in_section(l1, key, version, written);
     sf_l1_leave(l1, section);
 }
 
@@ -210,7 +244,7 @@ sf_l1_clean_take(struct sf_l1 *l1, uint32_t *cursor, struct sf_l1_dirty *items, 
     size_t taken = 0;
 
     while (taken < limit && *cursor < end) {
-        taken += read_live(l1, *cursor, true, &items[taken]) == SF_OK;
+        taken += read_live(l1, *cursor, SF_L1_CLEAN, &items[taken]) == SF_OK;
         *cursor = sf_l1_block_next(l1, *cursor);
     }
     if (*cursor >= end)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "common/cache/l1_confirm.h"
 #include "common/cache/l1_evict.h"
 #include "common/cache/l1_mutants.h"
 #include "common/cache/l1_worth.h"
@@ -26,7 +27,7 @@ is_overtaken(const struct sf_l1 *l1, const struct sf_key *key, const _Atomic uin
 
 static enum sf_status
 publish_fill(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_owned *owned,
-             const struct sf_l1_vacancy *vacancy)
+             const struct sf_l1_vacancy *vacancy, uint64_t marks)
 {
     _Atomic uint64_t *word;
     uint64_t value;
@@ -38,36 +39,36 @@ publish_fill(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_owne
         (void)sf_l1_withdraw(word, value);
         return SF_CONFLICT;
     }
-    sf_l1_block_publish(owned);
+    sf_l1_block_publish(owned, marks);
     return SF_OK;
 }
 
 static enum sf_status
-fill_new(struct sf_l1 *l1, const struct sf_l1_image *image, struct sf_span record,
+fill_new(struct sf_l1 *l1, const struct sf_l1_image *image, const struct sf_l1_answer *answer,
          const struct sf_l1_vacancy *vacancy)
 {
     struct sf_l1_owned owned;
-    enum sf_status status = sf_l1_room_for(l1, record.size, SF_L1_FOR_FILL, &owned);
+    enum sf_status status = sf_l1_room_for(l1, answer->record.size, SF_L1_FOR_FILL, &owned);
 
     if (status != SF_OK)
         return status;
     if (!SF_MUTANT(NAMED_EMPTY))
-        sf_l1_block_fill(l1, &owned, image, record);
-    status = publish_fill(l1, &image->key, &owned, vacancy);
+        sf_l1_block_fill(l1, &owned, image, answer->record);
+    status = publish_fill(l1, &image->key, &owned, vacancy, sf_l1_marks_of(answer));
     if (SF_MUTANT(NAMED_EMPTY))
-        sf_l1_block_fill(l1, &owned, image, record);
+        sf_l1_block_fill(l1, &owned, image, answer->record);
     if (status != SF_OK)
         sf_l1_block_give_back(l1, &owned);
     return status;
 }
 
-static enum sf_status
-fill_in_section(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record, sf_time last_access,
-           const struct sf_l1_vacancy *vacancy)
+enum sf_status
+sf_l1_fill_in_section(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_answer *answer,
+                      const struct sf_l1_vacancy *vacancy)
 {
     struct sf_record_head head;
     struct sf_l1_found found;
-    enum sf_status status = l1->is_writable ? sf_record_head(&head, record) : SF_INVALID;
+    enum sf_status status = l1->is_writable ? sf_record_head(&head, answer->record) : SF_INVALID;
 
     if (status != SF_OK)
         return status;
@@ -76,20 +77,22 @@ fill_in_section(struct sf_l1 *l1, const struct sf_key *key, struct sf_span recor
         return SF_OK; /* it is here, and changing */
     struct sf_l1_image image = {
         .key = *key,
-        .length = (uint32_t)record.size,
+        .length = (uint32_t)answer->record.size,
         .worth = sf_l1_worth_of(&head),
         .since = vacancy->seen,
-        .last_access = last_access > head.last_access ? last_access : head.last_access,
+        .last_access =
+            answer->last_access > head.last_access ? answer->last_access : head.last_access,
     };
-    return fill_new(l1, &image, record, vacancy);
+    return fill_new(l1, &image, answer, vacancy);
 }
 
 enum sf_status
 sf_l1_fill(struct sf_l1 *l1, const struct sf_key *key, struct sf_span record, sf_time last_access,
            const struct sf_l1_vacancy *vacancy)
 {
+    const struct sf_l1_answer answer = {.record = record, .last_access = last_access};
     uint64_t section = sf_l1_enter(l1);
-    enum sf_status status = fill_in_section(l1, key, record, last_access, vacancy);
+    enum sf_status status = sf_l1_fill_in_section(l1, key, &answer, vacancy);
 
     sf_l1_leave(l1, section);
     return status;

@@ -62,7 +62,7 @@
 #include "common/cache/l1_mutants.h"
 
 #define SF_L1_MAGIC 0x314C20747361662Du /* "-fast L1" */
-#define SF_L1_LAYOUT_VERSION 8u
+#define SF_L1_LAYOUT_VERSION 9u
 
 #define SF_L1_SLOTS_SMALL 1024u
 #define SF_L1_SLOTS_LARGE 4096u
@@ -282,7 +282,7 @@ sf_l1_slab_base(uint64_t value)
 /* ---- blocks: one behind the other in the slab, each with its control first ---- */
 
 /*
- * control:  state : 2 | clean : 1 | owner slot : 13 | gen : 48      changes by CAS only
+ * control:  state : 2 | clean : 1 | journalled : 1 | owner slot : 12 | gen : 48      changes by CAS only
  *
  *   FREE,g --take--> OWNED,g+1 --publish--> LIVE,g+1 --retire--> FREE,g+1
  *
@@ -290,6 +290,7 @@ sf_l1_slab_base(uint64_t value)
  *   OWNED and clean: being filled from the store. Not to be read even when a word names it: only
  *   LIVE confirms a fill.
  *   LIVE and not clean: the store does not have it.
+ *   LIVE, clean and journalled: nor does it; but the journal brings it there, and this copy may go.
  *
  * touch:   gen : 24 | worth : 3 | frequency : 5 | seconds : 32
  * stored:  gen : 32 | seconds : 32
@@ -313,7 +314,8 @@ static_assert(sizeof(struct sf_l1_control) == 32, "control");
 
 #define SF_L1_GEN_MASK ((UINT64_C(1) << 48) - 1)
 #define SF_L1_CLEAN (UINT64_C(1) << 61)
-#define SF_L1_OWNER_LIMIT 8192u
+#define SF_L1_JOURNALLED (UINT64_C(1) << 60) /* never without CLEAN */
+#define SF_L1_OWNER_LIMIT 4096u
 
 static inline uint64_t
 sf_l1_control_make(enum sf_l1_state state, uint32_t owner, uint64_t gen)
@@ -332,6 +334,13 @@ static inline bool
 sf_l1_control_is_clean(uint64_t control)
 {
     return (control & SF_L1_CLEAN) != 0;
+}
+
+/* The store has it. What is merely clean may be the journal's alone. */
+static inline bool
+sf_l1_control_is_stored(uint64_t control)
+{
+    return (control & (SF_L1_CLEAN | SF_L1_JOURNALLED)) == SF_L1_CLEAN;
 }
 
 static inline uint32_t

@@ -252,7 +252,7 @@ copy_record(struct sf_l1 *l1, uint32_t block, const struct sf_l1_place *place, u
         return false;
     }
     uint64_t live = sf_l1_control_make(SF_L1_LIVE, 0, sf_l1_control_gen(owned.control)) |
-                    (control & SF_L1_CLEAN);
+                    (control & (SF_L1_CLEAN | SF_L1_JOURNALLED));
     if (sf_l1_swap(&owned.place.control->state, owned.control, live) &&
         !sf_l1_control_is_clean(live))
         sf_l1_hint_leave(l1, owned.block, live);

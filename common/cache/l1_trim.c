@@ -24,7 +24,7 @@ encode_tombstone(struct sf_buffer *tombstone_out, const struct sf_l1 *l1,
     sf_session_init(&session);
     sf_buffer_init(&lineage, SF_LINEAGE_BYTES_MAX);
     enum sf_status status = sf_session_decode(&session, former);
-    session.is_stored = sf_l1_control_is_clean(found->control);
+    session.is_stored = sf_l1_control_is_stored(found->control);
     if (status == SF_OK)
         status = sf_lineage_of_end(&lineage, &session, sf_l1_host(l1), session.head.version + 1);
     if (status == SF_OK) {

@@ -17,9 +17,9 @@ struct sf_process_slots {
     struct sf_record_locks *locks;
 };
 
-/* Bytes of the lock file: slots first. */
+/* Bytes of the lock file: slots first. The others keep their places in every layout: versions exclude each other. */
 enum {
-    SF_LOCK_CREATE = SF_L1_OWNER_LIMIT,
+    SF_LOCK_CREATE = 8192,
     SF_LOCK_DUTY /* and the next ones: enum sf_l1_duty */
 };
 

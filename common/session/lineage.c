@@ -5,14 +5,13 @@
 #include <string.h>
 
 /*
- *  0 u64 base   8 u16 hosts   10 u16 sets   12 u16 sums   14 u16 flags (1: journalled)
+ *  0 u64 base   8 u16 hosts   10 u16 sets   12 u16 sums   14 u16 0, or 1 from earlier versions
  * 16 hosts: u64 host, u64 version; the highest bit of that: pending
  *    sets:  u64 version, u8 place of the host in that list, u8 size of the name, name
  *    sums:  i64 total, u8 place of the host, u8 size of the name, name
  */
-enum { AT_BASE = 0, AT_HOSTS = 8, AT_SETS = 10, AT_SUMS = 12, AT_FLAGS = 14, HEAD = 16 };
+enum { AT_BASE = 0, AT_HOSTS = 8, AT_SETS = 10, AT_SUMS = 12, AT_NOTHING = 14, HEAD = 16 };
 enum { HOST_BYTES = 16, ENTRY_BYTES = 10 };
-enum { JOURNALLED = 1 };
 #define PENDING ((uint64_t)1 << 63)
 
 void
@@ -247,7 +246,7 @@ put_head(const struct sf_lineage *lineage, unsigned char *at, size_t sets, size_
     sf_store_u16(at + AT_HOSTS, (uint16_t)lineage->merged_count);
     sf_store_u16(at + AT_SETS, (uint16_t)sets);
     sf_store_u16(at + AT_SUMS, (uint16_t)sums);
-    sf_store_u16(at + AT_FLAGS, lineage->is_journalled ? JOURNALLED : 0);
+    sf_store_u16(at + AT_NOTHING, 0);
     at += HEAD;
     for (size_t i = 0; i < lineage->merged_count; i++) {
         const struct sf_lineage_host *host = &lineage->merged[i];
@@ -315,7 +314,6 @@ take_entry(struct rest *rest, size_t hosts)
 /* How much of each there is; `rest` goes on behind the hosts. */
 struct counts {
     size_t hosts, sets, sums;
-    bool is_journalled;
 };
 
 static struct counts
@@ -324,10 +322,9 @@ take_head(struct sf_lineage *lineage, struct rest *rest)
     struct sf_span head = take(rest, HEAD);
     if (rest->is_bad)
         return (struct counts){.hosts = 0};
-    uint16_t flags = sf_load_u16(head.data + AT_FLAGS);
     struct counts counts = {sf_load_u16(head.data + AT_HOSTS), sf_load_u16(head.data + AT_SETS),
-                            sf_load_u16(head.data + AT_SUMS), flags == JOURNALLED};
-    rest->is_bad = flags > JOURNALLED || counts.hosts > SF_LINEAGE_HOSTS_MAX;
+                            sf_load_u16(head.data + AT_SUMS)};
+    rest->is_bad = sf_load_u16(head.data + AT_NOTHING) > 1 || counts.hosts > SF_LINEAGE_HOSTS_MAX;
     lineage->base = sf_load_u64(head.data + AT_BASE);
     for (size_t i = 0; i < counts.hosts && !rest->is_bad; i++) {
         uint64_t host = take_u64(rest), version = take_u64(rest);
@@ -381,7 +378,6 @@ sf_lineage_decode(struct sf_lineage *lineage, struct sf_span bytes)
         return status;
     struct counts counts = take_head(lineage, &rest);
     lineage->merged_count = counts.hosts;
-    lineage->is_journalled = counts.is_journalled;
     status = take_lists(lineage, &rest, &counts);
     if (status != SF_OK)
         sf_lineage_fini(lineage);
@@ -405,19 +401,4 @@ sf_lineage_base(struct sf_span record)
 {
     const unsigned char *head = head_of(record);
     return head == NULL ? 0 : sf_load_u64(head + AT_BASE);
-}
-
-void
-sf_lineage_mark_journalled(struct sf_buffer *record)
-{
-    const unsigned char *head = head_of(sf_buffer_span(record));
-    if (head != NULL)
-        sf_store_u16(record->data + (head - record->data) + AT_FLAGS, JOURNALLED);
-}
-
-bool
-sf_lineage_is_journalled(struct sf_span record)
-{
-    const unsigned char *head = head_of(record);
-    return head != NULL && sf_load_u16(head + AT_FLAGS) == JOURNALLED;
 }

@@ -43,8 +43,7 @@ struct sf_lineage_sum {
 
 /* Names are borrowed from where they were read. */
 struct sf_lineage {
-    uint64_t base;      /* 0: the store has no row yet */
-    bool is_journalled; /* from the journal: the store may not have it, though the cache calls it clean */
+    uint64_t base; /* 0: the store has no row yet */
     struct sf_lineage_host merged[SF_LINEAGE_HOSTS_MAX];
     size_t merged_count;
     struct sf_lineage_set *sets; /* malloc'ed, as `sums`; the latest at the end */
@@ -80,7 +79,3 @@ enum sf_status sf_lineage_note_sum(struct sf_lineage *lineage,
 int64_t sf_lineage_sum_of(const struct sf_lineage *lineage, uint64_t host, struct sf_span name);
 
 uint64_t sf_lineage_base(struct sf_span record); /* 0: also where it has no lineage */
-
-/* Of a record as it comes from the journal, in place; nothing where it has no lineage. */
-void sf_lineage_mark_journalled(struct sf_buffer *record);
-bool sf_lineage_is_journalled(struct sf_span record);

@@ -42,11 +42,10 @@ take_up(struct sf_lineage *lineage, const struct sf_session *before, uint64_t ho
 
     if (status != SF_OK)
         return status;
-    if (before->is_stored && !lineage->is_journalled)
+    if (before->is_stored)
         sf_lineage_begin(lineage, before->head.version);
     else if (before->head.lineage.size == 0)
         return begin_without(lineage, before, host);
-    lineage->is_journalled = false;
     return SF_OK;
 }
 

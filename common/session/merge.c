@@ -7,7 +7,8 @@
 struct merging {
     struct sf_session row, ours;
     struct sf_lineage row_lineage, our_lineage;
-    bool takes_all; /* also what was in the row that ours grew from */
+    bool is_row_journalled; /* it is not the store's row, but what this host has made of that */
+    bool takes_all;         /* also what was in the row that ours grew from */
     bool is_new;
 };
 
@@ -156,11 +157,11 @@ encode(struct merging *work, struct sf_session *result, struct sf_buffer *merged
     return status;
 }
 
-/* Unless it comes from the journal: then it grew from a row itself, and goes on with what it has made of that. */
+/* Unless it grew from the store's row itself, and goes on with what it has made of that. */
 static void
 grow_from_row(struct merging *work, uint64_t version)
 {
-    if (!work->row_lineage.is_journalled)
+    if (!work->is_row_journalled)
         sf_lineage_begin(&work->row_lineage, version);
 }
 
@@ -170,7 +171,6 @@ end_row(struct merging *work, struct sf_buffer *merged_out)
 {
     work->is_new = true;
     grow_from_row(work, work->row.head.version);
-    work->row_lineage.is_journalled = false;
     note_hosts(work);
     return encode(work, &work->ours, merged_out);
 }
@@ -213,7 +213,6 @@ merge_living(struct merging *work, struct sf_span row, struct sf_buffer *merged_
         change_places(work);
     else
         grow_from_row(work, base);
-    work->row_lineage.is_journalled = false;
     enum sf_status status = take_changes(work);
     work->is_new |= is_ours_later; /* versions never go back */
     if (status != SF_OK || !work->is_new)
@@ -234,10 +233,11 @@ merge(struct merging *work, struct sf_span row, struct sf_buffer *merged_out)
     return merge_living(work, row, merged_out);
 }
 
-enum sf_status
-sf_record_merge(struct sf_buffer *merged_out, bool *is_new_out, struct sf_span row, struct sf_span ours)
+static enum sf_status
+merge_records(struct sf_buffer *merged_out, bool *is_new_out, struct sf_span row, struct sf_span ours,
+              bool is_row_journalled)
 {
-    struct merging work = {.is_new = false};
+    struct merging work = {.is_row_journalled = is_row_journalled};
     sf_session_init(&work.row);
     sf_session_init(&work.ours);
     sf_lineage_init(&work.row_lineage);
@@ -257,4 +257,17 @@ sf_record_merge(struct sf_buffer *merged_out, bool *is_new_out, struct sf_span r
     sf_lineage_fini(&work.row_lineage);
     sf_lineage_fini(&work.our_lineage);
     return status;
+}
+
+enum sf_status
+sf_record_merge(struct sf_buffer *merged_out, bool *is_new_out, struct sf_span row, struct sf_span ours)
+{
+    return merge_records(merged_out, is_new_out, row, ours, false);
+}
+
+enum sf_status
+sf_record_merge_journalled(struct sf_buffer *merged_out, bool *is_new_out, struct sf_span loaded,
+                           struct sf_span ours)
+{
+    return merge_records(merged_out, is_new_out, loaded, ours, true);
 }

@@ -45,6 +45,7 @@ struct sf_write {
 struct sf_stored {
     struct sf_buffer record; /* initialised by the caller; what it held is replaced */
     sf_time last_access;    /* may be later than the record says */
+    bool is_journalled;     /* set by the journal: it has made the record what it is, the store has less */
 };
 
 /* One session that is asked for. The caller owns the memory; `status` is the answer. */

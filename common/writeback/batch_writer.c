@@ -213,12 +213,12 @@ struct tally {
 static void
 take_merged(struct sf_batch_writer *writer, const struct sf_write *write, sf_time written)
 {
-    struct sf_span merged = sf_buffer_span(write->merged);
+    const struct sf_l1_answer answer = {.record = sf_buffer_span(write->merged),
+                                        .last_access = write->last_access};
     if (writer->options.journal != NULL)
-        (void)!sf_journal_merge(writer->options.journal, &write->key, write->version, merged,
-                                write->last_access, written);
+        (void)!sf_journal_merge(writer->options.journal, &write->key, write->version, &answer, written);
     else
-        (void)!sf_l1_merge(writer->l1, &write->key, merged, write->last_access, written);
+        (void)!sf_l1_merge(writer->l1, &write->key, &answer, written);
 }
 
 static void

@@ -196,21 +196,22 @@ give_way(struct sf_journal *journal, const struct sf_key *key)
 }
 
 enum sf_status
-sf_journal_merge(struct sf_journal *journal, const struct sf_key *key, uint64_t version, struct sf_span record,
-                 sf_time last_access, sf_time asked)
+sf_journal_merge(struct sf_journal *journal, const struct sf_key *key, uint64_t version,
+                 const struct sf_l1_answer *answer, sf_time asked)
 {
     pthread_mutex_lock(&journal->lock);
     forget_up_to(journal, key, version);
-    enum sf_status status = sf_l1_merge(journal->l1, key, record, last_access, asked);
+    enum sf_status status = sf_l1_merge(journal->l1, key, answer, asked);
     give_way(journal, key);
     pthread_mutex_unlock(&journal->lock);
     return status;
 }
 
 void
-sf_journal_stored(struct sf_journal *journal, const struct sf_key *key, uint64_t version)
+sf_journal_stored(struct sf_journal *journal, const struct sf_key *key, uint64_t version, sf_time written)
 {
     pthread_mutex_lock(&journal->lock);
+    sf_l1_settle_key(journal->l1, key, version, written);
     forget_up_to(journal, key, version);
     pthread_mutex_unlock(&journal->lock);
 }
@@ -423,25 +424,33 @@ merge_both(struct sf_stored *stored, const struct sf_stored *journalled)
     sf_buffer_init(&merged, SF_RECORD_BYTES_MAX);
     enum sf_status status = sf_record_merge(&merged, &is_new, sf_buffer_span(&stored->record),
                                             sf_buffer_span(&journalled->record));
-    if (status == SF_OK && is_new)
-        sf_lineage_mark_journalled(&merged);
     struct sf_buffer former = status == SF_OK ? stored->record : merged;
-    if (status == SF_OK)
+    if (status == SF_OK) {
         stored->record = merged;
+        stored->is_journalled = is_new;
+    }
     sf_buffer_fini(&former);
     return status;
+}
+
+/* Another host has a part in the row: it is not the one that ours grew from. */
+static bool
+must_be_merged(const struct sf_stored *stored, const struct sf_stored *journalled)
+{
+    return has_lineage(journalled) && stored->record.size > 0 &&
+           version_of(stored) != sf_lineage_base(sf_buffer_span(&journalled->record));
 }
 
 /* The store may have heard of a later last access than the journal. */
 static void
 take_later(struct sf_stored *stored, struct sf_stored *journalled)
 {
-    bool is_merged = has_lineage(journalled) && stored->record.size > 0 && merge_both(stored, journalled) == SF_OK;
+    bool is_merged = must_be_merged(stored, journalled) && merge_both(stored, journalled) == SF_OK;
     if (!is_merged && version_of(journalled) > version_of(stored)) {
         struct sf_buffer older = stored->record;
         stored->record = journalled->record;
         journalled->record = older;
-        sf_lineage_mark_journalled(&stored->record);
+        stored->is_journalled = true;
     }
     if (stored->last_access < journalled->last_access)
         stored->last_access = journalled->last_access;
@@ -461,6 +470,7 @@ ask_journal(struct sf_journal *journal, struct sf_load *load, struct told *told)
     told->status = sf_journal_load(journal, &load->key, &told->stored, &is_final);
     sf_buffer_clear(&load->stored->record);
     load->stored->last_access = 0;
+    load->stored->is_journalled = false;
     load->is_own = told->status != SF_NOT_FOUND && (told->status != SF_OK || is_final);
     load->status = told->status;
 }

@@ -62,14 +62,17 @@ void sf_journal_settle(struct sf_journal *journal, const struct sf_key *key, uin
                        const struct sf_l1_ticket *ticket, sf_time written);
 
 /*
- * The store has `record`, in which another host has a part: L1 takes it in, with the answers of sf_l1_merge, and what
+ * The store has `answer`, in which another host has a part: L1 takes it in, with the answers of sf_l1_merge, and what
  * is here up to `version` is forgotten. 0: it is not known how much of what is here that record has.
  */
 enum sf_status sf_journal_merge(struct sf_journal *journal, const struct sf_key *key, uint64_t version,
-                                struct sf_span record, sf_time last_access, sf_time asked) SF_MUST_CHECK;
+                                const struct sf_l1_answer *answer, sf_time asked) SF_MUST_CHECK;
 
-/* The store has this version or a later one. For who writes what L1 does not have. */
-void sf_journal_stored(struct sf_journal *journal, const struct sf_key *key, uint64_t version);
+/*
+ * The store has this version or a later one, which it was given at `written`. For who writes what L1 does not have, or
+ * calls clean for the journal's sake.
+ */
+void sf_journal_stored(struct sf_journal *journal, const struct sf_key *key, uint64_t version, sf_time written);
 
 /* Something later may have reached the store, past L1 and journal: from now on it is asked as well. */
 void sf_journal_doubt(struct sf_journal *journal, const struct sf_key *key);

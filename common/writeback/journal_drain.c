@@ -66,13 +66,13 @@ write_of(const struct sf_journal_orphan *item)
 
 /* Returns how many failed and are to be tried again. */
 static size_t
-settle(struct sf_journal_drain *drain, size_t count)
+settle(struct sf_journal_drain *drain, size_t count, sf_time written)
 {
     size_t failed = 0;
     for (size_t i = 0; i < count; i++) {
         const struct sf_write *write = &drain->writes[i];
         if (write->status == SF_OK) {
-            sf_journal_stored(drain->journal, &write->key, write->version);
+            sf_journal_stored(drain->journal, &write->key, write->version, written);
             drain->written++;
         } else if (write->status == SF_INVALID) {
             sf_journal_refused(drain->journal, &write->key, write->version);
@@ -129,9 +129,10 @@ write_batch(struct sf_journal_drain *drain, sf_time now, sf_time deadline, size_
     drain->began = drain->began == 0 ? now : drain->began;
     for (size_t i = 0; i < *count_out; i++)
         drain->writes[i] = write_of(&drain->items[i]);
+    sf_time written = sf_clock_steady();
     status = drain->store->ops->write(drain->store, drain->writes, *count_out, deadline);
     uint64_t before = drain->written;
-    size_t failed = settle(drain, *count_out);
+    size_t failed = settle(drain, *count_out, written);
     sf_count_add(drain->counters, SF_COUNTER_flushed_records, drain->written - before);
     if (failed == 0)
         return SF_OK;

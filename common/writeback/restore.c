@@ -90,9 +90,9 @@ take_merged(struct sf_restore *restore, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const struct sf_write *write = &restore->writes[i];
+        const struct sf_l1_answer answer = {.record = sf_buffer_span(write->merged), .last_access = write->last_access};
         if (write->status == SF_OK && write->merged->size > 0)
-            (void)!sf_l1_merge(restore->l1, &write->key, sf_buffer_span(write->merged), write->last_access,
-                               restore->now);
+            (void)!sf_l1_merge(restore->l1, &write->key, &answer, restore->now);
     }
 }
 

@@ -62,7 +62,7 @@ begin(struct sf_spill *spill, int share)
     spill->was_logged = true;
 }
 
-/* Clean, from now on, means "in the journal": who misses it in L1 asks there first. */
+/* Whoever misses it in L1 from now on asks the journal first. */
 static enum sf_status
 move(struct sf_spill *spill, size_t taken)
 {
@@ -72,7 +72,7 @@ move(struct sf_spill *spill, size_t taken)
     enum sf_status status = sf_journal_commit(spill->journal, spill->marks, taken);
     for (size_t i = 0; i < taken; i++)
         if (spill->marks[i].status == SF_OK)
-            sf_l1_settle(spill->l1, &spill->items[i].ticket, began);
+            sf_l1_settle_journalled(spill->l1, &spill->items[i].ticket, began);
     if (status == SF_OK) {
         atomic_fetch_add_explicit(&spill->moved, taken, memory_order_relaxed);
         spill->has_moved = true;

@@ -173,7 +173,7 @@ confirm_and_leave(void *context)
 {
     const struct fill *fill = context;
 
-    sf_l1_block_publish(&fill->owned);
+    sf_l1_block_publish(&fill->owned, SF_L1_CLEAN);
     atomic_fetch_and(&cache.l1->slots.slots[fill->owner->slot].word, ~UINT64_C(1));
 }
 

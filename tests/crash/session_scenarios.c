@@ -132,6 +132,23 @@ operate_settle(struct sf_l1 *l1)
     return true;
 }
 
+/* The journal takes it over, and brings it to the store: stored only behind that. */
+static bool
+operate_journal(struct sf_l1 *l1)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_found found;
+
+    if (sf_l1_find(l1, &key, NULL, &found) != SF_OK)
+        return false;
+    sf_l1_settle_journalled(l1, &(struct sf_l1_ticket){found.block, found.control},
+                            sf_clock_steady());
+    if (sf_l1_has_stored(l1, &key, 1))
+        return false;
+    sf_l1_settle_key(l1, &key, 1, sf_clock_steady());
+    return sf_l1_has_stored(l1, &key, 1);
+}
+
 /* What "the store" has: all processes see it. */
 static _Atomic uint64_t *flushed;
 
@@ -315,6 +332,7 @@ const struct scenario session_scenarios[] = {
      NULL},
     {CONFIRM, "deny", prepare_one_stored, operate_deny, judge_deny, NULL},
     {FLUSH, "settle", prepare_one, operate_settle, judge_settle, NULL},
+    {FLUSH, "journal", prepare_one, operate_journal, judge_settle, NULL},
     {FLUSH, "flush", prepare_flush, operate_flush, judge_flush, NULL},
 };
 

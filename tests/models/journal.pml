@@ -8,11 +8,13 @@
  *
  *   - a load never yields a version older than what was acknowledged, or in the store, when it began, and nothing older
  *     than what was acknowledged is in the cache;
- *   - what was acknowledged is in the store, dirty in the cache, or an orphan of the journal.
+ *   - what was acknowledged is in the store, dirty in the cache, or an orphan of the journal;
+ *   - what is clean, and not marked as the journal's, is in the store.
  *
  * mutants: BUG_ENTERS_UNSEEN BUG_LATER_IS_FINAL BUG_GONE_IS_FINAL BUG_MOVES_FORGOTTEN BUG_MOVES_OLD_WORD
  *          BUG_SETTLES_UNLOCKED BUG_FORGETS_LATER BUG_SPILLS_FIRST BUG_DOUBTS_NOBODY
- *          BUG_LOADS_WHAT_IS_HELD BUG_FINAL_AFTER_START
+ *          BUG_LOADS_WHAT_IS_HELD BUG_FINAL_AFTER_START BUG_SPILL_IS_STORED BUG_LOAD_IS_STORED
+ *          BUG_DRAINED_IS_STORED
  */
 #define CHANGES 1
 #define EVICTIONS 1
@@ -22,13 +24,15 @@
 #define MAX(a, b) ((a) > (b) -> (a) : (b))
 #define INVARIANT \
     assert(here == 0 || here >= acknowledged); \
-    assert(stored >= acknowledged || (here >= acknowledged && !clean) || (row >= acknowledged && orphan));
+    assert(stored >= acknowledged || (here >= acknowledged && !clean) || (row >= acknowledged && orphan)); \
+    assert(!clean || journalled || stored >= here);
 
 mtype = { COPIES, WRITES_PAST, DIES };
 mtype besides;
 
 byte here = 1;                  /* the version in the cache, 0: none */
 bool clean, is_copy;            /* a copy of what is clean, not clean yet */
+bool journalled;                /* what is clean: the store may not have it */
 bool valid[2];                  /* the tickets of writer and journaler: the block is still the same */
 bool removed;                   /* since the load under way began */
 byte stored, acknowledged = 1;
@@ -72,18 +76,31 @@ inline take_dirty(thread)
     version = (valid[thread] -> here : 0)
 }
 
-/* sf_l1_settle. */
+/* sf_l1_settle of the writer, sf_l1_settle_journalled of the spill. */
 inline settle(thread)
 {
+#ifndef BUG_SPILL_IS_STORED
+    journalled = (thread == 1 -> journalled || (valid[1] && !clean) : journalled && !valid[0]);
+#endif
     clean = clean || valid[thread];
     valid[thread] = false;
     INVARIANT
 }
 
+/* sf_l1_settle_key. */
+inline settle_key(version)
+{
+#ifdef BUG_DRAINED_IS_STORED
+    journalled = false
+#else
+    journalled = journalled && here != version
+#endif
+}
+
 /* Its place is another block's. */
 inline change(version, is_clean, copied)
 {
-    here = version; clean = is_clean; is_copy = copied; valid[0] = false; valid[1] = false
+    here = version; clean = is_clean; is_copy = copied; journalled = journalled && copied; valid[0] = false; valid[1] = false
 }
 
 /* ---- whoever uses the cache ---- */
@@ -149,7 +166,7 @@ inline write_orphan()
     if
     :: version > 0 ->
         d_step { stored = MAX(stored, version) };
-        d_step { FREE_LOCK -> forget(version) }
+        d_step { FREE_LOCK -> settle_key(version); forget(version) }
     :: else
     fi
 }
@@ -167,7 +184,7 @@ inline write_past()
        };
         d_step { stored = MAX(stored, version) };
         if
-        :: d_step { FREE_LOCK -> forget(version) };
+        :: d_step { FREE_LOCK -> settle_key(version); forget(version) };
             acknowledged = version
         :: skip;
 #ifndef BUG_DOUBTS_NOBODY
@@ -317,27 +334,30 @@ inline load()
 #else
     d_step { here == 0 && !held -> loading = true; removed = false; wanted = MAX(acknowledged, stored) };
 #endif
-    d_step { FREE_LOCK -> version = row; is_final = (row > 0 && !behind) };
+    d_step { FREE_LOCK -> version = row; is_final = (row > 0 && !behind); is_rows = (row > 0) };
     if
     :: is_final
-    :: else -> d_step { version = MAX(version, stored) }
+    :: else -> d_step { is_rows = is_rows && version > stored; version = MAX(version, stored) }
     fi;
     d_step {
         assert(version >= wanted);
         if
         :: here == 0 && !removed ->
             change(version, true, false);
+#ifndef BUG_LOAD_IS_STORED
+            journalled = is_rows;
+#endif
             INVARIANT
         :: else
         fi;
-        loading = false; removed = false; version = 0; wanted = 0; is_final = false
+        loading = false; removed = false; version = 0; wanted = 0; is_final = false; is_rows = false
     }
 }
 
 proctype loader()
 {
     byte version, wanted, loads = LOADS;
-    bool is_final;
+    bool is_final, is_rows;
 
     {
         do
@@ -353,7 +373,7 @@ end:
 proctype next_daemon()
 {
     byte version, wanted;
-    bool is_final;
+    bool is_final, is_rows;
 
 end:
     atomic {

@@ -211,8 +211,8 @@ sf_test_confirm(struct sf_l1 *l1, uint64_t number, uint64_t version, sf_time las
 
     sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
     encode_stored(&record, version, "stored");
-    enum sf_status status =
-        sf_l1_confirm(l1, &key, sf_buffer_span(&record), last_access, question);
+    enum sf_status status = sf_l1_confirm(
+        l1, &key, &(struct sf_l1_answer){sf_buffer_span(&record), last_access, false}, question);
     sf_buffer_fini(&record);
     return status;
 }
@@ -228,8 +228,8 @@ sf_test_hand_over(struct sf_l1 *to, struct sf_l1 *from, uint64_t number)
     sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
     sf_l1_ask(to, &key, &question);
     must(sf_l1_get(from, &key, &record, &view), "read a session", NULL);
-    must(sf_l1_confirm(to, &key, sf_buffer_span(&record), view.last_access, &question),
-         "hand over a session", NULL);
+    const struct sf_l1_answer answer = {sf_buffer_span(&record), view.last_access, false};
+    must(sf_l1_confirm(to, &key, &answer, &question), "hand over a session", NULL);
     sf_buffer_fini(&record);
 }
 

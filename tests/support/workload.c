@@ -172,7 +172,8 @@ check_one(struct sf_workload *work, struct sf_l1 *l1, unsigned session, struct s
     if (stored == 0)
         return;
     build_record(record, stored);
-    (void)!sf_l1_confirm(l1, &key, sf_buffer_span(record), SF_TEST_NOW, &question);
+    const struct sf_l1_answer answer = {sf_buffer_span(record), SF_TEST_NOW, false};
+    (void)!sf_l1_confirm(l1, &key, &answer, &question);
 }
 
 static void
@@ -242,7 +243,10 @@ flush(struct sf_workload *work, struct sf_l1 *l1, struct sf_l1_cursor *cursor,
             report(work, "a dirty record is no record", (unsigned)session, 0, 0);
         else if (session < SF_WORKLOAD_SESSIONS)
             raise_to(&work->stored[session], head.version);
-        sf_l1_settle(l1, &items[i].ticket, sf_clock_steady());
+        if (i % 4 == 0)
+            sf_l1_settle_journalled(l1, &items[i].ticket, sf_clock_steady());
+        else
+            sf_l1_settle(l1, &items[i].ticket, sf_clock_steady());
     }
     atomic_fetch_add(&work->flushes, taken);
 }
@@ -278,7 +282,8 @@ ask_again(struct sf_l1 *l1, const struct sf_key *key, unsigned what, struct sf_b
         sf_l1_postpone(l1, key, &question);
     } else {
         build_record(record, OTHERS_VERSION + what % OTHERS_VERSIONS);
-        (void)!sf_l1_confirm(l1, key, sf_buffer_span(record), SF_TEST_NOW + SF_MINUTE, &question);
+        const struct sf_l1_answer answer = {sf_buffer_span(record), SF_TEST_NOW + SF_MINUTE, false};
+        (void)!sf_l1_confirm(l1, key, &answer, &question);
     }
 }
 

@@ -175,7 +175,7 @@ START_TEST(test_change_of_the_dead_without_a_hint_is_written)
             || sf_l1_draft_make(&draft, l1, &other, sf_buffer_span(&record), NULL) != SF_OK
             || sf_l1_draft_name(l1, &draft, &named) != SF_OK)
             _exit(EXIT_FAILURE);
-        sf_l1_block_publish(&draft.owned);
+        sf_l1_block_publish(&draft.owned, 0);
         _exit(EXIT_SUCCESS);
     }
     int status = 0;

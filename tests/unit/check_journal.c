@@ -259,7 +259,7 @@ commit_many(void *argument)
         ck_assert_int_eq(mark.status, SF_OK);
         ck_assert_uint_ge(journalled(base + i % 7), 1);
         if (i % 7 == 6)
-            sf_journal_stored(journal, &mark.key, 1);
+            sf_journal_stored(journal, &mark.key, 1, sf_clock_steady());
         sf_journal_trim(journal);
     }
     return NULL;

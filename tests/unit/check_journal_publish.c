@@ -115,7 +115,7 @@ static void
 tell_one(void)
 {
     struct sf_key key = sf_test_cache_key(1);
-    sf_journal_stored(journal, &key, 1);
+    sf_journal_stored(journal, &key, 1, sf_clock_steady());
 }
 
 /* The session 1 is committed, and that happens before it is on disk. There is a file already. */
@@ -253,7 +253,8 @@ hear_of_one(void)
     struct sf_write write = sf_test_put(1, 2, &record);
     write.key = sf_test_cache_key(1);
     ck_assert_int_eq(store->ops->write(store, &write, 1, sf_clock_steady() + SF_SECOND), SF_OK);
-    ck_assert_int_eq(sf_journal_merge(journal, &write.key, 0, write.record, SF_TEST_NOW, sf_clock_steady()), SF_OK);
+    const struct sf_l1_answer answer = {write.record, SF_TEST_NOW, false};
+    ck_assert_int_eq(sf_journal_merge(journal, &write.key, 0, &answer, sf_clock_steady()), SF_OK);
     sf_buffer_fini(&record);
 }
 

@@ -280,7 +280,7 @@ commit_many(void *argument)
         ck_assert_int_eq(sf_journal_commit(journal, &mark, 1), SF_OK);
         ck_assert_int_eq(mark.status, SF_OK);
         if (number % 2 == 0)
-            sf_journal_stored(journal, &mark.key, UINT64_MAX);
+            sf_journal_stored(journal, &mark.key, UINT64_MAX, sf_clock_steady());
     }
     atomic_fetch_sub(&running, 1);
     return NULL;

@@ -242,7 +242,7 @@ die_without_a_hint(void)
         sf_l1_draft_make(&draft, own, &key, sf_buffer_span(&record), NULL) != SF_OK ||
         !sf_l1_replace(found.word, found.value, draft.owned.block))
         _exit(EXIT_FAILURE);
-    sf_l1_block_publish(&draft.owned);
+    sf_l1_block_publish(&draft.owned, 0);
     _exit(EXIT_SUCCESS);
 }
 

@@ -56,7 +56,47 @@ static enum sf_status
 take_row(struct sf_l1 *l1)
 {
     struct sf_key key = sf_test_cache_key(NUMBER);
-    return sf_l1_merge(l1, &key, sf_buffer_span(&row), SF_TEST_NOW, sf_clock_steady());
+    return sf_l1_merge(l1, &key, &(struct sf_l1_answer){sf_buffer_span(&row), SF_TEST_NOW, false}, sf_clock_steady());
+}
+
+/* A load has brought it: of the store, or of the journal. */
+static enum sf_status
+confirm(struct sf_l1 *l1, const struct sf_buffer *record, bool is_journalled)
+{
+    struct sf_key key = sf_test_cache_key(NUMBER);
+    struct sf_l1_question question;
+    sf_l1_ask(l1, &key, &question);
+    return sf_l1_confirm(l1, &key, &(struct sf_l1_answer){sf_buffer_span(record), SF_TEST_NOW, is_journalled},
+                         &question);
+}
+
+static bool
+is_stored(struct sf_l1 *l1)
+{
+    struct sf_key key = sf_test_cache_key(NUMBER);
+    return sf_l1_has_stored(l1, &key, 1);
+}
+
+static uint64_t
+base_of(struct sf_l1 *l1)
+{
+    struct sf_buffer record;
+    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
+    read_record(l1, NUMBER, &record);
+    uint64_t base = sf_lineage_base(sf_buffer_span(&record));
+    sf_buffer_fini(&record);
+    return base;
+}
+
+/* What the spill does, when the journal has it. */
+static void
+spill(struct sf_l1 *l1)
+{
+    struct sf_l1_cursor cursor = {.hint = 0};
+    struct sf_l1_dirty item = {.dirty_since = 0};
+    ck_assert_uint_eq(sf_l1_dirty_take(l1, &cursor, &item, 1), 1);
+    sf_l1_settle_journalled(l1, &item.ticket, sf_clock_steady());
+    sf_l1_dirty_fini(&item, 1);
 }
 
 /* The row gets what this host has, as a store that is shared does it, and the host hears of it. */
@@ -136,25 +176,123 @@ START_TEST(test_what_came_from_the_journal_is_merged_although_it_is_clean)
 {
     struct sf_buffer journalled;
     struct sf_key key = sf_test_cache_key(NUMBER);
-    struct sf_l1_question question;
     begin();
     ck_assert_int_eq(sf_test_set(here.l1, NUMBER, "b", "here"), SF_OK);
     sf_buffer_init(&journalled, SF_RECORD_BYTES_MAX);
     read_record(here.l1, NUMBER, &journalled);
-    sf_lineage_mark_journalled(&journalled);
     ck_assert_int_eq(sf_test_set(there.l1, NUMBER, "c", "there"), SF_OK);
     store(there.l1);
     ck_assert_int_eq(sf_l1_drop(there.l1, &key), SF_OK);
-    sf_l1_ask(there.l1, &key, &question);
-    ck_assert_int_eq(
-        sf_l1_confirm(there.l1, &key, sf_buffer_span(&journalled), SF_TEST_NOW, &question), SF_OK);
+    ck_assert_int_eq(confirm(there.l1, &journalled, true), SF_OK);
     ck_assert(sf_test_look(there.l1, NUMBER, "b").is_clean);
+    ck_assert(!is_stored(there.l1));
     ck_assert_int_eq(take_row(there.l1), SF_OK);
     struct sf_test_seen seen = sf_test_look(there.l1, NUMBER, "b");
     ck_assert_str_eq(seen.text, "here");
     ck_assert(!seen.is_clean);
     ck_assert_str_eq(sf_test_look(there.l1, NUMBER, "c").text, "there");
     sf_buffer_fini(&journalled);
+}
+END_TEST
+
+START_TEST(test_change_behind_a_spill_grew_from_the_stored_version)
+{
+    begin();
+    ck_assert_int_eq(sf_test_set(here.l1, NUMBER, "b", "spilled"), SF_OK);
+    spill(here.l1);
+    ck_assert(sf_test_look(here.l1, NUMBER, "b").is_clean);
+    ck_assert(!is_stored(here.l1));
+    ck_assert_int_eq(sf_test_set(here.l1, NUMBER, "c", "later"), SF_OK);
+    ck_assert_uint_eq(base_of(here.l1), 1);
+    ck_assert_int_eq(sf_test_end(there.l1, NUMBER), SF_OK); /* with the number of what was spilled */
+    store(there.l1);
+    store(here.l1);
+    ck_assert_int_eq(sf_test_look(here.l1, NUMBER, NULL).kind, SF_RECORD_ENDED);
+}
+END_TEST
+
+START_TEST(test_what_the_journal_has_brought_to_the_store_is_stored)
+{
+    struct sf_key key = sf_test_cache_key(NUMBER);
+    begin();
+    ck_assert_int_eq(sf_test_set(here.l1, NUMBER, "b", "spilled"), SF_OK);
+    spill(here.l1);
+    sf_l1_settle_key(here.l1, &key, 1, sf_clock_steady());
+    ck_assert(!is_stored(here.l1));
+    sf_l1_settle_key(here.l1, &key, 2, sf_clock_steady());
+    ck_assert(is_stored(here.l1));
+    ck_assert_int_eq(sf_test_set(here.l1, NUMBER, "b", "later"), SF_OK);
+    ck_assert_uint_eq(base_of(here.l1), 2);
+}
+END_TEST
+
+START_TEST(test_writer_has_the_last_word_on_what_moved_to_the_journal)
+{
+    struct sf_l1_cursor cursor = {.hint = 0};
+    struct sf_l1_dirty item = {.dirty_since = 0};
+    begin();
+    ck_assert_int_eq(sf_test_set(here.l1, NUMBER, "b", "both"), SF_OK);
+    ck_assert_uint_eq(sf_l1_dirty_take(here.l1, &cursor, &item, 1), 1);
+    sf_l1_settle_journalled(here.l1, &item.ticket, sf_clock_steady());
+    sf_l1_settle(here.l1, &item.ticket, sf_clock_steady());
+    ck_assert(is_stored(here.l1));
+    sf_l1_settle_journalled(here.l1, &item.ticket, sf_clock_steady());
+    ck_assert(is_stored(here.l1));
+    sf_l1_dirty_fini(&item, 1);
+}
+END_TEST
+
+START_TEST(test_answer_about_what_was_spilled_is_merged)
+{
+    struct sf_buffer ours;
+    begin();
+    ck_assert_int_eq(sf_test_set(here.l1, NUMBER, "b", "spilled"), SF_OK);
+    sf_buffer_init(&ours, SF_RECORD_BYTES_MAX);
+    read_record(here.l1, NUMBER, &ours);
+    spill(here.l1);
+    ck_assert_int_eq(confirm(here.l1, &row, false), SF_OK); /* asked before the journal had it */
+    ck_assert_str_eq(sf_test_look(here.l1, NUMBER, "b").text, "spilled");
+    ck_assert_int_eq(confirm(here.l1, &ours, true), SF_OK);
+    ck_assert(!is_stored(here.l1));
+    ck_assert_int_eq(sf_test_set(there.l1, NUMBER, "c", "there"), SF_OK);
+    store(there.l1); /* the same version, another record */
+    ck_assert_int_eq(confirm(here.l1, &row, false), SF_OK);
+    ck_assert_str_eq(sf_test_look(here.l1, NUMBER, "b").text, "spilled");
+    ck_assert_str_eq(sf_test_look(here.l1, NUMBER, "c").text, "there");
+    store(here.l1);
+    ck_assert(is_stored(here.l1));
+    sf_buffer_fini(&ours);
+}
+END_TEST
+
+START_TEST(test_store_that_has_what_was_spilled_says_so)
+{
+    begin();
+    ck_assert_int_eq(sf_test_set(here.l1, NUMBER, "b", "spilled"), SF_OK);
+    read_record(here.l1, NUMBER, &row);
+    spill(here.l1);
+    uint64_t version = sf_test_look(here.l1, NUMBER, "b").version;
+    ck_assert_int_eq(confirm(here.l1, &row, false), SF_OK);
+    ck_assert(is_stored(here.l1));
+    ck_assert_uint_eq(sf_test_look(here.l1, NUMBER, "b").version, version);
+}
+END_TEST
+
+START_TEST(test_alone_the_later_version_counts_for_what_was_spilled)
+{
+    sf_l1_set_shared(here.l1, false);
+    ck_assert_int_eq(sf_test_create(here.l1, NUMBER, "a", "first"), SF_OK);
+    read_record(here.l1, NUMBER, &row);
+    ck_assert_int_eq(sf_test_set(here.l1, NUMBER, "a", "second"), SF_OK);
+    spill(here.l1);
+    ck_assert_int_eq(confirm(here.l1, &row, false), SF_OK);
+    ck_assert_str_eq(sf_test_look(here.l1, NUMBER, "a").text, "second");
+    ck_assert(!is_stored(here.l1));
+    read_record(here.l1, NUMBER, &row);
+    ck_assert_int_eq(confirm(here.l1, &row, true), SF_OK);
+    ck_assert(!is_stored(here.l1));
+    ck_assert_int_eq(confirm(here.l1, &row, false), SF_OK);
+    ck_assert(is_stored(here.l1));
 }
 END_TEST
 
@@ -185,10 +323,10 @@ START_TEST(test_what_is_not_here_is_not_found)
 {
     begin();
     struct sf_key other = sf_test_cache_key(NUMBER + 1);
-    ck_assert_int_eq(
-        sf_l1_merge(here.l1, &other, sf_buffer_span(&row), SF_TEST_NOW, sf_clock_steady()),
-        SF_NOT_FOUND);
-    ck_assert_int_eq(sf_l1_merge(here.l1, &other, sf_span_text("no record"), 0, 0), SF_CORRUPT);
+    const struct sf_l1_answer answer = {sf_buffer_span(&row), SF_TEST_NOW, false};
+    const struct sf_l1_answer none = {sf_span_text("no record"), 0, false};
+    ck_assert_int_eq(sf_l1_merge(here.l1, &other, &answer, sf_clock_steady()), SF_NOT_FOUND);
+    ck_assert_int_eq(sf_l1_merge(here.l1, &other, &none, 0), SF_CORRUPT);
 }
 END_TEST
 
@@ -281,6 +419,12 @@ make_suite(void)
     tcase_add_test(all, test_change_on_both_hosts_is_merged_and_waits_for_the_store);
     tcase_add_test(all, test_row_that_is_ended_ends_what_was_changed);
     tcase_add_test(all, test_what_came_from_the_journal_is_merged_although_it_is_clean);
+    tcase_add_test(all, test_change_behind_a_spill_grew_from_the_stored_version);
+    tcase_add_test(all, test_what_the_journal_has_brought_to_the_store_is_stored);
+    tcase_add_test(all, test_writer_has_the_last_word_on_what_moved_to_the_journal);
+    tcase_add_test(all, test_answer_about_what_was_spilled_is_merged);
+    tcase_add_test(all, test_store_that_has_what_was_spilled_says_so);
+    tcase_add_test(all, test_alone_the_later_version_counts_for_what_was_spilled);
     tcase_add_test(all, test_late_answer_takes_nothing_back);
     tcase_add_test(all, test_what_is_not_here_is_not_found);
     tcase_add_test(all, test_what_a_rotation_and_its_trim_leave_grew_from_the_stored_version);

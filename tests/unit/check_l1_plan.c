@@ -116,11 +116,14 @@ START_TEST(test_words_and_controls_keep_what_they_are_made_of)
     ck_assert(!sf_l1_word_is_empty(word));
     ck_assert(sf_l1_word_is_empty(sf_l1_word_emptied(word)));
     ck_assert(sf_l1_word_is_empty(0));
-    uint64_t control = sf_l1_control_make(SF_L1_OWNED, 8191, SF_L1_GEN_MASK) | SF_L1_CLEAN;
+    uint64_t control = sf_l1_control_make(SF_L1_OWNED, 4095, SF_L1_GEN_MASK) | SF_L1_CLEAN;
     ck_assert_uint_eq(sf_l1_control_state(control), SF_L1_OWNED);
-    ck_assert_uint_eq(sf_l1_control_owner(control), 8191);
+    ck_assert_uint_eq(sf_l1_control_owner(control), 4095);
     ck_assert_uint_eq(sf_l1_control_gen(control), SF_L1_GEN_MASK);
     ck_assert(sf_l1_control_is_clean(control));
+    ck_assert(sf_l1_control_is_stored(control));
+    ck_assert(!sf_l1_control_is_stored(control | SF_L1_JOURNALLED));
+    ck_assert_uint_eq(sf_l1_control_owner(control | SF_L1_JOURNALLED), 4095);
 }
 END_TEST
 

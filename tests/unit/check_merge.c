@@ -16,8 +16,8 @@
 struct host {
     uint64_t id;
     struct sf_buffer record;
-    bool is_stored;
-    struct sf_buffer journal; /* empty: it has nothing that the store may not have */
+    bool is_clean, is_journalled; /* as the cache says of it */
+    struct sf_buffer journal;     /* empty: it has nothing that the store may not have */
 };
 
 static struct host hosts[HOSTS];
@@ -47,6 +47,12 @@ head_of(const struct sf_buffer *record)
     return head;
 }
 
+static bool
+is_stored(const struct host *host)
+{
+    return host->is_clean && !host->is_journalled;
+}
+
 static void
 apply(struct host *host, struct sf_ops *ops)
 {
@@ -55,7 +61,7 @@ apply(struct host *host, struct sf_ops *ops)
     struct sf_buffer scratch = new_buffer(), record = new_buffer();
     sf_session_init(&session);
     ck_assert_int_eq(sf_session_decode(&session, sf_buffer_span(&host->record)), SF_OK);
-    session.is_stored = host->is_stored;
+    session.is_stored = is_stored(host);
     ops->host = host->id;
     ck_assert_int_eq(sf_ops_apply(&session, ops, 2000, &scratch, &outcome), SF_OK);
     if (outcome.ended)
@@ -63,7 +69,7 @@ apply(struct host *host, struct sf_ops *ops)
     ck_assert_int_eq(sf_session_encode(&session, SF_RECORD_BYTES_MAX, &record), SF_OK);
     if (outcome.changed) {
         copy(&host->record, &record);
-        host->is_stored = false;
+        host->is_clean = host->is_journalled = false;
     }
     sf_session_fini(&session);
     sf_buffer_fini(&scratch);
@@ -98,16 +104,33 @@ change(struct host *host, enum sf_op_kind kind, const char *name)
     apply(host, &ops);
 }
 
+typedef enum sf_status merge_fn(struct sf_buffer *, bool *, struct sf_span, struct sf_span);
+
+static void
+do_op(struct host *host, enum sf_op_kind kind)
+{
+    struct sf_ops ops;
+    sf_ops_init(&ops);
+    ck_assert_int_eq(sf_ops_add(&ops, &(struct sf_op){.kind = kind}), SF_OK);
+    apply(host, &ops);
+}
+
 static bool
-merge_into(struct sf_buffer *to, const struct sf_buffer *theirs, const struct sf_buffer *ours)
+merge_by(merge_fn *merge, struct sf_buffer *to, const struct sf_buffer *theirs, const struct sf_buffer *ours)
 {
     struct sf_buffer merged = new_buffer();
     bool is_new;
-    ck_assert_int_eq(sf_record_merge(&merged, &is_new, sf_buffer_span(theirs), sf_buffer_span(ours)), SF_OK);
+    ck_assert_int_eq(merge(&merged, &is_new, sf_buffer_span(theirs), sf_buffer_span(ours)), SF_OK);
     ck_assert_int_eq(sf_record_check(sf_buffer_span(&merged)), SF_OK);
     copy(to, &merged);
     sf_buffer_fini(&merged);
     return is_new;
+}
+
+static bool
+merge_into(struct sf_buffer *to, const struct sf_buffer *theirs, const struct sf_buffer *ours)
+{
+    return merge_by(sf_record_merge, to, theirs, ours);
 }
 
 static uint64_t
@@ -140,27 +163,26 @@ write_of(struct host *host, const struct sf_buffer *taken)
         sf_buffer_clear(&host->journal);
 }
 
-/* What a daemon finds that looks for the session. */
-static void
+/* What a daemon finds that looks for the session. true: the journal has a part in it. */
+static bool
 find(struct sf_buffer *found, const struct host *host, bool is_store_up)
 {
-    bool is_new = false;
-    if (host->journal.size == 0)
+    if (host->journal.size == 0) {
         copy(found, &row);
-    else if (is_store_up)
-        is_new = merge_into(found, &row, &host->journal);
-    else
-        copy(found, &host->journal);
-    if (is_new || (host->journal.size > 0 && !is_store_up))
-        sf_lineage_mark_journalled(found);
+        return false;
+    }
+    if (is_store_up && head_of(&row).version != base_of(&host->journal))
+        return merge_into(found, &row, &host->journal);
+    copy(found, &host->journal);
+    return true;
 }
 
 /* The cache takes it for clean. */
 static void
 load(struct host *host, bool is_store_up)
 {
-    host->is_stored = true;
-    find(&host->record, host, is_store_up);
+    host->is_clean = true;
+    host->is_journalled = find(&host->record, host, is_store_up);
 }
 
 /* Another host has told of a change. */
@@ -168,12 +190,15 @@ static void
 hear(struct host *host)
 {
     struct sf_buffer found = new_buffer();
-    find(&found, host, true);
-    bool is_clean = host->is_stored && !sf_lineage_is_journalled(sf_buffer_span(&host->record));
-    if (!is_clean)
-        host->is_stored = !merge_into(&host->record, &found, &host->record);
-    else if (head_of(&found).version > head_of(&host->record).version)
+    bool is_journalled = find(&found, host, true);
+    merge_fn *merge = is_journalled ? sf_record_merge_journalled : sf_record_merge;
+    if (!is_stored(host)) {
+        host->is_clean = !merge_by(merge, &host->record, &found, &host->record);
+        host->is_journalled = host->is_clean && is_journalled;
+    } else if (head_of(&found).version > head_of(&host->record).version) {
         copy(&host->record, &found);
+        host->is_journalled = is_journalled;
+    }
     sf_buffer_fini(&found);
 }
 
@@ -181,26 +206,37 @@ hear(struct host *host)
 static void
 refresh(struct host *host)
 {
-    if (host->is_stored && !sf_lineage_is_journalled(sf_buffer_span(&host->record)))
+    if (is_stored(host)) {
         load(host, true);
-    else
-        host->is_stored = !merge_into(&host->record, &row, &host->record);
+    } else {
+        host->is_clean = !merge_into(&host->record, &row, &host->record);
+        host->is_journalled = false;
+    }
 }
 
 static void
 store(struct host *host)
 {
-    if (!host->is_stored)
+    if (!host->is_clean)
         write_of(host, &host->record);
     refresh(host);
 }
 
-/* What the store does not have goes to the journal, and then the cache is lost, or this session's place in it. */
+/* What the store does not have goes to the journal. */
+static void
+spill(struct host *host)
+{
+    if (host->is_clean)
+        return;
+    copy(&host->journal, &host->record);
+    host->is_clean = host->is_journalled = true;
+}
+
+/* And then the cache is lost, or this session's place in it. */
 static void
 forget(struct host *host, uint64_t next_id, bool is_store_up)
 {
-    if (!host->is_stored)
-        copy(&host->journal, &host->record);
+    spill(host);
     host->id = next_id;
     load(host, is_store_up);
 }
@@ -212,7 +248,12 @@ drain(struct host *host)
         return;
     struct sf_buffer orphan = new_buffer();
     copy(&orphan, &host->journal);
+    bool is_put = base_of(&orphan) == head_of(&row).version;
     write_of(host, &orphan);
+    if (!is_put)
+        hear(host);
+    else if (head_of(&host->record).version == head_of(&orphan).version)
+        host->is_journalled = false;
     sf_buffer_fini(&orphan);
 }
 
@@ -246,7 +287,7 @@ set_up(void)
     set(&hosts[0], "theme", "dark");
     copy(&row, &hosts[0].record);
     for (size_t i = 0; i < HOSTS; i++) {
-        hosts[i].is_stored = true;
+        hosts[i].is_clean = true;
         copy(&hosts[i].record, &row);
     }
 }
@@ -315,11 +356,8 @@ END_TEST
 
 START_TEST(test_cleared_fields_go_and_others_stay)
 {
-    struct sf_ops ops;
-    sf_ops_init(&ops);
-    ck_assert_int_eq(sf_ops_add(&ops, &(struct sf_op){.kind = SF_OP_CLEAR}), SF_OK);
     set(&hosts[1], "new", "stays");
-    apply(&hosts[0], &ops);
+    do_op(&hosts[0], SF_OP_CLEAR);
     store(&hosts[1]);
     store(&hosts[0]);
     ck_assert_str_eq(look(&row, "theme"), "-");
@@ -378,12 +416,9 @@ END_TEST
 
 START_TEST(test_who_is_ended_stays_so)
 {
-    struct sf_ops ops;
-    sf_ops_init(&ops);
-    ck_assert_int_eq(sf_ops_add(&ops, &(struct sf_op){.kind = SF_OP_END}), SF_OK);
     increment(&hosts[1], "n", 1);
     increment(&hosts[2], "n", 1);
-    apply(&hosts[0], &ops);
+    do_op(&hosts[0], SF_OP_END);
     store(&hosts[1]);
     store(&hosts[0]);
     ck_assert_int_eq(head_of(&row).kind, SF_RECORD_ENDED);
@@ -519,11 +554,8 @@ END_TEST
 
 START_TEST(test_what_was_ended_in_either_history_stays_so)
 {
-    struct sf_ops ops;
-    sf_ops_init(&ops);
-    ck_assert_int_eq(sf_ops_add(&ops, &(struct sf_op){.kind = SF_OP_END}), SF_OK);
     go_back_and_change(_i / 2);
-    apply(&hosts[_i % 2], &ops);
+    do_op(&hosts[_i % 2], SF_OP_END);
     if (_i % 2 == 1)
         store(&hosts[1]);
     restore(&hosts[0]);
@@ -592,7 +624,7 @@ do_something(struct host *host, size_t number, struct expectation *expected, uns
     char name[16], text[16];
     int amount = rand_r(seed) % 20 - 8;
     bool is_store_up = rand_r(seed) % 2 == 0;
-    switch (rand_r(seed) % 13) {
+    switch (rand_r(seed) % 14) {
     case 0:
     case 1:
     case 2:
@@ -610,7 +642,7 @@ do_something(struct host *host, size_t number, struct expectation *expected, uns
     case 5: { /* the store takes it, and the host changes it before it hears of that, or never does */
         struct sf_buffer taken = new_buffer();
         copy(&taken, &host->record);
-        if (!host->is_stored)
+        if (!host->is_clean)
             write_of(host, &taken);
         if (rand_r(seed) % 2 == 0) {
             increment(host, "n", amount);
@@ -637,6 +669,9 @@ do_something(struct host *host, size_t number, struct expectation *expected, uns
         break;
     case 11:
         hear(host);
+        break;
+    case 12:
+        spill(host);
         break;
     default:
         refresh(host);

@@ -3,6 +3,8 @@
 
 #include <check.h>
 
+#include "common/store/store_shared.h"
+#include "common/writeback/batch_writer.h"
 #include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
 
@@ -122,7 +124,7 @@ START_TEST(test_change_behind_the_spill_is_dirty_again)
     ck_assert_uint_eq(dirty(), 1);
     struct sf_key key = sf_test_cache_key(made);
     ck_assert(sf_journal_owes(journal, &key));
-    sf_journal_stored(journal, &key, 2);
+    sf_journal_stored(journal, &key, 2, sf_clock_steady());
     ck_assert(!sf_journal_owes(journal, &key));
 }
 END_TEST
@@ -239,6 +241,72 @@ START_TEST(test_next_daemon_goes_on_with_the_level)
 }
 END_TEST
 
+/* ---- with another host ---- */
+
+static struct sf_store *
+open_shared_store(void)
+{
+    struct sf_store *inner, *shared;
+    struct sf_error error;
+    ck_assert_int_eq(sf_store_open(&inner, "sqlite:shared.db", folder.path, &error), SF_OK);
+    ck_assert_int_eq(sf_store_share(&shared, inner), SF_OK);
+    ck_assert_int_eq(shared->ops->attach(shared, sf_clock_steady() + 10 * SF_SECOND, &error), SF_OK);
+    return shared;
+}
+
+/* All that waits on this host. */
+static void
+write_all(struct sf_l1 *l1, struct sf_store *store, struct sf_journal *own_journal)
+{
+    struct sf_batch_writer *writer;
+    const struct sf_batch_writer_options options = {
+        .flush_batch = 10, .flush_delay = SF_SECOND, .write_deadline = 10 * SF_SECOND, .journal = own_journal};
+    ck_assert_int_eq(sf_batch_writer_new(&writer, l1, store, &options, &log_counts), SF_OK);
+    ck_assert_int_eq(sf_batch_writer_drain(writer, sf_clock_steady() + 10 * SF_SECOND), SF_OK);
+    sf_batch_writer_free(writer);
+}
+
+static void
+load_into(struct sf_l1 *l1, struct sf_store *store, uint64_t number)
+{
+    struct sf_key key = sf_test_cache_key(number);
+    struct sf_l1_question question;
+    struct sf_stored stored;
+    sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
+    sf_l1_ask(l1, &key, &question);
+    ck_assert_int_eq(sf_store_load_one(store, &key, sf_clock_steady() + 10 * SF_SECOND, &stored), SF_OK);
+    const struct sf_l1_answer answer = {sf_buffer_span(&stored.record), SF_TEST_NOW, false};
+    ck_assert_int_eq(sf_l1_confirm(l1, &key, &answer, &question), SF_OK);
+    sf_buffer_fini(&stored.record);
+}
+
+START_TEST(test_logout_on_another_host_is_not_undone_by_what_follows_a_spill)
+{
+    struct sf_test_cache other;
+    struct sf_store *mine = open_shared_store(), *others = open_shared_store();
+    sf_test_cache_init(&other, SF_L1_BYTES_MIN);
+    sf_l1_set_shared(cache.l1, true);
+    sf_l1_set_shared(other.l1, true);
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "n", "both know it"), SF_OK);
+    write_all(cache.l1, mine, journal);
+    load_into(other.l1, others, 1);
+    ck_assert_int_eq(sf_test_set(cache.l1, 1, "n", "while the store is away"), SF_OK);
+    sf_spill_urge(&spill, SF_WANTED_BY_USER);
+    step_until_quiet(false);
+    ck_assert_uint_eq(dirty(), 0);
+    ck_assert_int_eq(sf_test_end(other.l1, 1), SF_OK);
+    write_all(other.l1, others, NULL); /* the version that was spilled here */
+    ck_assert_int_eq(sf_test_set(cache.l1, 1, "n", "later"), SF_OK);
+    write_all(cache.l1, mine, journal);
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).kind, SF_RECORD_ENDED);
+    load_into(other.l1, others, 1);
+    ck_assert_int_eq(sf_test_look(other.l1, 1, NULL).kind, SF_RECORD_ENDED);
+    sf_store_close(mine);
+    sf_store_close(others);
+    sf_test_cache_fini(&other);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -258,6 +326,7 @@ main(void)
     tcase_add_test(steps, test_urge_in_vain_among_few_changes_is_no_pressure);
     tcase_add_test(steps, test_level_falls_step_by_step_when_the_store_is_up);
     tcase_add_test(steps, test_next_daemon_goes_on_with_the_level);
+    tcase_add_test(steps, test_logout_on_another_host_is_not_undone_by_what_follows_a_spill);
     suite_add_tcase(suite, steps);
     return sf_run_suite(suite);
 }

@@ -95,7 +95,7 @@ void
 note_stored(uint64_t number, uint64_t version)
 {
     struct sf_key key = sf_test_cache_key(number);
-    sf_journal_stored(journal, &key, version);
+    sf_journal_stored(journal, &key, version, sf_clock_steady());
     sf_journal_trim(journal);
     sf_journal_state(journal, &state);
 }
