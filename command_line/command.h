@@ -17,7 +17,8 @@ enum command_exit {
     EXIT_DONE = 0,
     EXIT_NEGATIVE = 1, /* the answer is no: no such session, a bad configuration, a damaged cache */
     EXIT_USAGE = 2,    /* the call's words are off */
-    EXIT_NO_ANSWER = 3 /* the daemon or the store did not answer */
+    EXIT_NO_ANSWER = 3, /* the daemon or the store did not answer */
+    EXIT_WARNING = 4    /* it works, and something should be mended */
 };
 
 struct command_context {

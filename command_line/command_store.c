@@ -18,14 +18,19 @@ static const struct {
     int (*run)(struct store_call *call);
 } actions[] = {{"check", store_check}, {"export", store_export}, {"import", store_import}};
 
+bool
+store_may_be_better(enum sf_status status)
+{
+    return status == SF_UNAVAILABLE || status == SF_UNCERTAIN || status == SF_NO_MEMORY;
+}
+
 int
 store_fail(const struct store_call *call, enum sf_status status, const char *doing)
 {
     struct sf_error error = {.text = ""};
-    bool may_be_better = status == SF_UNAVAILABLE || status == SF_UNCERTAIN || status == SF_NO_MEMORY;
 
     call->store->ops->explain(call->store, &error);
-    return command_fail(may_be_better ? EXIT_NO_ANSWER : EXIT_NEGATIVE, "%s: %s: %s", call->shown, doing,
+    return command_fail(store_may_be_better(status) ? EXIT_NO_ANSWER : EXIT_NEGATIVE, "%s: %s: %s", call->shown, doing,
                         error.text[0] != '\0' ? error.text : sf_status_text(status));
 }
 

@@ -24,5 +24,7 @@ int store_check(struct store_call *call);
 int store_export(struct store_call *call); /* JSON lines to standard output */
 int store_import(struct store_call *call); /* from standard input, or `folder` */
 
+bool store_may_be_better(enum sf_status status); /* later: what the store answered is an outage */
+
 /* Says what the store said last; EXIT_NO_ANSWER where it may be better later. */
 int store_fail(const struct store_call *call, enum sf_status status, const char *doing);

@@ -23,6 +23,7 @@ session_fast_SOURCES = \
 	%D%/command_sessions.c \
 	%D%/command_status.c \
 	%D%/command_store.c %D%/command_store.h \
+	%D%/findings.c %D%/findings.h \
 	%D%/main.c \
 	%D%/print.c \
 	%D%/print.h \

@@ -75,7 +75,7 @@ print_usage(FILE *stream)
           "      --json               for scripts\n"
           "  -h, --help, --version\n\n"
           "Exit status: 0 done; 1 the answer is no; 2 wrong usage; 3 no answer from the daemon or "
-          "the store.\n",
+          "the store;\n4 it works, and something should be mended.\n",
           stream);
 }
 

@@ -3,10 +3,8 @@
  * store_check.c - does a store do what the daemon will ask of it? With a session of its own, which
  * expires by itself.
  */
-#include <time.h>
-
 #include "command_line/command_store.h"
-#include "command_line/print.h"
+#include "command_line/findings.h"
 #include "common/base/random.h"
 #include "common/session/life.h"
 #include "common/session/session.h"
@@ -152,26 +150,28 @@ static const struct {
 
 /* ---- the report ---- */
 
-static int64_t
-microseconds(void)
+static struct sf_error
+explain(struct sf_store *store)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    struct sf_error error = {.text = ""};
+    store->ops->explain(store, &error);
+    return error;
 }
 
 static enum sf_status
-run_steps(struct probe *probe, json_t *rows, const char **failed_out)
+run_steps(struct probe *probe, struct sf_findings *findings)
 {
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-        int64_t began = microseconds();
+        sf_findings_begin(findings);
         enum sf_status status = steps[i].run(probe);
-        json_array_append_new(rows, json_pack("{s:s, s:s, s:I}", "step", steps[i].name, "answer",
-                                              sf_status_name(status), "microseconds",
-                                              (json_int_t)(microseconds() - began)));
-        *failed_out = steps[i].name;
-        if (status != SF_OK)
-            return status;
+        if (status == SF_OK) {
+            sf_found(findings, SF_FINDING_OK, steps[i].name, "", "works");
+            continue;
+        }
+        struct sf_error error = explain(probe->call->store);
+        sf_found(findings, SF_FINDING_ERROR, steps[i].name, "", "%s",
+                 error.text[0] != '\0' ? error.text : sf_status_text(status));
+        return status;
     }
     return SF_OK;
 }
@@ -187,25 +187,28 @@ make_probe(struct probe *probe, const struct store_call *call)
     return sf_random_bytes(probe->key.bytes, SF_KEY_BYTES);
 }
 
-int
-store_check(struct store_call *call)
+static enum sf_status
+live_a_life(const struct store_call *call, struct sf_findings *findings)
 {
-    static const struct print_column columns[] = {
-        {"step", "step", PRINT_TEXT}, {"answer", "answer", PRINT_TEXT}, {"microseconds", "us", PRINT_NUMBER}};
-    const char *failed = "";
     struct probe probe;
-    json_t *rows = json_array();
     enum sf_status status = make_probe(&probe, call);
-
     if (status == SF_OK)
-        status = run_steps(&probe, rows, &failed);
-    if (call->context->is_json)
-        print_json(rows);
-    else
-        print_table(rows, columns, sizeof columns / sizeof columns[0]);
-    json_decref(rows);
+        status = run_steps(&probe, findings);
     sf_session_fini(&probe.session);
     sf_buffer_fini(&probe.record);
     sf_buffer_fini(&probe.stored.record);
-    return status == SF_OK ? EXIT_DONE : store_fail(call, status, failed);
+    return status;
+}
+
+/* One that cannot be used is not asked to keep a session. */
+int
+store_check(struct store_call *call)
+{
+    struct finding_list list;
+    finding_list_begin(&list, call->context);
+    enum sf_status status = sf_store_examine(call->store, soon(), &list.findings);
+    if (status == SF_OK)
+        status = live_a_life(call, &list.findings);
+    int exit_code = finding_list_end(&list);
+    return store_may_be_better(status) ? EXIT_NO_ANSWER : exit_code;
 }

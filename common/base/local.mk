@@ -7,6 +7,8 @@ libsession_la_SOURCES += \
 	%D%/counters.c %D%/counters.def %D%/counters.h \
 	%D%/descriptors.c %D%/descriptors.h \
 	%D%/files.c %D%/files.h \
+	%D%/finding.c %D%/finding.h \
+	%D%/folder_examine.c %D%/folder_examine.h \
 	%D%/histogram.c %D%/histogram.h \
 	%D%/log.c %D%/log.h \
 	%D%/privileges.c %D%/privileges.h \

@@ -7,6 +7,7 @@ libstore_la_SOURCES += \
 	%D%/json_file.c %D%/json_file.h \
 	%D%/row_json.c %D%/row_json.h %D%/row_json_read.c %D%/row_json_words.h \
 	%D%/store_file.c \
+	%D%/store_path_examine.c %D%/store_path_examine.h \
 	%D%/resolver.c %D%/resolver.h \
 	%D%/row_checksum.c %D%/row_checksum.h \
 	%D%/store.c %D%/store.h \
@@ -24,7 +25,8 @@ libstore_la_SOURCES += \
 	%D%/store_url.c %D%/store_url.h
 
 # What the stores on a network share is built in any case, so that it is tested in any case.
-libstore_la_SOURCES += %D%/store_sql.c %D%/store_sql.h
+libstore_la_SOURCES += %D%/store_reach.c %D%/store_reach.h %D%/store_sql.c %D%/store_sql.h \
+	%D%/store_sql_facts.c %D%/store_sql_facts.h
 
 if HAVE_POSTGRESQL
 libstore_la_SOURCES += \
@@ -32,6 +34,7 @@ libstore_la_SOURCES += \
 	%D%/store_postgresql_array.c %D%/store_postgresql_array.h \
 	%D%/store_postgresql_connect.c \
 	%D%/store_postgresql_connection.c %D%/store_postgresql_connection.h \
+	%D%/store_postgresql_examine.c \
 	%D%/store_postgresql_follow.c %D%/store_postgresql_follow.h \
 	%D%/store_postgresql_schema.c \
 	%D%/store_postgresql_write.c
@@ -44,6 +47,8 @@ libstore_la_SOURCES += \
 	%D%/store_redis_batch.c %D%/store_redis_batch.h \
 	%D%/store_redis_connection.c %D%/store_redis_connection.h \
 	%D%/store_redis_errors.c %D%/store_redis_errors.h \
+	%D%/store_redis_examine.c %D%/store_redis_examine.h \
+	%D%/store_redis_facts.c %D%/store_redis_facts.h \
 	%D%/store_redis_follow.c %D%/store_redis_follow.h \
 	%D%/store_redis_greeting.c %D%/store_redis_greeting.h \
 	%D%/store_redis_keys.c %D%/store_redis_keys.h \
@@ -52,6 +57,7 @@ libstore_la_SOURCES += \
 	%D%/store_redis_login.c %D%/store_redis_login.h \
 	%D%/store_redis_map.c %D%/store_redis_map.h \
 	%D%/store_redis_marks.c %D%/store_redis_marks.h \
+	%D%/store_redis_rights.c %D%/store_redis_rights.h \
 	%D%/store_redis_rows.c %D%/store_redis_rows.h \
 	%D%/store_redis_script.c %D%/store_redis_script.h \
 	%D%/store_redis_sentinel.c %D%/store_redis_sentinel.h \
@@ -84,6 +90,7 @@ libstore_la_SOURCES += \
 	%D%/store_mysql.c %D%/store_mysql.h \
 	%D%/store_mysql_connect.c \
 	%D%/store_mysql_connection.c %D%/store_mysql_connection.h \
+	%D%/store_mysql_examine.c \
 	%D%/store_mysql_schema.c \
 	%D%/store_mysql_write.c
 libstore_la_LIBADD += $(MYSQL_LIBS)

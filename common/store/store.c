@@ -89,6 +89,15 @@ sf_store_renew(struct sf_store *store)
         store->ops->renew(store);
 }
 
+enum sf_status
+sf_store_examine(struct sf_store *store, sf_time deadline, struct sf_findings *findings)
+{
+    if ((store->ops->flags & SF_STORE_DURABLE) == 0)
+        sf_found(findings, SF_FINDING_WARNING, "durability", "name a store that keeps what it has",
+                 "%s: forgets everything when the daemon ends", store->ops->scheme);
+    return store->ops->examine == NULL ? SF_OK : store->ops->examine(store, deadline, findings);
+}
+
 /* Multiplied by an odd number nothing is lost; what comes second stays where it was. */
 uint64_t
 sf_store_incarnation_of(uint64_t first, uint64_t second)

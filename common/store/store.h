@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "common/base/clock.h"
+#include "common/base/finding.h"
 #include "common/session/record.h"
 
 struct sf_store;
@@ -145,6 +146,12 @@ typedef uint64_t sf_store_incarnation_fn(struct sf_store *store);
 /* The next write begins on a new connection. In the lane of writes. */
 typedef void sf_store_renew_fn(struct sf_store *store);
 
+/*
+ * Looks at the server or the folder, and at our rights there, for session-fast store check: needs no attach, makes
+ * nothing, leaves nothing behind. SF_UNAVAILABLE: it cannot be reached or used; the findings say why.
+ */
+typedef enum sf_status sf_store_examine_fn(struct sf_store *store, sf_time deadline, struct sf_findings *findings);
+
 struct sf_store_ops {
     const char *scheme; /* "sqlite" in sqlite:PATH */
     unsigned flags;
@@ -160,6 +167,7 @@ struct sf_store_ops {
     sf_store_report_fn *report; /* NULL: nothing is measured; a wrapper passes it on */
     sf_store_incarnation_fn *incarnation; /* NULL: it never loses what was written; a wrapper passes it on */
     sf_store_renew_fn *renew;             /* NULL: it has no connections; a wrapper passes it on */
+    sf_store_examine_fn *examine;         /* NULL: there is nothing to be looked at. Of a wrapper: never called */
 };
 
 struct sf_store {
@@ -179,6 +187,8 @@ void sf_store_close(struct sf_store *store); /* NULL is fine */
 void sf_store_report(struct sf_store *store, sf_store_tell_fn *tell, void *context);
 uint64_t sf_store_incarnation(struct sf_store *store); /* 0: not known, or never another one */
 void sf_store_renew(struct sf_store *store);
+
+enum sf_status sf_store_examine(struct sf_store *store, sf_time deadline, struct sf_findings *findings) SF_MUST_CHECK;
 
 /* "scheme://user:***@host/...": the password of a URL is nobody's business. */
 void sf_store_show_url(const char *url, char *text_out, size_t size);

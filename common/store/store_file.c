@@ -18,6 +18,7 @@
 
 #include "common/store/json_file.h"
 #include "common/store/row_json.h"
+#include "common/store/store_path_examine.h"
 
 #define SCHEME "file:"
 #define LINES_MAX (64u << 20) /* of one batch; longer ones write the whole file */
@@ -43,6 +44,7 @@ static sf_store_sweep_fn file_sweep;
 static sf_store_scan_fn file_scan;
 static sf_store_explain_fn file_explain;
 static sf_store_close_fn file_close;
+static sf_store_examine_fn file_examine;
 
 const struct sf_store_ops sf_store_file = {
     .scheme = "file",
@@ -55,6 +57,7 @@ const struct sf_store_ops sf_store_file = {
     .scan = file_scan,
     .explain = file_explain,
     .close = file_close,
+    .examine = file_examine,
 };
 
 /* ---- life ---- */
@@ -94,6 +97,13 @@ file_explain(struct sf_store *store, struct sf_error *error_out)
     pthread_mutex_lock(&self->lock);
     *error_out = self->last;
     pthread_mutex_unlock(&self->lock);
+}
+
+static enum sf_status
+file_examine(struct sf_store *store, sf_time deadline, struct sf_findings *findings)
+{
+    (void)deadline;
+    return sf_store_path_examine(((struct file_store *)store)->file.path, findings);
 }
 
 /* ---- reading ---- */

@@ -40,6 +40,7 @@ static sf_store_explain_fn store_explain;
 static sf_store_close_fn store_close;
 static sf_store_incarnation_fn store_incarnation;
 static sf_store_renew_fn store_renew;
+static sf_store_examine_fn store_examine;
 
 const struct sf_store_ops sf_store_mysql = {
     .scheme = "mysql",
@@ -54,6 +55,7 @@ const struct sf_store_ops sf_store_mysql = {
     .close = store_close,
     .incarnation = store_incarnation,
     .renew = store_renew,
+    .examine = store_examine,
 };
 
 /* ---- life ---- */
@@ -127,6 +129,12 @@ store_open(struct sf_store **store_out, const char *url, const char *state, stru
     sf_sql_last_init(&mysql->last);
     *store_out = &mysql->base;
     return SF_OK;
+}
+
+static enum sf_status
+store_examine(struct sf_store *store, sf_time deadline, struct sf_findings *findings)
+{
+    return sf_mysql_examine(&((struct mysql_store *)store)->database, deadline, findings);
 }
 
 static void

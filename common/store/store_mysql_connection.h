@@ -15,6 +15,7 @@
 
 #include "common/base/bytes.h"
 #include "common/base/clock.h"
+#include "common/base/finding.h"
 #include "common/store/resolver.h"
 #include "common/store/store_url.h"
 
@@ -96,3 +97,8 @@ bool sf_mysql_drive(const struct sf_mysql_connection *connection, int wanted,
 /* Looks for our tables; makes them when they never were there. SF_INVALID: of a later version. */
 enum sf_status sf_mysql_find_tables(struct sf_mysql_connection *connection,
                                     struct sf_error *error) SF_MUST_CHECK;
+
+/* ---- store_mysql_examine.c ---- */
+
+/* As sf_store_examine_fn, on a connection of its own. */
+enum sf_status sf_mysql_examine(struct sf_mysql_database *database, sf_time deadline, struct sf_findings *findings);

@@ -65,6 +65,7 @@ static sf_store_explain_fn postgresql_explain;
 static sf_store_close_fn postgresql_close;
 static sf_store_incarnation_fn postgresql_incarnation;
 static sf_store_renew_fn postgresql_renew;
+static sf_store_examine_fn postgresql_examine;
 
 const struct sf_store_ops sf_store_postgresql = {
     .scheme = "postgresql",
@@ -80,6 +81,7 @@ const struct sf_store_ops sf_store_postgresql = {
     .close = postgresql_close,
     .incarnation = postgresql_incarnation,
     .renew = postgresql_renew,
+    .examine = postgresql_examine,
 };
 
 /* ---- life ---- */
@@ -152,6 +154,12 @@ postgresql_open(struct sf_store **store_out, const char *url, const char *state,
     sf_sql_last_init(&postgresql->last);
     *store_out = &postgresql->base;
     return SF_OK;
+}
+
+static enum sf_status
+postgresql_examine(struct sf_store *store, sf_time deadline, struct sf_findings *findings)
+{
+    return sf_postgresql_examine(&((struct postgresql_store *)store)->database, deadline, findings);
 }
 
 static void

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "common/base/clock.h"
+#include "common/base/finding.h"
 #include "common/store/resolver.h"
 #include "common/store/store_url.h"
 
@@ -98,3 +99,13 @@ bool sf_postgresql_wait(const struct sf_postgresql_connection *connection, short
 /* Looks for our tables; makes them when they never were there. SF_INVALID: of a later version. */
 enum sf_status sf_postgresql_find_tables(struct sf_postgresql_connection *connection,
                                          struct sf_error *error) SF_MUST_CHECK;
+
+/* SF_INVALID: of a later version, or of none. */
+enum sf_status sf_postgresql_check_version(struct sf_postgresql_connection *connection,
+                                           struct sf_error *error) SF_MUST_CHECK;
+
+/* ---- store_postgresql_examine.c ---- */
+
+/* As sf_store_examine_fn, on a connection of its own. */
+enum sf_status sf_postgresql_examine(struct sf_postgresql_database *database, sf_time deadline,
+                                     struct sf_findings *findings);

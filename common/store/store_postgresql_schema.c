@@ -99,8 +99,8 @@ create(struct sf_postgresql_connection *connection, bool has_schema, struct sf_e
     return status;
 }
 
-static enum sf_status
-check_version(struct sf_postgresql_connection *connection, struct sf_error *error)
+enum sf_status
+sf_postgresql_check_version(struct sf_postgresql_connection *connection, struct sf_error *error)
 {
     struct sf_postgresql_call call = {
         .text = "SELECT coalesce(max(version), 0) FROM session_fast_schema"};
@@ -139,7 +139,7 @@ sf_postgresql_find_tables(struct sf_postgresql_connection *connection, struct sf
             status = look(&tables, connection, error);
     }
     if (status == SF_OK)
-        status = check_version(connection, error);
+        status = sf_postgresql_check_version(connection, error);
     if (status != SF_OK)
         return status;
     atomic_store(&database->was_seen, true);

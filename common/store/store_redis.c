@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/store/store_redis_examine.h"
 #include "common/store/store_redis_follow.h"
 #include "common/store/store_redis_keys.h"
 #include "common/store/store_redis_load.h"
@@ -39,6 +40,7 @@ static sf_store_explain_fn redis_explain;
 static sf_store_close_fn redis_close;
 static sf_store_incarnation_fn redis_incarnation;
 static sf_store_renew_fn redis_renew;
+static sf_store_examine_fn redis_examine;
 
 #define REDIS_OPS(text, more_flags, follow_fn)                                           \
     {                                                                                    \
@@ -54,6 +56,7 @@ static sf_store_renew_fn redis_renew;
         .close = redis_close,                                                            \
         .incarnation = redis_incarnation,                                                \
         .renew = redis_renew,                                                            \
+        .examine = redis_examine,                                                        \
     }
 
 const struct sf_store_ops sf_store_redis = REDIS_OPS("redis", 0, redis_follow);
@@ -134,6 +137,12 @@ redis_renew(struct sf_store *store)
     struct sf_redis_lane *lane = &((struct redis_store *)store)->writer;
     for (size_t i = 0; i < lane->count; i++)
         sf_redis_close(&lane->nodes[i]->connection);
+}
+
+static enum sf_status
+redis_examine(struct sf_store *store, sf_time deadline, struct sf_findings *findings)
+{
+    return sf_redis_examine(&((struct redis_store *)store)->server, deadline, findings);
 }
 
 static void

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "common/store/row_checksum.h"
+#include "common/store/store_path_examine.h"
 #include "common/store/store_sqlite_connection.h"
 
 #define SCHEME "sqlite:"
@@ -84,6 +85,7 @@ static sf_store_scan_fn sqlite_scan;
 static sf_store_explain_fn sqlite_explain;
 static sf_store_close_fn sqlite_close;
 static sf_store_incarnation_fn sqlite_incarnation;
+static sf_store_examine_fn sqlite_examine;
 
 const struct sf_store_ops sf_store_sqlite = {
     .scheme = "sqlite",
@@ -97,6 +99,7 @@ const struct sf_store_ops sf_store_sqlite = {
     .explain = sqlite_explain,
     .close = sqlite_close,
     .incarnation = sqlite_incarnation,
+    .examine = sqlite_examine,
 };
 
 /* ---- life ---- */
@@ -151,6 +154,14 @@ sqlite_close(struct sf_store *store)
     pthread_mutex_destroy(&sqlite->lock);
     free(sqlite->database.path);
     free(sqlite);
+}
+
+static enum sf_status
+sqlite_examine(struct sf_store *store, sf_time deadline, struct sf_findings *findings)
+{
+    (void)deadline;
+    return sf_store_sqlite_path_examine(((struct sqlite_store *)store)->database.path, sf_sqlite_schema_version,
+                                        findings);
 }
 
 static void

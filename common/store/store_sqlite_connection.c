@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define APPLICATION_ID 0x73667374 /* "sfst": tells file(1) and us whose database it is */
+#include "common/store/store_path_examine.h"
+
 
 /* Ops of SQLite's machine between two looks at the clock: some 50 microseconds. */
 #define PROGRESS_OPS 1000
@@ -38,6 +39,7 @@ static const char *const schema_steps[] = {
 };
 
 #define SCHEMA_VERSION ((int)(sizeof schema_steps / sizeof schema_steps[0]))
+const int sf_sqlite_schema_version = SCHEMA_VERSION;
 
 /* ---- errors ---- */
 
@@ -263,7 +265,7 @@ check_identity(struct sf_sqlite_connection *connection, int *version_out, struct
         return sf_sqlite_fail(connection, code, "open", error);
     if (application == 0 && *version_out == 0 && tables == 0)
         return SF_OK;
-    if (application != APPLICATION_ID || *version_out < 1)
+    if (application != SF_SQLITE_APPLICATION_ID || *version_out < 1)
         return sf_error_set(error, SF_INVALID,
                             "sqlite:%s: a database of another program (application_id %d)",
                             connection->database->path, application);
@@ -284,7 +286,7 @@ run_schema_steps(sqlite3 *db)
         code = run(db, schema_steps[version++]);
     char sql[96];
     snprintf(sql, sizeof sql, "PRAGMA application_id=%d; PRAGMA user_version=%d",
-             APPLICATION_ID, version);
+             SF_SQLITE_APPLICATION_ID, version);
     return code == SQLITE_OK ? run(db, sql) : code;
 }
 

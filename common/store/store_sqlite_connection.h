@@ -51,6 +51,8 @@ struct sf_sqlite_connection {
     sf_time deadline;           /* of the call that is going on; the handlers look at it */
 };
 
+extern const int sf_sqlite_schema_version; /* that this program makes */
+
 /*
  * Makes sure that the connection is open on the file that is there now; after it, SQLite calls give
  * up at `deadline`. SF_INVALID: from a later version, somebody else's database, not a database.

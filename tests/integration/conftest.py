@@ -2,12 +2,14 @@
 """Fixtures: servers that start with a test and leave nothing behind, with their logs in the report of what failed."""
 import os
 import signal
+import subprocess
 
 import pytest
 
 from harness import build
 from harness.alone import Alone
 from harness.demo import Demo
+from harness.findings import Findings
 from harness.gateway import Gateway
 from harness.sanitizers import Sanitizers
 from harness.servers import MPMS, Servers
@@ -56,6 +58,29 @@ def probe(tmp_path_factory):
     target = tmp_path_factory.mktemp("probe") / "probe"
     build.compile_c(build.APPLICATIONS / "probe.c", target)
     return target
+
+
+@pytest.fixture
+def store():
+    """Runs "session-fast store" with the state folder of a daemon; exit status, output, errors."""
+    def run(daemon, *words, lines="", as_json=False):
+        program = build.program("session-fast", "command_line")
+        done = subprocess.run([program, "-i", daemon.folder, *(["--json"] if as_json else []), "store", *words],
+                              input=lines, capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout, done.stderr
+    return run
+
+
+@pytest.fixture
+def check(alone, store):
+    """Runs "session-fast store check" without a daemon; exit status and findings."""
+    daemon = alone()
+
+    def run(url):
+        code, text, errors = store(daemon, "check", url, as_json=True)
+        assert errors == "", errors
+        return code, Findings(text)
+    return run
 
 
 @pytest.fixture

@@ -5,19 +5,7 @@ import subprocess
 
 import pytest
 
-from harness import build
 from harness.daemon import create, key
-
-
-@pytest.fixture
-def store():
-    """Runs "session-fast store" with the state folder of a daemon; exit status, output, errors."""
-    def run(daemon, *words, lines="", as_json=False):
-        program = build.program("session-fast", "command_line")
-        done = subprocess.run([program, "-i", daemon.folder, *(["--json"] if as_json else []), "store", *words],
-                              input=lines, capture_output=True, text=True, timeout=60)
-        return done.returncode, done.stdout, done.stderr
-    return run
 
 
 def fill(daemon, count):
@@ -29,36 +17,6 @@ def fill(daemon, count):
 
 def parsed(text):
     return {line["key"]: line["row"] for line in map(json.loads, text.splitlines())}
-
-
-@pytest.mark.parametrize("url", ["sqlite:probe.db", "file:probe.json"])
-def test_check_of_a_store_that_works(alone, store, url):
-    code, text, _ = store(alone(), "check", url, as_json=True)
-    assert code == 0
-    steps = json.loads(text)
-    assert len(steps) == 9 and {step["answer"] for step in steps} == {"OK"}
-    assert all(step["microseconds"] >= 0 for step in steps)
-
-
-@pytest.mark.parametrize("url, code, says", [
-    ("fail:write=UNAVAILABLE", 3, "write one: fail store: write answers UNAVAILABLE"),
-    ("fail:load=UNAVAILABLE", 3, "ask for a session that is not there"),
-    ("fail:write=OK*2+FULL", 1, "note an access"),
-    ("fail:sweep=CORRUPT", 1, "remove what has expired"),
-    ("sqlite:", 1, "the path is missing"),
-    ("carrier-pigeon:coo", 1, "known are sqlite:"),
-    ("sqlite:/proc/nothing/sessions.db", 3, "reach it, and its schema"),
-])
-def test_check_says_what_does_not_work(alone, store, url, code, says):
-    found, _, errors = store(alone(), "check", url)
-    assert (found, says in errors) == (code, True), errors
-
-
-def test_check_of_a_database_of_another_program(alone, store):
-    daemon = alone()
-    (daemon.folder / "notes.db").write_text("shopping list\n" * 100)
-    code, _, errors = store(daemon, "check", "sqlite:notes.db")
-    assert code == 1 and "not a database" in errors, errors
 
 
 def test_sessions_go_to_another_store_and_back(alone, store):
@@ -108,13 +66,6 @@ def test_damaged_line_is_refused(alone, store):
     _, exported, _ = store(daemon, "export")
     code, _, errors = store(daemon, "import", "file:other.json", lines=exported.replace("logout", "admin"))
     assert code == 1 and "checksum" in errors
-
-
-def test_files_belong_to_the_owner_of_the_state_folder(alone, store, as_root):
-    daemon = alone()
-    subprocess.run(["chown", "www-data:www-data", daemon.folder], check=True)
-    assert store(daemon, "check", "sqlite:made.db")[0] == 0
-    assert (daemon.folder / "made.db").owner() == "www-data"
 
 
 def test_wrong_usage(alone, store):

@@ -46,6 +46,25 @@ def test_contract(server, suite):
     run_suite(suite, url(server, "&prefix=t%n_"), server.tcp_url("app", PASSWORD, "sessions", "?prefix=q%n_"))
 
 
+def test_check(server, check):
+    """A server that is well, with and without tables; users without rights; settings that lose changes."""
+    code, findings = check(server.tcp_url("app", PASSWORD, "sessions"))
+    assert (code, findings.bad()) == (0, set()) and "will be made" in findings.why("tables")
+    assert [findings.level(what) for what in ("look up", "connect", "clock")] == ["ok"] * 3
+    assert findings.why("version").startswith("MariaDB 1")
+    code, findings = check(url(server))
+    assert (code, findings.bad()) == (0, set()) and findings.level("rights") == "ok"
+    server.ask("GRANT SELECT, INSERT ON sessions.* TO guest@localhost")
+    code, findings = check(server.url("sessions", user="guest"))
+    assert code == 3 and [found["why"].split(":")[0] for found in findings.of("rights")] == ["UPDATE", "DELETE"]
+    server.ask("REVOKE ALL ON sessions.* FROM guest@localhost")
+    server.ask("SET GLOBAL innodb_flush_log_at_trx_commit = 2; SET GLOBAL read_only = 1")
+    code, findings = check(url(server))
+    server.ask("SET GLOBAL innodb_flush_log_at_trx_commit = 1; SET GLOBAL read_only = 0")
+    assert code == 3 and (findings.level("persistence"), findings.level("role")) == ("warning", "error")
+    assert check(server.tcp_url("app", "wrong", "sessions"))[1].level("log in") == "error"
+
+
 def test_story_through_httpd(servers, server):
     assert_story(servers, url(server), lambda: server.ask("SELECT ended FROM session_fast_session WHERE `user` = 'alice'",
                                                           "sessions"), "0", "1")

@@ -48,6 +48,29 @@ def test_contract(server, suite):
               server.tcp_url("app", PASSWORD, "sessions", "?sslmode=disable&schema=q%n"))
 
 
+def test_check(server, check):
+    """A server that is well, with and without tables; a role without rights; tables of a later version; a replica's rule."""
+    code, findings = check(server.tcp_url("app", PASSWORD, "sessions"))
+    assert (code, findings.bad()) == (0, set()) and "will be made" in findings.why("tables")
+    assert [findings.level(what) for what in ("look up", "connect", "news", "clock")] == ["ok"] * 4
+    code, findings = check(url(server))
+    assert (code, findings.bad()) == (0, set()) and "SELECT, INSERT" in findings.why("rights")
+    code, findings = check(server.url("sessions", user="guest"))
+    assert code == 3 and len(findings.of("rights")) == 5
+    server.ask("DROP INDEX session_fast_user; UPDATE session_fast_schema SET version = 9", "sessions")
+    code, findings = check(url(server))
+    assert (code, findings.level("indexes"), findings.level("schema")) == (1, "warning", "error")
+    server.ask("DROP TABLE session_fast_session, session_fast_schema; REVOKE CREATE ON SCHEMA public FROM PUBLIC, app;"
+               "ALTER SCHEMA public OWNER TO owner", "sessions")
+    server.ask("ALTER DATABASE sessions OWNER TO owner")
+    server.ask("ALTER ROLE app SET default_transaction_read_only = on")
+    code, findings = check(url(server))
+    server.ask("ALTER ROLE app RESET default_transaction_read_only")
+    assert code == 3 and findings.level("role") == "error" and "may not make them" in findings.why("tables")
+    for broken, what in ((server.tcp_url("app", "wrong", "sessions"), "log in"), (url(server) + "pgbouncer=1", "news")):
+        assert check(broken)[1].level(what) != "ok"
+
+
 def test_story_through_httpd(servers, server):
     assert_story(servers, url(server), lambda: server.ask("SELECT ended FROM session_fast_session WHERE \"user\" = 'alice'",
                                                           "sessions"), "f", "t")

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from harness.daemon import DaemonError, create, key
+from harness.redis import ADMIN
 from harness.redis_several import SLOTS, Cluster
 from harness.store_suites import LINES, Counters, logged, run_suite
 from harness.waiting import wait_until
@@ -26,6 +27,21 @@ def cluster(shared):
     for node in shared.masters:
         node.ask("FLUSHALL")
     return shared
+
+
+def test_check(cluster, check):
+    """Each master is looked at; a slot that nobody has is named."""
+    code, findings = check(cluster.url())
+    assert code == 4 and findings.bad() == {"maxmemory", "persistence", "replicas"}, findings
+    assert findings.why("slots") == "all have a master, 3 masters"
+    assert all(findings.level("rights", f":{node.port}") == "ok" for node in cluster.masters)
+    cluster.masters[0].ask("CLUSTER", "DELSLOTS", 7)
+    try:
+        code, findings = check(f"redis-cluster://app:{ADMIN}@127.0.0.1:{cluster.masters[0].port}")
+        assert code in (1, 3) and findings.why("slots").startswith("1 of 16384")
+    finally:
+        cluster.masters[0].ask("CLUSTER", "ADDSLOTS", 7)
+        wait_until(lambda: all(cluster.is_whole(node) for node in cluster.nodes), "the Cluster", 30)
 
 
 def restart_without_cache(daemon):

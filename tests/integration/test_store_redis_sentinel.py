@@ -18,9 +18,12 @@ def watched():
     watched.clean_up()
 
 
-def test_failover_under_load(watched, alone):
+def test_failover_under_load(watched, alone, check):
     """The contract first. Then the master dies: sessions in the cache go on, and all that was acknowledged is in the new one."""
     run_suite("check_store_contract", watched.url("prefix=session:a%n:"), watched.url("prefix=session:b%n:&wait=1"))
+    code, findings = check(watched.url("wait=1"))
+    assert code == 4 and findings.bad() == {"maxmemory", "persistence"}, findings
+    assert len(findings.of("Sentinel")) == 3 and findings.why("replicas") == "1 connected"
     daemon = alone(LINES, store=watched.url()).start()
     before = watched.master()
     with Counters(daemon, 4) as counters:

@@ -7,6 +7,11 @@ check_PROGRAMS += \
 	%D%/check_boot_id \
 	%D%/check_descriptors \
 	%D%/check_files \
+	%D%/check_finding \
+	%D%/check_folder_examine \
+	%D%/check_store_path_examine \
+	%D%/check_store_reach \
+	%D%/check_store_sql_facts \
 	%D%/check_random \
 	%D%/check_histogram \
 	%D%/check_draw \
@@ -288,6 +293,13 @@ tests_unit_check_pattern_LDADD = libload.la $(LDADD)
 tests_unit_check_pace_LDADD = libload.la $(LDADD)
 tests_unit_check_crowd_LDADD = libload.la $(LDADD)
 
+finding_case = %D%/finding_case.c %D%/finding_case.h
+tests_unit_check_finding_SOURCES = %D%/check_finding.c $(finding_case)
+tests_unit_check_folder_examine_SOURCES = %D%/check_folder_examine.c $(finding_case)
+tests_unit_check_store_path_examine_SOURCES = %D%/check_store_path_examine.c $(finding_case)
+tests_unit_check_store_reach_SOURCES = %D%/check_store_reach.c $(finding_case)
+tests_unit_check_store_sql_facts_SOURCES = %D%/check_store_sql_facts.c $(finding_case)
+
 tiered_case = %D%/tiered_case.c %D%/tiered_case.h
 tests_unit_check_store_tiered_SOURCES = %D%/check_store_tiered.c $(tiered_case)
 tests_unit_check_store_tiered_write_SOURCES = %D%/check_store_tiered_write.c $(tiered_case)
@@ -303,9 +315,10 @@ endif
 
 if HAVE_REDIS
 check_PROGRAMS += \
-	%D%/check_store_redis %D%/check_store_redis_errors %D%/check_store_redis_follow %D%/check_store_redis_rows \
+	%D%/check_store_redis %D%/check_store_redis_errors %D%/check_store_redis_facts %D%/check_store_redis_follow %D%/check_store_redis_rows \
 	%D%/check_store_redis_batch %D%/check_store_redis_map %D%/check_store_redis_sentinel %D%/check_store_redis_server
 tests_unit_check_store_redis_LDADD = $(LDADD) $(REDIS_LIBS)
+tests_unit_check_store_redis_facts_SOURCES = %D%/check_store_redis_facts.c $(finding_case)
 tests_unit_check_store_redis_rows_LDADD = $(LDADD) $(REDIS_LIBS)
 tests_unit_check_store_redis_map_LDADD = $(LDADD) $(REDIS_LIBS)
 redis_case = %D%/redis_case.c %D%/redis_case.h
