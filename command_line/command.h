@@ -33,10 +33,16 @@ struct command_context {
 typedef int command_fn(struct command_context *context, int argc, char **argv);
 
 command_fn command_status, command_list, command_show, command_end, command_pin, command_unpin,
-    command_flush, command_store, command_config, command_cache, command_bench, command_migrate;
+    command_flush, command_store, command_config, command_cache, command_bench, command_migrate, command_doctor;
 
 /* One line to standard error, control characters replaced; returns `exit_code`. */
 int command_fail(int exit_code, const char *format, ...) SF_PRINTF(2, 3);
+
+/*
+ * Files that root would make, the daemon could not use, and what root may do, it may not: so as root we become whom
+ * the state folder belongs to.
+ */
+enum sf_status command_become_owner(const struct command_context *context, struct sf_error *error) SF_MUST_CHECK;
 
 /* A whole key, or the beginning of exactly one that is stored; failures are told. */
 int command_find_key(struct command_context *context, const char *text,

@@ -5,10 +5,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#include "common/base/privileges.h"
 
 #define ATTACH_WAIT (10 * SF_SECOND)
 #define FLUSH_WAIT (30 * SF_SECOND)
@@ -32,26 +29,6 @@ store_fail(const struct store_call *call, enum sf_status status, const char *doi
     call->store->ops->explain(call->store, &error);
     return command_fail(store_may_be_better(status) ? EXIT_NO_ANSWER : EXIT_NEGATIVE, "%s: %s: %s", call->shown, doing,
                         error.text[0] != '\0' ? error.text : sf_status_text(status));
-}
-
-/*
- * Files that root would make, the daemon could not use: so we become whom the state folder belongs
- * to.
- */
-static int
-become_the_owner(const struct command_context *context)
-{
-    struct stat folder;
-    struct sf_error error;
-    char user[32];
-
-    if (geteuid() != 0 || stat(context->instance.state, &folder) != 0 || folder.st_uid == 0)
-        return EXIT_DONE;
-    snprintf(user, sizeof user, "%u:%u", folder.st_uid, folder.st_gid);
-    const struct sf_privileges wanted = {.user = user, .said = "--state"};
-    if (sf_privileges_drop(&wanted, &error) != SF_OK)
-        return command_fail(EXIT_NEGATIVE, "%s", error.text);
-    return EXIT_DONE;
 }
 
 /*
@@ -89,13 +66,13 @@ run(struct store_call *call, size_t action)
     const char *url = call->url != NULL ? call->url : context->config.store;
     struct sf_error error;
     char shown[16];
-    int exit_code = call->url != NULL ? EXIT_DONE : write_what_waits(context);
+    bool needs_all = call->url == NULL && actions[action].run != store_check;
+    int exit_code = needs_all ? write_what_waits(context) : EXIT_DONE;
 
-    if (exit_code == EXIT_DONE)
-        exit_code = become_the_owner(context);
     if (exit_code != EXIT_DONE)
         return exit_code;
-    if (sf_store_open(&call->store, url, context->instance.state, &error) != SF_OK)
+    if (command_become_owner(context, &error) != SF_OK ||
+        sf_store_open(&call->store, url, context->instance.state, &error) != SF_OK)
         return command_fail(EXIT_NEGATIVE, "%s", error.text);
     snprintf(shown, sizeof shown, "%s:", call->store->ops->scheme);
     call->shown = shown;

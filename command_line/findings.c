@@ -27,8 +27,9 @@ print_line(const struct finding_list *list, const struct sf_finding *finding)
     char line[LINE_TEXT], time[32] = "";
     if (finding->microseconds >= 0)
         snprintf(time, sizeof time, " (%.2f ms)", (double)finding->microseconds / MICROSECONDS_PER_MS);
-    snprintf(line, sizeof line, "%-8s %s%s%s%s%s: %s%s%s%s", sf_finding_level_name(finding->level), list->area,
-             list->area[0] == '\0' ? "" : ": ", finding->where, finding->where[0] == '\0' ? "" : ": ", finding->what,
+    const char *area = strcmp(list->area, finding->what) == 0 ? "" : list->area;
+    snprintf(line, sizeof line, "%-8s %s%s%s%s%s: %s%s%s%s", sf_finding_level_name(finding->level), area,
+             area[0] == '\0' ? "" : ": ", finding->where, finding->where[0] == '\0' ? "" : ": ", finding->what,
              finding->why, time, finding->mend[0] == '\0' ? "" : " -> ", finding->mend);
     sf_text_clean(line);
     puts(line);

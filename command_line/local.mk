@@ -17,14 +17,20 @@ session_fast_SOURCES = \
 	%D%/command.h \
 	%D%/command_cache.c \
 	%D%/command_config.c \
+	%D%/command_doctor.c %D%/doctor.h \
 	%D%/command_flush.c \
 	%D%/command_migrate.c \
 	%D%/command_pin.c \
 	%D%/command_sessions.c \
 	%D%/command_status.c \
 	%D%/command_store.c %D%/command_store.h \
+	%D%/doctor_daemon.c \
+	%D%/doctor_files.c \
+	%D%/doctor_machine.c \
+	%D%/doctor_stores.c \
 	%D%/findings.c %D%/findings.h \
 	%D%/main.c \
+	%D%/owner.c \
 	%D%/print.c \
 	%D%/print.h \
 	%D%/progress.c %D%/progress.h \

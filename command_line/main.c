@@ -36,6 +36,8 @@ static const struct subcommand subcommands[] = {
     {"migrate", command_migrate,
      "start URL|- [--percent N] [--wait] | percent N | status [--watch] | diff | finish | abort",
      "move to another store while it is used"},
+    {"doctor", command_doctor, "[FILE]",
+     "is the whole installation as it should be? changes nothing"},
     {"config", command_config, "check [FILE]", "is the file of 'Directive value' lines right?"},
     {"bench", command_bench,
      "SCENARIO|list [--seconds N] [--sessions N] [--bytes N] [--workers N] [--rate N]",
@@ -91,12 +93,10 @@ set_option(struct command_context *context, const char *directive, const char *v
     return false;
 }
 
-/* The instance's own file, where there is one, says where its state folder is. */
 static int
 find_instance(struct command_context *context, const char *instance, const char *state)
 {
     struct sf_error error;
-    struct sf_config written;
 
     sf_config_init(&context->config);
     if (!set_option(context, "SessionFastInstance", instance) ||
@@ -104,6 +104,16 @@ find_instance(struct command_context *context, const char *instance, const char 
         return EXIT_USAGE;
     if (sf_instance_resolve(&context->instance, &context->config, &error) != SF_OK)
         return command_fail(EXIT_USAGE, "%s", error.text);
+    return EXIT_DONE;
+}
+
+/* The instance's own file, where there is one, says where its state folder is. */
+static int
+read_written(struct command_context *context)
+{
+    struct sf_error error;
+    struct sf_config written;
+
     if (access(context->instance.config_path, R_OK) != 0)
         return EXIT_DONE;
     if (sf_config_read(&written, context->instance.config_path, context->pool, &error) != SF_OK)
@@ -133,6 +143,8 @@ run_subcommand(struct command_context *context, const char *instance, const char
     if (subcommand == NULL)
         return command_fail(EXIT_USAGE, "'%s' is no command of session-fast: see --help", argv[0]);
     int exit_code = find_instance(context, instance, state);
+    if (exit_code == EXIT_DONE && subcommand->run != command_doctor) /* which looks at the file itself */
+        exit_code = read_written(context);
     if (exit_code != EXIT_DONE)
         return exit_code;
     sf_daemon_reply_init(&context->reply, SF_RESP_WORDS_MAX);

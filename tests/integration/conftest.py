@@ -84,6 +84,17 @@ def check(alone, store):
 
 
 @pytest.fixture
+def doctor():
+    """Runs "session-fast doctor" on the configuration of a daemon; exit status and findings."""
+    def run(daemon):
+        done = subprocess.run([build.program("session-fast", "command_line"), "--json", "doctor", daemon.config],
+                              capture_output=True, text=True, timeout=60)
+        assert done.stderr == "", done.stderr
+        return done.returncode, Findings(done.stdout)
+    return run
+
+
+@pytest.fixture
 def servers(probe):
     with Servers(probe) as servers:
         yield servers

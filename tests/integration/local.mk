@@ -38,6 +38,7 @@ EXTRA_DIST += \
 	%D%/harness/demo.py \
 	%D%/harness/fastcgi.py \
 	%D%/harness/fcgiwrap.py \
+	%D%/harness/findings.py \
 	%D%/harness/gateway.py \
 	%D%/harness/httpd.py \
 	%D%/harness/ledger.py \
@@ -71,6 +72,7 @@ EXTRA_DIST += \
 	%D%/test_daemon_protocol.py \
 	%D%/test_daemon_stores.py \
 	%D%/test_demo.py \
+	%D%/test_doctor.py \
 	%D%/test_gateway.py \
 	%D%/test_gateway_beside_fcgiwrap.py \
 	%D%/test_gateway_counters.py \
@@ -93,6 +95,7 @@ EXTRA_DIST += \
 	%D%/test_rotation.py \
 	%D%/test_spoofing.py \
 	%D%/test_store_mysql.py %D%/test_store_postgresql.py \
+	%D%/test_store_check.py \
 	%D%/test_store_faults.py %D%/test_store_restarts.py \
 	%D%/test_store_redis.py %D%/test_store_redis_cluster.py %D%/test_store_redis_sentinel.py \
 	%D%/test_two_ids.py \

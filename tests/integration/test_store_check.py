@@ -140,6 +140,14 @@ def test_redis_that_is_set_up_badly(server, settings, check, name, value, what, 
 
 
 @pytest.mark.backends
+def test_doctor_looks_at_the_store_and_leaves_nothing_there(server, settings, doctor, alone):
+    settings("maxmemory-policy", "allkeys-lru")
+    server.ask("FLUSHALL")
+    code, findings = doctor(alone(store=server.url()))
+    assert (code, findings.errors(), server.ask("DBSIZE")) == (1, {("store", "maxmemory-policy")}, "0")
+
+
+@pytest.mark.backends
 def test_redis_sessions_that_never_expire(server, check):
     server.ask("HSET", "session:" + "a" * 32, "n", "1", database=4)
     code, findings = check(server.url(database=4))

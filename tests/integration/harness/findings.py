@@ -17,6 +17,9 @@ class Findings(list):
         assert self.of(what, where), f"nothing is said of {what}: {self}"
         return max((found["level"] for found in self.of(what, where)), key=LEVELS.index)
 
+    def errors(self):
+        return {(found["area"], found["what"]) for found in self if found["level"] == "error"}
+
     def why(self, what):
         return "; ".join(found["why"] for found in self.of(what))
 
