@@ -18,7 +18,8 @@
 struct sf_store;
 
 enum sf_write_kind {
-    SF_WRITE_PUT,  /* a record, ENDED ones too: a store remembers tombstones until they expire */
+    SF_WRITE_PUT,  /* a record, ENDED ones too: a store remembers tombstones until they expire. The later last access
+                      stays; if that is the stored one, and this no end, so does the later expiry */
     SF_WRITE_TOUCH /* last access and expiry only; never backwards */
 };
 

@@ -169,6 +169,18 @@ find_or_add(struct memory_store *memory, const struct sf_key *key, struct row **
     return SF_OK;
 }
 
+/* Who has heard less of the session's use, and does not end it, makes its life no shorter. */
+static void
+note_life(struct row *row, const struct sf_write *write)
+{
+    bool is_late = write->last_access < row->last_access && !row->is_ended;
+    bool is_longer = write->expires == 0 || (row->expires != 0 && write->expires > row->expires);
+    if (!is_late)
+        row->last_access = write->last_access > row->last_access ? write->last_access : row->last_access;
+    if (!is_late || is_longer)
+        row->expires = write->expires;
+}
+
 static enum sf_status
 put(struct memory_store *memory, struct sf_write *write)
 {
@@ -194,10 +206,8 @@ put(struct memory_store *memory, struct sf_write *write)
     row->record = record;
     row->version = write->version;
     write->is_news = true;
-    if (write->last_access > row->last_access)
-        row->last_access = write->last_access;
-    row->expires = write->expires;
     row->is_ended = head.kind == SF_RECORD_ENDED;
+    note_life(row, write);
     row->user = sf_span_of(record.data + (head.user.data - write->record.data), head.user.size);
     return SF_OK;
 }

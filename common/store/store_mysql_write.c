@@ -89,6 +89,14 @@ begin_insert(struct transaction *transaction)
 }
 
 /*
+ * As what is put; but where the row was used later, and this is no end, the later one; 0 is the latest. The
+ * last access may have been assigned before.
+ */
+#define LATER_EXPIRES(last_access_put, ended_put, expires_put)                                     \
+    "IF(last_access <= " last_access_put " OR " ended_put ", " expires_put ","                    \
+    " IF(expires = 0 OR " expires_put " = 0, 0, GREATEST(expires, " expires_put ")))"
+
+/*
  * Nothing moves back: neither the version of a record nor the last access. What is assigned on the
  * left is seen on its right: the version, which guards the others, comes last.
  */
@@ -107,9 +115,11 @@ add_puts(struct transaction *transaction, struct sf_sql_row *const *rows, size_t
     }
     if (puts == 0)
         return;
-    static const char *const guarded[] = {"expires", "ended", "`user`", "checksum", "record"};
+    static const char *const guarded[] = {"ended", "`user`", "checksum", "record"};
     add(transaction, " ON DUPLICATE KEY UPDATE last_access = IF(VALUES(version) > version,"
-                     " GREATEST(last_access, VALUES(last_access)), last_access)");
+                     " GREATEST(last_access, VALUES(last_access)), last_access),"
+                     " expires = IF(VALUES(version) > version, " LATER_EXPIRES(
+                         "VALUES(last_access)", "VALUES(ended)", "VALUES(expires)") ", expires)");
     for (size_t i = 0; i < sizeof guarded / sizeof guarded[0]; i++)
         add(transaction, ", %s = IF(VALUES(version) > version, VALUES(%s), %s)", guarded[i],
             guarded[i], guarded[i]);
@@ -132,11 +142,11 @@ static void
 add_replace(struct transaction *transaction, const struct sf_sql_row *row)
 {
     const struct sf_write *write = row->write;
+    long long last_access = write->last_access, expires = write->expires;
     add(transaction,
         ";UPDATE %ssession_fast_session SET last_access = GREATEST(last_access, %lld),"
-        " expires = %lld, ended = %d, `user` = ",
-        transaction->prefix, (long long)write->last_access, (long long)write->expires,
-        row->is_ended);
+        " expires = " LATER_EXPIRES("%lld", "%d", "%lld") ", ended = %d, `user` = ",
+        transaction->prefix, last_access, last_access, row->is_ended, expires, expires, expires, row->is_ended);
     add_bytes(transaction, row->user);
     add(transaction, ", checksum = %lld, record = ", (long long)row->checksum);
     add_bytes(transaction, write->record);

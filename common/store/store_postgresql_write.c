@@ -21,6 +21,15 @@
     " $7::bigint[], $8::bytea[]"
 
 /*
+ * As what is put, which is called `as`; but where the row was used later, and this is no end, the later one;
+ * 0 is the latest.
+ */
+#define LATER_EXPIRES(as)                                                                          \
+    "CASE WHEN stored.last_access <= " as ".last_access OR " as ".ended THEN " as ".expires"      \
+    " WHEN stored.expires = 0 OR " as ".expires = 0 THEN 0"                                       \
+    " ELSE greatest(stored.expires, " as ".expires) END"
+
+/*
  * Nothing moves back: neither the version of a record nor the last access. Rows are locked in the
  * order of their keys: each host waits, none holds what another one wants. A notice holds at most
  * 8,000 bytes.
@@ -32,7 +41,8 @@ const char *const sf_postgresql_write_sql[SF_POSTGRESQL_WRITES] = {
         "INSERT INTO session_fast_session AS stored (" COLUMNS ") SELECT * FROM unnest(" ARRAYS ")"
         " ON CONFLICT (key) DO UPDATE SET version = excluded.version,"
         " last_access = greatest(stored.last_access, excluded.last_access),"
-        " expires = excluded.expires, ended = excluded.ended, \"user\" = excluded.\"user\","
+        " expires = " LATER_EXPIRES("excluded") ","
+        " ended = excluded.ended, \"user\" = excluded.\"user\","
         " checksum = excluded.checksum, record = excluded.record"
         " WHERE excluded.version > stored.version RETURNING stored.key",
     [SF_POSTGRESQL_INSERT] =
@@ -40,7 +50,8 @@ const char *const sf_postgresql_write_sql[SF_POSTGRESQL_WRITES] = {
         " ON CONFLICT (key) DO NOTHING RETURNING key",
     [SF_POSTGRESQL_REPLACE] =
         "UPDATE session_fast_session AS stored SET version = new.version,"
-        " last_access = greatest(stored.last_access, new.last_access), expires = new.expires,"
+        " last_access = greatest(stored.last_access, new.last_access),"
+        " expires = " LATER_EXPIRES("new") ","
         " ended = new.ended, \"user\" = new.\"user\", checksum = new.checksum, record = new.record"
         " FROM unnest(" ARRAYS ", $9::bigint[]) AS new (" COLUMNS ", expected)"
         " WHERE stored.key = new.key AND stored.version = new.expected RETURNING stored.key",

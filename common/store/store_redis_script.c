@@ -18,6 +18,14 @@
     "    redis.call('PEXPIREAT', key, till)\n" \
     "  end\n" \
     "end\n" \
+    /* Of the life that the key has and the other one. */ \
+    "local function longer(key, till)\n" \
+    "  local left = redis.call('PTTL', key)\n" \
+    "  if left < 0 or till == '0' then return '0' end\n" \
+    "  local now = redis.call('TIME')\n" \
+    "  local had = string.format('%d', now[1] * 1000 + math.floor(now[2] / 1000) + left)\n" \
+    "  return later(had, till) and had or till\n" \
+    "end\n" \
     "local function enter(list, id, till)\n" \
     "  local now = redis.call('TIME')\n" \
     "  redis.call('ZADD', list, till == '0' and '+inf' or till, id)\n" \
@@ -67,7 +75,10 @@
     "elseif had and not later(version, had) then\n" \
     "  return 3\n" \
     "end\n" \
-    "if seen and later(seen, access) then access = seen end\n" \
+    "if seen and later(seen, access) then\n" \
+    "  access = seen\n" \
+    "  if ended ~= '1' then expires = longer(key, expires) end\n" \
+    "end\n" \
     /* The first write: without memory it is refused, and nothing has changed yet. */ \
     "redis.call('HSET', key, '@version', version)\n" \
     "redis.call('DEL', key)\n" \

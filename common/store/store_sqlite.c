@@ -44,7 +44,14 @@ enum write_statement {
     WRITE_SWEEP
 };
 
-/* Nothing moves back: neither the version of a record nor the last access. */
+/*
+ * Nothing moves back: neither the version of a record nor the last access, nor, where that is later than
+ * the one of a put which is no end, the expiry; 0 is the latest.
+ */
+#define LATER_EXPIRES(expires_put, last_access_put, ended_put) \
+    "CASE WHEN last_access <= " last_access_put " OR " ended_put " THEN " expires_put \
+    " WHEN expires = 0 OR " expires_put " = 0 THEN 0 ELSE max(expires, " expires_put ") END"
+
 static const char *const write_sql[] = {
     [WRITE_BEGIN] = "BEGIN IMMEDIATE",
     [WRITE_COMMIT] = "COMMIT",
@@ -53,11 +60,13 @@ static const char *const write_sql[] = {
         "INSERT INTO session (key, version, last_access, expires, ended, user, checksum, record)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (key) DO UPDATE SET"
         " version = excluded.version, last_access = max(last_access, excluded.last_access),"
-        " expires = excluded.expires, ended = excluded.ended, user = excluded.user,"
+        " expires = " LATER_EXPIRES("excluded.expires", "excluded.last_access", "excluded.ended") ","
+        " ended = excluded.ended, user = excluded.user,"
         " checksum = excluded.checksum, record = excluded.record"
         " WHERE excluded.version > version AND ?9 = 0",
     [WRITE_REPLACE] =
-        "UPDATE session SET version = ?2, last_access = max(last_access, ?3), expires = ?4,"
+        "UPDATE session SET version = ?2, last_access = max(last_access, ?3),"
+        " expires = " LATER_EXPIRES("?4", "?3", "?5") ","
         " ended = ?5, user = ?6, checksum = ?7, record = ?8 WHERE key = ?1 AND version = ?9",
     [WRITE_TOUCH] = "UPDATE session SET last_access = ?2, expires = ?3"
                     " WHERE key = ?1 AND last_access < ?2 AND ended = 0",

@@ -395,6 +395,75 @@ START_TEST(test_put_keeps_a_later_touch)
 }
 END_TEST
 
+/* Put over version 1, either way. */
+static enum sf_status
+put_over(bool expects, const struct sf_buffer *record, sf_time last_access, sf_time expires)
+{
+    struct sf_write write = sf_test_put(1, 2, record);
+    write.last_access = last_access;
+    write.expires = expires;
+    write.expected = expects ? 1 : 0;
+    return write_one(write);
+}
+
+/* Of another host, on which nobody has used the session meanwhile. `until` 0: never. */
+static void
+assert_late_put_keeps(bool expects, sf_time until)
+{
+    struct sf_buffer record = sf_test_record(2, NULL, sf_span_text("late"));
+    ck_assert_int_eq(put(1, 1, "early", at(3000)), SF_OK);
+    ck_assert_int_eq(write_one(sf_test_touch(1, 5000, until)), SF_OK);
+    ck_assert_int_eq(put_over(expects, &record, 4000, long_ago()), SF_OK);
+    ck_assert_uint_eq(sweep(80000, 10), 0);
+    assert_loads_text(1, "late");
+    ck_assert_int_eq(stored.last_access, 5000);
+    sf_buffer_fini(&record);
+}
+
+START_TEST(test_late_put_makes_no_life_shorter)
+{
+    open_store(_i / 2);
+    assert_late_put_keeps(_i % 2 == 1, at(90000));
+}
+END_TEST
+
+START_TEST(test_late_put_ends_no_life_without_end)
+{
+    open_store(_i / 2);
+    assert_late_put_keeps(_i % 2 == 1, 0);
+}
+END_TEST
+
+START_TEST(test_late_put_that_lives_longer_does)
+{
+    open_store(_i / 2);
+    struct sf_buffer record = sf_test_record(2, NULL, sf_span_text("late"));
+    ck_assert_int_eq(put(1, 1, "early", at(3000)), SF_OK);
+    ck_assert_int_eq(write_one(sf_test_touch(1, 5000, at(7000))), SF_OK);
+    ck_assert_int_eq(put_over(_i % 2 == 1, &record, 4000, 0), SF_OK);
+    ck_assert_uint_eq(sweep(80000, 10), 0);
+    assert_loads_text(1, "late");
+    sf_buffer_fini(&record);
+}
+END_TEST
+
+START_TEST(test_end_and_later_access_set_the_time_to_go)
+{
+    open_store(_i / 2);
+    struct sf_buffer alive = sf_test_record(2, NULL, sf_span_text("later"));
+    struct sf_buffer ended = sf_test_tombstone(2, at(9000));
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(put(1, 1, "early", at(3000)), SF_OK);
+        ck_assert_int_eq(write_one(sf_test_touch(1, 5000, 0)), SF_OK);
+        ck_assert_int_eq(put_over(_i % 2 == 1, i == 0 ? &alive : &ended, i == 0 ? 5000 : 4000, long_ago()), SF_OK);
+        ck_assert_uint_eq(sweep(80000, 10), drops_rows() ? 0 : 1);
+        ck_assert_int_eq(load(1), SF_NOT_FOUND);
+    }
+    sf_buffer_fini(&alive);
+    sf_buffer_fini(&ended);
+}
+END_TEST
+
 START_TEST(test_touch_of_a_tombstone_changes_nothing)
 {
     open_store(_i);
@@ -657,6 +726,10 @@ make_suite(void)
     tcase_add_loop_test(each, test_touch_moves_the_last_access_forward_only, 0, stores);
     tcase_add_loop_test(each, test_touch_of_a_missing_row_is_not_found, 0, stores);
     tcase_add_loop_test(each, test_put_keeps_a_later_touch, 0, stores);
+    tcase_add_loop_test(each, test_late_put_makes_no_life_shorter, 0, 2 * stores);
+    tcase_add_loop_test(each, test_late_put_ends_no_life_without_end, 0, 2 * stores);
+    tcase_add_loop_test(each, test_late_put_that_lives_longer_does, 0, 2 * stores);
+    tcase_add_loop_test(each, test_end_and_later_access_set_the_time_to_go, 0, 2 * stores);
     tcase_add_loop_test(each, test_touch_of_a_tombstone_changes_nothing, 0, stores);
     tcase_add_loop_test(each, test_tombstone_is_kept_and_loaded, 0, stores);
     tcase_add_loop_test(each, test_sweep_removes_what_expired_and_nothing_else, 0, stores);

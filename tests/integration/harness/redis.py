@@ -11,7 +11,8 @@ from .waiting import wait_until
 ADMIN = "Kd3-not-in-any-log"
 # What docs/stores.md says is enough.
 RIGHTS = ("~session:* &__redis__:invalidate -@all +ping +select +role +info +script|load +evalsha +get +set +exists +hgetall "
-          "+hmget +hset +del +pexpireat +persist +zadd +zrem +zremrangebyscore +zrange +time +scan +client|id +client|tracking +subscribe")
+          "+hmget +hset +del +pttl +pexpireat +persist +zadd +zrem +zremrangebyscore +zrange +time +scan "
+          "+client|id +client|tracking +subscribe")
 
 
 class Redis(OneProcess):
