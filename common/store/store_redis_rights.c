@@ -40,6 +40,7 @@ static const struct right rights[] = {
     {ALWAYS, "hmget", {"HMGET", KEY, "@head"}},
     {ALWAYS, "hset", {"HSET", KEY, "@head", "", "@user"}}, /* a name without a value */
     {ALWAYS, "del", {"DEL", KEY}},
+    {ALWAYS, "pttl", {"PTTL", KEY}},
     {ALWAYS, "pexpireat", {"PEXPIREAT", KEY, "1"}},
     {ALWAYS, "persist", {"PERSIST", KEY}},
     {ALWAYS, "zadd", {"ZADD", KEY, "XX", "0", "none"}},
