@@ -83,6 +83,8 @@ show_status(const struct command_context *context, const json_t *status)
         {"verified", "found equal", PRINT_TIME},
         {"finished", "finished", PRINT_TIME},
         {"trouble", "trouble", PRINT_TEXT},
+        {"host", "this host", PRINT_TEXT},
+        {"hosts", "hosts that move together", PRINT_TEXT},
     };
 
     if (context->is_json)
@@ -293,6 +295,26 @@ diff(struct command_context *context, const struct arguments *arguments)
     return exit_code;
 }
 
+/* Several hosts agree on it first. */
+static int
+show_end(struct command_context *context)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_PAUSE * 1000000};
+    int exit_code;
+    json_t *status;
+
+    while ((status = ask_status(context, &exit_code)) != NULL && strcmp(text_of(status, "pass"), "finishing") == 0) {
+        json_decref(status);
+        nanosleep(&pause, NULL);
+    }
+    if (status == NULL)
+        return exit_code;
+    if (is_state(status, "finished"))
+        return finish_status(context, status, false);
+    json_decref(status);
+    return command_fail(EXIT_NEGATIVE, "another host has not held its changes in time: nothing is finished");
+}
+
 static int
 finish(struct command_context *context, const struct arguments *arguments)
 {
@@ -300,6 +322,15 @@ finish(struct command_context *context, const struct arguments *arguments)
     int exit_code = ask_change(context, words);
 
     (void)arguments;
+    return exit_code == EXIT_DONE ? show_end(context) : exit_code;
+}
+
+static int
+forget(struct command_context *context, const struct arguments *arguments)
+{
+    const char *const words[] = {"SESSION.MIGRATE", "FORGET", arguments->words[0], NULL};
+    int exit_code = ask_change(context, words);
+
     return exit_code == EXIT_DONE ? show(context, false) : exit_code;
 }
 
@@ -322,6 +353,7 @@ static const struct {
     {"start", 1, true, true, start},        {"percent", 1, false, true, set_percent},
     {"status", 0, false, true, status},     {"diff", 0, false, false, diff},
     {"finish", 0, false, false, finish},    {"abort", 0, false, false, give_up},
+    {"forget", 1, false, false, forget},
 };
 
 /* false: there is an option that is none, or one without its value. */
@@ -354,6 +386,6 @@ command_migrate(struct command_context *context, int argc, char **argv)
         || arguments.count != actions[action].words || (arguments.waits && !actions[action].takes_wait)
         || (arguments.percent != NULL && !actions[action].takes_percent))
         return command_fail(EXIT_USAGE, "usage: session-fast migrate start URL|- [--percent N] [--wait] | percent N | "
-                                        "status [--watch] | diff | finish | abort");
+                                        "status [--watch] | diff | finish | abort | forget HOST");
     return actions[action].run(context, &arguments);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SESSION.MIGRATE: moves the instance to another store, and tells how far that has come. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +22,8 @@ reply_named_text(struct call *call, const char *name, const char *text)
 static const char *
 pass_of(const struct sf_migrate_report *report)
 {
+    if (report->is_ending)
+        return "finishing";
     if (report->is_copying)
         return "copying";
     return report->is_comparing ? "comparing" : "none";
@@ -29,12 +33,15 @@ static void
 reply_status(struct call *call)
 {
     struct sf_migrate_report report;
+    char host[17] = "";
     sf_migrate_report(call->daemon->migrator.migrate, &report);
+    if (report.host != 0)
+        snprintf(host, sizeof host, "%016" PRIx64, report.host);
     const struct {
         const char *name, *text;
     } texts[] = {
         {"state", sf_migrate_phase_name(report.phase)}, {"store", report.authority}, {"other_store", report.second},
-        {"pass", pass_of(&report)}, {"trouble", report.trouble},
+        {"pass", pass_of(&report)}, {"trouble", report.trouble}, {"host", host},
     };
     const struct {
         const char *name;
@@ -44,7 +51,7 @@ reply_status(struct call *call)
         {"owed", (int64_t)report.owed}, {"comparisons", (int64_t)report.passes}, {"compared", (int64_t)report.compared},
         {"found", (int64_t)report.found}, {"differences", (int64_t)report.differences},
         {"repaired", (int64_t)report.repaired}, {"started", report.started}, {"percent_since", report.percent_since},
-        {"verified", report.verified}, {"finished", report.finished},
+        {"verified", report.verified}, {"finished", report.finished}, {"hosts", (int64_t)report.hosts},
     };
     size_t text_count = sizeof texts / sizeof texts[0], number_count = sizeof numbers / sizeof numbers[0];
     reply_array(call, 2 * (text_count + number_count));
@@ -77,13 +84,14 @@ reply_differences(struct call *call)
 
 /* ---- what is changed, in the migrator's thread ---- */
 
-enum change_kind { CHANGE_START, CHANGE_PERCENT, CHANGE_COMPARE, CHANGE_FINISH, CHANGE_ABORT };
+enum change_kind { CHANGE_START, CHANGE_PERCENT, CHANGE_COMPARE, CHANGE_FINISH, CHANGE_ABORT, CHANGE_FORGET };
 
 struct change {
     struct caller_task base; /* first member */
     enum change_kind kind;
     char url[SF_MIGRATE_URL_MAX];
     int percent;
+    uint64_t host;
     struct sf_error error;
     enum sf_status status;
 };
@@ -98,6 +106,7 @@ make_change(struct sf_migrate *migrate, struct change *change)
     case CHANGE_PERCENT: return sf_migrate_set_percent(migrate, change->percent, &change->error);
     case CHANGE_COMPARE: return sf_migrate_compare(migrate, &change->error);
     case CHANGE_FINISH: return sf_migrate_finish(migrate, &change->error);
+    case CHANGE_FORGET: return sf_migrate_forget(migrate, change->host, &change->error);
     case CHANGE_ABORT: return sf_migrate_abort(migrate, &change->error);
     }
     return SF_INVALID;
@@ -157,6 +166,20 @@ read_start(struct call *call, struct change *change)
     return !has_percent || read_percent(call, 4, change);
 }
 
+/* As the status of that host has named it. */
+static bool
+read_host(struct call *call, struct change *change)
+{
+    unsigned char id[sizeof change->host];
+    change->kind = CHANGE_FORGET;
+    if (sf_hex_decode(call->words[2], id, sizeof id) == SF_OK) {
+        change->host = sf_load_u64(id);
+        return true;
+    }
+    reply_error(call, SF_INVALID, "FORGET wants the 16 digits of a host");
+    return false;
+}
+
 static bool
 read_change(struct call *call, struct change *change)
 {
@@ -170,13 +193,16 @@ read_change(struct call *call, struct change *change)
         return read_start(call, change);
     if (word_is(word, "PERCENT") && call->count == 3)
         return read_percent(call, 2, change);
+    if (word_is(word, "FORGET") && call->count == 3)
+        return read_host(call, change);
     for (size_t i = 0; i < sizeof alone / sizeof alone[0]; i++) {
         if (word_is(word, alone[i].word) && call->count == 2) {
             change->kind = alone[i].kind;
             return true;
         }
     }
-    reply_error(call, SF_INVALID, "STATUS, DIFF, START url [PERCENT n], PERCENT n, COMPARE, FINISH or ABORT");
+    reply_error(call, SF_INVALID,
+                "STATUS, DIFF, START url [PERCENT n], PERCENT n, COMPARE, FINISH, FORGET host or ABORT");
     return false;
 }
 

@@ -64,6 +64,7 @@ share_store(struct daemon *daemon)
     sf_l1_set_shared(daemon->l1, is_shared);
     if (!is_shared)
         return SF_OK;
+    sf_migrate_share(daemon->migrator.migrate, sf_l1_host(daemon->l1));
     if (config->freshness < config->cache_ttl)
         sf_l1_set_ttl(daemon->l1, config->freshness);
     return sf_store_share(&daemon->store, daemon->store);

@@ -2,6 +2,7 @@
 libstore_la_SOURCES += \
 	%D%/breaker.c %D%/breaker.h \
 	%D%/migrate_debts.c %D%/migrate_debts.h \
+	%D%/migrate_hosts.c %D%/migrate_hosts.h \
 	%D%/migrate_state.c %D%/migrate_state.h \
 	%D%/foreign.c %D%/foreign.h %D%/foreign_django.c %D%/foreign_php.c %D%/foreign_private.h %D%/foreign_redis.c \
 	%D%/json_file.c %D%/json_file.h \
@@ -16,6 +17,7 @@ libstore_la_SOURCES += \
 	%D%/store_memory.c \
 	%D%/store_migrate.c %D%/store_migrate.h %D%/store_migrate_private.h \
 	%D%/store_migrate_change.c \
+	%D%/store_migrate_hosts.c %D%/store_migrate_hosts.h \
 	%D%/store_migrate_open.c \
 	%D%/store_migrate_pass.c \
 	%D%/store_migrate_settle.c %D%/store_migrate_settle.h \

@@ -35,8 +35,8 @@ struct number {
 
 /* The order of the lines, for both ways. */
 enum {
-    PERCENT, CONFIGURED, IS_COPIED, IS_FIRST_COPY, COPIED, INCARNATION, OLD_INCARNATION, STARTED, PERCENT_SINCE,
-    VERIFIED, FINISHED, NUMBERS
+    PERCENT, CONFIGURED, IS_COPIED, IS_FIRST_COPY, COPIED, INCARNATION, OLD_INCARNATION, HOST, TARGET, IS_HOLDING,
+    STARTED, PERCENT_SINCE, VERIFIED, FINISHED, NUMBERS
 };
 
 static void
@@ -50,6 +50,9 @@ to_numbers(const struct sf_migrate_state *state, struct number numbers_out[NUMBE
         [COPIED] = {"copied", (int64_t)state->copied},
         [INCARNATION] = {"incarnation", (int64_t)state->incarnation},
         [OLD_INCARNATION] = {"old_incarnation", (int64_t)state->old_incarnation},
+        [HOST] = {"host", (int64_t)state->host},
+        [TARGET] = {"target", (int64_t)state->target},
+        [IS_HOLDING] = {"is_holding", state->is_holding},
         [STARTED] = {"started", state->started},
         [PERCENT_SINCE] = {"percent_since", state->percent_since},
         [VERIFIED] = {"verified", state->verified},
@@ -68,6 +71,9 @@ from_numbers(struct sf_migrate_state *state, const struct number numbers[NUMBERS
     state->copied = (uint64_t)numbers[COPIED].value;
     state->incarnation = (uint64_t)numbers[INCARNATION].value;
     state->old_incarnation = (uint64_t)numbers[OLD_INCARNATION].value;
+    state->host = (uint64_t)numbers[HOST].value;
+    state->target = (uint64_t)numbers[TARGET].value;
+    state->is_holding = numbers[IS_HOLDING].value != 0;
     state->started = numbers[STARTED].value;
     state->percent_since = numbers[PERCENT_SINCE].value;
     state->verified = numbers[VERIFIED].value;

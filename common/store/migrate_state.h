@@ -36,6 +36,9 @@ struct sf_migrate_state {
     uint64_t copied;      /* rows */
     uint64_t incarnation; /* of the second, since it has what it has; 0: not known, or never another one */
     uint64_t old_incarnation; /* of the old store at the start; the same */
+    uint64_t host;        /* among those that move together (migrate_hosts.h); 0: nobody else writes these stores */
+    uint64_t target;      /* what the hosts call the new store */
+    bool is_holding;      /* this host has said that it changes nothing: all may have left the old store since */
     sf_time started, percent_since, verified, finished; /* wall clock; 0: not yet */
 };
 

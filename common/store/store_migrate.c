@@ -57,6 +57,12 @@ sf_migrate_owe(struct sf_migrate *migrate, const struct sf_key *key, bool is_ack
         sf_migrate_distrust(migrate);
 }
 
+bool
+sf_migrate_is_alone(const struct sf_migrate *migrate)
+{
+    return migrate->state.host == 0 || sf_clock_steady() < migrate->alone_until;
+}
+
 /* ---- loads ---- */
 
 /* One load, and where it is asked. */
@@ -65,16 +71,19 @@ struct plan {
     bool is_asked;         /* in the call that is made next */
     enum sf_status second; /* what the second has said, where it was asked first */
     bool was_second_first;
+    bool may_back_up;
 };
 
 static void
 plan_loads(struct sf_migrate *migrate, const struct sf_load *loads, struct plan *plans, size_t count)
 {
     pthread_mutex_lock(&migrate->lock);
-    bool may_ask = migrate->state.phase != SF_MIGRATE_FINISHED;
+    bool is_alone = sf_migrate_is_alone(migrate), is_single = migrate->state.host == 0;
+    bool may_ask = migrate->state.phase != SF_MIGRATE_FINISHED && is_alone;
     for (size_t i = 0; i < count; i++) {
         plans[i].is_trusted = sf_migrate_trusts(migrate, &loads[i].key);
-        plans[i].is_asked = may_ask && plans[i].is_trusted
+        plans[i].may_back_up = is_alone;
+        plans[i].is_asked = may_ask && plans[i].is_trusted && (is_single || !loads[i].needs_truth)
             && sf_key_mix(&loads[i].key) % 100 < (unsigned)migrate->state.percent;
         plans[i].was_second_first = plans[i].is_asked;
     }
@@ -165,7 +174,8 @@ plan_backup(const struct sf_load *loads, struct plan *plans, size_t count)
 {
     bool is_any = false;
     for (size_t i = 0; i < count; i++) {
-        plans[i].is_asked = plans[i].is_trusted && !plans[i].was_second_first && is_no_answer(loads[i].status);
+        plans[i].is_asked = plans[i].may_back_up && plans[i].is_trusted && !plans[i].was_second_first
+            && is_no_answer(loads[i].status);
         is_any |= plans[i].is_asked;
     }
     return is_any;
@@ -206,19 +216,13 @@ note_missing(struct sf_migrate *migrate, const struct sf_load *loads, const stru
     sf_migrate_count(migrate, SF_COUNTER_migrate_reads_back, from_authority);
 }
 
-static sf_time
-earlier(sf_time a, sf_time b)
-{
-    return a < b ? a : b;
-}
-
 static void
 load_planned(struct sf_migrate *migrate, struct sf_load *loads, struct plan *plans, struct sf_load *asked, size_t count,
              sf_time deadline)
 {
     plan_loads(migrate, loads, plans, count);
     ask(migrate, &migrate->second, loads, plans, asked, count,
-        earlier(deadline, sf_clock_steady() + SECOND_LOAD_DEADLINE));
+        sf_migrate_earlier(deadline, sf_clock_steady() + SECOND_LOAD_DEADLINE));
     trust_again(migrate, loads, plans, count);
     plan_authority(loads, plans, count);
     ask(migrate, &migrate->authority, loads, plans, asked, count, deadline);
@@ -316,16 +320,37 @@ write_second(struct sf_migrate *migrate, const struct sf_write *writes, size_t c
     }
     size_t taken = copy_taken(writes, copies, count);
     if (taken > 0)
-        (void)!second->ops->write(second, copies, taken, earlier(deadline, sf_clock_steady() + SF_SECOND_DEADLINE));
+        (void)!second->ops->write(second, copies, taken,
+                                  sf_migrate_earlier(deadline, sf_clock_steady() + SF_SECOND_DEADLINE));
     settle(migrate, writes, count, copies, taken);
     free(copies);
+}
+
+/* With the write lane in hand, or, when it comes to the deadline: false. */
+static bool
+take_write_lane(struct sf_migrate *migrate, sf_time deadline)
+{
+    const struct timespec pause = {.tv_nsec = 2000000};
+    pthread_mutex_lock(&migrate->write_lane);
+    while (atomic_load(&migrate->is_held)) {
+        pthread_mutex_unlock(&migrate->write_lane);
+        if (sf_clock_steady() >= deadline)
+            return false;
+        nanosleep(&pause, NULL);
+        pthread_mutex_lock(&migrate->write_lane);
+    }
+    return true;
 }
 
 static enum sf_status
 migrate_write(struct sf_store *store, struct sf_write *writes, size_t count, sf_time deadline)
 {
     struct sf_migrate *migrate = (struct sf_migrate *)store;
-    pthread_mutex_lock(&migrate->write_lane);
+    if (!take_write_lane(migrate, deadline)) {
+        for (size_t i = 0; i < count; i++)
+            writes[i].status = SF_UNAVAILABLE;
+        return SF_UNAVAILABLE;
+    }
     bool is_double = migrate->second.store != NULL && count > 0;
     if (is_double)
         note(migrate, writes, count);
@@ -356,7 +381,7 @@ migrate_sweep(struct sf_store *store, sf_time now, size_t limit, sf_time deadlin
     size_t removed = 0;
     pthread_mutex_lock(&migrate->write_lane);
     enum sf_status status = sweep_one(migrate->authority.store, now, limit, deadline, removed_out);
-    sf_time soon = earlier(deadline, sf_clock_steady() + SF_SECOND_DEADLINE);
+    sf_time soon = sf_migrate_earlier(deadline, sf_clock_steady() + SF_SECOND_DEADLINE);
     if (status == SF_OK && sweep_one(migrate->second.store, now, limit, soon, &removed) == SF_OK
         && removed > *removed_out)
         *removed_out = removed;
@@ -364,13 +389,26 @@ migrate_sweep(struct sf_store *store, sf_time now, size_t limit, sf_time deadlin
     return status;
 }
 
+struct visit {
+    sf_store_visit_fn *visit;
+    void *context;
+};
+
+static bool
+visit_session(void *context, const struct sf_key *key, const struct sf_stored *stored)
+{
+    const struct visit *visit = context;
+    return sf_migrate_hosts_is_row(key) || visit->visit(visit->context, key, stored);
+}
+
 static enum sf_status
 migrate_scan(struct sf_store *store, const struct sf_key *after, struct sf_span user, size_t limit, sf_time deadline,
              sf_store_visit_fn *visit, void *context)
 {
+    struct visit mine = {visit, context};
     struct sf_migrate_side *side = &((struct sf_migrate *)store)->authority;
     pthread_mutex_lock(&side->load_lane);
-    enum sf_status status = side->store->ops->scan(side->store, after, user, limit, deadline, visit, context);
+    enum sf_status status = side->store->ops->scan(side->store, after, user, limit, deadline, visit_session, &mine);
     pthread_mutex_unlock(&side->load_lane);
     return status;
 }

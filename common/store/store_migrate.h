@@ -49,6 +49,9 @@ enum sf_status sf_migrate_open(struct sf_migrate **migrate_out, const struct sf_
 
 struct sf_store *sf_migrate_store(struct sf_migrate *migrate); /* closing it frees everything */
 
+/* Other hosts write the store, too, and know this one by that number. Before it is attached. */
+void sf_migrate_share(struct sf_migrate *migrate, uint64_t host);
+
 /*
  * One small piece of the work in the background, or none. Returns when it wants to be called again (steady clock): at
  * least as much later as the piece took, so that the lanes are free half of the time.
@@ -64,6 +67,8 @@ enum sf_status sf_migrate_start(struct sf_migrate *migrate, const char *url, int
 enum sf_status sf_migrate_set_percent(struct sf_migrate *migrate, int percent, struct sf_error *error) SF_MUST_CHECK;
 enum sf_status sf_migrate_compare(struct sf_migrate *migrate, struct sf_error *error) SF_MUST_CHECK; /* begins */
 enum sf_status sf_migrate_finish(struct sf_migrate *migrate, struct sf_error *error) SF_MUST_CHECK;
+/* A host that moves together with this one and will not come back: none waits for it any more. */
+enum sf_status sf_migrate_forget(struct sf_migrate *migrate, uint64_t host, struct sf_error *error) SF_MUST_CHECK;
 enum sf_status sf_migrate_abort(struct sf_migrate *migrate, struct sf_error *error) SF_MUST_CHECK;
 
 #define SF_MIGRATE_SHOWN 256 /* bytes of a URL without its password */
@@ -82,6 +87,9 @@ struct sf_migrate_report {
     uint64_t differences;          /* all that were found since this process began */
     uint64_t repaired;
     sf_time started, percent_since, verified, finished; /* wall clock; 0: not yet */
+    uint64_t host;                 /* among several; 0: there is one */
+    size_t hosts;                  /* of them; 0: not known */
+    bool is_ending;                /* they are asked to finish, or one of them has not yet */
     char trouble[200];             /* why it does not go on; "" when it does */
 };
 

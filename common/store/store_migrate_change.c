@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "common/store/store_migrate_private.h"
+#include "common/store/store_migrate_hosts.h"
 
 /* ---- the state ---- */
 
@@ -110,12 +110,15 @@ ask_authority(struct sf_migrate *migrate, sf_time deadline, struct sf_error *err
 }
 
 static enum sf_status
-begin(struct sf_migrate *migrate, const char *url, int percent, struct sf_store *store, struct sf_error *error)
+begin(struct sf_migrate *migrate, const char *url, const struct sf_migrate_state *joined, struct sf_store *store,
+      struct sf_error *error)
 {
     struct sf_migrate_state state = {
         .phase = SF_MIGRATE_COPYING,
-        .percent = percent,
-        .configured = migrate->wanted_url[0] != '\0' ? percent : -1,
+        .percent = joined->percent,
+        .configured = migrate->wanted_url[0] != '\0' ? joined->percent : -1,
+        .host = joined->host,
+        .target = joined->target,
         .is_first_copy = true,
         .old_incarnation = sf_store_incarnation(migrate->authority.store),
         .started = sf_clock_wall(),
@@ -130,7 +133,7 @@ begin(struct sf_migrate *migrate, const char *url, int percent, struct sf_store 
         migrate->takes_notes = false;
         migrate->pass = (struct sf_migrate_pass){.is_wanted = false};
         migrate->passes = migrate->compared = migrate->found = migrate->repaired = migrate->difference_count = 0;
-        migrate->trouble.text[0] = '\0';
+        migrate->trouble.text[0] = migrate->stop.text[0] = '\0';
     }
     return status;
 }
@@ -146,16 +149,41 @@ sf_migrate_start(struct sf_migrate *migrate, const char *url, int percent, sf_ti
         status = open_second(migrate, url, deadline, &store, error);
     if (status != SF_OK)
         return status;
-    sf_migrate_lock_all(migrate);
-    status = begin(migrate, url, percent, store, error);
-    sf_migrate_unlock_all(migrate);
+    struct sf_migrate_state joined = {.percent = percent};
+    status = sf_migrate_join(migrate, store, &joined, deadline, error);
+    if (status == SF_OK) {
+        sf_migrate_lock_all(migrate);
+        status = begin(migrate, url, &joined, store, error);
+        sf_migrate_unlock_all(migrate);
+    }
     if (status != SF_OK)
         sf_store_close(store);
-    migrate->retry_at = migrate->backoff = 0;
+    migrate->retry_at = migrate->backoff = migrate->ending_since = 0;
+    sf_migrate_meet_at_once(migrate);
     return status;
 }
 
 /* ---- on the way ---- */
+
+/* What other keys are read there counts for the end when it has been looked at once more. */
+static enum sf_status
+change_percent(struct sf_migrate *migrate, int percent, struct sf_error *error)
+{
+    struct sf_migrate_state state = migrate->state;
+    bool is_same = state.percent == percent;
+    if (state.phase == SF_MIGRATE_FINISHED)
+        return sf_error_set(error, SF_INVALID, "the migration is finished: everything is read from the new store");
+    if (percent > 0 && !sf_migrate_is_alone(migrate))
+        return sf_error_set(error, SF_INVALID, SF_MIGRATE_NO_PERCENT);
+    state.percent = percent;
+    state.percent_since = sf_clock_wall();
+    if (state.phase == SF_MIGRATE_VERIFIED && !is_same)
+        state.phase = SF_MIGRATE_COPYING;
+    enum sf_status status = change_state(migrate, &state, error);
+    if (status == SF_OK && !is_same)
+        migrate->pass = (struct sf_migrate_pass){.is_wanted = state.is_copied};
+    return status;
+}
 
 enum sf_status
 sf_migrate_set_percent(struct sf_migrate *migrate, int percent, struct sf_error *error)
@@ -164,15 +192,9 @@ sf_migrate_set_percent(struct sf_migrate *migrate, int percent, struct sf_error 
         return refuse_without_migration(error);
     if (percent < 0 || percent > 100)
         return sf_error_set(error, SF_INVALID, "a percentage is from 0 to 100");
+    sf_migrate_meet_at_once(migrate);
     sf_migrate_lock_all(migrate);
-    struct sf_migrate_state state = migrate->state;
-    state.percent = percent;
-    state.percent_since = sf_clock_wall();
-    enum sf_status status = SF_INVALID;
-    if (state.phase != SF_MIGRATE_FINISHED)
-        status = change_state(migrate, &state, error);
-    else
-        sf_error_set(error, status, "the migration is finished: everything is read from the new store");
+    enum sf_status status = change_percent(migrate, percent, error);
     sf_migrate_unlock_all(migrate);
     return status;
 }
@@ -218,26 +240,41 @@ may_exchange(const struct sf_migrate *migrate, struct sf_error *error)
     return SF_OK;
 }
 
-static enum sf_status
-finish(struct sf_migrate *migrate, struct sf_error *error)
+enum sf_status
+sf_migrate_may_finish(const struct sf_migrate *migrate, struct sf_error *error)
 {
-    struct sf_migrate_state state = migrate->state;
-    if (state.phase == SF_MIGRATE_FINISHED)
+    if (migrate->state.phase == SF_MIGRATE_FINISHED)
         return sf_error_set(error, SF_INVALID, "it is finished already: set SessionFastStore to the new store");
     enum sf_status status = may_exchange(migrate, error);
-    if (status == SF_OK && state.phase != SF_MIGRATE_VERIFIED)
+    if (status == SF_OK && migrate->state.phase != SF_MIGRATE_VERIFIED)
         status = sf_error_set(error, SF_INVALID, "the stores have not been found equal yet: see migrate status");
-    if (status != SF_OK)
-        return status;
+    return status;
+}
+
+static enum sf_status
+go_over(struct sf_migrate *migrate, struct sf_error *error)
+{
+    struct sf_migrate_state state = migrate->state;
     state.phase = SF_MIGRATE_FINISHED;
     state.finished = sf_clock_wall();
+    state.is_holding = false;
     state.incarnation = sf_store_incarnation(migrate->authority.store); /* which becomes the second */
-    status = change_state(migrate, &state, error);
+    enum sf_status status = change_state(migrate, &state, error);
     if (status != SF_OK)
         return status;
     exchange(migrate);
     name_authority(migrate);
+    migrate->is_ending = false;
     return SF_OK;
+}
+
+enum sf_status
+sf_migrate_exchange(struct sf_migrate *migrate, struct sf_error *error)
+{
+    sf_migrate_lock_all(migrate);
+    enum sf_status status = go_over(migrate, error);
+    sf_migrate_unlock_all(migrate);
+    return status;
 }
 
 enum sf_status
@@ -246,9 +283,12 @@ sf_migrate_finish(struct sf_migrate *migrate, struct sf_error *error)
     if (!is_under_way(migrate))
         return refuse_without_migration(error);
     sf_migrate_lock_all(migrate);
-    enum sf_status status = finish(migrate, error);
+    enum sf_status status = sf_migrate_may_finish(migrate, error);
+    bool is_single = migrate->state.host == 0;
+    if (status == SF_OK && is_single)
+        status = go_over(migrate, error);
     sf_migrate_unlock_all(migrate);
-    return status;
+    return status != SF_OK || is_single ? status : sf_migrate_call_end(migrate, error);
 }
 
 void
@@ -258,7 +298,7 @@ sf_migrate_close_second(struct sf_migrate *migrate)
     migrate->second.store = NULL;
     migrate->takes_notes = false;
     migrate->pass = (struct sf_migrate_pass){.is_wanted = false};
-    migrate->trouble.text[0] = '\0';
+    migrate->trouble.text[0] = migrate->stop.text[0] = '\0';
     sf_debts_forget(migrate->debts);
 }
 
@@ -272,6 +312,7 @@ abort_it(struct sf_migrate *migrate, struct sf_error *error)
         return status;
     state.phase = SF_MIGRATE_ABORTED;
     state.finished = state.verified = 0;
+    state.is_holding = false;
     status = change_state(migrate, &state, error);
     if (status != SF_OK)
         return status;
@@ -279,7 +320,18 @@ abort_it(struct sf_migrate *migrate, struct sf_error *error)
         exchange(migrate);
     name_authority(migrate);
     sf_migrate_close_second(migrate);
+    atomic_store(&migrate->is_held, false);
     return SF_OK;
+}
+
+static enum sf_status
+tell_others(struct sf_migrate *migrate, struct sf_error *error)
+{
+    struct sf_migrate_report report;
+    sf_migrate_report(migrate, &report);
+    if (report.phase == SF_MIGRATE_FINISHED)
+        return sf_migrate_may_return(migrate, error);
+    return sf_migrate_leave(migrate, error);
 }
 
 enum sf_status
@@ -287,11 +339,14 @@ sf_migrate_abort(struct sf_migrate *migrate, struct sf_error *error)
 {
     if (!is_under_way(migrate))
         return refuse_without_migration(error);
+    enum sf_status status = tell_others(migrate, error);
+    if (status != SF_OK)
+        return status;
     atomic_store_explicit(&migrate->is_link_wanted, true, memory_order_relaxed);
     pthread_mutex_lock(&migrate->follow_lane);
     atomic_store_explicit(&migrate->is_link_wanted, false, memory_order_relaxed);
     sf_migrate_lock_all(migrate);
-    enum sf_status status = abort_it(migrate, error);
+    status = abort_it(migrate, error);
     sf_migrate_unlock_all(migrate);
     pthread_mutex_unlock(&migrate->follow_lane);
     return status;
@@ -360,12 +415,13 @@ sf_migrate_report(struct sf_migrate *migrate, struct sf_migrate_report *report_o
         .owed = sf_debts_count(migrate->debts), .passes = migrate->passes, .compared = migrate->compared,
         .found = migrate->found, .differences = migrate->difference_count, .repaired = migrate->repaired,
         .started = state->started, .percent_since = state->percent_since, .verified = state->verified,
-        .finished = state->finished,
+        .finished = state->finished, .host = state->host, .hosts = migrate->host_count, .is_ending = migrate->is_ending,
     };
     sf_store_show_url(migrate->store_url, report_out->authority, sizeof report_out->authority);
     if (migrate->second.store != NULL)
         sf_store_show_url(is_finished ? state->old_url : state->new_url, report_out->second, sizeof report_out->second);
     report_pass(migrate, report_out);
-    snprintf(report_out->trouble, sizeof report_out->trouble, "%.199s", migrate->trouble.text);
+    const char *trouble = migrate->stop.text[0] != '\0' ? migrate->stop.text : migrate->trouble.text;
+    snprintf(report_out->trouble, sizeof report_out->trouble, "%.199s", trouble);
     pthread_mutex_unlock(&migrate->lock);
 }

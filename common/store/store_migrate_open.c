@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "common/config/migrate_words.h"
-#include "common/store/store_migrate_private.h"
+#include "common/store/store_migrate_hosts.h"
 
 #define STATE_FILE "migration"
 #define DEBTS_FILE "migration-owed"
@@ -221,6 +221,12 @@ sf_migrate_open(struct sf_migrate **migrate_out, const struct sf_migrate_options
     return status;
 }
 
+void
+sf_migrate_share(struct sf_migrate *migrate, uint64_t host)
+{
+    migrate->host = host;
+}
+
 struct sf_store *
 sf_migrate_store(struct sf_migrate *migrate)
 {
@@ -235,7 +241,9 @@ sf_migrate_attach(struct sf_store *store, sf_time deadline, struct sf_error *err
     struct sf_store *second = migrate->second.store;
     enum sf_status status = migrate->authority.store->ops->attach(migrate->authority.store, deadline, error);
     if (second == NULL)
-        return status;
+        return status == SF_OK ? sf_migrate_may_stay(migrate, error) : status;
+    bool is_finished = migrate->state.phase == SF_MIGRATE_FINISHED;
+    atomic_store(&migrate->is_held, migrate->state.host != 0 && !is_finished); /* until what the others do is known */
     (void)!second->ops->attach(second, sf_clock_steady() + SF_SECOND_DEADLINE, &migrate->trouble);
     migrate->takes_notes = sf_debts_recover(migrate->debts, sf_clock_steady() + DOUBT_PAUSE);
     if (!migrate->takes_notes)

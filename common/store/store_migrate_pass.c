@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
+#include <time.h>
 
 #include "common/store/row_checksum.h"
+#include "common/store/store_migrate_hosts.h"
 #include "common/store/store_migrate_settle.h"
 
 #define PAGE 128                     /* rows of each side that are looked at in one step */
@@ -12,6 +14,8 @@
 #define AGAIN_PAUSE (10 * SF_SECOND) /* after a comparison that has found something */
 #define SAVE_PAUSE SF_SECOND
 #define START_DEADLINE (5 * SF_SECOND)
+#define LOOKS_AGAIN 4
+#define LOOK_AGAIN_PAUSE 50          /* ms */
 
 /* ---- pages of both, side by side ---- */
 
@@ -34,6 +38,8 @@ visit(void *context, const struct sf_key *key, const struct sf_stored *stored)
     struct sf_span record = sf_buffer_span(&stored->record);
     if (page->count == PAGE)
         return false;
+    if (sf_migrate_hosts_is_row(key))
+        return true;
     if (sf_record_head(&head, record) != SF_OK)
         head = (struct sf_record_head){.version = 0};
     page->rows[page->count++] = (struct row){
@@ -50,7 +56,7 @@ scan(struct sf_migrate_side *side, const struct sf_key *after, struct page *page
 {
     page->count = 0;
     pthread_mutex_lock(&side->load_lane);
-    enum sf_status status = side->store->ops->scan(side->store, after, sf_span_text(NULL), PAGE,
+    enum sf_status status = side->store->ops->scan(side->store, after, sf_span_text(NULL), PAGE + 1,
                                                    sf_clock_steady() + SCAN_DEADLINE, visit, page);
     pthread_mutex_unlock(&side->load_lane);
     return status;
@@ -125,13 +131,30 @@ find_candidates(struct look *look)
     }
 }
 
+/* Of several hosts each changes both stores, one after the other. */
 static enum sf_status
-settle_candidates(struct sf_migrate *migrate, const struct look *look, enum sf_settle_reason reason)
+look_again(struct sf_migrate *migrate, struct sf_key *keys, size_t *count)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_AGAIN_PAUSE * 1000000};
+    enum sf_status status = SF_OK;
+    for (int i = 0; status == SF_OK && *count > 0 && i < LOOKS_AGAIN; i++) {
+        nanosleep(&pause, NULL);
+        status = sf_migrate_look_again(migrate, keys, count);
+    }
+    return status;
+}
+
+static enum sf_status
+settle_candidates(struct sf_migrate *migrate, struct look *look, enum sf_settle_reason reason)
 {
     enum sf_status status = SF_OK;
+    bool looks_again = reason == SF_SETTLE_COMPARE && migrate->state.host != 0;
     for (size_t i = 0; status == SF_OK && i < look->candidate_count; i += SF_SETTLE_MAX) {
-        size_t left = look->candidate_count - i;
-        status = sf_migrate_settle(migrate, look->candidates + i, left < SF_SETTLE_MAX ? left : SF_SETTLE_MAX, reason);
+        size_t left = look->candidate_count - i, count = left < SF_SETTLE_MAX ? left : SF_SETTLE_MAX;
+        if (looks_again)
+            status = look_again(migrate, look->candidates + i, &count);
+        if (status == SF_OK && count > 0)
+            status = sf_migrate_settle(migrate, look->candidates + i, count, reason);
     }
     return status;
 }
@@ -374,13 +397,27 @@ trouble_is_over(struct sf_migrate *migrate)
     pthread_mutex_unlock(&migrate->lock);
 }
 
+/* When it goes on: the lanes are free half of the time. */
+static sf_time
+rest_after(struct sf_migrate *migrate, enum work work, enum sf_status status, sf_time now, sf_time began)
+{
+    if (status != SF_OK)
+        return back_off(migrate, status);
+    if (work == WORK_NONE)
+        return now + IDLE_PAUSE;
+    trouble_is_over(migrate);
+    sf_time ended = sf_clock_steady();
+    return ended + (ended > began ? ended - began : 1);
+}
+
 sf_time
 sf_migrate_step(struct sf_migrate *migrate, sf_time now)
 {
     struct sf_key keys[SF_SETTLE_MAX];
     size_t count;
-    if (now < migrate->retry_at)
-        return migrate->retry_at;
+    sf_time meets = sf_migrate_meet(migrate, now);
+    if (now < migrate->retry_at || atomic_load(&migrate->is_held))
+        return sf_migrate_earlier(meets, now < migrate->retry_at ? migrate->retry_at : meets);
     if (migrate->wanted_url[0] != '\0')
         start_wanted(migrate, now);
     if (migrate->second.store == NULL) {
@@ -391,11 +428,5 @@ sf_migrate_step(struct sf_migrate *migrate, sf_time now)
     enum work work = choose_work(migrate, now, keys, &count);
     enum sf_status status = do_work(migrate, work, now, keys, count);
     save_now_and_then(migrate, now);
-    if (status != SF_OK)
-        return back_off(migrate, status);
-    if (work == WORK_NONE)
-        return now + IDLE_PAUSE;
-    trouble_is_over(migrate);
-    sf_time ended = sf_clock_steady();
-    return ended + (ended > began ? ended - began : 1);
+    return sf_migrate_earlier(meets, rest_after(migrate, work, status, now, began));
 }

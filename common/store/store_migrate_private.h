@@ -9,6 +9,7 @@
  *   store_migrate_pass.c     the work in the background: copying, comparing
  *   store_migrate_settle.c   makes both equal in some keys
  *   store_migrate_change.c   start, percent, finish, abort; report
+ *   store_migrate_hosts.c    several hosts that move together
  *
  * Mutexes, in this order: follow_lane; write_lane; load_lane of the authority, of the second; lock. A backend is called
  * with the lane in hand that the call belongs to, and never with `lock`, but for explain and report.
@@ -18,6 +19,7 @@
 #include <stdatomic.h>
 
 #include "common/store/migrate_debts.h"
+#include "common/store/migrate_hosts.h"
 #include "common/store/store_migrate.h"
 
 struct sf_migrate_side {
@@ -58,10 +60,17 @@ struct sf_migrate {
     struct sf_difference differences[SF_DIFFERENCES_KEPT]; /* a ring */
     uint64_t difference_count, repaired;
     uint64_t passes, compared, found; /* comparisons that went to their end; of the last one */
-    struct sf_error trouble;
+    struct sf_error trouble, stop; /* stop: in the way of all hosts together; "" each */
+    size_t host_count;          /* of several hosts: those that move together, this one too; 0: not known */
+    bool is_ending;             /* they are asked to hold their changes */
+    sf_time alone_until;        /* steady: of several hosts no other one writes these stores */
 
-    sf_time retry_at, backoff, save_at; /* the migration's thread only */
+    atomic_bool is_held;        /* changes: for writers; set and reset by the migration's thread */
+    uint64_t host;              /* of this one, for the next start; 0: nobody else writes the store */
+    sf_time retry_at, backoff, save_at, met_at, meet_at, ending_since; /* the migration's thread only */
 };
+
+#define SF_MIGRATE_NO_PERCENT "other hosts write these stores: all is read from the old one until all of them finish"
 
 #define SF_SECOND_DEADLINE (2 * SF_SECOND) /* of one call that nobody needs to wait for */
 
@@ -78,6 +87,12 @@ sf_migrate_count(const struct sf_migrate *migrate, enum sf_counter which, uint64
         sf_count_add(migrate->counters, which, amount);
 }
 
+static inline sf_time
+sf_migrate_earlier(sf_time a, sf_time b)
+{
+    return a < b ? a : b;
+}
+
 /* ---- with `lock` ---- */
 
 /* Is the second's row the authority's for certain? */
@@ -88,6 +103,10 @@ void sf_migrate_distrust(struct sf_migrate *migrate);
 bool sf_migrate_knows_second(struct sf_migrate *migrate);
 void sf_migrate_owe(struct sf_migrate *migrate, const struct sf_key *key, bool is_acknowledged, sf_time due);
 void sf_migrate_list(struct sf_migrate *migrate, const struct sf_difference *difference);
+/* SF_INVALID: the second does not have everything yet, or is not known to. */
+enum sf_status sf_migrate_may_finish(const struct sf_migrate *migrate, struct sf_error *error) SF_MUST_CHECK;
+/* Does no other host write these stores? What one of them owes to the second no other one knows. */
+bool sf_migrate_is_alone(const struct sf_migrate *migrate);
 
 /* ---- with no mutex ---- */
 
@@ -96,4 +115,6 @@ enum sf_status sf_migrate_save(struct sf_migrate *migrate, struct sf_error *erro
 /* Nobody is in any call of either store until the unlock. */
 void sf_migrate_lock_all(struct sf_migrate *migrate);
 void sf_migrate_unlock_all(struct sf_migrate *migrate);
+/* The new store becomes the authority. SF_UNAVAILABLE: that cannot be remembered, and nothing has changed. */
+enum sf_status sf_migrate_exchange(struct sf_migrate *migrate, struct sf_error *error) SF_MUST_CHECK;
 void sf_migrate_close_second(struct sf_migrate *migrate); /* with all of them locked */

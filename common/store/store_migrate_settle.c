@@ -302,7 +302,7 @@ write_repairs(struct settling *settling)
 
 /* The second first: what it has the authority had before. */
 static enum sf_status
-run(struct settling *settling)
+find_differences(struct settling *settling)
 {
     struct sf_migrate *migrate = settling->migrate;
     enum sf_status status = load_side(&migrate->second, &settling->second, settling);
@@ -314,7 +314,15 @@ run(struct settling *settling)
     sf_time now = sf_clock_wall();
     for (size_t i = 0; i < settling->count; i++)
         judge(settling, i, now);
-    status = write_repairs(settling);
+    return SF_OK;
+}
+
+static enum sf_status
+run(struct settling *settling)
+{
+    enum sf_status status = find_differences(settling);
+    if (status == SF_OK)
+        status = write_repairs(settling);
     if (status == SF_OK)
         keep_results(settling);
     return status;
@@ -340,21 +348,56 @@ fini(struct settling *settling)
     }
 }
 
-enum sf_status
-sf_migrate_settle(struct sf_migrate *migrate, const struct sf_key *keys, size_t count, enum sf_settle_reason reason)
+typedef enum sf_status run_fn(struct settling *settling);
+
+static enum sf_status
+run_with_lane(struct settling *settling, run_fn *run_it)
+{
+    pthread_mutex_t *lane = &settling->migrate->write_lane;
+    init(settling);
+    pthread_mutex_lock(lane);
+    enum sf_status status = run_it(settling);
+    pthread_mutex_unlock(lane);
+    fini(settling);
+    return status;
+}
+
+static struct settling *
+new_settling(struct sf_migrate *migrate, const struct sf_key *keys, size_t count, enum sf_settle_reason reason)
 {
     struct settling *settling = calloc(1, sizeof *settling);
     if (settling == NULL)
-        return SF_NO_MEMORY;
+        return NULL;
     settling->migrate = migrate;
     settling->keys = keys;
     settling->count = count;
     settling->reason = reason;
-    init(settling);
-    pthread_mutex_lock(&migrate->write_lane);
-    enum sf_status status = run(settling);
-    pthread_mutex_unlock(&migrate->write_lane);
-    fini(settling);
+    return settling;
+}
+
+enum sf_status
+sf_migrate_settle(struct sf_migrate *migrate, const struct sf_key *keys, size_t count, enum sf_settle_reason reason)
+{
+    struct settling *settling = new_settling(migrate, keys, count, reason);
+    if (settling == NULL)
+        return SF_NO_MEMORY;
+    enum sf_status status = run_with_lane(settling, run);
+    free(settling);
+    return status;
+}
+
+enum sf_status
+sf_migrate_look_again(struct sf_migrate *migrate, struct sf_key *keys, size_t *count)
+{
+    size_t kept = 0;
+    struct settling *settling = new_settling(migrate, keys, *count, SF_SETTLE_COMPARE);
+    if (settling == NULL)
+        return SF_NO_MEMORY;
+    enum sf_status status = run_with_lane(settling, find_differences);
+    for (size_t i = 0; status == SF_OK && i < settling->count; i++)
+        if (settling->verdicts[i].is_different)
+            keys[kept++] = keys[i];
+    *count = kept;
     free(settling);
     return status;
 }

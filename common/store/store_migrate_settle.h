@@ -22,3 +22,9 @@ enum sf_settle_reason {
  */
 enum sf_status sf_migrate_settle(struct sf_migrate *migrate, const struct sf_key *keys, size_t count,
                                  enum sf_settle_reason reason) SF_MUST_CHECK;
+
+/*
+ * Leaves in `keys` those that are different now. Another host's change is in one store for a moment before it is in the
+ * other, and what is found in all of several looks is no such moment.
+ */
+enum sf_status sf_migrate_look_again(struct sf_migrate *migrate, struct sf_key *keys, size_t *count) SF_MUST_CHECK;

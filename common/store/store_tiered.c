@@ -32,7 +32,8 @@ add_epochs(struct sf_tiered *tiered, struct epoch_rows *rows, struct sf_load *lo
     rows->asked = sf_clock_steady();
     for (size_t i = 0; i < tiered->epochs.count; i++) {
         sf_buffer_init(&rows->stored[i].record, SF_RECORD_BYTES_MAX);
-        loads[i] = (struct sf_load){.key = tiered->epochs.rows[i], .stored = &rows->stored[i]};
+        loads[i] = (struct sf_load){
+            .key = tiered->epochs.rows[i], .stored = &rows->stored[i], .needs_truth = true};
     }
     return tiered->epochs.count;
 }

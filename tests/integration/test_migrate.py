@@ -4,6 +4,7 @@ import json
 import random
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -166,6 +167,92 @@ def test_new_store_that_hangs_is_not_noticed(alone, redis):
     daemon.start()
     with daemon.client() as client:
         assert all(client.pairs("SESSION.GET", key(number))["count"] == 1 for number in range(1, 61))
+
+
+class Incrementer:
+    """One client of one host, which counts in all sessions at random; a lost answer may count or not."""
+
+    def __init__(self, daemon, sessions, seed):
+        self.daemon, self.sessions, self.chance = daemon, sessions, random.Random(seed)
+        self.must_stop = threading.Event()
+        self.acknowledged = self.unknown = 0
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while not self.must_stop.is_set():
+            try:
+                with self.daemon.client(20) as client:
+                    while not self.must_stop.is_set():
+                        self.unknown += 1
+                        client.call("SESSION.APPLY", key(self.chance.randrange(self.sessions) + 1), "OPS", "INCREMENT", "n", "1")
+                        self.unknown -= 1
+                        self.acknowledged += 1
+            except (OSError, AssertionError):
+                self.must_stop.wait(0.01)
+
+    def wait_for(self, more):
+        goal = self.acknowledged + more
+        wait_until(lambda: self.acknowledged >= goal, f"{more} more increments", 60)
+
+    def stop(self):
+        self.must_stop.set()
+        self.thread.join(30)
+        assert not self.thread.is_alive()
+
+
+def log_out(daemon, numbers):
+    with daemon.client(30) as client:
+        for number in numbers:
+            client.call("SESSION.END", key(number))
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("kind", ["redis", "postgresql"])
+def test_two_hosts_move_together(alone, tmp_path, request, kind):
+    """Under load, with a kill; what either has acknowledged is in the new store, and who logged out stays so."""
+    server = request.getfixturevalue(kind)
+    url = server.url("prefix=two:") if kind == "redis" else server.url("sessions", "schema=two")
+    lines = LINES + "SessionFastSharedStore on\n"
+    hosts = [alone(lines, store=f"sqlite:{tmp_path}/shared.db").start() for _ in range(2)]
+    sessions, users = 20, range(101, 141)
+    with hosts[0].client() as client:
+        for number in range(1, sessions + 1):
+            create(client, number, "SETINT", "n", "0")
+        for number in users:
+            create(client, number, "LOGIN", "alice")
+        client.call("SESSION.FLUSH")
+    load = [Incrementer(host, sessions, seed) for seed, host in enumerate(hosts)]
+    for host in hosts:
+        done(host, "start", url, "--wait")
+    assert "other hosts" in migrate(hosts[0], "percent", "50").stderr
+    log_out(hosts[0], users[:20])
+    hosts[1].kill(signal.SIGKILL)
+    hosts[1].start()
+    finish(hosts[0])
+    log_out(hosts[1], users[20:])
+    for one in load:
+        one.wait_for(50)
+    wait_until(lambda: all(state(host)["state"] == "finished" for host in hosts), "both to have changed over", 30)
+    for one in load:
+        one.stop()
+    for host in hosts:
+        with host.client(30) as client:
+            client.call("SESSION.FLUSH")
+        assert host.stop() == 0
+        (host.folder / "l1.cache").unlink()
+        host.configure(lines, store=url)
+    assert_moved([host.start() for host in hosts], load, sessions, users)
+
+
+def assert_moved(hosts, load, sessions, users):
+    acknowledged, unknown = sum(one.acknowledged for one in load), sum(one.unknown for one in load)
+    for host in hosts:
+        assert state(host)["state"] == "none"
+        with host.client() as client:
+            counted = sum(client.pairs("SESSION.GET", key(number))["n"] for number in range(1, sessions + 1))
+            assert acknowledged <= counted <= acknowledged + unknown
+            assert all(client.pairs("SESSION.GET", key(number))["@state"] == "ended" for number in users)
 
 
 def test_differences_are_listed_without_contents(alone):

@@ -46,6 +46,7 @@ START_TEST(test_what_was_not_copied_yet_is_there)
 {
     fill(MANY);
     migrate_begin(100);
+    migrate_calls(NEW, SIDE_LOAD);
     for (unsigned i = 0; i < MANY; i++)
         ck_assert_int_eq(migrate_load(i), SF_OK);
     ck_assert_uint_eq(migrate_calls(NEW, SIDE_LOAD), 0);
@@ -243,24 +244,11 @@ START_TEST(test_both_are_swept)
 }
 END_TEST
 
-static bool
-count_row(void *context, const struct sf_key *key, const struct sf_stored *stored)
-{
-    (void)key;
-    (void)stored;
-    ++*(unsigned *)context;
-    return true;
-}
-
 START_TEST(test_the_authority_is_listed)
 {
-    unsigned rows = 0;
     fill(5);
     migrate_begin(100);
-    sf_time soon = sf_clock_steady() + SF_SECOND;
-    ck_assert_int_eq(
-        migrate_store->ops->scan(migrate_store, NULL, sf_span_text(NULL), 100, soon, count_row, &rows), SF_OK);
-    ck_assert_uint_eq(rows, 5);
+    ck_assert_uint_eq(migrate_count(migrate_store), 5);
 }
 END_TEST
 

@@ -88,9 +88,11 @@ check_PROGRAMS += \
 	%D%/check_store_contract \
 	%D%/check_migrate_words \
 	%D%/check_migrate_debts \
+	%D%/check_migrate_hosts \
 	%D%/check_migrate_state \
 	%D%/check_store_migrate \
 	%D%/check_store_migrate_change \
+	%D%/check_store_migrate_hosts \
 	%D%/check_store_migrate_open \
 	%D%/check_store_migrate_pass \
 	%D%/check_store_migrate_threads \
@@ -283,6 +285,7 @@ tests_unit_check_cgi_header_LDADD = libgateway.la $(LDADD)
 migrate_case = %D%/migrate_case.c %D%/migrate_case.h
 tests_unit_check_store_migrate_SOURCES = %D%/check_store_migrate.c $(migrate_case)
 tests_unit_check_store_migrate_change_SOURCES = %D%/check_store_migrate_change.c $(migrate_case)
+tests_unit_check_store_migrate_hosts_SOURCES = %D%/check_store_migrate_hosts.c $(migrate_case)
 tests_unit_check_store_migrate_open_SOURCES = %D%/check_store_migrate_open.c $(migrate_case)
 tests_unit_check_store_migrate_threads_SOURCES = %D%/check_store_migrate_threads.c $(migrate_case)
 tests_unit_check_store_migrate_pass_SOURCES = %D%/check_store_migrate_pass.c $(migrate_case)

@@ -10,6 +10,7 @@
 
 #define PATIENCE (10 * SF_SECOND)
 #define STEPS_MAX 10000
+#define HOSTS 2
 
 struct kept {
     struct sf_store *store;
@@ -24,8 +25,15 @@ struct sf_temp_folder migrate_folder;
 struct sf_migrate *migrate;
 struct sf_store *migrate_store;
 struct sf_error migrate_warning, migrate_error;
+uint64_t migrate_host;
 
 static struct kept kept[SIDES];
+static struct {
+    struct sf_temp_folder folder;
+    struct sf_migrate *migrate;
+    struct sf_store *store;
+} hosts[HOSTS];
+static unsigned chosen;
 static sf_time now; /* steady; runs ahead of the clock, so that no test waits */
 
 static struct kept *
@@ -130,7 +138,12 @@ open_kept(void *context, struct sf_store **store_out, const char *url, const cha
 void
 migrate_set_up(void)
 {
-    sf_temp_folder_init(&migrate_folder);
+    memset(hosts, 0, sizeof hosts);
+    for (unsigned i = 0; i < HOSTS; i++)
+        sf_temp_folder_init(&hosts[i].folder);
+    migrate_folder = hosts[0].folder;
+    chosen = 0;
+    migrate_host = 0;
     memset(kept, 0, sizeof kept);
     keep(&kept[OLD], OLD_URL);
     keep(&kept[NEW], NEW_URL);
@@ -141,10 +154,25 @@ migrate_set_up(void)
 void
 migrate_tear_down(void)
 {
-    migrate_close();
+    for (unsigned i = 0; i < HOSTS; i++) {
+        migrate_choose(i);
+        migrate_close();
+    }
     for (int i = 0; i < SIDES; i++)
         kept[i].own->close(kept[i].store);
-    sf_temp_folder_fini(&migrate_folder);
+    for (unsigned i = 0; i < HOSTS; i++)
+        sf_temp_folder_fini(&hosts[i].folder);
+}
+
+void
+migrate_choose(unsigned host)
+{
+    hosts[chosen].migrate = migrate;
+    hosts[chosen].store = migrate_store;
+    chosen = host;
+    migrate = hosts[host].migrate;
+    migrate_store = hosts[host].store;
+    migrate_folder = hosts[host].folder;
 }
 
 enum sf_status
@@ -157,6 +185,8 @@ migrate_open(const char *store_url, const char *wanted)
     if (status != SF_OK)
         return status;
     migrate_store = sf_migrate_store(migrate);
+    if (migrate_host != 0)
+        sf_migrate_share(migrate, migrate_host);
     return migrate_store->ops->attach(migrate_store, sf_clock_steady() + PATIENCE, &migrate_error);
 }
 
@@ -266,6 +296,24 @@ migrate_version(struct sf_store *store, unsigned number)
     return version;
 }
 
+static bool
+count_row(void *context, const struct sf_key *key, const struct sf_stored *stored)
+{
+    (void)key;
+    (void)stored;
+    ++*(unsigned *)context;
+    return true;
+}
+
+unsigned
+migrate_count(struct sf_store *store)
+{
+    unsigned rows = 0;
+    sf_time soon = sf_clock_steady() + PATIENCE;
+    ck_assert_int_eq(store->ops->scan(store, NULL, sf_span_text(NULL), STEPS_MAX, soon, count_row, &rows), SF_OK);
+    return rows;
+}
+
 enum sf_status
 migrate_load(unsigned number)
 {
@@ -287,6 +335,12 @@ migrate_step(unsigned steps)
         sf_time next = sf_migrate_step(migrate, now);
         now = next > now ? next : now + 1;
     }
+}
+
+void
+migrate_pass_time(sf_time time)
+{
+    now += time;
 }
 
 void

@@ -21,10 +21,17 @@ enum side_call { SIDE_LOAD, SIDE_WRITE, SIDE_SCAN, SIDE_ATTACH, SIDE_CALLS };
 extern struct sf_temp_folder migrate_folder;
 extern struct sf_migrate *migrate;     /* open; attached */
 extern struct sf_store *migrate_store; /* that one, as a store */
+extern uint64_t migrate_host;          /* of the next one that is opened; 0: no other host writes the stores */
 extern struct sf_error migrate_warning, migrate_error; /* of the last one that was opened */
 
 void migrate_set_up(void);    /* OLD_URL is the store, and nothing else is asked for */
 void migrate_tear_down(void);
+
+/*
+ * A second host, or the first one again: another folder, another daemon, the same stores. What is below is about the
+ * one that was chosen last.
+ */
+void migrate_choose(unsigned host);
 
 /* Opens and attaches with these options; the answer of the first that fails. */
 enum sf_status migrate_open(const char *store_url, const char *wanted);
@@ -41,10 +48,12 @@ unsigned migrate_calls(enum side side, enum side_call call); /* since the last l
 enum sf_status migrate_put(struct sf_store *store, unsigned number, uint64_t version);
 enum sf_status migrate_end(struct sf_store *store, unsigned number, uint64_t version); /* logged out */
 uint64_t migrate_version(struct sf_store *store, unsigned number); /* 0: it says that there is none */
+unsigned migrate_count(struct sf_store *store); /* its rows */
 enum sf_status migrate_load(unsigned number); /* by the migration */
 
 void migrate_begin(int percent); /* asserts that it has begun */
 void migrate_step(unsigned steps);
+void migrate_pass_time(sf_time time); /* for the steps */
 void migrate_settle(void);       /* until nothing is to do; asserts that it comes to that */
 void migrate_verify(int percent); /* begins, and goes on until it is verified */
 struct sf_migrate_report migrate_look(void);
