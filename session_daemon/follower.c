@@ -2,6 +2,7 @@
 #include "session_daemon/follower.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "session_daemon/daemon.h"
 
@@ -137,14 +138,27 @@ follower_main(void *argument)
 
 /* ---- life ---- */
 
+/* Who has several hosts should know what holds between them. */
+static void
+tell_that_nothing_is_told(struct daemon *daemon)
+{
+    const char *store = daemon->config.store;
+    sf_log_write(&daemon->log, SF_LOG_NOTICE, "SF0118",
+                 "a store of this kind (%.*s:) does not tell what other hosts change: what is older than "
+                 "SessionFastFreshness is compared with it",
+                 (int)strcspn(store, ":"), store);
+}
+
 enum sf_status
 follower_start(struct follower *follower, struct daemon *daemon)
 {
     pthread_mutex_init(&follower->lock, NULL);
     enum sf_status status = task_queue_init(&follower->queue, false);
-    bool has_news = sf_l1_host(daemon->l1) != 0 && daemon->store->ops->follow != NULL;
+    bool is_shared = sf_l1_host(daemon->l1) != 0, has_news = daemon->store->ops->follow != NULL;
     sf_l1_lease(daemon->l1, 0, 0); /* of a daemon that was killed */
-    if (status != SF_OK || !has_news)
+    if (is_shared && !has_news)
+        tell_that_nothing_is_told(daemon);
+    if (status != SF_OK || !is_shared || !has_news)
         return status;
     atomic_store(&follower->state, FOLLOWER_DOWN);
     atomic_store(&follower->since, sf_clock_wall());

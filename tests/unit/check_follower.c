@@ -83,13 +83,28 @@ take_news(void)
     return count;
 }
 
+static int notices;
+
+static void
+keep_line(void *context, enum sf_log_level level, const char *line)
+{
+    (void)context;
+    if (level == SF_LOG_NOTICE && strstr(line, "SF0118") != NULL) {
+        ck_assert_ptr_nonnull(strstr(line, "(news:)"));
+        notices++;
+    }
+}
+
 static void
 set_up(void)
 {
+    notices = 0;
     sf_test_cache_init(&cache, SF_L1_BYTES_MIN);
     ops = (struct sf_store_ops){.scheme = "news", .follow = follow};
     store.ops = &ops;
     daemon_ = (struct daemon){.l1 = cache.l1, .store = &store};
+    daemon_.log = (struct sf_log){.write = keep_line, .level = SF_LOG_NOTICE};
+    daemon_.config.store = "news:x";
     daemon_.config.freshness = SF_HOUR;
     daemon_.config.cache_ttl = SF_DAY;
     atomic_store(&answer, SF_OK);
@@ -203,12 +218,14 @@ START_TEST(test_where_nothing_is_told_nothing_is_asked)
     ops.follow = NULL;
     start();
     ck_assert_str_eq(follower_state_name(&daemon_.follower), "none");
+    ck_assert_int_eq(notices, 1);
     follower_fini(&daemon_.follower);
     ops.follow = follow;
     sf_l1_set_shared(cache.l1, false);
     start();
     ck_assert_str_eq(follower_state_name(&daemon_.follower), "none");
     ck_assert_int_eq(atomic_load(&calls), 0);
+    ck_assert_int_eq(notices, 1); /* who is alone need not be told */
 }
 END_TEST
 
