@@ -146,6 +146,7 @@ check_PROGRAMS += \
 	%D%/check_cgi_header \
 	%D%/check_outbox \
 	%D%/check_connection \
+	%D%/check_connection_answer \
 	%D%/check_cgi_path \
 	%D%/check_cgi_spawn \
 	%D%/check_cgi_run \
@@ -247,7 +248,10 @@ tests_unit_check_usage_SOURCES = %D%/check_usage.c session_daemon/usage.c
 web_server_case = %D%/web_server_case.c %D%/web_server_case.h
 tests_unit_check_fcgi_record_LDADD = libgateway.la $(LDADD)
 tests_unit_check_outbox_LDADD = libgateway.la $(LDADD)
-tests_unit_check_connection_SOURCES = %D%/check_connection.c $(web_server_case)
+connection_case = %D%/connection_case.c %D%/connection_case.h $(web_server_case)
+tests_unit_check_connection_SOURCES = %D%/check_connection.c $(connection_case)
+tests_unit_check_connection_answer_SOURCES = %D%/check_connection_answer.c $(connection_case)
+tests_unit_check_connection_answer_LDADD = libgateway.la $(LDADD)
 tests_unit_check_connection_LDADD = libgateway.la $(LDADD)
 tests_unit_check_cgi_path_LDADD = libgateway.la $(LDADD)
 tests_unit_check_settings_LDADD = libgateway.la $(LDADD)

@@ -4,7 +4,6 @@ import select
 import socket
 import struct
 import threading
-import time
 
 PIECE = 65536
 
@@ -23,6 +22,7 @@ class Chaos:
 
     def __init__(self, port):
         self.target = ("127.0.0.1", port)
+        self.changed = threading.Event()  # what `fault` says
         self.fault = None
         self.only = b""
         self.faults = 0  # done to somebody
@@ -31,6 +31,16 @@ class Chaos:
         self.port = self.listener.getsockname()[1]
         self.threads = []
         self.begin(self.accept)
+
+    @property
+    def fault(self):
+        return self.current
+
+    @fault.setter
+    def fault(self, fault):
+        self.current = fault
+        before, self.changed = self.changed, threading.Event()
+        before.set()
 
     def begin(self, work, *arguments):
         thread = threading.Thread(target=work, args=arguments, daemon=True)
@@ -75,10 +85,10 @@ class Chaos:
             self.reset(client)
             raise OSError
         elif fault == "slow":
+            changed = self.changed
             for byte in data:
                 client.sendall(bytes([byte]))
-                time.sleep(1)
-                if self.is_over or self.fault != fault:
+                if self.is_over or self.fault != fault or changed.wait(1):
                     raise OSError
         elif fault == "shift":
             client.sendall(kept or b"+OK\r\n")
@@ -92,6 +102,7 @@ class Chaos:
 
     def clean_up(self):
         self.is_over = True
+        self.fault = None
         for thread in self.threads:
             thread.join(5)
         self.listener.close()
