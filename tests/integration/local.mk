@@ -31,6 +31,7 @@ EXTRA_DIST += \
 	%D%/harness/backend.py \
 	%D%/harness/backends.py \
 	%D%/harness/build.py \
+	%D%/harness/certificates.py \
 	%D%/harness/chaos.py \
 	%D%/harness/client.py \
 	%D%/harness/cores.py \

@@ -44,6 +44,23 @@ def test_check(cluster, check):
         wait_until(lambda: all(cluster.is_whole(node) for node in cluster.nodes), "the Cluster", 30)
 
 
+def test_tls(check):
+    """To each node by the name that the nodes give; by number none is believed. A session lives there."""
+    cluster = Cluster(masters=2, has_tls=True).start()
+    try:
+        code, findings = check(cluster.tls_url())
+        assert code == 4 and findings.bad() == {"maxmemory", "persistence", "replicas"}, findings
+        assert all(findings.level("TLS, log in", f"localhost:{node.tls_port}") == "ok" for node in cluster.masters)
+        code, findings = check(cluster.tls_url(host="127.0.0.1"))
+        assert code == 3 and "certificate" in findings.why("CLUSTER SLOTS")
+        for node in cluster.nodes:
+            node.ask("CONFIG", "SET", "cluster-preferred-endpoint-type", "ip")
+        code, findings = check(cluster.tls_url())
+        assert code == 3 and "certificate" in findings.why("TLS, log in")
+    finally:
+        cluster.clean_up()
+
+
 def restart_without_cache(daemon):
     assert daemon.stop() == 0
     (daemon.folder / "l1.cache").unlink()

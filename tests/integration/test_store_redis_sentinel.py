@@ -3,7 +3,7 @@
 import pytest
 
 from harness.daemon import key
-from harness.redis_several import Watched
+from harness.redis_several import Watched, WatchedByTls
 from harness.store_suites import LINES, Counters, run_suite
 from harness.waiting import wait_until
 
@@ -16,6 +16,22 @@ def watched():
     yield watched
     print(watched.sentinels[0].log.read_text()[-2000:])
     watched.clean_up()
+
+
+def test_tls(check):
+    """To the Sentinel and to the master of which it tells, with their names checked; a session lives there."""
+    watched = WatchedByTls().start()
+    try:
+        code, findings = check(watched.url())
+        assert code == 4 and findings.bad() == {"Sentinels", "maxmemory", "persistence", "replicas"}, findings
+        assert findings.why("Sentinel") == f"main is at localhost:{watched.master.tls_port}"
+        assert findings.level("TLS, log in", f"localhost:{watched.master.tls_port}") == "ok"
+        code, findings = check(watched.url(host="127.0.0.1"))
+        assert code == 3 and "certificate" in findings.why("Sentinel")
+        code, findings = check(watched.url().replace(str(watched.certificates.ca), "/etc/ssl/certs/ca-certificates.crt"))
+        assert code == 3 and "certificate" in findings.why("Sentinel")
+    finally:
+        watched.clean_up()
 
 
 def test_failover_under_load(watched, alone, check):

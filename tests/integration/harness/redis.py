@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from .certificates import Certificates
 from .processes import OneProcess, free_port
 from .waiting import wait_until
 
@@ -24,26 +25,12 @@ class Redis(OneProcess):
         self.socket = self.folder / "redis.sock"
         self.log = self.folder / "log"
         self.port, self.tls_port = free_port(), free_port()
-        self.ca = self.folder / "ca.pem"
-        self.make_certificates()
-
-    def run(self, *command):
-        subprocess.run([str(word) for word in command], cwd=self.folder, check=True, timeout=60, capture_output=True,
-                       stdin=subprocess.DEVNULL)
-
-    def make_certificates(self):
-        """An authority, and a certificate for the name localhost and for no number."""
-        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-        self.run("openssl", "req", "-x509", *key, "-days", "2", "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem")
-        self.run("openssl", "req", *key, "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr")
-        (self.folder / "names").write_text("subjectAltName=DNS:localhost\n")
-        self.run("openssl", "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days",
-                 "2", "-extfile", "names", "-out", "server.pem")
+        self.certificates = Certificates(self.folder)
+        self.ca = self.certificates.ca
 
     def start(self, *settings):
         lines = (f"port {self.port}", "bind 127.0.0.1", f"unixsocket {self.socket}", "unixsocketperm 777", 'save ""', f"dir {self.folder}",
-                 f"tls-port {self.tls_port}", "tls-cert-file server.pem", "tls-key-file server.key",
-                 "tls-ca-cert-file ca.pem", "tls-auth-clients no", f"user app on >{ADMIN} {RIGHTS}",
+                 *self.certificates.of_redis(self.tls_port), f"user app on >{ADMIN} {RIGHTS}",
                  f"user guest on >{ADMIN} -@all", *settings)
         config = self.folder / "redis.conf"
         config.write_text("\n".join(lines) + "\n")

@@ -8,6 +8,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from .certificates import Certificates
 from .processes import free_port, send
 from .redis import ADMIN, RIGHTS
 from .waiting import wait_until
@@ -70,11 +71,37 @@ class Several:
         self.nodes.append(Node(self.folder, *settings, **options))
         return self.nodes[-1]
 
+    def add_with_tls(self, *settings, **options):
+        """By its port plain, too, for redis-cli. Found as localhost, which may be either number."""
+        port = free_port()
+        node = self.add("bind 127.0.0.1 -::1", *self.certificates.of_redis(port), *settings, **options)
+        node.tls_port = port
+        return node
+
     def clean_up(self):
         for node in self.nodes:
             if node.process is not None and node.process.poll() is None:
                 node.end()
         shutil.rmtree(self.folder)
+
+
+class WatchedByTls(Several):
+    """A master and a Sentinel, which knows it by its name; they speak TLS with each other, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.certificates = Certificates(self.folder)
+        master = self.add_with_tls('save ""', f"user app on >{ADMIN} {RIGHTS}")
+        sentinel = self.add_with_tls("tls-replication yes", "sentinel resolve-hostnames yes", "sentinel announce-hostnames yes",
+                                     f"sentinel monitor main localhost {master.tls_port} 1", kind=("--sentinel",))
+        self.master, self.sentinel = master, sentinel
+
+    def start(self):
+        start_all(self.nodes)
+        return self
+
+    def url(self, host="localhost"):
+        return f"rediss-sentinel://app:{ADMIN}@{host}:{self.sentinel.tls_port}?master=main&ca={self.certificates.ca}"
 
 
 class Watched(Several):
@@ -124,13 +151,18 @@ SLOTS = 16384
 class Cluster(Several):
     """Masters that share the slots, each with so many replicas."""
 
-    def __init__(self, masters=3, replicas=0):
+    def __init__(self, masters=3, replicas=0, has_tls=False):
         super().__init__()
+        self.certificates = Certificates(self.folder) if has_tls else None
         settings = ('save ""', "cluster-enabled yes", "cluster-node-timeout 1000", "repl-diskless-sync-delay 0",
                     "cluster-require-full-coverage no",
                     f"user app on >{ADMIN} {RIGHTS} +cluster|slots +cluster|nodes +asking +zscore", "cluster-allow-replica-migration no", "repl-ping-replica-period 1")
+        named = ("tls-cluster yes", "cluster-announce-hostname localhost", "cluster-preferred-endpoint-type hostname")
         for _ in range(masters * (1 + replicas)):
-            self.add(*settings, f"cluster-port {free_port()}")
+            if has_tls:
+                self.add_with_tls(*settings, *named, f"cluster-port {free_port()}")
+            else:
+                self.add(*settings, f"cluster-port {free_port()}")
         self.masters = self.nodes[:masters]
 
     def start(self):
@@ -141,7 +173,8 @@ class Cluster(Several):
         for number, node in enumerate(self.nodes[1:], 2):
             bus = (node.folder / "redis.conf").read_text().split("cluster-port ")[1].split()[0]
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", number)
-            self.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port, bus)
+            port = node.port if self.certificates is None else node.tls_port
+            self.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", port, bus)
         wait_until(lambda: all(self.knows_all(node) for node in self.nodes), "the nodes to know each other", 30)
         for number, node in enumerate(self.nodes[len(self.masters):]):
             node.ask("CLUSTER", "REPLICATE", self.id_of(self.masters[number % len(self.masters)]))
@@ -161,6 +194,10 @@ class Cluster(Several):
     def url(self, options=""):
         hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.masters)
         return f"redis-cluster://app:{ADMIN}@{hosts}{options and '?' + options}"
+
+    def tls_url(self, host="localhost"):
+        hosts = ",".join(f"{host}:{node.tls_port}" for node in self.masters)
+        return f"rediss-cluster://app:{ADMIN}@{hosts}?ca={self.certificates.ca}"
 
     def ask(self, *words):
         """As one command to the Cluster, which follows redirects."""
