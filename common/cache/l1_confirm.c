@@ -229,6 +229,17 @@ merge_both(struct sf_l1 *l1, struct merge *merge, const struct sf_l1_found *foun
     return is_new ? publish_merged(l1, merge, found) : replace(l1, merge, found);
 }
 
+/*
+ * Where hosts count for themselves the number of a version says little; that somebody has logged out says all. He stays
+ * logged out here as well, whatever the store knew of what is here.
+ */
+static bool
+ends_what_is_later(struct sf_l1 *l1, const struct merge *merge, const struct sf_l1_found *found)
+{
+    return merge->head.kind == SF_RECORD_ENDED && found->image.brief.kind != SF_RECORD_ENDED &&
+           merge->head.version <= found->image.brief.version && sf_l1_host(l1) != 0;
+}
+
 static bool
 has_lineage(const struct sf_buffer *record)
 {
@@ -245,6 +256,8 @@ merge_once(struct sf_l1 *l1, struct merge *merge)
 
     if (status != SF_OK)
         return status;
+    if (ends_what_is_later(l1, merge, &found))
+        return merge_both(l1, merge, &found);
     struct sf_span ours = sf_buffer_span(&merge->ours);
     bool is_same = sf_l1_control_is_clean(found.control) &&
                    sf_span_equal(merge->answer->record, ours);
@@ -279,7 +292,7 @@ confirm_in_section(struct sf_l1 *l1, struct merge *merge, const struct sf_l1_que
         return SF_OK; /* it is here, and changing */
     if (status != SF_OK)
         return sf_l1_fill_in_section(l1, merge->key, merge->answer, &question->vacancy);
-    if (sf_l1_control_is_stored(found.control))
+    if (sf_l1_control_is_stored(found.control) && !ends_what_is_later(l1, merge, &found))
         return take_later(l1, merge, &found);
     status = merge_in_section(l1, merge);
     return status == SF_NOT_FOUND ? SF_CONFLICT : status;

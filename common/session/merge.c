@@ -165,6 +165,21 @@ grow_from_row(struct merging *work, uint64_t version)
         sf_lineage_begin(&work->row_lineage, version);
 }
 
+/*
+ * Whoever is ended stays so, and his row takes the place of ours. Where that has counted further, on a host that was
+ * cut off or from what the store has lost since, the end counts on from there.
+ */
+static enum sf_status
+keep_end(struct merging *work, struct sf_span row, struct sf_buffer *merged_out)
+{
+    uint64_t theirs = work->row.head.version, ours = work->ours.head.version;
+    if (theirs > ours || (theirs == ours && work->ours.head.kind == SF_RECORD_ENDED))
+        return sf_buffer_append_span(merged_out, row);
+    work->is_new = true;
+    grow_from_row(work, theirs);
+    return encode(work, &work->row, merged_out);
+}
+
 /* Our end, in the place of the row. */
 static enum sf_status
 end_row(struct merging *work, struct sf_buffer *merged_out)
@@ -227,7 +242,7 @@ merge(struct merging *work, struct sf_span row, struct sf_buffer *merged_out)
 {
     sf_buffer_clear(merged_out);
     if (work->row.head.kind == SF_RECORD_ENDED)
-        return sf_buffer_append_span(merged_out, row);
+        return keep_end(work, row, merged_out);
     if (work->ours.head.kind == SF_RECORD_ENDED)
         return end_row(work, merged_out);
     return merge_living(work, row, merged_out);

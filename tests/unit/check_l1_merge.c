@@ -172,6 +172,37 @@ START_TEST(test_row_that_is_ended_ends_what_was_changed)
 }
 END_TEST
 
+/* So many changes here, of which the store has since lost what it had; or which it never had. */
+START_TEST(test_row_that_is_ended_ends_what_has_counted_further)
+{
+    bool is_journalled = _i % 2 != 0, is_dirty = _i % 3 == 0;
+    int changes = 2 + _i / 6; /* the row has the same version, or an earlier one */
+    begin();
+    for (int i = 0; i < changes; i++)
+        ck_assert_int_eq(sf_test_set(here.l1, NUMBER, "b", i % 2 == 0 ? "one" : "two"), SF_OK);
+    uint64_t version = sf_test_look(here.l1, NUMBER, NULL).version;
+    if (is_journalled)
+        spill(here.l1);
+    else if (!is_dirty)
+        ck_assert_uint_eq(sf_test_settle_all(here.l1), 1);
+    ck_assert_int_eq(sf_test_end(there.l1, NUMBER), SF_OK);
+    store(there.l1);
+    ck_assert_uint_eq(sf_test_look(there.l1, NUMBER, NULL).version, 3);
+    if (is_dirty || _i % 4 < 2)
+        ck_assert_int_eq(take_row(here.l1), SF_OK);
+    else
+        ck_assert_int_eq(confirm(here.l1, &row, false), SF_OK);
+    struct sf_test_seen seen = sf_test_look(here.l1, NUMBER, NULL);
+    ck_assert_int_eq(seen.kind, SF_RECORD_ENDED);
+    ck_assert_uint_gt(seen.version, version);
+    ck_assert(!seen.is_clean);
+    store(here.l1);
+    ck_assert_int_eq(take_row(there.l1), SF_OK);
+    ck_assert_uint_ge(sf_test_look(there.l1, NUMBER, NULL).version, seen.version);
+    ck_assert(is_stored(here.l1));
+}
+END_TEST
+
 START_TEST(test_what_came_from_the_journal_is_merged_although_it_is_clean)
 {
     struct sf_buffer journalled;
@@ -418,6 +449,7 @@ make_suite(void)
     tcase_add_test(all, test_clean_one_is_replaced_and_stays_clean);
     tcase_add_test(all, test_change_on_both_hosts_is_merged_and_waits_for_the_store);
     tcase_add_test(all, test_row_that_is_ended_ends_what_was_changed);
+    tcase_add_loop_test(all, test_row_that_is_ended_ends_what_has_counted_further, 0, 12);
     tcase_add_test(all, test_what_came_from_the_journal_is_merged_although_it_is_clean);
     tcase_add_test(all, test_change_behind_a_spill_grew_from_the_stored_version);
     tcase_add_test(all, test_what_the_journal_has_brought_to_the_store_is_stored);
