@@ -460,18 +460,23 @@ take_later(struct sf_stored *stored, struct sf_stored *journalled)
 struct told {
     struct sf_stored stored;
     enum sf_status status;
+    bool is_final;
 };
 
+/*
+ * Where others write the store, too, they may have put something beside what is final here: then it is the last word
+ * only for as long as the store gives no answer.
+ */
 static void
 ask_journal(struct sf_journal *journal, struct sf_load *load, struct told *told)
 {
-    bool is_final;
     sf_buffer_init(&told->stored.record, SF_RECORD_BYTES_MAX);
-    told->status = sf_journal_load(journal, &load->key, &told->stored, &is_final);
+    told->status = sf_journal_load(journal, &load->key, &told->stored, &told->is_final);
+    bool is_last = told->is_final && sf_l1_host(journal->l1) == 0;
     sf_buffer_clear(&load->stored->record);
     load->stored->last_access = 0;
     load->stored->is_journalled = false;
-    load->is_own = told->status != SF_NOT_FOUND && (told->status != SF_OK || is_final);
+    load->is_own = told->status != SF_NOT_FOUND && (told->status != SF_OK || is_last);
     load->status = told->status;
 }
 
@@ -490,6 +495,23 @@ ask_store(struct sf_store *store, struct sf_load *loads, struct sf_load *asked, 
             loads[i].status = asked[answered++].status;
 }
 
+/* What the journal and the store have said of it. */
+static void
+conclude(struct sf_load *load, struct told *told)
+{
+    bool is_answered = load->is_own || load->status == SF_OK || load->status == SF_NOT_FOUND;
+    if (told->status != SF_OK)
+        return;
+    if (!is_answered && told->is_final) {
+        sf_buffer_clear(&load->stored->record);
+        load->is_own = is_answered = true;
+    }
+    if (!is_answered)
+        return;
+    load->status = SF_OK;
+    take_later(load->stored, &told->stored);
+}
+
 void
 sf_journal_load_both(struct sf_journal *journal, struct sf_store *store, struct sf_load *loads,
                      size_t count, sf_time deadline)
@@ -504,10 +526,7 @@ sf_journal_load_both(struct sf_journal *journal, struct sf_store *store, struct 
         ask_journal(journal, &loads[i], &told[i]);
     ask_store(store, loads, asked, count, deadline);
     for (size_t i = 0; i < count; i++) {
-        if (loads[i].status == SF_NOT_FOUND && told[i].status == SF_OK)
-            loads[i].status = SF_OK;
-        if (loads[i].status == SF_OK && told[i].status == SF_OK)
-            take_later(loads[i].stored, &told[i].stored);
+        conclude(&loads[i], &told[i]);
         sf_buffer_fini(&told[i].stored.record);
     }
 out:

@@ -95,7 +95,7 @@ enum sf_status sf_journal_load(struct sf_journal *journal, const struct sf_key *
 
 /*
  * What the store and the journal have, the later of the two; as a load of the store, which is asked for
- * all at once, and only where the journal may not have the last word (see is_own).
+ * all at once, and only where the journal may not have the last word (see is_own): where hosts share it, always.
  */
 void sf_journal_load_both(struct sf_journal *journal, struct sf_store *store, struct sf_load *loads,
                           size_t count, sf_time deadline);

@@ -17,6 +17,7 @@ struct sf_journal_drain {
     const struct sf_log *log;
     struct sf_journal_orphan items[BATCH];
     struct sf_write writes[BATCH];
+    struct sf_buffer merged[BATCH]; /* what the store has now instead: of items[i] */
     sf_time retry_at;
     sf_time began;           /* steady; when the first of `written` was; 0: none yet */
     uint64_t written;
@@ -36,6 +37,8 @@ sf_journal_drain_new(struct sf_journal_drain **drain_out, struct sf_journal *jou
     drain->store = store;
     drain->counters = counters;
     drain->log = log;
+    for (size_t i = 0; i < BATCH; i++)
+        sf_buffer_init(&drain->merged[i], SF_RECORD_BYTES_MAX);
     return SF_OK;
 }
 
@@ -44,24 +47,41 @@ sf_journal_drain_free(struct sf_journal_drain *drain)
 {
     if (drain == NULL)
         return;
-    for (size_t i = 0; i < BATCH; i++)
+    for (size_t i = 0; i < BATCH; i++) {
         sf_buffer_fini(&drain->items[i].record);
+        sf_buffer_fini(&drain->merged[i]);
+    }
     free(drain);
 }
 
 static struct sf_write
-write_of(const struct sf_journal_orphan *item)
+write_of(const struct sf_journal_orphan *item, struct sf_buffer *merged)
 {
     struct sf_record_head head;
     struct sf_write write = {.kind = SF_WRITE_PUT,
                              .key = item->key,
                              .version = item->version,
-                             .record = sf_buffer_span(&item->record)};
+                             .record = sf_buffer_span(&item->record),
+                             .merged = merged};
     if (sf_record_head(&head, write.record) == SF_OK) {
         write.last_access = head.last_access;
         write.expires = sf_record_expires(&head, head.last_access);
     } /* else the store refuses it */
     return write;
+}
+
+/* Where L1 has it, but cannot take that, it hears the same when it is asked, or writes a change. */
+static void
+settle_one(struct sf_journal_drain *drain, const struct sf_write *write, sf_time written)
+{
+    const struct sf_l1_answer answer = {.record = sf_buffer_span(write->merged), .last_access = write->last_access};
+    if (answer.record.size > 0)
+        (void)!sf_journal_merge(drain->journal, &write->key, write->version, &answer, written);
+    else
+        sf_journal_stored(drain->journal, &write->key, write->version, written);
+    sf_buffer_fini(write->merged);
+    sf_buffer_init(write->merged, SF_RECORD_BYTES_MAX);
+    drain->written++;
 }
 
 /* Returns how many failed and are to be tried again. */
@@ -72,8 +92,7 @@ settle(struct sf_journal_drain *drain, size_t count, sf_time written)
     for (size_t i = 0; i < count; i++) {
         const struct sf_write *write = &drain->writes[i];
         if (write->status == SF_OK) {
-            sf_journal_stored(drain->journal, &write->key, write->version, written);
-            drain->written++;
+            settle_one(drain, write, written);
         } else if (write->status == SF_INVALID) {
             sf_journal_refused(drain->journal, &write->key, write->version);
             drain->refused++;
@@ -128,7 +147,7 @@ write_batch(struct sf_journal_drain *drain, sf_time now, sf_time deadline, size_
         return status;
     drain->began = drain->began == 0 ? now : drain->began;
     for (size_t i = 0; i < *count_out; i++)
-        drain->writes[i] = write_of(&drain->items[i]);
+        drain->writes[i] = write_of(&drain->items[i], &drain->merged[i]);
     sf_time written = sf_clock_steady();
     status = drain->store->ops->write(drain->store, drain->writes, *count_out, deadline);
     uint64_t before = drain->written;

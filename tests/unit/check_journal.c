@@ -230,6 +230,29 @@ START_TEST(test_own_orphan_is_not_the_last_word_once_it_is_doubted)
 }
 END_TEST
 
+START_TEST(test_where_hosts_share_the_store_it_has_the_last_word_if_it_answers)
+{
+    uint64_t version;
+    bool asked;
+    struct sf_error error;
+    sf_l1_set_shared(cache.l1, true);
+    change(1);
+    ck_assert_int_eq(commit_as(1, 1, true), SF_OK);
+    ck_assert_int_eq(load_both(1, &version, &asked), SF_OK);
+    ck_assert(asked);
+    ck_assert_uint_eq(version, 1);
+    put_into_store(1, 9);
+    ck_assert_int_eq(load_both(1, &version, &asked), SF_OK);
+    ck_assert(asked);
+    ck_assert_uint_eq(version, 10); /* both are in it */
+    sf_store_close(store);
+    ck_assert_int_eq(sf_store_open(&store, "fail:load=UNAVAILABLE", "/nowhere", &error), SF_OK);
+    ck_assert_int_eq(load_both(1, &version, &asked), SF_OK);
+    ck_assert(!asked);
+    ck_assert_uint_eq(version, 1);
+}
+END_TEST
+
 START_TEST(test_inherited_row_is_not_the_last_word_while_the_store_is_away)
 {
     uint64_t version;
@@ -305,6 +328,7 @@ main(void)
     tcase_add_test(tests, test_load_takes_the_later_of_journal_and_store);
     tcase_add_test(tests, test_own_orphan_is_loaded_without_the_store);
     tcase_add_test(tests, test_own_orphan_is_not_the_last_word_once_it_is_doubted);
+    tcase_add_test(tests, test_where_hosts_share_the_store_it_has_the_last_word_if_it_answers);
     tcase_add_test(tests, test_inherited_row_is_not_the_last_word_while_the_store_is_away);
     tcase_add_test(tests, test_threads_commit_read_and_trim_at_once);
     suite_add_tcase(suite, tests);

@@ -5,6 +5,7 @@
 
 #include "common/store/store_shared.h"
 #include "common/writeback/batch_writer.h"
+#include "common/writeback/journal_drain.h"
 #include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
 
@@ -307,6 +308,54 @@ START_TEST(test_logout_on_another_host_is_not_undone_by_what_follows_a_spill)
 }
 END_TEST
 
+START_TEST(test_drain_brings_along_what_another_host_has_changed)
+{
+    struct sf_test_cache other;
+    struct sf_store *mine = open_shared_store(), *others = open_shared_store();
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_journal_drain *drain;
+    sf_test_cache_init(&other, SF_L1_BYTES_MIN);
+    sf_l1_set_shared(cache.l1, true);
+    sf_l1_set_shared(other.l1, true);
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "n", "both know it"), SF_OK);
+    write_all(cache.l1, mine, journal);
+    load_into(other.l1, others, 1);
+    ck_assert_int_eq(sf_test_set(cache.l1, 1, "a", "here"), SF_OK);
+    sf_spill_urge(&spill, SF_WANTED_BY_USER);
+    step_until_quiet(false);
+    ck_assert_int_eq(sf_test_set(other.l1, 1, "b", "there"), SF_OK);
+    write_all(other.l1, others, NULL);
+    ck_assert_int_eq(sf_journal_drain_new(&drain, journal, mine, sf_l1_counters(cache.l1), &log_counts), SF_OK);
+    ck_assert_int_eq(sf_journal_drain_all(drain, sf_clock_steady() + 10 * SF_SECOND), SF_OK);
+    ck_assert_str_eq(sf_test_look(cache.l1, 1, "b").text, "there");
+    ck_assert_str_eq(sf_test_look(cache.l1, 1, "a").text, "here");
+    ck_assert(sf_l1_has_stored(cache.l1, &key, 3));
+    sf_journal_drain_free(drain);
+    sf_store_close(mine);
+    sf_store_close(others);
+    sf_test_cache_fini(&other);
+}
+END_TEST
+
+START_TEST(test_what_is_drained_is_stored)
+{
+    struct sf_store *store;
+    struct sf_journal_drain *drain;
+    struct sf_error error;
+    struct sf_key key = sf_test_cache_key(1);
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "n", "1"), SF_OK);
+    sf_spill_urge(&spill, SF_WANTED_BY_USER);
+    step_until_quiet(false);
+    ck_assert(!sf_l1_is_stored(cache.l1, &key, 1));
+    ck_assert_int_eq(sf_store_open(&store, "memory:test", "/nowhere", &error), SF_OK);
+    ck_assert_int_eq(sf_journal_drain_new(&drain, journal, store, sf_l1_counters(cache.l1), &log_counts), SF_OK);
+    ck_assert_int_eq(sf_journal_drain_all(drain, sf_clock_steady() + 10 * SF_SECOND), SF_OK);
+    ck_assert(sf_l1_has_stored(cache.l1, &key, 1));
+    sf_journal_drain_free(drain);
+    sf_store_close(store);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -327,6 +376,8 @@ main(void)
     tcase_add_test(steps, test_level_falls_step_by_step_when_the_store_is_up);
     tcase_add_test(steps, test_next_daemon_goes_on_with_the_level);
     tcase_add_test(steps, test_logout_on_another_host_is_not_undone_by_what_follows_a_spill);
+    tcase_add_test(steps, test_drain_brings_along_what_another_host_has_changed);
+    tcase_add_test(steps, test_what_is_drained_is_stored);
     suite_add_tcase(suite, steps);
     return sf_run_suite(suite);
 }
