@@ -208,8 +208,12 @@ publish_merged(struct sf_l1 *l1, const struct merge *merge, const struct sf_l1_f
     enum sf_status status =
         sf_l1_draft_make(&draft, l1, merge->key, sf_buffer_span(&merge->merged), &legacy);
 
-    if (status != SF_OK || sf_l1_draft_replace(l1, &draft, found))
+    if (status != SF_OK)
         return status;
+    sf_l1_block_touch(&draft.owned.place, draft.owned.control, found->image.last_access);
+    sf_l1_block_touch(&draft.owned.place, draft.owned.control, merge->answer->last_access);
+    if (sf_l1_draft_replace(l1, &draft, found))
+        return SF_OK;
     sf_l1_draft_drop(l1, &draft);
     return SF_CONFLICT;
 }

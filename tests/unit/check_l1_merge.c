@@ -160,6 +160,31 @@ START_TEST(test_change_on_both_hosts_is_merged_and_waits_for_the_store)
 }
 END_TEST
 
+START_TEST(test_merge_takes_no_access_back)
+{
+    struct sf_key key = sf_test_cache_key(NUMBER);
+    struct sf_buffer record;
+    struct sf_l1_view view;
+    sf_time here_at = SF_TEST_NOW + 5 * SF_MINUTE, there_at = here_at + SF_MINUTE;
+    begin();
+    ck_assert_int_eq(sf_test_set(here.l1, NUMBER, "b", "here"), SF_OK);
+    sf_l1_touch(here.l1, &key, here_at);
+    ck_assert_int_eq(sf_test_set(there.l1, NUMBER, "c", "there"), SF_OK);
+    store(there.l1);
+    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
+    if (_i == 0)
+        ck_assert_int_eq(take_row(here.l1), SF_OK);
+    else
+        ck_assert_int_eq(sf_l1_merge(here.l1, &key, &(struct sf_l1_answer){sf_buffer_span(&row), there_at, false},
+                                     sf_clock_steady()),
+                         SF_OK);
+    ck_assert_int_eq(sf_l1_get(here.l1, &key, &record, &view), SF_OK);
+    ck_assert(!view.is_clean);
+    ck_assert_int_eq(view.last_access, _i == 0 ? here_at : there_at);
+    sf_buffer_fini(&record);
+}
+END_TEST
+
 START_TEST(test_row_that_is_ended_ends_what_was_changed)
 {
     begin();
@@ -448,6 +473,7 @@ make_suite(void)
     tcase_add_checked_fixture(all, set_up, tear_down);
     tcase_add_test(all, test_clean_one_is_replaced_and_stays_clean);
     tcase_add_test(all, test_change_on_both_hosts_is_merged_and_waits_for_the_store);
+    tcase_add_loop_test(all, test_merge_takes_no_access_back, 0, 2);
     tcase_add_test(all, test_row_that_is_ended_ends_what_was_changed);
     tcase_add_loop_test(all, test_row_that_is_ended_ends_what_has_counted_further, 0, 12);
     tcase_add_test(all, test_what_came_from_the_journal_is_merged_although_it_is_clean);
