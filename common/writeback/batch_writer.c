@@ -20,6 +20,7 @@
 #define TOUCH_RIDE (5 * SF_SECOND)       /* since the last look: they go with the next batch */
 #define TOUCH_ALONE (10 * SF_SECOND)     /* they go without one */
 #define HINT_PAUSE ((sf_time)2)          /* for a hint that was announced; see sf_l1_cursor */
+#define MERGE_PAUSE SF_SECOND            /* L1 has no room for what a merge has made */
 #define BUFFER_KEPT 16384                /* bytes; larger ones are given back after each batch */
 
 enum progress { MORE, DONE, FAILED, STUCK /* no memory now */ };
@@ -51,6 +52,7 @@ struct sf_batch_writer {
     uint64_t seen_changes;    /* sf_l1_changes() as far as flushes have looked */
     sf_time hint_at;          /* steady; somebody who urged waits for a hint to come; or 0 */
     sf_time noticed;          /* steady; when changes behind seen_changes were seen first; or 0 */
+    sf_time merge_at;         /* steady; what L1 could not take is written, and so merged, again; or 0 */
     sf_time touches_seen;     /* steady; last complete look at the touched ones */
     sf_time pause;            /* of the backoff; 0: up */
     sf_time down_since;       /* steady; while the outage was logged as such */
@@ -210,15 +212,14 @@ struct tally {
 };
 
 /* Where that fails it is merged again, for nothing new, when it is written next: it stays dirty. */
-static void
+static enum sf_status
 take_merged(struct sf_batch_writer *writer, const struct sf_write *write, sf_time written)
 {
     const struct sf_l1_answer answer = {.record = sf_buffer_span(write->merged),
                                         .last_access = write->last_access};
     if (writer->options.journal != NULL)
-        (void)!sf_journal_merge(writer->options.journal, &write->key, write->version, &answer, written);
-    else
-        (void)!sf_l1_merge(writer->l1, &write->key, &answer, written);
+        return sf_journal_merge(writer->options.journal, &write->key, write->version, &answer, written);
+    return sf_l1_merge(writer->l1, &write->key, &answer, written);
 }
 
 static void
@@ -226,12 +227,16 @@ settle_record(struct sf_batch_writer *writer, const struct sf_l1_dirty *item,
               const struct sf_write *write, sf_time written)
 {
     struct sf_journal *journal = writer->options.journal;
+    enum sf_status status = SF_OK;
     if (write->merged->size > 0)
-        take_merged(writer, write, written);
+        status = take_merged(writer, write, written);
     else if (journal != NULL)
         sf_journal_settle(journal, &item->key, write->version, &item->ticket, written);
     else
         sf_l1_settle(writer->l1, &item->ticket, written);
+    /* Gone, or changing: whoever changes it leaves a hint. */
+    if (status != SF_OK && status != SF_NOT_FOUND && status != SF_CONFLICT)
+        writer->merge_at = written + MERGE_PAUSE;
     sf_refused_remove(&writer->refused, &item->key);
 }
 
@@ -355,11 +360,19 @@ see_everything(struct sf_batch_writer *writer)
     writer->cursor = (struct sf_l1_cursor){.is_following = false};
 }
 
+static bool
+is_merge_due(const struct sf_batch_writer *writer, sf_time now)
+{
+    return writer->merge_at != 0 && writer->merge_at <= now;
+}
+
 static void
 begin_flush(struct sf_batch_writer *writer, bool with_records, bool with_touches, sf_time now)
 {
-    if (with_records && sf_refused_next(&writer->refused) <= now)
+    if (with_records && (sf_refused_next(&writer->refused) <= now || is_merge_due(writer, now))) {
         see_everything(writer); /* the hints to them are long used up */
+        writer->merge_at = 0;
+    }
     writer->flush = (struct flush){
         .is_on = true,
         .with_records = with_records,
@@ -484,7 +497,7 @@ records_are_due(struct sf_batch_writer *writer, sf_time now)
         writer->noticed = now;
     return changes >= (uint64_t)writer->options.flush_batch
            || (changes > 0 && now - writer->noticed >= writer->options.flush_delay)
-           || sf_refused_next(&writer->refused) <= now;
+           || sf_refused_next(&writer->refused) <= now || is_merge_due(writer, now);
 }
 
 static sf_time

@@ -227,6 +227,50 @@ START_TEST(test_change_of_what_the_store_has_lost_is_merged)
 }
 END_TEST
 
+/* Two such fields are more than a block. */
+static void
+set_large_field(struct sf_l1 *l1, const char *name)
+{
+    static unsigned char text[100000];
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_applied applied;
+    struct sf_ops ops;
+    sf_ops_init(&ops);
+    ck_assert_int_eq(sf_ops_add_set(&ops, sf_span_text(name), sf_span_of(text, sizeof text)), SF_OK);
+    struct sf_l1_change large = sf_test_change(&ops, SF_TEST_NOW);
+    large.max_bytes = sizeof text + 1000;
+    ck_assert_int_eq(sf_l1_apply(l1, &key, &large, NULL, &applied), SF_OK);
+    sf_ops_fini(&ops);
+}
+
+START_TEST(test_what_the_cache_has_no_room_for_is_merged_again_later)
+{
+    struct sf_test_cache there;
+    struct sf_batch_writer *other;
+    open_two_writers(&there, &other);
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    step();
+    sf_test_hand_over(there.l1, cache.l1, 1);
+    set_large_field(there.l1, "two");
+    (void)sf_batch_writer_step(other, now);
+    set_large_field(cache.l1, "three");
+    sf_batch_writer_urge(writer);
+    step();
+    ck_assert_uint_gt(stored_version(1), sf_test_look(cache.l1, 1, "a").version);
+    ck_assert_int_eq(sf_test_set(there.l1, 1, "two", "small"), SF_OK);
+    sf_batch_writer_urge(other);
+    (void)sf_batch_writer_step(other, now);
+    step();
+    ck_assert_str_eq(sf_test_look(cache.l1, 1, "two").text, "");
+    now += SF_SECOND;
+    step();
+    ck_assert_str_eq(sf_test_look(cache.l1, 1, "two").text, "small");
+    ck_assert(sf_test_look(cache.l1, 1, "a").is_clean);
+    sf_batch_writer_free(other);
+    sf_test_cache_fini(&there);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -243,6 +287,7 @@ main(void)
     tcase_add_test(tests, test_what_waits_for_one_server_does_not_hold_up_the_others);
     tcase_add_test(tests, test_refused_record_comes_back_after_its_pause_without_a_word);
     tcase_add_test(tests, test_change_of_what_the_store_has_lost_is_merged);
+    tcase_add_test(tests, test_what_the_cache_has_no_room_for_is_merged_again_later);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);
 }
