@@ -43,6 +43,14 @@ publish_fill(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_owne
     return SF_OK;
 }
 
+/* What there is no room for is current only if nothing has overtaken it, either. */
+static enum sf_status
+refuse(const struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_vacancy *vacancy,
+       enum sf_status status)
+{
+    return status == SF_FULL && is_overtaken(l1, key, NULL, vacancy) ? SF_CONFLICT : status;
+}
+
 static enum sf_status
 fill_new(struct sf_l1 *l1, const struct sf_l1_image *image, const struct sf_l1_answer *answer,
          const struct sf_l1_vacancy *vacancy)
@@ -51,7 +59,7 @@ fill_new(struct sf_l1 *l1, const struct sf_l1_image *image, const struct sf_l1_a
     enum sf_status status = sf_l1_room_for(l1, answer->record.size, SF_L1_FOR_FILL, &owned);
 
     if (status != SF_OK)
-        return status;
+        return refuse(l1, &image->key, vacancy, status);
     if (!SF_MUTANT(NAMED_EMPTY))
         sf_l1_block_fill(l1, &owned, image, answer->record);
     status = publish_fill(l1, &image->key, &owned, vacancy, sf_l1_marks_of(answer));
@@ -59,7 +67,7 @@ fill_new(struct sf_l1 *l1, const struct sf_l1_image *image, const struct sf_l1_a
         sf_l1_block_fill(l1, &owned, image, answer->record);
     if (status != SF_OK)
         sf_l1_block_give_back(l1, &owned);
-    return status;
+    return refuse(l1, &image->key, vacancy, status);
 }
 
 enum sf_status

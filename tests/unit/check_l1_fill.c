@@ -2,6 +2,7 @@
 #include <check.h>
 
 #include "tests/support/run_suite.h"
+#include "tests/support/test_records.h"
 #include "tests/unit/cache_case.h"
 
 static enum sf_status
@@ -99,6 +100,24 @@ START_TEST(test_record_that_grew_old_while_it_was_loaded_is_refused)
 }
 END_TEST
 
+/* The same, where there is no room for it: whoever hands it on would show what is over. */
+START_TEST(test_record_without_room_that_grew_old_is_refused)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_vacancy vacancy = look_for_vacancy(1);
+    static unsigned char bytes[300000]; /* more than a slab has */
+    struct sf_buffer large = sf_test_record(3, NULL, sf_span_of(bytes, sizeof(bytes)));
+
+    ck_assert_int_eq(fill_with(1, &vacancy, sf_buffer_span(&large)), SF_FULL);
+    ck_assert_int_eq(sf_test_fill(cache.l1, 1, 3, "old"), SF_OK);
+    ck_assert_int_eq(sf_l1_drop(cache.l1, &key), SF_OK);
+    ck_assert_int_eq(fill_with(1, &vacancy, sf_buffer_span(&large)), SF_CONFLICT);
+    vacancy = look_for_vacancy(1);
+    ck_assert_int_eq(fill_with(1, &vacancy, sf_buffer_span(&large)), SF_FULL);
+    sf_buffer_fini(&large);
+}
+END_TEST
+
 START_TEST(test_fill_refuses_what_is_no_record)
 {
     struct sf_l1_vacancy vacancy = look_for_vacancy(1);
@@ -133,6 +152,7 @@ main(void)
     tcase_add_test(tests, test_fill_is_as_old_as_the_look_that_missed);
     tcase_add_test(tests, test_fill_does_not_replace_what_is_there);
     tcase_add_test(tests, test_record_that_grew_old_while_it_was_loaded_is_refused);
+    tcase_add_test(tests, test_record_without_room_that_grew_old_is_refused);
     tcase_add_test(tests, test_fill_refuses_what_is_no_record);
     tcase_add_test(tests, test_drop_takes_only_what_is_stored);
     suite_add_tcase(suite, tests);
