@@ -77,16 +77,19 @@ reply_from_store(struct call *call, const struct answer *answer, reply_found_fn 
 
 /*
  * L1 again before the store's answer, whatever that is: it may have a later version, or have got the session
- * while the store was asked.
+ * while the store was asked. What it had and has no more may have been changed and stored before it went: then the
+ * store is asked once more.
  */
 static void
-resume_found(struct call *call, const struct answer *answer, reply_found_fn *reply_found)
+resume_found(struct call *call, const struct answer *answer, reply_found_fn *reply_found, call_resume_fn *resume)
 {
     struct sf_key key;
     if (!command_key(call, 1, &key))
         return;
     enum sf_status status = reply_from_cache(call, &key, true, reply_found);
-    if (status == SF_NOT_FOUND)
+    if (status == SF_NOT_FOUND && answer->status == SF_OK && answer->is_in_cache)
+        call_wait_for_load(call, &key, resume);
+    else if (status == SF_NOT_FOUND)
         reply_from_store(call, answer, reply_found);
     else if (status != SF_OK)
         reply_error(call, SF_UNAVAILABLE, "the session changes too fast to be read");
@@ -136,7 +139,7 @@ reply_record(struct call *call, const struct found *found)
 static void
 load_resumed(struct call *call, const struct answer *answer)
 {
-    resume_found(call, answer, reply_record);
+    resume_found(call, answer, reply_record, load_resumed);
 }
 
 void
@@ -204,7 +207,7 @@ reply_fields(struct call *call, const struct found *found)
 static void
 get_resumed(struct call *call, const struct answer *answer)
 {
-    resume_found(call, answer, reply_fields);
+    resume_found(call, answer, reply_fields, get_resumed);
 }
 
 void

@@ -33,6 +33,7 @@ struct caller_task {
 struct answer {
     enum sf_status status;
     const struct sf_stored *stored; /* of a load that is SF_OK */
+    bool is_in_cache;               /* as L1 has taken it; or L1 has a later one, and then this is worth nothing */
     struct caller_task *task;       /* of a task; freed afterwards by whoever finishes it */
 };
 

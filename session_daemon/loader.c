@@ -27,6 +27,7 @@ struct load {
     bool is_skipped;                   /* nobody waited for it: the store was not asked */
     bool is_news;                      /* another host may have changed it: L1 is to know, whoever waits */
     bool has_later_news;               /* and perhaps once more, since the store was asked */
+    bool is_in_cache;                  /* L1 has it now, or a later one */
     bool is_outdated;                  /* it has changed since the store was asked, or may have */
     unsigned conflicts;
     sf_time give_up;                   /* steady clock */
@@ -194,7 +195,7 @@ begin(struct daemon *daemon, struct load *load)
     load->task.finish = finish_load;
     load->status = SF_UNAVAILABLE; /* if nobody runs it any more */
     load->is_skipped = false;
-    load->is_outdated = load->has_later_news = false;
+    load->is_outdated = load->has_later_news = load->is_in_cache = false;
     load->needs_truth = load->question.is_here || load->keeps_out || load->is_news;
     load->give_up = sf_clock_steady() + LOAD_DEADLINE;
     task_queue_push(&daemon->loader.worker.queue, &load->task);
@@ -236,8 +237,11 @@ tell_cache(struct daemon *daemon, struct load *load)
     if (said == SF_OK)
         load->status = judge(&load->stored, sf_clock_wall());
     bool is_for_cache = load->status == SF_OK || (load->status == SF_NOT_FOUND && question->is_here);
-    if (said == SF_OK && is_for_cache)
-        return sf_l1_confirm(daemon->l1, &load->key, &answer, question) != SF_CONFLICT;
+    if (said == SF_OK && is_for_cache) {
+        enum sf_status status = sf_l1_confirm(daemon->l1, &load->key, &answer, question);
+        load->is_in_cache = status == SF_OK;
+        return status != SF_CONFLICT;
+    }
     if (said == SF_NOT_FOUND) {
         (void)!sf_l1_deny(daemon->l1, &load->key, question);
     } else if (question->is_here) {
@@ -251,7 +255,8 @@ tell_cache(struct daemon *daemon, struct load *load)
 static void
 resume_waiters(struct load *load)
 {
-    const struct answer answer = {.status = load->status, .stored = &load->stored};
+    const struct answer answer = {
+        .status = load->status, .stored = &load->stored, .is_in_cache = load->is_in_cache};
     struct connection *one;
     while ((one = TAILQ_FIRST(&load->waiters)) != NULL) {
         TAILQ_REMOVE(&load->waiters, one, link);
