@@ -296,7 +296,7 @@ must_wait(const struct call *call, const struct request *request, const struct s
     if (request->durability == SF_DURABILITY_MEMORY)
         return false;
     bool may_wait = !sf_ops_only_touch(&request->ops) && applied->version > 0;
-    return applied->changed || (may_wait && !sf_l1_is_stored(call->daemon->l1, &applied->key, applied->version));
+    return applied->changed || (may_wait && !sf_l1_has_stored(call->daemon->l1, &applied->key, applied->version));
 }
 
 static void

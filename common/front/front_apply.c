@@ -334,7 +334,7 @@ must_wait(const struct change *change)
     if (change->durability == SF_DURABILITY_MEMORY || saved->is_durable)
         return false;
     struct sf_l1 *l1 = saved->changed || sf_ops_only_touch(change->ops) ? NULL : sf_front_l1(change->front);
-    return saved->changed || (l1 != NULL && !sf_l1_is_stored(l1, &change->where, saved->version));
+    return saved->changed || (l1 != NULL && !sf_l1_has_stored(l1, &change->where, saved->version));
 }
 
 static enum sf_status

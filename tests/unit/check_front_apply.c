@@ -175,6 +175,31 @@ START_TEST(test_route_that_wants_the_store_waits_for_every_change)
 }
 END_TEST
 
+/* The journal has taken it over, or it is not to be seen any more: only the daemon knows what that means. */
+START_TEST(test_what_only_the_journal_has_is_not_in_the_store)
+{
+    struct sf_l1 *l1;
+    struct sf_l1_cursor cursor = {.hint = 0};
+    struct sf_l1_dirty item = {.dirty_since = 0};
+    struct sf_key key = make_session();
+    START({.reply = "+OK\r\n"}, {.reply = "+OK\r\n"});
+    ck_assert_int_eq(sf_l1_attach(&l1, &instance, SF_L1_READ_WRITE, NULL), SF_OK);
+    ck_assert_uint_eq(sf_l1_dirty_take(l1, &cursor, &item, 1), 1);
+    sf_l1_settle_journalled(l1, &item.ticket, sf_clock_steady());
+    config.durability = SF_DURABILITY_STORE;
+    add_set("color", "red");
+    ck_assert_int_eq(apply(&key, NOW), SF_OK);
+    ck_assert(!saved.changed && request_begins(0, "SESSION.FLUSH "));
+    sf_l1_settle_key(l1, &key, 1, sf_clock_steady());
+    add_set("color", "red");
+    ck_assert_int_eq(apply(&key, NOW), SF_OK);
+    ck_assert_uint_eq(fake.answered, 1);
+    sf_l1_dirty_fini(&item, 1);
+    sf_l1_close(l1);
+    sf_fake_daemon_stop(&fake);
+}
+END_TEST
+
 START_TEST(test_change_of_an_unknown_session_asks_first)
 {
     struct sf_key key = sf_test_key(9);
@@ -230,6 +255,7 @@ main(void)
     tcase_add_test(tests, test_slow_store_has_a_deadline_of_its_own);
     tcase_add_test(tests, test_store_that_is_too_slow_is_waited_for_until_its_deadline);
     tcase_add_test(tests, test_route_that_wants_the_store_waits_for_every_change);
+    tcase_add_test(tests, test_what_only_the_journal_has_is_not_in_the_store);
     tcase_add_test(tests, test_change_of_an_unknown_session_asks_first);
     tcase_add_test(tests, test_session_that_the_cache_cannot_keep_is_changed_by_the_daemon);
     suite_add_tcase(suite, tests);
