@@ -250,7 +250,7 @@ check_l2(const struct sf_config *config, struct sf_error *error)
     size_t scheme = strspn(config->l2, ALPHANUMERIC "+-.");
     if (*config->l2 == '\0' || (strspn(config->l2, LETTERS) > 0 && config->l2[scheme] == ':'))
         return SF_OK;
-    return sf_error_set(error, SF_INVALID, "SessionFastL2: no scheme, such as memcached: in memcached://127.0.0.1");
+    return sf_error_set(error, SF_INVALID, "SessionFastL2: no scheme, such as redis: in redis://127.0.0.1");
 }
 
 static bool

@@ -10,12 +10,15 @@
 
 #define TIMEOUT 50 /* ms */
 #define TIMEOUT_MAX 10000
-#define PIPELINE_MAX 128
 #define PIPELINE_BYTES (1u << 20) /* one value more at most */
 
 static const struct sf_l2_ops *const backends[] = {
 #ifdef SF_WITH_MEMCACHED
     &sf_l2_memcached,
+#endif
+#ifdef SF_WITH_REDIS
+    &sf_l2_redis,
+    &sf_l2_rediss,
 #endif
     NULL,
 };
@@ -34,7 +37,8 @@ sf_l2_open(struct sf_l2 **l2_out, const char *url, struct sf_error *error)
             return (*ops)->open(l2_out, url, error);
         used += (size_t)snprintf(known + used, sizeof known - used, " %s:", (*ops)->scheme);
     }
-    return sf_error_set(error, SF_INVALID, "L2: unknown scheme \"%.*s\"; known are%s",
+    return sf_error_set(error, SF_INVALID, "L2: unknown scheme \"%.*s\"; known are%s (no Sentinels and no Cluster: "
+                        "each host is a server by itself)",
                         (int)strnlen(url, strcspn(url, ":/")), url, known);
 }
 
@@ -160,7 +164,7 @@ struct pipeline {
     unsigned server;
     enum sf_store_lane lane;
     enum sf_l2_call call;
-    struct sf_l2_item *items[PIPELINE_MAX];
+    struct sf_l2_item *items[SF_L2_PIPELINE_MAX];
     size_t count, bytes;
 };
 
@@ -208,7 +212,7 @@ call_server(struct pipeline *pipeline, struct sf_l2_item *items, size_t count)
             continue;
         pipeline->items[pipeline->count++] = &items[i];
         pipeline->bytes += pipeline->call == SF_L2_FILL ? items[i].value.size : 0;
-        if (pipeline->count == PIPELINE_MAX || pipeline->bytes >= PIPELINE_BYTES)
+        if (pipeline->count == SF_L2_PIPELINE_MAX || pipeline->bytes >= PIPELINE_BYTES)
             is_well &= run(pipeline);
     }
     return run(pipeline) && is_well;

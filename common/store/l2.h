@@ -23,6 +23,7 @@
 #define SF_L2_LEASE (10 * SF_SECOND) /* longer than a load may take */
 #define SF_L2_MARK (30 * SF_SECOND)  /* longer than a write may take */
 #define SF_L2_PAUSE (3 * SF_SECOND)  /* of l2_epochs.h, on all hosts; tests take less */
+#define SF_L2_PIPELINE_MAX 128       /* items that a backend is given at once */
 #define SF_L2_VALUE_MAX ((1u << 20) + 1024)
 
 enum sf_l2_call {
@@ -88,6 +89,9 @@ struct sf_l2 {
 
 #ifdef SF_WITH_MEMCACHED
 extern const struct sf_l2_ops sf_l2_memcached;
+#endif
+#ifdef SF_WITH_REDIS
+extern const struct sf_l2_ops sf_l2_redis, sf_l2_rediss;
 #endif
 
 /* Finds the backend by scheme. SF_INVALID: unknown scheme, or a URL that it does not take. */

@@ -45,6 +45,7 @@ endif
 
 if HAVE_REDIS
 libstore_la_SOURCES += \
+	%D%/l2_redis.c \
 	%D%/store_redis.c \
 	%D%/store_redis_batch.c %D%/store_redis_batch.h \
 	%D%/store_redis_connection.c %D%/store_redis_connection.h \

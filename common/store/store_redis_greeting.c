@@ -50,13 +50,20 @@ check_role(struct hello *hello, const struct redisReply *reply)
     return refuse(hello, SF_UNAVAILABLE, "this is a replica, and not the master");
 }
 
-/* Who may not ask does without: then a restart is noticed if the mark has gone, and not with an older copy. */
-static void
-keep_run(struct sf_redis_connection *connection, const struct redisReply *reply)
+/*
+ * Who may not ask does without: then a restart is noticed if the mark has gone, and not with an older copy. A cache
+ * has no mark.
+ */
+static enum sf_status
+keep_run(struct hello *hello, const struct redisReply *reply)
 {
     static const char name[] = "run_id:";
+    struct sf_redis_connection *connection = hello->verdict.connection;
     const char *found = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, name) : NULL;
     connection->run = found == NULL ? 0 : XXH3_64bits(found, strcspn(found, "\r\n"));
+    if (connection->run == 0 && connection->server->is_cache)
+        return refuse(hello, SF_UNAVAILABLE, "does not say whether it was restarted (INFO server)");
+    return SF_OK;
 }
 
 static enum sf_status
@@ -75,32 +82,41 @@ take_greeting(void *context, size_t index, const struct redisReply *reply)
     struct verdict *verdict = &hello->verdict;
     if (verdict->status != SF_OK)
         return;
-    if (reply->type == REDIS_REPLY_ERROR && hello->order[index] != GREET_INFO) {
+    bool is_needed = hello->order[index] != GREET_INFO || verdict->connection->server->is_cache;
+    if (reply->type == REDIS_REPLY_ERROR && is_needed) {
         verdict->status = sf_redis_judge(verdict->connection, reply, &verdict->error);
         verdict->connection->must_leave = true;
         return;
     }
     switch (hello->order[index]) {
     case GREET_SELECT: break;
-    case GREET_INFO: keep_run(verdict->connection, reply); break;
+    case GREET_INFO: verdict->status = keep_run(hello, reply); break;
     case GREET_ROLE: verdict->status = check_role(hello, reply); break;
     case GREET_SCRIPT: verdict->status = keep_script(hello, verdict->connection->script, reply); break;
     case GREET_INDEX_SCRIPT: verdict->status = keep_script(hello, verdict->connection->index_script, reply); break;
     }
 }
 
+static const char *
+script_of(const struct sf_redis_server *server)
+{
+    if (server->is_cache)
+        return sf_redis_cache_script;
+    return server->kind == SF_REDIS_CLUSTER ? sf_redis_cluster_script : sf_redis_script;
+}
+
 static enum sf_status
 add_greeting(struct hello *hello, enum greeting greeting)
 {
     struct sf_redis_connection *connection = hello->verdict.connection;
-    const char *script = connection->server->kind == SF_REDIS_CLUSTER ? sf_redis_cluster_script : sf_redis_script;
     char number[24];
     hello->order[connection->commands] = greeting;
     switch (greeting) {
     case GREET_SELECT: break;
     case GREET_INFO: return sf_redis_words(connection, (const char *const[]){"INFO", "server"}, 2);
     case GREET_ROLE: return sf_redis_words(connection, (const char *const[]){"ROLE"}, 1);
-    case GREET_SCRIPT: return sf_redis_words(connection, (const char *const[]){"SCRIPT", "LOAD", script}, 3);
+    case GREET_SCRIPT:
+        return sf_redis_words(connection, (const char *const[]){"SCRIPT", "LOAD", script_of(connection->server)}, 3);
     case GREET_INDEX_SCRIPT:
         return sf_redis_words(connection, (const char *const[]){"SCRIPT", "LOAD", sf_redis_index_script}, 3);
     }
@@ -147,8 +163,9 @@ greet(struct sf_redis_connection *connection, sf_time deadline, struct sf_error 
         *error = hello.verdict.error;
         status = hello.verdict.status;
     }
-    if (status == SF_OK)
-        status = sf_redis_marks_check(connection, deadline, error);
+    if (status != SF_OK || connection->server->is_cache)
+        return status;
+    status = sf_redis_marks_check(connection, deadline, error);
     if (status == SF_OK)
         note_incarnation(connection);
     return status;

@@ -94,6 +94,17 @@
 const char sf_redis_script[] = TOOLS WORDS WITH_INDEX CHANGE;
 const char sf_redis_cluster_script[] = TOOLS WORDS WITHOUT_INDEX CHANGE;
 
+const char sf_redis_cache_script[] =
+    "local ticket = redis.call('GETRANGE', KEYS[1], 1, 8)\n"
+    "if ticket == '' then return 0 end\n"
+    "if ticket ~= ARGV[1] then return 2 end\n"
+    "if #ARGV > 1 then\n"
+    "  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])\n"
+    "else\n"
+    "  redis.call('DEL', KEYS[1])\n"
+    "end\n"
+    "return 1\n";
+
 const char sf_redis_index_script[] =
     TOOLS
     "local list, id, till = KEYS[1], ARGV[1], ARGV[2]\n"

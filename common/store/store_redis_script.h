@@ -23,3 +23,9 @@ enum sf_redis_answer { SF_REDIS_MISSING = 0, SF_REDIS_DONE = 1, SF_REDIS_CONFLIC
 
 extern const char sf_redis_script[];
 extern const char sf_redis_cluster_script[], sf_redis_index_script[];
+
+/*
+ * The one of l2_redis.c: changes what is there only if it is still what the caller has seen. KEYS: one. ARGV: its
+ * ticket; and what comes in its place, and for how many ms; without these it goes. CONFLICT: something else is there.
+ */
+extern const char sf_redis_cache_script[];

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#define PORT 6379
 #define SENTINEL_PORT 26379
 #define DATABASE_MAX 1000000
 #define PREFIX "session:"
@@ -67,7 +66,7 @@ read_url(struct sf_redis_server *server, struct sf_error *error)
 {
     const struct sf_store_url *url = &server->url;
     const char *prefix = sf_store_url_option(url, "prefix");
-    server->prefix = prefix == NULL ? PREFIX : prefix;
+    server->prefix = prefix != NULL ? prefix : server->is_cache ? SF_REDIS_CACHE_PREFIX : PREFIX;
     server->master = sf_store_url_option(url, "master");
     server->tls = (struct sf_wire_tls){.ca = sf_store_url_option(url, "ca"),
                                        .certificate = sf_store_url_option(url, "cert"),
@@ -105,11 +104,25 @@ sf_redis_server_init(struct sf_redis_server *server, const char *url, struct sf_
         "prefix", "ca", "cert", "key", "wait", "master", "sentinel-user", "sentinel-password-file",
         NULL};
     read_scheme(server, url);
-    struct sf_store_url_rules rules = {.port = server->kind == SF_REDIS_SENTINEL ? SENTINEL_PORT : PORT,
+    struct sf_store_url_rules rules = {.port = server->kind == SF_REDIS_SENTINEL ? SENTINEL_PORT : SF_REDIS_PORT,
                                        .options = options};
     enum sf_status status = sf_store_url_parse(&server->url, url, &rules, error);
     if (status == SF_OK)
         status = read_url(server, error);
+    return status == SF_OK ? make_resolvers(server, error) : status;
+}
+
+enum sf_status
+sf_redis_server_init_cache(struct sf_redis_server *server, const char *url, const struct sf_store_url_rules *rules,
+                           size_t host, struct sf_error *error)
+{
+    server->is_cache = true;
+    read_scheme(server, url);
+    enum sf_status status = sf_store_url_parse(&server->url, url, rules, error);
+    if (status != SF_OK)
+        return status;
+    sf_store_url_keep_host(&server->url, host);
+    status = read_url(server, error);
     return status == SF_OK ? make_resolvers(server, error) : status;
 }
 

@@ -24,6 +24,7 @@ struct sf_redis_server {
     enum sf_redis_kind kind;
     const char *prefix;        /* of every key; in the URL */
     int64_t database;
+    bool is_cache;             /* of l2_redis.h: no session of a store is there */
     bool is_tls;
     struct sf_wire_tls tls;    /* its host is filled in for each connection */
     struct sf_resolver *resolvers[SF_STORE_HOSTS_MAX]; /* of the URL's hosts */
@@ -34,9 +35,16 @@ struct sf_redis_server {
     atomic_uint connects;      /* of those who load and write; see store_redis_follow.h */
 };
 
+#define SF_REDIS_PORT 6379
+#define SF_REDIS_CACHE_PREFIX "session-"
+
 /* All zero before. Needs sf_redis_server_fini in any case. SF_INVALID: the text says what is wrong. */
 enum sf_status sf_redis_server_init(struct sf_redis_server *server, const char *url,
                                     struct sf_error *error) SF_MUST_CHECK;
+/* As a cache: that one of the URL's hosts, which has nothing to do with the others. */
+enum sf_status sf_redis_server_init_cache(struct sf_redis_server *server, const char *url,
+                                          const struct sf_store_url_rules *rules, size_t host,
+                                          struct sf_error *error) SF_MUST_CHECK;
 void sf_redis_server_fini(struct sf_redis_server *server);
 
 /* Where one server is, as another one has told. */

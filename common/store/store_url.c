@@ -218,6 +218,7 @@ print_label(struct sf_store_url *url, const char *scheme)
 {
     char *label = url->label;
     size_t room = sizeof url->label;
+    *label = '\0';
     append(label, room, "%s://%s%s", scheme, url->user, *url->user == '\0' ? "" : "@");
     for (size_t i = 0; i < url->host_count; i++) {
         const struct sf_store_host *host = &url->hosts[i];
@@ -279,6 +280,14 @@ sf_store_url_fini(struct sf_store_url *url)
         explicit_bzero(url->text + (url->password - url->text), strlen(url->password));
     free(url->text);
     memset(url, 0, sizeof *url);
+}
+
+void
+sf_store_url_keep_host(struct sf_store_url *url, size_t host)
+{
+    url->hosts[0] = url->hosts[host];
+    url->host_count = 1;
+    print_label(url, url->text);
 }
 
 /* ---- the password in a file ---- */

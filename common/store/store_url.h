@@ -51,6 +51,7 @@ struct sf_store_url_rules {
 enum sf_status sf_store_url_parse(struct sf_store_url *url_out, const char *text,
                                   const struct sf_store_url_rules *rules, struct sf_error *error) SF_MUST_CHECK;
 void sf_store_url_fini(struct sf_store_url *url); /* wipes the password */
+void sf_store_url_keep_host(struct sf_store_url *url, size_t host); /* and none of the others */
 
 const char *sf_store_url_option(const struct sf_store_url *url, const char *name); /* NULL: not given */
 

@@ -28,7 +28,7 @@ BEGIN {
     at["mysql.h"] = "^(common/store/store_mysql[a-z_]*\\.[ch]|bench/)"
     at["xxhash.h"] = "^(common/base/|common/cache/|common/store/|tests/|bench/)"
     at["check.h"] = "^tests/"
-    at["hiredis.h"] = "^(common/store/store_redis[a-z_]*\\.c|tests/|bench/)"
+    at["hiredis.h"] = "^(common/store/(store|l2)_redis[a-z_]*\\.c|tests/|bench/)"
     openssl = "^(common/store/wire_tls\\.c|tests/)"
     at["lmdb.h"] = "^bench/"
     httpd = "^(httpd|http_[a-z]+|ap_[a-z_]+|mod_[a-z_]+|util_[a-z]+|unixd|scoreboard|mpm_common)\\.h$"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-SessionFastL2 with real memcacheds that are frozen, killed, restarted empty or with old copies, and mixed up, in front of a store that two
+SessionFastL2 with real memcacheds and Redises that are frozen, killed, restarted empty or with old copies, and mixed up, in front of a store that two
 hosts share. A host here is a daemon with a cache of its own.
 """
 import itertools
@@ -15,6 +15,7 @@ from harness import build
 from harness.chaos import Chaos
 from harness.daemon import create, key
 from harness.memcached import Memcached
+from harness.redis_cache import RedisCache
 from harness.waiting import wait_until
 
 pytestmark = pytest.mark.backends
@@ -23,18 +24,22 @@ LINES = "SessionFastFlushDelay 100ms\nSessionFastLoginDurability store\n"
 
 
 @pytest.fixture
-def memcached():
-    server = Memcached().start()
+def cache(request):
+    """What L2 is on: memcached, where a test does not say."""
+    server = getattr(request, "param", Memcached)().start()
     yield server
     server.clean_up()
 
 
+both = pytest.mark.parametrize("cache", [Memcached, RedisCache], indirect=True)
+
+
 @pytest.fixture
-def chaos(memcached):
+def chaos(cache):
     made = []
 
     def make():
-        made.append(Chaos(memcached.port))
+        made.append(Chaos(cache.port))
         return made[-1]
 
     yield make
@@ -108,52 +113,56 @@ def lines_of(host, *ids):
 
 # ---- all is well ----
 
-def test_contract(memcached):
+@pytest.mark.parametrize("cache, stores", [(Memcached, "tiered:memory:x tiered:sqlite:x.db"), (RedisCache, "tiered:memory:x")], indirect=["cache"])
+def test_contract(cache, stores):
     program = build.built(build.PROGRAMS, "tests/unit/.libs/check_store_contract", "tests/unit/check_store_contract")
-    done = subprocess.run([program], env=dict(os.environ, STORE_URLS="tiered:memory:x tiered:sqlite:x.db", L2_URL=memcached.url()),
+    done = subprocess.run([program], env=dict(os.environ, STORE_URLS=stores, L2_URL=cache.url()),
                           capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and "100%" in done.stdout, done.stdout + done.stderr
 
 
-def test_one_host_loads_for_all(hosts, memcached):
-    a, b, c = (hosts.add(memcached.url()) for _ in range(3))
+@both
+def test_one_host_loads_for_all(hosts, cache):
+    a, b, c = (hosts.add(url) for url in cache.urls())
     session = new_session(a, "sunny")
     assert field(b, session) == "sunny"
     assert field(c, session) == "sunny"
     assert count(c, "l2_hits") == 1
-    # Nobody who reads memcached learns anything, and a value put elsewhere is none.
-    assert b"sunny" not in memcached.value(session)
+    # Nobody who reads it there learns anything, and a value put elsewhere is none.
+    assert b"sunny" not in cache.value(session)
     other = new_session(a, "rainy")
-    memcached.put(other, memcached.value(session))
+    cache.put(other, cache.value(session))
     assert field(b, other) == "rainy"
     assert count(b, "l2_refused") == 1
     assert lines_of(b, "SF0233") == [1]
 
 
-def test_a_change_is_no_longer_there(hosts, memcached):
-    a, b = (hosts.add(memcached.url()) for _ in range(2))
+@both
+def test_a_change_is_no_longer_there(hosts, cache):
+    a, b = (hosts.add(cache.url()) for _ in range(2))
     session = new_session(a)
     assert field(b, session) == "1"
-    assert len(memcached.value(session)) > 1
+    assert len(cache.value(session)) > 1
     change(a, session, "SET", "n", "2")
-    assert memcached.value(session) is None
+    assert cache.value(session) is None
     forget(b)
     assert field(b, session) == "2"
     with a.client() as client:
         client.call("SESSION.APPLY", session, "STORE", "OPS", "END")
     forget(b)
     assert field(b, session) == "ended"
-    assert len(memcached.value(session)) > 1  # as ended
+    assert len(cache.value(session)) > 1  # as ended
 
 
-# ---- memcached is not well ----
+# ---- it is not well ----
 
-def test_frozen(hosts, memcached):
+@both
+def test_frozen(hosts, cache):
     """Not slower than its timeout allows, three times; then not slower at all; one line each."""
-    a = hosts.add(memcached.url(options="timeout=50"))
+    a = hosts.add(cache.url(options="timeout=50"))
     sessions = [new_session(a) for _ in range(40)]
     forget(a)
-    memcached.freeze()
+    cache.freeze()
     began = time.monotonic()
     assert [field(a, session) for session in sessions] == ["1"] * 40
     assert time.monotonic() - began < 20 * 50e-3 + 2
@@ -161,65 +170,83 @@ def test_frozen(hosts, memcached):
     assert a.status()["l2_state"] == "down"
     assert "no answer in time" in a.status()["l2_error"]
     assert lines_of(a, "SF0231", "SF0232", "SF0113", "SF0201") == [1, 0, 0, 0]
-    memcached.thaw()
+    cache.thaw()
     # Both lanes must have found it well again: loads and writes ask for themselves.
     wait_until(lambda: field(a, new_session(a)) == "1" and Hosts.uses_l2(a) and a.status()["l2_state"] == "up", "L2 to be used", 60)
     assert lines_of(a, "SF0231", "SF0232", "SF0113", "SF0201") == [1, 1, 0, 0]
 
 
-def test_killed_and_restarted_empty(hosts, memcached):
-    a, b = (hosts.add(memcached.url()) for _ in range(2))
+def test_killed_and_restarted_empty(hosts, cache):
+    a, b = (hosts.add(cache.url()) for _ in range(2))
     session = new_session(a)
     assert field(b, session) == "1"
-    memcached.end()
+    cache.end()
     change(a, session, "SET", "n", "2")
     forgotten = new_session(a, "3")
     assert field(b, forgotten) == "3"
-    memcached.start()
+    cache.start()
     change(a, session, "SET", "n", "4")
     forget(b)
     assert field(b, session) == "4"
     assert count(a, "l2_disowned") > 0
 
 
-@pytest.mark.parametrize("what", ["change", "logout"])
-def test_a_host_that_does_not_reach_it(hosts, memcached, chaos, what):
+@pytest.mark.parametrize("cache, what", [(Memcached, "change"), (Memcached, "logout"), (RedisCache, "logout")], indirect=["cache"])
+def test_a_host_that_does_not_reach_it(hosts, cache, chaos, what):
     """A changes, or ends, what L2 still holds; B reaches it and would find it there."""
     road = chaos()
-    a, b = hosts.add(memcached.url(road.port, "timeout=500")), hosts.add(memcached.url())
+    a, b = hosts.add(cache.url(road.port, "timeout=500")), hosts.add(cache.url())
     session = new_session(a)
     forget(a)
     assert field(a, session) == "1"
-    assert len(memcached.value(session)) > 1
+    assert len(cache.value(session)) > 1
     road.fault = "refuse"
-    old = memcached.value(session)
+    old = cache.value(session)
     change(a, session, *(["SET", "n", "2"] if what == "change" else ["END"]))
-    assert memcached.value(session) == old  # the trap is there
+    assert cache.value(session) == old  # the trap is there
     time.sleep(1)  # SessionFastFreshness: what this is about
     assert field(b, session) == ("2" if what == "change" else "ended")
     assert count(b, "l2_refused") == 0
 
 
-def test_it_comes_back_with_old_copies(hosts, memcached, chaos):
+def test_it_comes_back_with_old_copies(hosts, cache, chaos):
     roads = [chaos(), chaos()]
-    a, b = (hosts.add(memcached.url(road.port, "timeout=500")) for road in roads)
+    a, b = (hosts.add(cache.url(road.port, "timeout=500")) for road in roads)
     session = new_session(a)
     forget(a)  # a connection that is there would carry its mark through
     assert field(a, session) == field(b, session) == "1"
-    old = memcached.value(session)
+    old = cache.value(session)
     for road in roads:
         road.fault = "refuse"
     change(a, session, "SET", "n", "2")
     for road in roads:
         road.fault = None
     forget(b)
-    assert memcached.value(session) == old
+    assert cache.value(session) == old
     assert field(b, session) == "2"
 
 
-def test_mixed_up_replies(hosts, memcached, chaos):
+@pytest.mark.parametrize("cache", [RedisCache], indirect=True)
+def test_a_redis_that_comes_back_with_an_older_copy(hosts, cache):
+    """Killed, and restarted with what it had saved before a logout: what is there is from another run."""
+    a, b = (hosts.add(cache.url()) for _ in range(2))
+    session = new_session(a)
+    assert field(b, session) == "1"
+    old = cache.value(session)
+    cache.ask("SAVE")
+    change(a, session, "END")
+    cache.end()
+    cache.start()
+    assert cache.value(session) == old
+    forget(b)
+    assert field(b, session) == "ended"
+    assert lines_of(b, "SF0233") == [0]
+
+
+@both
+def test_mixed_up_replies(hosts, cache, chaos):
     road = chaos()
-    a, b = hosts.add(memcached.url()), hosts.add(memcached.url(road.port, "timeout=500"))
+    a, b = hosts.add(cache.url()), hosts.add(cache.url(road.port, "timeout=500"))
     sessions = {new_session(a, f"value{i}"): f"value{i}" for i in range(20)}
     for session in sessions:
         field(a, session)
@@ -230,9 +257,9 @@ def test_mixed_up_replies(hosts, memcached, chaos):
     assert lines_of(b, "SF0113", "SF0201") == [0, 0]
 
 
-def test_half_and_slow_replies(hosts, memcached, chaos):
+def test_half_and_slow_replies(hosts, cache, chaos):
     road = chaos()
-    a = hosts.add(memcached.url(road.port, "timeout=100"))
+    a = hosts.add(cache.url(road.port, "timeout=100"))
     for fault in ("half", "slow", "silent", "refuse"):
         road.fault = fault
         session = new_session(a, fault)
@@ -240,11 +267,11 @@ def test_half_and_slow_replies(hosts, memcached, chaos):
         assert field(a, session) == fault
 
 
-def test_hosts_that_name_other_servers(hosts, memcached):
-    a = hosts.add(memcached.url())
-    b = hosts.alone(f"{LINES}SessionFastL2 memcached://127.0.0.1:{memcached.port}\n", store=f"sqlite:{hosts.folder}/shared.db")
+def test_hosts_that_name_other_servers(hosts, cache):
+    a = hosts.add(cache.url())
+    b = hosts.alone(f"{LINES}SessionFastL2 memcached://127.0.0.1:{cache.port}\n", store=f"sqlite:{hosts.folder}/shared.db")
     assert a.status()["l2_state"] == "up"
-    b.configure(f"{LINES}SessionFastL2 memcached://127.0.0.1:{memcached.port},127.0.0.1:{memcached.port}?names=cache,second&timeout=5000\n",
+    b.configure(f"{LINES}SessionFastL2 memcached://127.0.0.1:{cache.port},127.0.0.1:{cache.port}?names=cache,second&timeout=5000\n",
                 store=f"sqlite:{hosts.folder}/shared.db")
     shutil.copy(hosts.secret, b.folder / "secret.keys")
     b.start()
@@ -258,7 +285,8 @@ def test_hosts_that_name_other_servers(hosts, memcached):
 # ---- other ends ----
 
 def test_a_url_that_is_none_is_refused(alone):
-    for url, words in (("memcached://user:geheim@127.0.0.1", "takes no user"), ("gopher://x", "known are memcached:"), ("x", "no scheme")):
+    for url, words in (("memcached://user:geheim@127.0.0.1", "takes no user"), ("gopher://x", "known are memcached:"), ("x", "no scheme"),
+                       ("redis://user:geheim@127.0.0.1/x", "number of a database"), ("redis-cluster://user:geheim@127.0.0.1", "no Cluster")):
         done = alone(f"SessionFastL2 {url}").run("--check-config")
         assert done.returncode == 1
         assert words in done.stderr

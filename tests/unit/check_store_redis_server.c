@@ -44,6 +44,20 @@ START_TEST(test_single_server)
 }
 END_TEST
 
+START_TEST(test_cache_is_one_of_the_hosts)
+{
+    static const char *const options[] = {"prefix", "ca", "cert", "key", NULL};
+    static const struct sf_store_url_rules rules = {.port = 5, .options = options};
+    ck_assert_int_eq(sf_redis_server_init_cache(&server, "rediss://one,two:7/3?ca=/x", &rules, 1, &error), SF_OK);
+    ck_assert(server.is_cache && server.is_tls);
+    ck_assert_uint_eq(server.url.host_count, 1);
+    ck_assert_str_eq(server.url.hosts[0].name, "two");
+    ck_assert_int_eq(server.database, 3);
+    ck_assert_str_eq(server.prefix, "session-");
+    ck_assert_str_eq(server.tls.ca, "/x");
+}
+END_TEST
+
 START_TEST(test_sentinels)
 {
     read_url("redis-sentinel://a,b:7000/1?master=main&sentinel-user=app");
@@ -117,6 +131,7 @@ main(void)
     TCase *urls = tcase_create("urls");
     tcase_add_checked_fixture(urls, set_up, tear_down);
     tcase_add_test(urls, test_single_server);
+    tcase_add_test(urls, test_cache_is_one_of_the_hosts);
     tcase_add_test(urls, test_sentinels);
     tcase_add_test(urls, test_what_is_refused);
     tcase_add_test(urls, test_places);

@@ -46,6 +46,17 @@ START_TEST(test_host_alone)
 }
 END_TEST
 
+START_TEST(test_one_host_of_several)
+{
+    parse("redis://one:1,two/7");
+    sf_store_url_keep_host(&url, 1);
+    ck_assert_uint_eq(url.host_count, 1);
+    ck_assert_str_eq(url.hosts[0].name, "two");
+    ck_assert_str_eq(url.label, "redis://two:6379/7");
+    sf_store_url_fini(&url);
+}
+END_TEST
+
 START_TEST(test_every_part)
 {
     parse("rediss://alice:p%40ss%2F%25@one:1,[::1]:65535,three/7?prefix=a%26b:&timeout=250");
@@ -275,6 +286,7 @@ main(void)
     Suite *suite = suite_create("store_url");
     TCase *parts = tcase_create("parts");
     tcase_add_test(parts, test_host_alone);
+    tcase_add_test(parts, test_one_host_of_several);
     tcase_add_test(parts, test_every_part);
     tcase_add_test(parts, test_password_without_user);
     tcase_add_test(parts, test_unix_sockets);

@@ -324,6 +324,7 @@ endif
 
 if HAVE_REDIS
 check_PROGRAMS += \
+	%D%/check_l2_redis \
 	%D%/check_store_redis %D%/check_store_redis_errors %D%/check_store_redis_facts %D%/check_store_redis_follow %D%/check_store_redis_rows \
 	%D%/check_store_redis_batch %D%/check_store_redis_map %D%/check_store_redis_sentinel %D%/check_store_redis_server
 tests_unit_check_store_redis_LDADD = $(LDADD) $(REDIS_LIBS)
@@ -331,6 +332,8 @@ tests_unit_check_store_redis_facts_SOURCES = %D%/check_store_redis_facts.c $(fin
 tests_unit_check_store_redis_rows_LDADD = $(LDADD) $(REDIS_LIBS)
 tests_unit_check_store_redis_map_LDADD = $(LDADD) $(REDIS_LIBS)
 redis_case = %D%/redis_case.c %D%/redis_case.h
+tests_unit_check_l2_redis_SOURCES = %D%/check_l2_redis.c $(redis_case)
+tests_unit_check_l2_redis_LDADD = $(LDADD) $(REDIS_LIBS)
 tests_unit_check_store_redis_follow_SOURCES = %D%/check_store_redis_follow.c $(redis_case)
 tests_unit_check_store_redis_follow_LDADD = $(LDADD) $(REDIS_LIBS)
 tests_unit_check_store_redis_batch_SOURCES = %D%/check_store_redis_batch.c $(redis_case)

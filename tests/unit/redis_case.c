@@ -35,6 +35,18 @@ redis_fake_say(char reply_out[REDIS_FAKE_TEXT], const char *format, ...)
     va_end(arguments);
 }
 
+void
+redis_fake_say_bytes(struct redis_fake *fake, char reply_out[REDIS_FAKE_TEXT], struct sf_span bytes)
+{
+    redis_fake_say(reply_out, "$%zu\r\n", bytes.size);
+    size_t head = strlen(reply_out);
+    ck_assert_uint_lt(head + bytes.size + 2, REDIS_FAKE_TEXT);
+    if (bytes.size > 0)
+        memcpy(reply_out + head, bytes.data, bytes.size);
+    memcpy(reply_out + head + bytes.size, "\r\n", 2);
+    fake->reply_size = head + bytes.size + 2;
+}
+
 bool
 redis_fake_greets(const struct redisReply *command, char reply_out[REDIS_FAKE_TEXT])
 {
@@ -64,10 +76,11 @@ answer_all(struct redis_fake *fake, struct client *client)
     char reply[REDIS_FAKE_TEXT];
     bool goes_on = true;
     while (goes_on && redisReaderGetReply(client->reader, &command) == REDIS_OK && command != NULL) {
+        fake->reply_size = 0;
         goes_on = fake->answer(fake, command, reply);
         atomic_fetch_add(&fake->commands, 1);
         if (goes_on)
-            (void)!send(client->socket, reply, strlen(reply), MSG_NOSIGNAL);
+            (void)!send(client->socket, reply, fake->reply_size == 0 ? strlen(reply) : fake->reply_size, MSG_NOSIGNAL);
         freeReplyObject(command);
     }
     return goes_on;

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/base/status.h"
+#include "common/base/bytes.h"
 
 struct redisReply;
 struct redis_fake;
@@ -24,6 +24,7 @@ struct redis_fake {
     redis_fake_fn *answer;
     uint16_t port;
     atomic_int mistake, connections, commands; /* mistake: what the test wants, `commands`: so many were answered */
+    size_t reply_size; /* of this reply; 0: it is a text */
     int listener;
     atomic_int is_over;
     pthread_t thread;
@@ -33,6 +34,8 @@ void redis_fake_start(struct redis_fake *fake, redis_fake_fn *answer);
 void redis_fake_stop(struct redis_fake *fake); /* nobody listens at its port any more */
 
 void redis_fake_say(char reply_out[REDIS_FAKE_TEXT], const char *format, ...) SF_PRINTF(2, 3);
+/* As one string. */
+void redis_fake_say_bytes(struct redis_fake *fake, char reply_out[REDIS_FAKE_TEXT], struct sf_span bytes);
 bool redis_fake_is(const struct redisReply *command, const char *word); /* its first one */
 
 /* What servers with data have in common: PING, ROLE, SCRIPT LOAD, the mark. false: it is none of these. */

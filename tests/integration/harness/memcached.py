@@ -46,5 +46,8 @@ class Memcached(OneProcess):
     def url(self, port=None, options="timeout=5000"):
         return f"memcached://127.0.0.1:{port or self.port}?names=cache&{options}"
 
+    def urls(self):
+        return [self.url()] * 3
+
     def clean_up(self):
         self.end_if_running()
