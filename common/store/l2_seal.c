@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A value: format (1 byte), which key (4), epoch (8), nonce (24), then sealed: last access (8), record; tag (16).
+ * A value: format (1 byte), which key (4), epoch (8), nonce (24), then sealed: when (8), last access (8), record; and
+ * the tag (16).
  */
 #include "common/store/l2_seal.h"
 
@@ -10,13 +11,14 @@
 
 #include "common/base/random.h"
 
-#define FORMAT 1
+#define FORMAT 2
 #define ID_AT 1
 #define EPOCH_AT 5
 #define NONCE_AT 13
 #define SEALED_AT (NONCE_AT + crypto_aead_xchacha20poly1305_ietf_NPUBBYTES)
 #define TAG crypto_aead_xchacha20poly1305_ietf_ABYTES
-#define ACCESS 8 /* bytes of the last access, in front of the record */
+#define ACCESS_AT 8 /* in what is sealed */
+#define RECORD_AT 16
 
 static_assert(SF_SECRET_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "a secret is as long as a key");
 
@@ -54,10 +56,10 @@ sf_l2_seal_fini(struct sf_l2_seal *seal)
 }
 
 enum sf_status
-sf_l2_seal(struct sf_buffer *value_out, const struct sf_l2_seal *seal, const struct sf_key *key, uint64_t epoch,
-           struct sf_span record, sf_time last_access)
+sf_l2_seal(struct sf_buffer *value_out, const struct sf_l2_seal *seal, const struct sf_key *key,
+           const struct sf_l2_moment *moment, struct sf_span record, sf_time last_access)
 {
-    size_t plain = ACCESS + record.size;
+    size_t plain = RECORD_AT + record.size;
     sf_buffer_clear(value_out);
     enum sf_status status = sf_buffer_reserve(value_out, SEALED_AT + plain + TAG);
     if (status != SF_OK)
@@ -65,12 +67,13 @@ sf_l2_seal(struct sf_buffer *value_out, const struct sf_l2_seal *seal, const str
     unsigned char *value = value_out->data;
     value[0] = FORMAT;
     sf_store_u32(value + ID_AT, seal->ids[0]);
-    sf_store_u64(value + EPOCH_AT, epoch);
+    sf_store_u64(value + EPOCH_AT, moment->epoch);
     status = sf_random_bytes(value + NONCE_AT, crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
     if (status != SF_OK)
         return status;
-    sf_store_u64(value + SEALED_AT, (uint64_t)last_access);
-    memcpy(value + SEALED_AT + ACCESS, record.data, record.size);
+    sf_store_u64(value + SEALED_AT, (uint64_t)moment->wall);
+    sf_store_u64(value + SEALED_AT + ACCESS_AT, (uint64_t)last_access);
+    memcpy(value + SEALED_AT + RECORD_AT, record.data, record.size);
     struct bound bound = bind_to(key, value);
     crypto_aead_xchacha20poly1305_ietf_encrypt(value + SEALED_AT, NULL, value + SEALED_AT, plain, bound.bytes,
                                                sizeof bound.bytes, NULL, value + NONCE_AT, seal->keys[0]);
@@ -81,7 +84,7 @@ sf_l2_seal(struct sf_buffer *value_out, const struct sf_l2_seal *seal, const str
 uint64_t
 sf_l2_sealed_epoch(struct sf_span value)
 {
-    if (value.size < SEALED_AT + ACCESS + TAG || value.data[0] != FORMAT)
+    if (value.size < SEALED_AT + RECORD_AT + TAG || value.data[0] != FORMAT)
         return 0;
     return sf_load_u64(value.data + EPOCH_AT);
 }
@@ -96,36 +99,45 @@ find_key(const struct sf_l2_seal *seal, uint32_t id)
 }
 
 static enum sf_status
-unseal(struct sf_stored *stored, const unsigned char *secret, const struct bound *bound, struct sf_span value)
+unseal(unsigned char *plain_out, const unsigned char *secret, const struct sf_key *key, struct sf_span value)
 {
-    struct sf_buffer *record = &stored->record;
-    size_t sealed = value.size - SEALED_AT, plain = sealed - TAG;
-    sf_buffer_clear(record);
-    if (plain - ACCESS > SF_RECORD_BYTES_MAX)
-        return SF_CORRUPT;
-    unsigned char *room = malloc(plain);
-    if (room == NULL)
-        return SF_NO_MEMORY;
-    enum sf_status status = SF_CORRUPT;
-    if (crypto_aead_xchacha20poly1305_ietf_decrypt(room, NULL, NULL, value.data + SEALED_AT, sealed, bound->bytes,
-                                                   sizeof bound->bytes, value.data + NONCE_AT, secret) == 0) {
-        stored->last_access = (sf_time)sf_load_u64(room);
-        status = sf_buffer_append(record, room + ACCESS, plain - ACCESS);
-    }
-    free(room);
-    return status;
+    struct bound bound = bind_to(key, value.data);
+    int failed = crypto_aead_xchacha20poly1305_ietf_decrypt(plain_out, NULL, NULL, value.data + SEALED_AT,
+                                                            value.size - SEALED_AT, bound.bytes, sizeof bound.bytes,
+                                                            value.data + NONCE_AT, secret);
+    return failed == 0 ? SF_OK : SF_CORRUPT;
+}
+
+static enum sf_status
+take_plain(struct sf_stored *stored, struct sf_span plain, sf_time now, sf_time ttl)
+{
+    sf_time sealed = (sf_time)sf_load_u64(plain.data);
+    if (sealed > now + SF_L2_SKEW || sealed < now - ttl)
+        return SF_NOT_FOUND;
+    stored->last_access = (sf_time)sf_load_u64(plain.data + ACCESS_AT);
+    return sf_buffer_append(&stored->record, plain.data + RECORD_AT, plain.size - RECORD_AT);
 }
 
 enum sf_status
-sf_l2_open_value(struct sf_stored *stored_out, const struct sf_l2_seal *seal, const struct sf_key *key, uint64_t epoch,
-                 struct sf_span value)
+sf_l2_open_value(struct sf_stored *stored_out, const struct sf_l2_seal *seal, const struct sf_key *key,
+                 const struct sf_l2_moment *moment, sf_time ttl, struct sf_span value)
 {
-    uint64_t sealed_epoch = sf_l2_sealed_epoch(value);
-    if (sealed_epoch == 0)
+    uint64_t epoch = sf_l2_sealed_epoch(value);
+    sf_buffer_clear(&stored_out->record);
+    if (epoch == 0)
         return SF_CORRUPT;
     const unsigned char *secret = find_key(seal, sf_load_u32(value.data + ID_AT));
-    if (sealed_epoch != epoch || secret == NULL)
+    if (epoch != moment->epoch || secret == NULL)
         return SF_NOT_FOUND;
-    struct bound bound = bind_to(key, value.data);
-    return unseal(stored_out, secret, &bound, value);
+    size_t size = value.size - SEALED_AT - TAG;
+    if (size - RECORD_AT > SF_RECORD_BYTES_MAX)
+        return SF_CORRUPT;
+    unsigned char *plain = malloc(size);
+    if (plain == NULL)
+        return SF_NO_MEMORY;
+    enum sf_status status = unseal(plain, secret, key, value);
+    if (status == SF_OK)
+        status = take_plain(stored_out, sf_span_of(plain, size), moment->wall, ttl);
+    free(plain);
+    return status;
 }

@@ -100,9 +100,10 @@ take_value(struct sf_tiered *tiered, struct sf_l2_item *item, struct sf_load *lo
 {
     if (item->value.size == 0)
         return false;
-    enum sf_status status =
-        sf_l2_open_value(load->stored, &tiered->seal, &load->key, epoch, sf_buffer_span(&item->value));
-    if (status == SF_OK && is_current(load->stored, sf_clock_wall())) {
+    const struct sf_l2_moment moment = {epoch, sf_clock_wall()};
+    enum sf_status status = sf_l2_open_value(load->stored, &tiered->seal, &load->key, &moment, tiered->ttl,
+                                             sf_buffer_span(&item->value));
+    if (status == SF_OK && is_current(load->stored, moment.wall)) {
         load->status = SF_OK;
         return true;
     }
@@ -169,10 +170,11 @@ fill_l2(struct round *round)
     for (size_t i = 0; i < round->count; i++) {
         struct sf_l2_item *item = &round->items[i];
         const struct sf_stored *stored = round->loads[i].stored;
+        const struct sf_l2_moment moment = {round->epochs[i], sf_clock_wall()};
         item->ttl = may_fill(round, i) ? ttl_of(tiered, stored) : 0;
         if (item->ttl < SF_SECOND
-            || sf_l2_seal(&item->value, &tiered->seal, &item->key, round->epochs[i],
-                          sf_buffer_span(&stored->record), stored->last_access) != SF_OK)
+            || sf_l2_seal(&item->value, &tiered->seal, &item->key, &moment, sf_buffer_span(&stored->record),
+                          stored->last_access) != SF_OK)
             item->server = NOWHERE;
         else
             filled++;

@@ -7,8 +7,8 @@
  * Loads are answered by L2 where it can, and by the store; what the store had to answer goes into L2. Writes go to the
  * store; before, each session is marked in L2, and after it the mark is taken away: no host finds in L2 what the
  * store no longer has. Whatever L2 does, or does not, loads and writes are as good as the store's. When old
- * copies cannot be marked, they are disowned through the store itself: l2_epochs.h. The reasons are in
- * docs/decisions/0020-a-cache-that-hosts-share.md.
+ * copies cannot be marked, they are disowned through the store itself: l2_epochs.h; a store that does not take that
+ * takes no change. The reasons are in docs/decisions/0020-a-cache-that-hosts-share.md.
  */
 #include "common/base/log.h"
 #include "common/base/secret.h"

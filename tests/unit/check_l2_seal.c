@@ -8,11 +8,14 @@
 #include "tests/support/test_records.h"
 
 #define EPOCH 5
+#define NOW 1700000000000
+#define TTL SF_HOUR
 
 static struct sf_l2_seal seal;
 static struct sf_buffer value, record;
 static struct sf_stored stored;
 static struct sf_key key;
+static struct sf_l2_moment moment;
 
 static struct sf_secrets
 secrets_of(unsigned char first, unsigned char second)
@@ -33,12 +36,13 @@ use_secrets(unsigned char first, unsigned char second)
 static void
 set_up(void)
 {
+    moment = (struct sf_l2_moment){EPOCH, NOW};
     use_secrets(1, 0);
     sf_buffer_init(&value, 2u << 20);
     sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
     record = sf_test_record(3, "alice", sf_span_text("hello"));
     key = sf_test_key(1);
-    ck_assert_int_eq(sf_l2_seal(&value, &seal, &key, EPOCH, sf_buffer_span(&record), 1234), SF_OK);
+    ck_assert_int_eq(sf_l2_seal(&value, &seal, &key, &moment, sf_buffer_span(&record), 1234), SF_OK);
 }
 
 static void
@@ -53,7 +57,7 @@ tear_down(void)
 static enum sf_status
 open_value(void)
 {
-    return sf_l2_open_value(&stored, &seal, &key, EPOCH, sf_buffer_span(&value));
+    return sf_l2_open_value(&stored, &seal, &key, &moment, TTL, sf_buffer_span(&value));
 }
 
 START_TEST(test_what_was_sealed_opens)
@@ -81,7 +85,29 @@ END_TEST
 
 START_TEST(test_another_epoch_is_not_found)
 {
-    ck_assert_int_eq(sf_l2_open_value(&stored, &seal, &key, EPOCH + 1, sf_buffer_span(&value)), SF_NOT_FOUND);
+    moment.epoch++;
+    ck_assert_int_eq(open_value(), SF_NOT_FOUND);
+}
+END_TEST
+
+/* Who has recorded it can put it back for as long as it could have stayed there by itself. */
+START_TEST(test_what_is_older_than_its_time_to_live_is_not_found)
+{
+    moment.wall = NOW + TTL;
+    ck_assert_int_eq(open_value(), SF_OK);
+    moment.wall++;
+    ck_assert_int_eq(open_value(), SF_NOT_FOUND);
+    ck_assert_uint_eq(stored.record.size, 0);
+}
+END_TEST
+
+/* Of a host whose clock is wrong: it would live for too long. */
+START_TEST(test_what_comes_from_the_future_is_not_found)
+{
+    moment.wall = NOW - SF_L2_SKEW;
+    ck_assert_int_eq(open_value(), SF_OK);
+    moment.wall--;
+    ck_assert_int_eq(open_value(), SF_NOT_FOUND);
 }
 END_TEST
 
@@ -90,7 +116,8 @@ START_TEST(test_epoch_cannot_be_forged)
 {
     sf_store_u64(value.data + 5, EPOCH + 1);
     ck_assert_uint_eq(sf_l2_sealed_epoch(sf_buffer_span(&value)), EPOCH + 1);
-    ck_assert_int_eq(sf_l2_open_value(&stored, &seal, &key, EPOCH + 1, sf_buffer_span(&value)), SF_CORRUPT);
+    moment.epoch++;
+    ck_assert_int_eq(open_value(), SF_CORRUPT);
 }
 END_TEST
 
@@ -119,7 +146,7 @@ START_TEST(test_all_secrets_open_the_first_seals)
 {
     use_secrets(2, 1);
     ck_assert_int_eq(open_value(), SF_OK);
-    ck_assert_int_eq(sf_l2_seal(&value, &seal, &key, EPOCH, sf_buffer_span(&record), 1), SF_OK);
+    ck_assert_int_eq(sf_l2_seal(&value, &seal, &key, &moment, sf_buffer_span(&record), 1), SF_OK);
     use_secrets(1, 0);
     ck_assert_int_eq(open_value(), SF_NOT_FOUND);
     use_secrets(2, 0);
@@ -131,7 +158,7 @@ START_TEST(test_two_sealings_are_not_alike)
 {
     struct sf_buffer again;
     sf_buffer_init(&again, 1u << 20);
-    ck_assert_int_eq(sf_l2_seal(&again, &seal, &key, EPOCH, sf_buffer_span(&record), 1234), SF_OK);
+    ck_assert_int_eq(sf_l2_seal(&again, &seal, &key, &moment, sf_buffer_span(&record), 1234), SF_OK);
     ck_assert_uint_eq(again.size, value.size);
     ck_assert(!sf_span_equal(sf_buffer_span(&again), sf_buffer_span(&value)));
     sf_buffer_fini(&again);
@@ -148,6 +175,8 @@ main(void)
     tcase_add_test(tests, test_nothing_of_it_can_be_read);
     tcase_add_test(tests, test_another_sessions_value_is_corrupt);
     tcase_add_test(tests, test_another_epoch_is_not_found);
+    tcase_add_test(tests, test_what_is_older_than_its_time_to_live_is_not_found);
+    tcase_add_test(tests, test_what_comes_from_the_future_is_not_found);
     tcase_add_test(tests, test_epoch_cannot_be_forged);
     tcase_add_test(tests, test_every_changed_bit_is_noticed);
     tcase_add_test(tests, test_every_cut_is_noticed);

@@ -247,16 +247,94 @@ START_TEST(test_a_lost_connection_is_a_server_to_be_disowned)
 }
 END_TEST
 
-START_TEST(test_debts_are_paid_when_the_store_can_say_where_it_stands)
+/* ---- whoever is killed, and whatever the store does not take ---- */
+
+static uint64_t
+stored_version(void)
+{
+    struct sf_key key = sf_test_key(1);
+    ck_assert_int_eq(sf_store_load_one(common_store.memory, &key, sf_clock_steady() + SF_MINUTE, &stored), SF_OK);
+    return tiered_version();
+}
+
+START_TEST(test_what_cannot_be_disowned_is_not_written)
 {
     assert_loads(b, 3);
     sf_fake_l2_cut(a->l2, server, true);
     common_store.fails_loads = SF_UNAVAILABLE;
-    ck_assert_int_eq(tiered_put(a, 1, 4), SF_OK);
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_UNAVAILABLE);
     common_store.fails_loads = SF_OK;
-    struct sf_write touch = sf_test_touch(1, 5000, 0);
-    ck_assert_int_eq(a->store->ops->write(a->store, &touch, 1, sf_clock_steady() + SF_MINUTE), SF_OK);
+    ck_assert_uint_eq(stored_version(), 3);
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_OK);
     assert_loads(b, 4);
+}
+END_TEST
+
+/* The other server's sessions have nothing to do with it. */
+START_TEST(test_what_was_marked_is_written_whatever_is_owed_elsewhere)
+{
+    unsigned other = 2;
+    while (tiered_server(other) == server)
+        other++;
+    ck_assert_int_eq(tiered_put(a, other, 1), SF_OK);
+    sf_fake_l2_cut(a->l2, server, true);
+    common_store.fails_loads = SF_UNAVAILABLE;
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_UNAVAILABLE);
+    ck_assert_int_eq(tiered_put(a, other, 2), SF_OK);
+}
+END_TEST
+
+/* After each row that a store without transactions is given. */
+START_TEST(test_whoever_is_killed_leaves_no_old_copy_that_counts)
+{
+    uint64_t version = 3;
+    for (unsigned rows = 0; rows < 4; rows++) {
+        tiered_restart(a, 0, 0);
+        assert_loads(b, version);
+        ck_assert(entry() != NULL && entry()->size > 1);
+        sf_fake_l2_cut(a->l2, server, true);
+        common_store.is_cut = true;
+        common_store.rows_left = rows;
+        (void)!tiered_put(a, 1, version + 1);
+        common_store.is_cut = false;
+        version = stored_version();
+        assert_loads(b, version);
+    }
+    ck_assert_uint_gt(version, 3);
+}
+END_TEST
+
+static void
+lose_mark_and_server(void)
+{
+    evict_and_other_host_loads();
+    sf_fake_l2_cut(a->l2, server, true);
+}
+
+/* It is stored, and the mark that was there has not kept an old copy out; that cannot be told. */
+START_TEST(test_what_may_be_seen_as_it_was_does_not_count_as_written)
+{
+    common_store.before_write = lose_mark_and_server;
+    common_store.is_cut = true;
+    common_store.rows_left = 1;
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_UNCERTAIN);
+    ck_assert_uint_eq(stored_version(), 4);
+    assert_loads(b, 3); /* which is why */
+    common_store.is_cut = false;
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_OK);
+    assert_loads(b, 4);
+}
+END_TEST
+
+START_TEST(test_a_host_knows_its_own_moves)
+{
+    tiered_restart(a, SF_HOUR, SF_HOUR);
+    assert_loads(a, 3);
+    ck_assert(entry() != NULL && entry()->size > 1);
+    sf_fake_l2_cut(a->l2, server, true);
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_OK);
+    sf_fake_l2_cut(a->l2, server, false);
+    assert_loads(a, 4);
 }
 END_TEST
 
@@ -332,7 +410,11 @@ main(void)
     tcase_add_test(tests, test_who_sees_a_new_epoch_leaves_the_server_alone);
     tcase_add_test(tests, test_a_server_with_old_copies_is_not_believed);
     tcase_add_test(tests, test_a_lost_connection_is_a_server_to_be_disowned);
-    tcase_add_test(tests, test_debts_are_paid_when_the_store_can_say_where_it_stands);
+    tcase_add_test(tests, test_what_cannot_be_disowned_is_not_written);
+    tcase_add_test(tests, test_what_was_marked_is_written_whatever_is_owed_elsewhere);
+    tcase_add_test(tests, test_whoever_is_killed_leaves_no_old_copy_that_counts);
+    tcase_add_test(tests, test_what_may_be_seen_as_it_was_does_not_count_as_written);
+    tcase_add_test(tests, test_a_host_knows_its_own_moves);
     tcase_add_test(tests, test_a_host_with_another_list_is_noticed_by_both);
     tcase_add_test(tests, test_items_keep_their_own_answers);
     suite_add_tcase(suite, tests);

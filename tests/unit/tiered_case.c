@@ -40,6 +40,19 @@ common_load(struct sf_store *store, struct sf_load *loads, size_t count, sf_time
         sf_store_answer_loads(loads, count, common_store.fails_loads);
 }
 
+/* As a store does that has no transactions: row by row, and killed in between. */
+static void
+write_rows(struct sf_write *writes, size_t count, sf_time deadline)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (common_store.is_cut && common_store.rows_left == 0)
+            writes[i].status = SF_UNAVAILABLE;
+        else
+            (void)!common_store.memory->ops->write(common_store.memory, &writes[i], 1, deadline);
+        common_store.rows_left -= common_store.rows_left > 0;
+    }
+}
+
 static enum sf_status
 common_write(struct sf_store *store, struct sf_write *writes, size_t count, sf_time deadline)
 {
@@ -47,7 +60,7 @@ common_write(struct sf_store *store, struct sf_write *writes, size_t count, sf_t
     if (common_store.before_write != NULL)
         common_store.before_write();
     if (common_store.fails_writes == SF_OK || common_store.fails_writes == SF_UNCERTAIN)
-        (void)!common_store.memory->ops->write(common_store.memory, writes, count, deadline);
+        write_rows(writes, count, deadline);
     for (size_t i = 0; i < count && common_store.fails_writes != SF_OK; i++)
         writes[i].status = common_store.fails_writes;
     return sf_store_worst(writes, count);

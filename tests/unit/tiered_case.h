@@ -16,6 +16,8 @@ struct common_store {
     struct sf_store *memory;
     enum sf_status fails_loads, fails_writes; /* SF_OK: does not */
     unsigned loads, rows;                     /* sessions asked for; rows of epochs asked for */
+    bool is_cut;                              /* whoever writes is killed, after */
+    unsigned rows_left;                       /* so many more rows */
     void (*before_write)(void);               /* NULL: nothing */
     void (*before_load)(void);
 };
