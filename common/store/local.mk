@@ -60,6 +60,7 @@ libstore_la_SOURCES += \
 	%D%/store_redis_login.c %D%/store_redis_login.h \
 	%D%/store_redis_map.c %D%/store_redis_map.h \
 	%D%/store_redis_marks.c %D%/store_redis_marks.h \
+	%D%/store_redis_reader.c %D%/store_redis_reader.h \
 	%D%/store_redis_rights.c %D%/store_redis_rights.h \
 	%D%/store_redis_rows.c %D%/store_redis_rows.h \
 	%D%/store_redis_script.c %D%/store_redis_script.h \

@@ -9,6 +9,7 @@
 
 #include "common/store/store_redis_errors.h"
 #include "common/store/store_redis_greeting.h"
+#include "common/store/store_redis_reader.h"
 
 #define OUT_BYTES_MAX (16u << 20)   /* of one pipeline */
 #define REPLY_BYTES_MAX (64u << 20) /* of one reply */
@@ -30,8 +31,7 @@ void
 sf_redis_close(struct sf_redis_connection *connection)
 {
     sf_wire_close(connection->wire);
-    if (connection->reader != NULL)
-        redisReaderFree(connection->reader);
+    sf_redis_reader_free(connection->reader);
     connection->wire = NULL;
     connection->reader = NULL;
     connection->must_leave = false;
@@ -123,7 +123,7 @@ sf_redis_receive(struct sf_redis_connection *connection, struct redisReply **rep
     while (status == SF_OK) {
         if (redisReaderGetReply(connection->reader, &reply) != REDIS_OK)
             return sf_error_set(error, SF_UNAVAILABLE, "what it says is not the Redis protocol: %s",
-                                connection->reader->errstr);
+                                sf_redis_reader_fault(connection->reader));
         if (reply != NULL)
             break;
         status = fill_reader(connection, &fed, deadline, error);

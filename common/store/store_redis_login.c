@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/random.h"
+#include "common/store/store_redis_reader.h"
 
 /* ---- a stream ---- */
 
@@ -33,7 +34,7 @@ open_stream(struct sf_redis_connection *connection, sf_time deadline, struct sf_
     enum sf_status status = open_wire(connection, deadline, &reason);
     if (status != SF_OK)
         return sf_redis_fail(connection, status, reason.text, error);
-    connection->reader = redisReaderCreate();
+    connection->reader = sf_redis_reader_new();
     if (connection->reader == NULL)
         return sf_redis_fail(connection, SF_NO_MEMORY, "no memory", error);
     return sf_random_bytes(&connection->nonce, sizeof connection->nonce);

@@ -326,8 +326,10 @@ if HAVE_REDIS
 check_PROGRAMS += \
 	%D%/check_l2_redis \
 	%D%/check_store_redis %D%/check_store_redis_errors %D%/check_store_redis_facts %D%/check_store_redis_follow %D%/check_store_redis_rows \
+	%D%/check_store_redis_reader \
 	%D%/check_store_redis_batch %D%/check_store_redis_map %D%/check_store_redis_sentinel %D%/check_store_redis_server
 tests_unit_check_store_redis_LDADD = $(LDADD) $(REDIS_LIBS)
+tests_unit_check_store_redis_reader_LDADD = $(LDADD) $(REDIS_LIBS)
 tests_unit_check_store_redis_facts_SOURCES = %D%/check_store_redis_facts.c $(finding_case)
 tests_unit_check_store_redis_rows_LDADD = $(LDADD) $(REDIS_LIBS)
 tests_unit_check_store_redis_map_LDADD = $(LDADD) $(REDIS_LIBS)
