@@ -5,6 +5,7 @@
 #include <time.h>
 
 #define SECOND_LOAD_DEADLINE ((sf_time)150) /* the authority is asked then; a request waits for 250 ms */
+#define SECOND_SWEEP_DEADLINE ((sf_time)250) /* changes wait behind it */
 #define LANE_WAIT 50                        /* ms for the second's lane, which a page of a pass may have for long */
 #define DOUBT_PAUSE (2 * SF_SECOND)         /* a write whose answer was lost may come to pass so much later */
 
@@ -309,19 +310,40 @@ owe_all(struct sf_migrate *migrate, const struct sf_write *writes, size_t count)
     pthread_mutex_unlock(&migrate->lock);
 }
 
+static bool
+is_any_answered(const struct sf_write *copies, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (copies[i].status != SF_UNAVAILABLE && copies[i].status != SF_UNCERTAIN)
+            return true;
+    return false;
+}
+
+/* For as long as the authority took, or a moment: then it is left to the work in the background. */
 static void
-write_second(struct sf_migrate *migrate, const struct sf_write *writes, size_t count, sf_time deadline)
+try_second(struct sf_migrate *migrate, struct sf_write *copies, size_t count, sf_time until, sf_time took)
 {
     struct sf_store *second = migrate->second.store;
+    sf_time patience = sf_migrate_patience(copies, count);
+    for (size_t i = 0; i < count; i++)
+        copies[i].status = SF_UNAVAILABLE;
+    if (count == 0 || migrate->is_second_late)
+        return;
+    sf_time deadline = sf_clock_steady() + (patience > took ? patience : took);
+    (void)!second->ops->write(second, copies, count, sf_migrate_earlier(until, deadline));
+    migrate->is_second_late = !is_any_answered(copies, count);
+}
+
+static void
+write_second(struct sf_migrate *migrate, const struct sf_write *writes, size_t count, sf_time until, sf_time took)
+{
     struct sf_write *copies = calloc(count, sizeof *copies);
     if (copies == NULL) {
         owe_all(migrate, writes, count);
         return;
     }
     size_t taken = copy_taken(writes, copies, count);
-    if (taken > 0)
-        (void)!second->ops->write(second, copies, taken,
-                                  sf_migrate_earlier(deadline, sf_clock_steady() + SF_SECOND_DEADLINE));
+    try_second(migrate, copies, taken, until, took);
     settle(migrate, writes, count, copies, taken);
     free(copies);
 }
@@ -355,9 +377,10 @@ migrate_write(struct sf_store *store, struct sf_write *writes, size_t count, sf_
     if (is_double)
         note(migrate, writes, count);
     struct sf_store *authority = migrate->authority.store;
+    sf_time began = sf_clock_steady();
     enum sf_status worst = authority->ops->write(authority, writes, count, deadline);
     if (is_double)
-        write_second(migrate, writes, count, deadline);
+        write_second(migrate, writes, count, deadline, sf_clock_steady() - began);
     pthread_mutex_unlock(&migrate->write_lane);
     return worst;
 }
@@ -381,9 +404,10 @@ migrate_sweep(struct sf_store *store, sf_time now, size_t limit, sf_time deadlin
     size_t removed = 0;
     pthread_mutex_lock(&migrate->write_lane);
     enum sf_status status = sweep_one(migrate->authority.store, now, limit, deadline, removed_out);
-    sf_time soon = sf_migrate_earlier(deadline, sf_clock_steady() + SF_SECOND_DEADLINE);
-    if (status == SF_OK && sweep_one(migrate->second.store, now, limit, soon, &removed) == SF_OK
-        && removed > *removed_out)
+    sf_time soon = sf_migrate_earlier(deadline, sf_clock_steady() + SECOND_SWEEP_DEADLINE);
+    if (status == SF_OK && !migrate->is_second_late)
+        migrate->is_second_late = sweep_one(migrate->second.store, now, limit, soon, &removed) != SF_OK;
+    if (removed > *removed_out)
         *removed_out = removed;
     pthread_mutex_unlock(&migrate->write_lane);
     return status;

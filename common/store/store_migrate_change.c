@@ -130,7 +130,7 @@ begin(struct sf_migrate *migrate, const char *url, const struct sf_migrate_state
     enum sf_status status = change_state(migrate, &state, error);
     if (status == SF_OK) {
         migrate->second.store = store;
-        migrate->takes_notes = false;
+        migrate->is_second_late = migrate->takes_notes = false;
         migrate->pass = (struct sf_migrate_pass){.is_wanted = false};
         migrate->passes = migrate->compared = migrate->found = migrate->repaired = migrate->difference_count = 0;
         migrate->trouble.text[0] = migrate->stop.text[0] = '\0';
@@ -218,6 +218,7 @@ exchange(struct sf_migrate *migrate)
     struct sf_store *store = migrate->authority.store;
     migrate->authority.store = migrate->second.store;
     migrate->second.store = store;
+    migrate->is_second_late = false;
 }
 
 static void

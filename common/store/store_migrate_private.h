@@ -47,7 +47,8 @@ struct sf_migrate {
 
     pthread_mutex_t follow_lane;
     atomic_bool is_link_wanted; /* by somebody who waits for the follow lane: whoever has it is to come out */
-    pthread_mutex_t write_lane; /* writes and sweeps of both */
+    pthread_mutex_t write_lane; /* writes and sweeps of both; guards: */
+    bool is_second_late;        /* it has not answered in time: only the work in the background asks it */
     struct sf_migrate_side authority, second;
 
     pthread_mutex_t lock;       /* guards what follows */
@@ -72,7 +73,20 @@ struct sf_migrate {
 
 #define SF_MIGRATE_NO_PERCENT "other hosts write these stores: all is read from the old one until all of them finish"
 
-#define SF_SECOND_DEADLINE (2 * SF_SECOND) /* of one call that nobody needs to wait for */
+#define SF_SECOND_DEADLINE (2 * SF_SECOND) /* of one call that nobody waits for */
+
+/*
+ * With the write lane in hand somebody may wait for an acknowledgement: so long the second is given for these, and then
+ * it is owed. A slow network carries 8 KiB in a millisecond.
+ */
+static inline sf_time
+sf_migrate_patience(const struct sf_write *writes, size_t count)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += writes[i].record.size;
+    return 150 + (sf_time)(bytes >> 13);
+}
 
 /* store_migrate_open.c */
 sf_store_attach_fn sf_migrate_attach;

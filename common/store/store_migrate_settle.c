@@ -7,6 +7,7 @@
 
 #define SWEEP_MARGIN (2 * SF_MINUTE) /* what expired so long ago is about to be removed */
 #define LATER (10 * SF_SECOND)       /* for what cannot be settled now */
+#define LANE_DEADLINE ((sf_time)500) /* of loads of the second while changes wait; it has just answered */
 
 /* One side's row of a key. */
 struct row {
@@ -45,15 +46,17 @@ struct settling {
 
 /* ---- what both have ---- */
 
+/* The first keys, so many of them. */
 static enum sf_status
-load_side(struct sf_migrate_side *side, struct side *into, const struct settling *settling)
+load_side(struct sf_migrate_side *side, struct side *into, const struct settling *settling, size_t count,
+          sf_time patience)
 {
-    for (size_t i = 0; i < settling->count; i++)
+    for (size_t i = 0; i < count; i++)
         into->loads[i] = (struct sf_load){.key = settling->keys[i], .stored = &into->stored[i]};
     pthread_mutex_lock(&side->load_lane);
-    side->store->ops->load(side->store, into->loads, settling->count, sf_clock_steady() + SF_SECOND_DEADLINE);
+    side->store->ops->load(side->store, into->loads, count, sf_clock_steady() + patience);
     pthread_mutex_unlock(&side->load_lane);
-    for (size_t i = 0; i < settling->count; i++) {
+    for (size_t i = 0; i < count; i++) {
         enum sf_status status = into->loads[i].status;
         if (status != SF_OK && status != SF_NOT_FOUND && status != SF_CORRUPT)
             return status;
@@ -291,13 +294,25 @@ static enum sf_status
 write_repairs(struct settling *settling)
 {
     struct sf_store *store = settling->migrate->second.store;
+    sf_time deadline = sf_clock_steady() + sf_migrate_patience(settling->writes, settling->write_count);
     if (settling->write_count == 0)
         return SF_OK;
-    (void)!store->ops->write(store, settling->writes, settling->write_count, sf_clock_steady() + SF_SECOND_DEADLINE);
+    (void)!store->ops->write(store, settling->writes, settling->write_count, deadline);
     for (size_t i = 0; i < settling->write_count; i++)
         if (settling->writes[i].status != SF_OK && !is_refused(&settling->writes[i]))
             return SF_UNAVAILABLE;
     return SF_OK;
+}
+
+/*
+ * Without the lane: if the second hangs, nobody is held up. Of what is copied it may say what it likes that is older: a
+ * change that comes in between is in both, or owed. Of what is compared only the first is asked, for an answer.
+ */
+static enum sf_status
+ask_second(struct settling *settling)
+{
+    size_t count = settling->reason == SF_SETTLE_COMPARE ? 1 : settling->count;
+    return load_side(&settling->migrate->second, &settling->second, settling, count, SF_SECOND_DEADLINE);
 }
 
 /* The second first: what it has the authority had before. */
@@ -305,9 +320,12 @@ static enum sf_status
 find_differences(struct settling *settling)
 {
     struct sf_migrate *migrate = settling->migrate;
-    enum sf_status status = load_side(&migrate->second, &settling->second, settling);
+    size_t count = settling->count;
+    enum sf_status status = SF_OK;
+    if (settling->reason == SF_SETTLE_COMPARE)
+        status = load_side(&migrate->second, &settling->second, settling, count, LANE_DEADLINE);
     if (status == SF_OK)
-        status = load_side(&migrate->authority, &settling->authority, settling);
+        status = load_side(&migrate->authority, &settling->authority, settling, count, SF_SECOND_DEADLINE);
     if (status != SF_OK)
         return status;
     settling->may_remove = may_remove(settling); /* after the authority's answers: of that very server */
@@ -323,9 +341,11 @@ run(struct settling *settling)
     enum sf_status status = find_differences(settling);
     if (status == SF_OK)
         status = write_repairs(settling);
-    if (status == SF_OK)
-        keep_results(settling);
-    return status;
+    if (status != SF_OK)
+        return status;
+    keep_results(settling);
+    settling->migrate->is_second_late = false;
+    return SF_OK;
 }
 
 static void
@@ -355,9 +375,12 @@ run_with_lane(struct settling *settling, run_fn *run_it)
 {
     pthread_mutex_t *lane = &settling->migrate->write_lane;
     init(settling);
-    pthread_mutex_lock(lane);
-    enum sf_status status = run_it(settling);
-    pthread_mutex_unlock(lane);
+    enum sf_status status = ask_second(settling);
+    if (status == SF_OK) {
+        pthread_mutex_lock(lane);
+        status = run_it(settling);
+        pthread_mutex_unlock(lane);
+    }
     fini(settling);
     return status;
 }

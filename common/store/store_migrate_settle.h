@@ -4,7 +4,7 @@
 /*
  * store_migrate_settle.h - makes both stores of a migration equal in some keys.
  *
- * No change of this host is under way meanwhile. Private to store_migrate*.c.
+ * No change of this host is under way while that is decided. Private to store_migrate*.c.
  */
 #include "common/store/store_migrate_private.h"
 

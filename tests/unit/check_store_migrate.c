@@ -144,6 +144,55 @@ START_TEST(test_what_the_new_store_has_not_taken_is_not_read_there)
 }
 END_TEST
 
+/* Whoever waits for the acknowledgement does not wait for it. */
+START_TEST(test_a_new_store_that_hangs_holds_a_change_up_for_a_moment_and_once)
+{
+    fill(3);
+    migrate_verify(100);
+    migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
+    migrate_calls(NEW, SIDE_WRITE);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_eq(migrate_put(migrate_store, i, 2), SF_OK);
+    ck_assert_uint_eq(migrate_calls(NEW, SIDE_WRITE), 1);
+    ck_assert_int_le(migrate_patience(NEW, SIDE_WRITE), 150);
+    ck_assert_uint_eq(migrate_look().owed, 3);
+    migrate_answer(NEW, SIDE_WRITE, SF_OK);
+    migrate_settle();
+    migrate_calls(NEW, SIDE_WRITE);
+    ck_assert_int_eq(migrate_put(migrate_store, 1, 3), SF_OK);
+    ck_assert_uint_eq(migrate_calls(NEW, SIDE_WRITE), 1);
+    assert_both(1, 3);
+}
+END_TEST
+
+static void
+change_another(void)
+{
+    ck_assert_int_eq(migrate_put(migrate_store, 2, 7), SF_OK);
+}
+
+/* The work in the background waits for it without keeping anybody out. */
+START_TEST(test_changes_go_on_while_the_new_store_hangs)
+{
+    fill(3);
+    migrate_verify(100);
+    if (_i == 0) {
+        migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
+        ck_assert_int_eq(migrate_put(migrate_store, 1, 2), SF_OK);
+    } else {
+        ck_assert_int_eq(migrate_put(migrate_side(OLD), 1, 2), SF_OK); /* a difference */
+        ck_assert_int_eq(sf_migrate_compare(migrate, &migrate_error), SF_OK);
+    }
+    migrate_during(NEW, SIDE_LOAD, change_another);
+    migrate_step(3);
+    migrate_answer(NEW, SIDE_WRITE, SF_OK);
+    ck_assert_uint_eq(migrate_version(migrate_store, 2), 7);
+    migrate_settle();
+    assert_both(1, 2);
+    assert_both(2, 7);
+}
+END_TEST
+
 START_TEST(test_what_the_authority_has_not_taken_the_other_one_does_not_get)
 {
     fill(1);
@@ -336,6 +385,8 @@ main(void)
     tcase_add_loop_test(tests, test_a_new_store_that_does_not_answer_is_not_noticed, 0, 3);
     tcase_add_test(tests, test_the_new_store_stands_in_for_the_old_one_where_it_is_known_to_be_equal);
     tcase_add_loop_test(tests, test_what_the_new_store_has_not_taken_is_not_read_there, 0, 4);
+    tcase_add_test(tests, test_a_new_store_that_hangs_holds_a_change_up_for_a_moment_and_once);
+    tcase_add_loop_test(tests, test_changes_go_on_while_the_new_store_hangs, 0, 2);
     tcase_add_test(tests, test_what_the_authority_has_not_taken_the_other_one_does_not_get);
     tcase_add_test(tests, test_a_lost_answer_of_the_authority_is_looked_after);
     tcase_add_test(tests, test_the_authority_judges_what_a_change_expects);

@@ -18,6 +18,8 @@ struct kept {
     struct sf_store_ops ops; /* of its own, but for what is answered instead */
     _Atomic enum sf_status answers[SIDE_CALLS];
     _Atomic unsigned calls[SIDE_CALLS];
+    _Atomic sf_time patience[SIDE_CALLS];
+    void (*during[SIDE_CALLS])(void);
     _Atomic uint64_t incarnation;
 };
 
@@ -43,17 +45,22 @@ kept_of(const struct sf_store *store)
 }
 
 static enum sf_status
-answer_of(struct sf_store *store, enum side_call call)
+answer_of(struct sf_store *store, enum side_call call, sf_time deadline)
 {
     struct kept *one = kept_of(store);
+    void (*during)(void) = one->during[call];
     one->calls[call]++;
+    one->patience[call] = deadline - sf_clock_steady();
+    one->during[call] = NULL;
+    if (during != NULL)
+        during();
     return one->answers[call];
 }
 
 static enum sf_status
 attach(struct sf_store *store, sf_time deadline, struct sf_error *error)
 {
-    enum sf_status answer = answer_of(store, SIDE_ATTACH);
+    enum sf_status answer = answer_of(store, SIDE_ATTACH, deadline);
     if (answer != SF_OK)
         return sf_error_set(error, answer, "it does not attach");
     return kept_of(store)->own->attach(store, deadline, error);
@@ -62,7 +69,7 @@ attach(struct sf_store *store, sf_time deadline, struct sf_error *error)
 static void
 load(struct sf_store *store, struct sf_load *loads, size_t count, sf_time deadline)
 {
-    enum sf_status answer = answer_of(store, SIDE_LOAD);
+    enum sf_status answer = answer_of(store, SIDE_LOAD, deadline);
     if (answer == SF_OK)
         kept_of(store)->own->load(store, loads, count, deadline);
     else
@@ -73,7 +80,7 @@ load(struct sf_store *store, struct sf_load *loads, size_t count, sf_time deadli
 static enum sf_status
 write_all(struct sf_store *store, struct sf_write *writes, size_t count, sf_time deadline)
 {
-    enum sf_status answer = answer_of(store, SIDE_WRITE);
+    enum sf_status answer = answer_of(store, SIDE_WRITE, deadline);
     if (answer == SF_OK || answer == SF_UNCERTAIN)
         (void)!kept_of(store)->own->write(store, writes, count, deadline);
     for (size_t i = 0; i < count; i++)
@@ -86,7 +93,7 @@ static enum sf_status
 scan(struct sf_store *store, const struct sf_key *after, struct sf_span user, size_t limit, sf_time deadline,
      sf_store_visit_fn *visit, void *context)
 {
-    enum sf_status answer = answer_of(store, SIDE_SCAN);
+    enum sf_status answer = answer_of(store, SIDE_SCAN, deadline);
     return answer == SF_OK ? kept_of(store)->own->scan(store, after, user, limit, deadline, visit, context) : answer;
 }
 
@@ -244,6 +251,18 @@ unsigned
 migrate_calls(enum side side, enum side_call call)
 {
     return atomic_exchange(&kept[side].calls[call], 0);
+}
+
+sf_time
+migrate_patience(enum side side, enum side_call call)
+{
+    return kept[side].patience[call];
+}
+
+void
+migrate_during(enum side side, enum side_call call, void (*run)(void))
+{
+    kept[side].during[call] = run;
 }
 
 static enum sf_status

@@ -44,6 +44,9 @@ void migrate_answer(enum side side, enum side_call call, enum sf_status status);
 void migrate_restart(enum side side); /* its server, with whatever data it has then */
 unsigned migrate_calls(enum side side, enum side_call call); /* since the last look */
 
+sf_time migrate_patience(enum side side, enum side_call call); /* that the last one was given */
+void migrate_during(enum side side, enum side_call call, void (*run)(void)); /* once, within the next such call */
+
 /* To `store`, which may be a side. */
 enum sf_status migrate_put(struct sf_store *store, unsigned number, uint64_t version);
 enum sf_status migrate_end(struct sf_store *store, unsigned number, uint64_t version); /* logged out */
