@@ -20,6 +20,15 @@ open_guarded(void *context, struct sf_store **store_out, const char *url, const 
                           is_configured ? sf_l1_counters(daemon->l1) : NULL, &daemon->log);
 }
 
+/* What is clean in the cache is in the other store, too: nothing is to be put there again. */
+static void
+note_exchange(void *context, uint64_t former, uint64_t now)
+{
+    const struct daemon *daemon = context;
+    if (sf_l1_store(daemon->l1) == former)
+        sf_l1_set_store(daemon->l1, now);
+}
+
 enum sf_status
 migrator_open(struct migrator *migrator, struct sf_store **store_out, struct daemon *daemon, struct sf_error *error)
 {
@@ -30,6 +39,7 @@ migrator_open(struct migrator *migrator, struct sf_store **store_out, struct dae
         .state = daemon->instance.state,
         .counters = sf_l1_counters(daemon->l1),
         .open_store = open_guarded,
+        .exchanged = note_exchange,
         .context = daemon,
     };
     enum sf_status status = sf_migrate_open(&migrator->migrate, &options, &warning, error);

@@ -30,13 +30,20 @@ struct sf_migrate;
 typedef enum sf_status sf_migrate_open_store_fn(void *context, struct sf_store **store_out, const char *url,
                                                 const char *state, struct sf_error *error);
 
+/*
+ * Another store is the authority now, and has all that the one before had: what was known of that one, which was
+ * `former` (sf_store_incarnation), is true of this one, which is `now`. May not call the store.
+ */
+typedef void sf_migrate_exchanged_fn(void *context, uint64_t former, uint64_t now);
+
 struct sf_migrate_options {
     const char *store_url;          /* SessionFastStore */
     const char *wanted;             /* SessionFastMigrate; "": nothing */
     const char *state;              /* folder */
     struct sf_counters *counters;   /* NULL: nobody counts */
     sf_migrate_open_store_fn *open_store; /* NULL: sf_store_open */
-    void *context;                  /* of that */
+    sf_migrate_exchanged_fn *exchanged;   /* NULL: nobody needs to know */
+    void *context;                  /* of both */
 };
 
 /*

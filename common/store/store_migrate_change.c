@@ -219,6 +219,9 @@ exchange(struct sf_migrate *migrate)
     migrate->authority.store = migrate->second.store;
     migrate->second.store = store;
     migrate->is_second_late = false;
+    if (migrate->exchanged != NULL)
+        migrate->exchanged(migrate->context, sf_store_incarnation(store),
+                           sf_store_incarnation(migrate->authority.store));
 }
 
 static void

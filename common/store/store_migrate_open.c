@@ -205,6 +205,7 @@ sf_migrate_open(struct sf_migrate **migrate_out, const struct sf_migrate_options
     migrate->ops = sf_migrate_ops;
     migrate->base.ops = &migrate->ops;
     migrate->open_store = options->open_store != NULL ? options->open_store : open_any;
+    migrate->exchanged = options->exchanged;
     migrate->context = options->context;
     migrate->counters = options->counters;
     migrate->is_state_saved = true;

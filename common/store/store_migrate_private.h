@@ -39,6 +39,7 @@ struct sf_migrate {
     struct sf_store base;       /* first member */
     struct sf_store_ops ops;    /* without what the store of the instance does not have */
     sf_migrate_open_store_fn *open_store;
+    sf_migrate_exchanged_fn *exchanged; /* or NULL */
     void *context;
     struct sf_counters *counters;
     char folder[PATH_MAX], state_path[PATH_MAX + 16];

@@ -10,14 +10,18 @@
 #define PAUSE_MAX (10 * SF_SECOND)
 #define NEVER INT64_MAX
 
-/* A cache that does not know its store yet takes over what it meets first. */
+/*
+ * A cache that does not know its store yet takes over what it meets first. Where a migration has exchanged the store in
+ * between, what the cache knows is of the new one already.
+ */
 static bool
 is_due(const struct sf_restore *restore)
 {
     uint64_t now = sf_store_incarnation(restore->store), known = sf_l1_store(restore->l1);
     if (known == 0 && now != 0)
         sf_l1_set_store(restore->l1, now);
-    return known != 0 && now != 0 && now != known;
+    bool is_other = known != 0 && now != 0 && now != known;
+    return is_other && sf_store_incarnation(restore->store) == now;
 }
 
 bool

@@ -240,6 +240,7 @@ def test_two_hosts_move_together(alone, tmp_path, request, kind):
     for host in hosts:
         with host.client(30) as client:
             client.call("SESSION.FLUSH")
+        assert host.status()["restore_runs"] == 0  # it was no restart of the store
         assert host.stop() == 0
         (host.folder / "l1.cache").unlink()
         host.configure(lines, store=url)

@@ -155,6 +155,24 @@ START_TEST(test_there_is_a_way_back_after_the_end)
 END_TEST
 
 /* That is when one wants to go back. What nobody has acknowledged does not hold it up. */
+/* It is no restart of the store: what the cache has is in both. */
+START_TEST(test_the_cache_is_told_of_the_store_that_takes_over)
+{
+    migrate_restart(NEW);
+    migrate_verify(100);
+    ck_assert_uint_eq(migrate_former + migrate_now, 0);
+    uint64_t old_one = sf_store_incarnation(migrate_store);
+    ck_assert_int_eq(sf_migrate_finish(migrate, &migrate_error), SF_OK);
+    uint64_t new_one = sf_store_incarnation(migrate_store);
+    ck_assert_uint_ne(new_one, old_one);
+    ck_assert_uint_eq(migrate_former, old_one);
+    ck_assert_uint_eq(migrate_now, new_one);
+    ck_assert_int_eq(sf_migrate_abort(migrate, &migrate_error), SF_OK);
+    ck_assert_uint_eq(migrate_former, new_one);
+    ck_assert_uint_eq(migrate_now, old_one);
+}
+END_TEST
+
 START_TEST(test_there_is_a_way_back_when_the_new_store_is_dead)
 {
     fill(10);
@@ -224,6 +242,7 @@ main(void)
     tcase_add_test(tests, test_after_the_end_the_new_store_answers_and_the_old_one_gets_everything);
     tcase_add_test(tests, test_abort_leaves_the_old_store_with_everything);
     tcase_add_test(tests, test_there_is_a_way_back_after_the_end);
+    tcase_add_test(tests, test_the_cache_is_told_of_the_store_that_takes_over);
     tcase_add_test(tests, test_there_is_a_way_back_when_the_new_store_is_dead);
     tcase_add_test(tests, test_what_an_aborted_migration_left_is_not_read_by_the_next_one);
     tcase_add_test(tests, test_what_cannot_be_remembered_is_not_done);

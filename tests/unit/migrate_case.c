@@ -27,7 +27,7 @@ struct sf_temp_folder migrate_folder;
 struct sf_migrate *migrate;
 struct sf_store *migrate_store;
 struct sf_error migrate_warning, migrate_error;
-uint64_t migrate_host;
+uint64_t migrate_host, migrate_former, migrate_now;
 
 static struct kept kept[SIDES];
 static struct {
@@ -142,6 +142,14 @@ open_kept(void *context, struct sf_store **store_out, const char *url, const cha
     return SF_OK;
 }
 
+static void
+note_exchange(void *context, uint64_t former, uint64_t new_one)
+{
+    (void)context;
+    migrate_former = former;
+    migrate_now = new_one;
+}
+
 void
 migrate_set_up(void)
 {
@@ -150,7 +158,7 @@ migrate_set_up(void)
         sf_temp_folder_init(&hosts[i].folder);
     migrate_folder = hosts[0].folder;
     chosen = 0;
-    migrate_host = 0;
+    migrate_host = migrate_former = migrate_now = 0;
     memset(kept, 0, sizeof kept);
     keep(&kept[OLD], OLD_URL);
     keep(&kept[NEW], NEW_URL);
@@ -186,7 +194,8 @@ enum sf_status
 migrate_open(const char *store_url, const char *wanted)
 {
     const struct sf_migrate_options options = {
-        .store_url = store_url, .wanted = wanted, .state = migrate_folder.path, .open_store = open_kept};
+        .store_url = store_url, .wanted = wanted, .state = migrate_folder.path, .open_store = open_kept,
+        .exchanged = note_exchange};
     migrate_close();
     enum sf_status status = sf_migrate_open(&migrate, &options, &migrate_warning, &migrate_error);
     if (status != SF_OK)
