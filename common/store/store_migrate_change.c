@@ -116,7 +116,7 @@ begin(struct sf_migrate *migrate, const char *url, const struct sf_migrate_state
     struct sf_migrate_state state = {
         .phase = SF_MIGRATE_COPYING,
         .percent = joined->percent,
-        .configured = migrate->wanted_url[0] != '\0' ? joined->percent : -1,
+        .configured = migrate->wanted_url[0] != '\0' ? migrate->wanted_percent : -1,
         .host = joined->host,
         .target = joined->target,
         .is_first_copy = true,
@@ -129,6 +129,7 @@ begin(struct sf_migrate *migrate, const char *url, const struct sf_migrate_state
     sf_debts_forget(migrate->debts); /* of another migration */
     enum sf_status status = change_state(migrate, &state, error);
     if (status == SF_OK) {
+        migrate->wanted_url[0] = '\0'; /* whoever asked for it first: one is under way */
         migrate->second.store = store;
         migrate->is_second_late = migrate->takes_notes = false;
         migrate->pass = (struct sf_migrate_pass){.is_wanted = false};

@@ -382,9 +382,7 @@ static void
 start_wanted(struct sf_migrate *migrate, sf_time now)
 {
     struct sf_error error = {.text = ""};
-    if (sf_migrate_start(migrate, migrate->wanted_url, migrate->wanted_percent, now + START_DEADLINE, &error) == SF_OK)
-        migrate->wanted_url[0] = '\0';
-    else
+    if (sf_migrate_start(migrate, migrate->wanted_url, migrate->wanted_percent, now + START_DEADLINE, &error) != SF_OK)
         (void)tell(migrate, error.text);
 }
 

@@ -244,6 +244,25 @@ START_TEST(test_the_option_begins_a_migration)
 }
 END_TEST
 
+/* By the command, while the store that the option names is not there. */
+START_TEST(test_the_option_begins_nothing_where_somebody_has_begun)
+{
+    ck_assert_int_eq(migrate_open(OLD_URL, WANTED), SF_OK);
+    migrate_answer(NEW, SIDE_ATTACH, SF_UNAVAILABLE);
+    migrate_step(2);
+    migrate_answer(NEW, SIDE_ATTACH, SF_OK);
+    const char *url = _i == 0 ? NEW_URL : "memory:third";
+    sf_time soon = sf_clock_steady() + SF_SECOND;
+    ck_assert_int_eq(sf_migrate_start(migrate, url, 60, soon, &migrate_error), SF_OK);
+    migrate_step(5);
+    ck_assert_str_eq(migrate_look().trouble, "");
+    ck_assert_str_eq(migrate_look().second, url);
+    if (_i == 0)
+        ck_assert_int_eq(migrate_open(OLD_URL, WANTED), SF_OK);
+    ck_assert_int_eq(migrate_look().percent, 60);
+}
+END_TEST
+
 /* What was said later counts: by the command, or by the option that was changed. */
 START_TEST(test_the_percentage_of_the_option_counts_when_it_was_changed)
 {
@@ -297,6 +316,7 @@ main(void)
     tcase_add_test(tests, test_a_store_that_an_aborted_migration_left_is_refused);
     tcase_add_test(tests, test_a_damaged_state_is_refused_and_not_guessed_at);
     tcase_add_test(tests, test_the_option_begins_a_migration);
+    tcase_add_loop_test(tests, test_the_option_begins_nothing_where_somebody_has_begun, 0, 2);
     tcase_add_test(tests, test_the_percentage_of_the_option_counts_when_it_was_changed);
     tcase_add_test(tests, test_an_option_that_does_not_fit_is_told);
     suite_add_tcase(suite, tests);
