@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "common/store/migrate_state.h"
 
 #define ATTACH_WAIT (10 * SF_SECOND)
 #define FLUSH_WAIT (30 * SF_SECOND)
@@ -59,6 +62,38 @@ run_on(struct store_call *call, size_t action)
     return actions[action].run(call);
 }
 
+static bool
+is_being_moved(const struct sf_migrate_state *state, const char *url)
+{
+    bool is_under_way = state->phase == SF_MIGRATE_COPYING || state->phase == SF_MIGRATE_VERIFIED ||
+                        state->phase == SF_MIGRATE_FINISHED;
+    return is_under_way && (url == NULL || strcmp(url, state->old_url) == 0 || strcmp(url, state->new_url) == 0);
+}
+
+/*
+ * Of two stores neither is "the store of the instance", and what is put into one of them behind the daemon's back the
+ * other one does not get. Reading one that is named is fine.
+ */
+static int
+refuse_while_it_is_moved(const struct store_call *call, size_t action)
+{
+    const char *url = actions[action].run == store_import ? call->url : NULL;
+    struct sf_migrate_state state;
+    struct sf_error error;
+    char path[PATH_MAX + 16];
+
+    if (actions[action].run == store_check || (call->url != NULL && url == NULL))
+        return EXIT_DONE;
+    snprintf(path, sizeof path, "%s/migration", call->context->instance.state);
+    enum sf_status status = sf_migrate_state_load(&state, path, &error);
+    if (status == SF_NOT_FOUND || (status == SF_OK && !is_being_moved(&state, url)))
+        return EXIT_DONE;
+    if (status != SF_OK)
+        return command_fail(EXIT_NEGATIVE, "%s", error.text);
+    return command_fail(EXIT_NEGATIVE, "the sessions are being moved to another store (session-fast migrate status): "
+                                       "wait until SessionFastStore names it, or abort that");
+}
+
 static int
 run(struct store_call *call, size_t action)
 {
@@ -67,8 +102,10 @@ run(struct store_call *call, size_t action)
     struct sf_error error;
     char shown[16];
     bool needs_all = call->url == NULL && actions[action].run != store_check;
-    int exit_code = needs_all ? write_what_waits(context) : EXIT_DONE;
+    int exit_code = refuse_while_it_is_moved(call, action);
 
+    if (exit_code == EXIT_DONE && needs_all)
+        exit_code = write_what_waits(context);
     if (exit_code != EXIT_DONE)
         return exit_code;
     if (command_become_owner(context, &error) != SF_OK ||

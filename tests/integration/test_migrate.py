@@ -271,6 +271,28 @@ def test_differences_are_listed_without_contents(alone):
     assert done(daemon, "diff")["found"] == 0
 
 
+def test_import_and_export_wait_for_the_end(alone):
+    daemon = alone(LINES).start()
+    fill(daemon, 2)
+    done(daemon, "start", "sqlite:new.db", "--wait")
+
+    def store(*words, lines=""):
+        program = build.program("session-fast", "command_line")
+        return subprocess.run([program, "-i", daemon.folder, "store", *words], input=lines, capture_output=True, text=True,
+                              timeout=30)
+
+    for words in ["export"], ["import"], ["import", "sqlite:new.db"]:
+        answer = store(*words)
+        assert answer.returncode == 1 and "are being moved" in answer.stderr, (words, answer)
+    exported = store("export", "sqlite:sessions.db")
+    assert exported.returncode == 0 and len(exported.stdout.splitlines()) == 2
+    assert store("import", "sqlite:third.db", lines=exported.stdout).returncode == 0
+    done(daemon, "abort")
+    assert len(store("export").stdout.splitlines()) == 2
+    (daemon.folder / "migration").write_text("nonsense")
+    assert "damaged" in store("export").stderr
+
+
 def test_words_that_are_refused(alone):
     daemon = alone(LINES).start()
     for code, *words in [(2,), (2, "start"), (2, "percent"), (2, "status", "--percent", "1"), (2, "finish", "now"),
