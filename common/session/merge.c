@@ -180,12 +180,13 @@ keep_end(struct merging *work, struct sf_span row, struct sf_buffer *merged_out)
     return encode(work, &work->row, merged_out);
 }
 
-/* Our end, in the place of the row. */
+/* Our end, in the place of the row. It has room in any case: what the row counts and has set went with it. */
 static enum sf_status
 end_row(struct merging *work, struct sf_buffer *merged_out)
 {
     work->is_new = true;
     grow_from_row(work, work->row.head.version);
+    work->row_lineage.set_count = work->row_lineage.sum_count = 0;
     note_hosts(work);
     return encode(work, &work->ours, merged_out);
 }

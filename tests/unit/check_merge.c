@@ -611,6 +611,30 @@ START_TEST(test_counters_without_end_become_sets)
 }
 END_TEST
 
+START_TEST(test_end_needs_no_room_for_what_the_row_counted)
+{
+    struct sf_ops ops;
+    struct sf_lineage lineage;
+    char name[16];
+    sf_ops_init(&ops);
+    ck_assert_int_eq(sf_ops_add(&ops, &(struct sf_op){.kind = SF_OP_END}), SF_OK);
+    for (int i = 0; i < SF_LINEAGE_SUMS_MAX; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        increment(&hosts[1], name, 1);
+    }
+    store(&hosts[1]);
+    ck_assert_uint_gt(row.size, 10 * SF_LINEAGE_SUMS_MAX);
+    apply(&hosts[0], &ops);
+    store(&hosts[0]);
+    ck_assert_int_eq(head_of(&row).kind, SF_RECORD_ENDED);
+    sf_lineage_init(&lineage);
+    ck_assert_int_eq(sf_lineage_decode(&lineage, head_of(&row).lineage), SF_OK);
+    ck_assert_uint_eq(lineage.set_count + lineage.sum_count, 0);
+    ck_assert_uint_eq(sf_lineage_merged(&lineage, hosts[1].id), head_of(&hosts[1].record).version);
+    sf_lineage_fini(&lineage);
+}
+END_TEST
+
 /* ---- anything, in any order ---- */
 
 struct expectation {
@@ -781,6 +805,7 @@ make_suite(void)
     tcase_add_test(all, test_what_was_changed_while_nobody_shared_is_all_merged);
     tcase_add_test(all, test_version_never_goes_back);
     tcase_add_test(all, test_counters_without_end_become_sets);
+    tcase_add_test(all, test_end_needs_no_room_for_what_the_row_counted);
     tcase_add_loop_test(all, test_nothing_is_lost_and_nothing_counts_twice, 0, 500);
     tcase_add_loop_test(all, test_store_that_goes_back_and_back_loses_nothing_that_a_cache_has, 0, 200);
     suite_add_tcase(suite, all);
