@@ -252,6 +252,20 @@ has_lineage(const struct sf_buffer *record)
     return sf_record_head(&head, sf_buffer_span(record)) == SF_OK && head.lineage.size > 0;
 }
 
+static bool
+is_later(const struct merge *merge, const struct sf_l1_found *found)
+{
+    return merge->head.version > found->image.brief.version;
+}
+
+/* What is stored, as it is here: the store went back, and others went on from there. */
+static bool
+has_been_lost(const struct merge *merge, const struct sf_l1_found *found)
+{
+    return sf_l1_control_is_stored(found->control) && merge->head.kind == SF_RECORD_SESSION &&
+           sf_lineage_lacks(merge->answer->record, sf_buffer_span(&merge->ours));
+}
+
 static enum sf_status
 merge_once(struct sf_l1 *l1, struct merge *merge)
 {
@@ -263,6 +277,8 @@ merge_once(struct sf_l1 *l1, struct merge *merge)
     if (ends_what_is_later(l1, merge, &found))
         return merge_both(l1, merge, &found);
     struct sf_span ours = sf_buffer_span(&merge->ours);
+    if (is_later(merge, &found) && has_been_lost(merge, &found))
+        return merge_both(l1, merge, &found);
     bool is_same = sf_l1_control_is_clean(found.control) &&
                    sf_span_equal(merge->answer->record, ours);
     if (is_same || sf_l1_control_is_stored(found.control) || !has_lineage(&merge->ours))
@@ -296,7 +312,8 @@ confirm_in_section(struct sf_l1 *l1, struct merge *merge, const struct sf_l1_que
         return SF_OK; /* it is here, and changing */
     if (status != SF_OK)
         return sf_l1_fill_in_section(l1, merge->key, merge->answer, &question->vacancy);
-    if (sf_l1_control_is_stored(found.control) && !ends_what_is_later(l1, merge, &found))
+    if (sf_l1_control_is_stored(found.control) && !is_later(merge, &found) &&
+        !ends_what_is_later(l1, merge, &found))
         return take_later(l1, merge, &found);
     status = merge_in_section(l1, merge);
     return status == SF_NOT_FOUND ? SF_CONFLICT : status;

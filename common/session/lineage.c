@@ -396,6 +396,39 @@ head_of(struct sf_span record)
     return head.lineage.data;
 }
 
+bool
+sf_lineage_is_complete(const struct sf_lineage *lineage)
+{
+    return lineage->merged_count > 0 && lineage->merged_count < SF_LINEAGE_HOSTS_MAX;
+}
+
+/* No more than base and hosts. */
+static void
+read_hosts(struct sf_lineage *lineage, struct sf_span record)
+{
+    struct sf_record_head head;
+    sf_lineage_init(lineage);
+    if (sf_record_head(&head, record) != SF_OK || head.lineage.size == 0)
+        return;
+    struct rest rest = {.bytes = head.lineage};
+    struct counts counts = take_head(lineage, &rest);
+    lineage->merged_count = rest.is_bad ? 0 : counts.hosts;
+}
+
+bool
+sf_lineage_lacks(struct sf_span row, struct sf_span record)
+{
+    struct sf_lineage theirs, ours;
+    read_hosts(&theirs, row);
+    if (!sf_lineage_is_complete(&theirs))
+        return false;
+    read_hosts(&ours, record);
+    for (size_t i = 0; i < ours.merged_count; i++)
+        if (ours.merged[i].version > sf_lineage_merged(&theirs, ours.merged[i].host))
+            return true;
+    return false;
+}
+
 uint64_t
 sf_lineage_base(struct sf_span record)
 {

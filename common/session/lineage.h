@@ -78,4 +78,12 @@ enum sf_status sf_lineage_note_sum(struct sf_lineage *lineage,
 /* 0: there is none. */
 int64_t sf_lineage_sum_of(const struct sf_lineage *lineage, uint64_t host, struct sf_span name);
 
+/*
+ * Has it, as far as can be told, all hosts that ever changed the session? Then what it does not know of them,
+ * though another record of the session does and waits for no store, was lost by the store.
+ */
+bool sf_lineage_is_complete(const struct sf_lineage *lineage);
+/* `row`, which is complete, does not know what this record has. */
+bool sf_lineage_lacks(struct sf_span row, struct sf_span record);
+
 uint64_t sf_lineage_base(struct sf_span record); /* 0: also where it has no lineage */

@@ -191,16 +191,6 @@ end_row(struct merging *work, struct sf_buffer *merged_out)
     return encode(work, &work->ours, merged_out);
 }
 
-/*
- * What a row does not know, though ours grew from one that did, is what the store has lost. Not so if it was left
- * out of the row since: where there are too many hosts, or none.
- */
-static bool
-can_have_lost(const struct sf_lineage *row)
-{
-    return row->merged_count > 0 && row->merged_count < SF_LINEAGE_HOSTS_MAX;
-}
-
 static void
 change_places(struct merging *work)
 {
@@ -224,7 +214,7 @@ merge_living(struct merging *work, struct sf_span row, struct sf_buffer *merged_
 {
     uint64_t base = work->row.head.version;
     bool is_ours_later = base < work->ours.head.version;
-    work->takes_all = can_have_lost(&work->row_lineage);
+    work->takes_all = sf_lineage_is_complete(&work->row_lineage);
     if (base < work->our_lineage.base)
         change_places(work);
     else

@@ -352,6 +352,48 @@ START_TEST(test_alone_the_later_version_counts_for_what_was_spilled)
 }
 END_TEST
 
+static void
+set_there(const char *name)
+{
+    ck_assert_int_eq(sf_test_set(there.l1, NUMBER, name, "there"), SF_OK);
+    store(there.l1);
+}
+
+/* The store has called it stored, went back, and another host went on from there. Heard, or asked. */
+START_TEST(test_row_that_lacks_what_is_here_is_merged)
+{
+    begin();
+    ck_assert_int_eq(sf_test_set(here.l1, NUMBER, "b", "lost"), SF_OK);
+    ck_assert_uint_eq(sf_test_settle_all(here.l1), 1);
+    set_there("c");
+    set_there("d");
+    ck_assert_int_eq(_i == 0 ? take_row(here.l1) : confirm(here.l1, &row, false), SF_OK);
+    struct sf_test_seen seen = sf_test_look(here.l1, NUMBER, "b");
+    ck_assert_str_eq(seen.text, "lost");
+    ck_assert(!seen.is_clean);
+    ck_assert_str_eq(sf_test_look(here.l1, NUMBER, "c").text, "there");
+    ck_assert_str_eq(sf_test_look(here.l1, NUMBER, "d").text, "there");
+    store(here.l1);
+    seen = sf_test_look(here.l1, NUMBER, "b");
+    ck_assert_str_eq(seen.text, "lost");
+    ck_assert(seen.is_clean);
+}
+END_TEST
+
+START_TEST(test_row_that_does_not_know_of_the_end_brings_nobody_back)
+{
+    begin();
+    ck_assert_int_eq(sf_test_end(here.l1, NUMBER), SF_OK);
+    ck_assert_uint_eq(sf_test_settle_all(here.l1), 1);
+    set_there("c");
+    set_there("d");
+    ck_assert_int_eq(_i == 0 ? take_row(here.l1) : confirm(here.l1, &row, false), SF_OK);
+    struct sf_test_seen seen = sf_test_look(here.l1, NUMBER, "a");
+    ck_assert_int_eq(seen.kind, SF_RECORD_ENDED);
+    ck_assert(!seen.is_clean);
+}
+END_TEST
+
 START_TEST(test_late_answer_takes_nothing_back)
 {
     struct sf_buffer early;
@@ -483,6 +525,8 @@ make_suite(void)
     tcase_add_test(all, test_answer_about_what_was_spilled_is_merged);
     tcase_add_test(all, test_store_that_has_what_was_spilled_says_so);
     tcase_add_test(all, test_alone_the_later_version_counts_for_what_was_spilled);
+    tcase_add_loop_test(all, test_row_that_lacks_what_is_here_is_merged, 0, 2);
+    tcase_add_loop_test(all, test_row_that_does_not_know_of_the_end_brings_nobody_back, 0, 2);
     tcase_add_test(all, test_late_answer_takes_nothing_back);
     tcase_add_test(all, test_what_is_not_here_is_not_found);
     tcase_add_test(all, test_what_a_rotation_and_its_trim_leave_grew_from_the_stored_version);

@@ -218,6 +218,51 @@ START_TEST(test_a_new_beginning_keeps_the_latest_sets)
 }
 END_TEST
 
+/* A record with it, and with no field. */
+static struct sf_buffer
+record_with(const struct sf_lineage *of)
+{
+    struct sf_buffer record, lineage_bytes;
+    struct sf_record_head head = {.kind = SF_RECORD_SESSION, .version = 1, .created = 1000, .last_access = 1000};
+    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
+    sf_buffer_init(&lineage_bytes, SF_LINEAGE_BYTES_MAX);
+    ck_assert_int_eq(sf_lineage_encode(of, &lineage_bytes), SF_OK);
+    head.lineage = sf_buffer_span(&lineage_bytes);
+    ck_assert_int_eq(sf_record_encode(&record, &head, NULL, SF_RECORD_BYTES_MAX), SF_OK);
+    sf_buffer_fini(&lineage_bytes);
+    return record;
+}
+
+static void
+assert_lacks(bool expected)
+{
+    struct sf_buffer row = record_with(&again), record = record_with(&lineage);
+    ck_assert(sf_lineage_lacks(sf_buffer_span(&row), sf_buffer_span(&record)) == expected);
+    sf_buffer_fini(&row);
+    sf_buffer_fini(&record);
+}
+
+START_TEST(test_row_lacks_what_it_does_not_know_of_a_host)
+{
+    fill();
+    assert_lacks(false); /* it names no host: nothing can be told */
+    sf_lineage_merge_to(&again, 7, 4);
+    assert_lacks(true);
+    sf_lineage_merge_to(&again, 8, 1);
+    assert_lacks(true);
+    sf_lineage_merge_to(&again, 8, 2);
+    assert_lacks(false);
+    sf_lineage_merge_to(&again, 7, 9);
+    sf_lineage_merge_to(&again, 9, 9);
+    assert_lacks(false);
+    sf_lineage_merge_to(&lineage, 10, 1);
+    assert_lacks(true);
+    for (uint64_t host = 100; again.merged_count < SF_LINEAGE_HOSTS_MAX; host++)
+        sf_lineage_merge_to(&again, host, 50);
+    assert_lacks(false); /* it may have been left out */
+}
+END_TEST
+
 START_TEST(test_sums_wrap_around)
 {
     note_sum("n", 7, INT64_MAX);
@@ -238,6 +283,7 @@ make_suite(void)
     tcase_add_test(all, test_too_many_hosts_leave_out_the_earliest);
     tcase_add_test(all, test_a_new_beginning_keeps_sums_and_hosts);
     tcase_add_test(all, test_a_new_beginning_keeps_the_latest_sets);
+    tcase_add_test(all, test_row_lacks_what_it_does_not_know_of_a_host);
     tcase_add_test(all, test_sums_wrap_around);
     tcase_add_loop_test(all, test_what_no_host_writes_is_corrupt, 0, 4);
     tcase_add_test(all, test_sum_without_a_name_is_corrupt);
