@@ -40,6 +40,7 @@ check_PROGRAMS += \
 	%D%/check_life \
 	%D%/check_lineage \
 	%D%/check_merge \
+	%D%/check_merge_orders \
 	%D%/check_ops \
 	%D%/check_ops_apply \
 	%D%/check_ops_patch \
@@ -229,6 +230,9 @@ tests_unit_check_journal_failures_SOURCES = %D%/check_journal_failures.c $(journ
 tests_unit_check_journal_orphans_SOURCES = %D%/check_journal_orphans.c $(journal_case)
 tests_unit_check_journal_publish_SOURCES = %D%/check_journal_publish.c $(journal_case)
 tests_unit_check_journal_tidy_SOURCES = %D%/check_journal_tidy.c $(journal_case)
+merge_case = %D%/merge_case.c %D%/merge_case.h
+tests_unit_check_merge_SOURCES = %D%/check_merge.c $(merge_case)
+tests_unit_check_merge_orders_SOURCES = %D%/check_merge_orders.c $(merge_case)
 sqlite_case = %D%/sqlite_case.c %D%/sqlite_case.h
 tests_unit_check_store_sqlite_SOURCES = %D%/check_store_sqlite.c $(sqlite_case)
 tests_unit_check_store_sqlite_outages_SOURCES = %D%/check_store_sqlite_outages.c $(sqlite_case)
