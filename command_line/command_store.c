@@ -108,6 +108,8 @@ run(struct store_call *call, size_t action)
         exit_code = write_what_waits(context);
     if (exit_code != EXIT_DONE)
         return exit_code;
+    if (strcmp(url, SF_CONFIG_NO_STORE) == 0)
+        return command_fail(EXIT_NEGATIVE, "SessionFastStore none: there is no store");
     if (command_become_owner(context, &error) != SF_OK ||
         sf_store_open(&call->store, url, context->instance.state, &error) != SF_OK)
         return command_fail(EXIT_NEGATIVE, "%s", error.text);

@@ -277,8 +277,10 @@ check_server_itself(const server_rec *s, apr_pool_t *pool)
     struct sf_place *place = ap_get_module_config(s->lookup_defaults, &session_fast_module);
     const ap_directive_t *directive;
     struct sf_error error;
-    /* For the one rule between a place and the whole server; all places are merged from this. */
+    /* For the rules between a place and the whole server; all places are merged from this. */
     place->config.tombstone_lifetime = process->config.tombstone_lifetime;
+    if (!sf_config_has_store(&process->config))
+        place->config.store = SF_CONFIG_NO_STORE;
     place->is_right = is_right(place, process, &directive, &error);
     return place->is_right || report(s, directive, &error, pool);
 }

@@ -156,6 +156,8 @@ void
 command_list(struct call *call)
 {
     struct scan words;
-    if (read_words(call, &words))
+    if (call->daemon->is_volatile)
+        reply_error(call, SF_INVALID, "there is no store to be listed; list --cached shows the cache");
+    else if (read_words(call, &words))
         call_wait_for_store(call, NULL, 0, CALL_STORE_WAIT, begin_scan);
 }

@@ -162,6 +162,10 @@ read_start(struct call *call, struct change *change)
         reply_error(call, SF_INVALID, "START wants a URL, and PERCENT n");
         return false;
     }
+    if (call->daemon->is_volatile || sf_span_equal(url, sf_span_text(SF_CONFIG_NO_STORE))) {
+        reply_error(call, SF_INVALID, "nothing moves from or to SessionFastStore none");
+        return false;
+    }
     memcpy(change->url, url.data, url.size);
     return !has_percent || read_percent(call, 4, change);
 }

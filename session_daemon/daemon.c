@@ -50,7 +50,7 @@ open_cache(struct daemon *daemon, struct sf_error *error)
     log_cache(daemon, &made);
     status = sf_l1_attach(&daemon->l1, &daemon->instance, SF_L1_READ_WRITE, error);
     if (status == SF_OK)
-        sf_l1_set_ttl(daemon->l1, daemon->config.cache_ttl);
+        sf_l1_set_ttl(daemon->l1, daemon->is_volatile ? 0 : daemon->config.cache_ttl);
     return status;
 }
 
@@ -118,6 +118,22 @@ open_store(struct daemon *daemon, struct sf_error *error)
     return SF_OK;
 }
 
+/* What a store is still to get must not be given to none. */
+static enum sf_status
+begin_without_store(struct daemon *daemon, struct sf_error *error)
+{
+    struct sf_journal_state journal;
+    sf_journal_state(daemon->journaler.journal, &journal);
+    if (journal.orphans > 0)
+        return sf_error_set(error, SF_INVALID,
+                            "SessionFastStore none: the journal in %s has %zu sessions for the store that was there "
+                            "before: start with that once, or remove journal-*.db", daemon->instance.state,
+                            journal.orphans);
+    sf_log_write(&daemon->log, SF_LOG_WARNING, "SF0119",
+                 "SessionFastStore none: all sessions are in the cache of this host only, and end with it");
+    return SF_OK;
+}
+
 /* What it holds is known before anybody may ask for a session: the store may not have it yet. */
 static enum sf_status
 open_journal(struct daemon *daemon, struct sf_error *error)
@@ -126,7 +142,8 @@ open_journal(struct daemon *daemon, struct sf_error *error)
         .folder = daemon->instance.state,
         .bytes_max = daemon->config.journal_limit,
     };
-    return sf_journal_open(&daemon->journaler.journal, daemon->l1, &options, &daemon->log, error);
+    enum sf_status status = sf_journal_open(&daemon->journaler.journal, daemon->l1, &options, &daemon->log, error);
+    return status == SF_OK && daemon->is_volatile ? begin_without_store(daemon, error) : status;
 }
 
 static enum sf_status
@@ -168,6 +185,7 @@ enum sf_status
 daemon_start(struct daemon *daemon, sf_time lock_wait, struct sf_error *error)
 {
     const struct sf_instance *instance = &daemon->instance;
+    daemon->is_volatile = !sf_config_has_store(&daemon->config);
     enum sf_status status = sf_instance_prepare(instance, geteuid(), getegid(), error);
     if (status == SF_OK)
         status = instance_lock_take(&daemon->lock_fd, instance, sf_clock_steady() + lock_wait, error);

@@ -297,6 +297,12 @@ sf_config_merge(struct sf_config *merged, const struct sf_config *outer,
         sf_config_preset(merged);
 }
 
+bool
+sf_config_has_store(const struct sf_config *config)
+{
+    return strcmp(config->store, SF_CONFIG_NO_STORE) != 0;
+}
+
 const struct sf_option *
 sf_option_find(const char *directive)
 {

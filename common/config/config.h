@@ -67,6 +67,10 @@ struct sf_option {
     const char *const *words; /* ENUM: what may stand there, in the order of the enum, NULL at the end */
 };
 
+/* SessionFastStore: the cache of the host is all there is. */
+#define SF_CONFIG_NO_STORE "none"
+bool sf_config_has_store(const struct sf_config *config);
+
 extern const struct sf_option sf_options[SF_OPTION_COUNT];
 
 /* All defaults, nothing set. Strings point to constants. */

@@ -224,7 +224,8 @@ static enum sf_status
 check_store(const struct sf_config *config, struct sf_error *error)
 {
     size_t scheme = strspn(config->store, ALPHANUMERIC "+-.");
-    if (strspn(config->store, LETTERS) > 0 && config->store[scheme] == ':')
+    bool has_scheme = strspn(config->store, LETTERS) > 0 && config->store[scheme] == ':';
+    if (has_scheme || !sf_config_has_store(config))
         return SF_OK;
     return sf_error_set(error, SF_INVALID,
                         "SessionFastStore: no scheme, such as sqlite: in sqlite:sessions.db");
@@ -284,6 +285,30 @@ check_store_path(const struct sf_config *config, struct sf_error *error)
     return sf_error_set(error, SF_INVALID, "SessionFastStore: '%.80s' %s", config->store, wrong);
 }
 
+/* The default of SessionFastLoginDurability asks for as much as there is; who says so himself wants to have it. */
+static enum sf_status
+check_no_store(const struct sf_config *config, struct sf_error *error)
+{
+    bool wants_login = config->is_set[SF_OPTION_AT_login_durability] &&
+                       config->login_durability != SF_DURABILITY_MEMORY;
+    const char *wrong = NULL;
+    if (sf_config_has_store(config))
+        return SF_OK;
+    if (config->durability != SF_DURABILITY_MEMORY)
+        wrong = "SessionFastDurability: only memory";
+    else if (wants_login)
+        wrong = "SessionFastLoginDurability: only memory";
+    else if (*config->l2 != '\0')
+        wrong = "SessionFastL2: nothing";
+    else if (*config->migrate != '\0')
+        wrong = "SessionFastMigrate: nothing";
+    else if (config->shared_store == SF_SHARED_ON)
+        wrong = "SessionFastSharedStore: only off";
+    if (wrong == NULL)
+        return SF_OK;
+    return sf_error_set(error, SF_INVALID, "%s goes with SessionFastStore none", wrong);
+}
+
 struct rule {
     rule_fn *check;
     uint64_t options; /* that it looks at */
@@ -311,6 +336,7 @@ static const struct rule rules[] = {
     {check_store_path, BIT(store)},
     {check_migrate, BIT(migrate)},
     {check_l2, BIT(l2)},
+    {check_no_store, BIT(store) | BIT(durability) | BIT(login_durability) | BIT(l2) | BIT(migrate) | BIT(shared_store)},
 };
 
 bool

@@ -15,6 +15,7 @@ libstore_la_SOURCES += \
 	%D%/store_fail.c \
 	%D%/store_guard.c %D%/store_guard.h \
 	%D%/store_memory.c \
+	%D%/store_none.c \
 	%D%/store_migrate.c %D%/store_migrate.h %D%/store_migrate_private.h \
 	%D%/store_migrate_change.c \
 	%D%/store_migrate_hosts.c %D%/store_migrate_hosts.h \

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/config/config.h"
+
 /* A new backend is a row in stores.def, a file store_<name>.c, and a line in local.mk. */
 static const struct sf_store_ops *const backends[] = {
 #define STORE(name, scheme) &sf_store_##name,
@@ -17,7 +19,7 @@ static const struct sf_store_ops *
 find_backend(const char *url)
 {
     size_t scheme = strcspn(url, ":");
-    if (url[scheme] != ':')
+    if (url[scheme] != ':' && strcmp(url, SF_CONFIG_NO_STORE) != 0)
         return NULL;
     for (size_t i = 0; i < BACKENDS; i++)
         if (strlen(backends[i]->scheme) == scheme && strncmp(url, backends[i]->scheme, scheme) == 0)

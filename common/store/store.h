@@ -175,7 +175,7 @@ struct sf_store {
     const struct sf_store_ops *ops; /* first member of every backend's own struct */
 };
 
-extern const struct sf_store_ops sf_store_memory, sf_store_fail, sf_store_sqlite, sf_store_file;
+extern const struct sf_store_ops sf_store_none, sf_store_memory, sf_store_fail, sf_store_sqlite, sf_store_file;
 extern const struct sf_store_ops sf_store_postgresql, sf_store_mysql; /* where it is built */
 extern const struct sf_store_ops sf_store_redis, sf_store_rediss; /* the same, as what follows */
 extern const struct sf_store_ops sf_store_redis_sentinel, sf_store_rediss_sentinel;

@@ -253,9 +253,9 @@ END_TEST
 START_TEST(test_text_errors_do_not_repeat_the_text)
 {
     assert_refused("SessionFastStore", "abc",
-                   "SessionFastStore: a text of 3 bytes is out of range (5 to 1024 bytes)");
+                   "SessionFastStore: a text of 3 bytes is out of range (4 to 1024 bytes)");
     assert_refused("SessionFastStore", "redis://:password@host\n",
-                   "SessionFastStore: control characters are not allowed (5 to 1024 bytes)");
+                   "SessionFastStore: control characters are not allowed (4 to 1024 bytes)");
 }
 END_TEST
 

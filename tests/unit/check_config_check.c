@@ -3,6 +3,7 @@
 #include "common/config/config.h"
 
 #include <check.h>
+#include <stdio.h>
 
 #include "tests/support/run_suite.h"
 
@@ -33,6 +34,35 @@ assert_refused(const char *text)
 START_TEST(test_defaults_are_allowed)
 {
     assert_allowed();
+}
+END_TEST
+
+static void
+assert_refused_without_store(const char *wrong)
+{
+    char text[160];
+    snprintf(text, sizeof text, "%s goes with SessionFastStore none", wrong);
+    assert_refused(text);
+    sf_config_init(&config);
+    config.store = SF_CONFIG_NO_STORE;
+    assert_allowed();
+}
+
+START_TEST(test_without_a_store_nothing_is_promised_that_needs_one)
+{
+    config.store = SF_CONFIG_NO_STORE;
+    assert_allowed();
+    config.durability = SF_DURABILITY_JOURNAL;
+    assert_refused_without_store("SessionFastDurability: only memory");
+    config.is_set[SF_OPTION_AT_login_durability] = true;
+    config.login_durability = SF_DURABILITY_STORE;
+    assert_refused_without_store("SessionFastLoginDurability: only memory");
+    config.l2 = "memcached://127.0.0.1";
+    assert_refused_without_store("SessionFastL2: nothing");
+    config.migrate = "redis://127.0.0.1 percent=10";
+    assert_refused_without_store("SessionFastMigrate: nothing");
+    config.shared_store = SF_SHARED_ON;
+    assert_refused_without_store("SessionFastSharedStore: only off");
 }
 END_TEST
 
@@ -316,6 +346,7 @@ main(void)
     tcase_add_test(tests, test_sqlite_needs_a_file);
     tcase_add_test(tests, test_options_at_odds_are_named);
     tcase_add_test(tests, test_options_without_a_rule_are_known);
+    tcase_add_test(tests, test_without_a_store_nothing_is_promised_that_needs_one);
     tcase_add_test(tests, test_http_prefixes_need_http_only);
     tcase_add_test(tests, test_cookie_lives_for_a_second_at_least);
     return sf_run_suite(suite);

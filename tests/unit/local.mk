@@ -105,6 +105,7 @@ check_PROGRAMS += \
 	%D%/check_store_tiered_write \
 	%D%/check_store_fail \
 	%D%/check_store_guard \
+	%D%/check_store_none \
 	%D%/check_store_file \
 	%D%/check_row_json \
 	%D%/check_foreign \
