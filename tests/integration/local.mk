@@ -99,5 +99,6 @@ EXTRA_DIST += \
 	%D%/test_store_check.py \
 	%D%/test_store_faults.py %D%/test_store_restarts.py \
 	%D%/test_store_redis.py %D%/test_store_redis_cluster.py %D%/test_store_redis_sentinel.py \
+	%D%/test_story.py \
 	%D%/test_two_ids.py \
 	%D%/test_units.py

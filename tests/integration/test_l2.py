@@ -3,6 +3,7 @@
 SessionFastL2 with real memcacheds and Redises that are frozen, killed, restarted empty or with old copies, and mixed up, in front of a store that two
 hosts share. A host here is a daemon with a cache of its own.
 """
+import contextlib
 import itertools
 import os
 import shutil
@@ -16,6 +17,7 @@ from harness.chaos import Chaos
 from harness.daemon import create, key
 from harness.memcached import Memcached
 from harness.redis_cache import RedisCache
+from harness.store_suites import assert_story
 from harness.waiting import wait_until
 
 pytestmark = pytest.mark.backends
@@ -47,6 +49,13 @@ def chaos(cache):
         proxy.clean_up()
 
 
+def uses_l2(host, connect):
+    before = count(host, "l2_misses") + count(host, "l2_failed")
+    with connect() as client:
+        client.call("SESSION.LOAD", key(next(numbers)))
+    return count(host, "l2_misses") + count(host, "l2_failed") > before
+
+
 class Hosts:
     """Daemons with one SQLite database and one secret."""
 
@@ -60,15 +69,8 @@ class Hosts:
             shutil.copy(self.secret, host.folder / "secret.keys")
         host.start()
         self.secret = host.folder / "secret.keys"
-        wait_until(lambda: self.uses_l2(host), "the host to use L2", 30)
+        wait_until(lambda: uses_l2(host, host.client), "the host to use L2", 30)
         return host
-
-    @staticmethod
-    def uses_l2(host):
-        before = count(host, "l2_misses") + count(host, "l2_failed")
-        with host.client() as client:
-            client.call("SESSION.LOAD", key(next(numbers)))
-        return count(host, "l2_misses") + count(host, "l2_failed") > before
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ def forget(host):
     assert host.stop() == 0
     (host.folder / "l1.cache").unlink()
     host.start()
-    wait_until(lambda: Hosts.uses_l2(host), "the host to use L2", 30)
+    wait_until(lambda: uses_l2(host, host.client), "the host to use L2", 30)
 
 
 def lines_of(host, *ids):
@@ -119,6 +121,19 @@ def test_contract(cache, stores):
     done = subprocess.run([program], env=dict(os.environ, STORE_URLS=stores, L2_URL=cache.url()),
                           capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and "100%" in done.stdout, done.stdout + done.stderr
+
+
+@both
+def test_story_through_httpd(servers, cache):
+    """What was loaded from the store after the restart goes into L2."""
+    @contextlib.contextmanager
+    def filling(web):
+        wait_until(lambda: uses_l2(web, web.daemon), "L2 to be used", 30)
+        before = count(web, "l2_fills")
+        yield
+        assert count(web, "l2_fills") > before
+
+    assert_story(servers, "sqlite:sessions.db", f"SessionFastL2 {cache.url()}", around_reading=filling)
 
 
 @both
@@ -172,7 +187,7 @@ def test_frozen(hosts, cache):
     assert lines_of(a, "SF0231", "SF0232", "SF0113", "SF0201") == [1, 0, 0, 0]
     cache.thaw()
     # Both lanes must have found it well again: loads and writes ask for themselves.
-    wait_until(lambda: field(a, new_session(a)) == "1" and Hosts.uses_l2(a) and a.status()["l2_state"] == "up", "L2 to be used", 60)
+    wait_until(lambda: field(a, new_session(a)) == "1" and uses_l2(a, a.client) and a.status()["l2_state"] == "up", "L2 to be used", 60)
     assert lines_of(a, "SF0231", "SF0232", "SF0113", "SF0201") == [1, 1, 0, 0]
 
 

@@ -66,8 +66,8 @@ def test_check(server, check):
 
 
 def test_story_through_httpd(servers, server):
-    assert_story(servers, url(server), lambda: server.ask("SELECT ended FROM session_fast_session WHERE `user` = 'alice'",
-                                                          "sessions"), "0", "1")
+    ended = "SELECT ended FROM session_fast_session WHERE `user` = 'alice'"
+    assert_story(servers, url(server), ask=lambda: {"0": False, "1": True}[server.ask(ended, "sessions")])
 
 
 # ---- what is refused, and why ----

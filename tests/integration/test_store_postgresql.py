@@ -72,8 +72,8 @@ def test_check(server, check):
 
 
 def test_story_through_httpd(servers, server):
-    assert_story(servers, url(server), lambda: server.ask("SELECT ended FROM session_fast_session WHERE \"user\" = 'alice'",
-                                                          "sessions"), "f", "t")
+    ended = "SELECT ended FROM session_fast_session WHERE \"user\" = 'alice'"
+    assert_story(servers, url(server), ask=lambda: {"f": False, "t": True}[server.ask(ended, "sessions")])
 
 
 def what_is_told(listener):

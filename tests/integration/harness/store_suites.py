@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every store on a network has to show: the contract, and an outage that nobody notices who need not."""
+import contextlib
 import os
 import signal
 import subprocess
@@ -222,23 +223,51 @@ def assert_row_is_refused_alone(server, daemon):
     assert "xxx" not in daemon.log_text() and "787878" not in daemon.log_text()
 
 
-def assert_story(servers, url, ask, alive, ended):
-    """Login, change, restart without a cache, logout; `ask` tells whether the session of alice has ended."""
-    web = servers.start("event", instance=f'SessionFastStore "{url}"')
-    browser = web.browser()
-    assert log_in(browser).status == 302
-    change(browser, "X-Session-Set: theme=dark")
-    web.flush()
-    assert ask() == alive
-    web.stop()
-    (web.instance / "l1.cache").unlink()
-    web.start()
-    assert browser.get("/app/probe").session["SESSION_FIELD_THEME"] == "dark"
+PAGES = 20
+
+
+def count_a_page(browser):
+    """One more page of the story; how many there were, as the page sees it."""
+    assert change(browser, "X-Session-Increment: pages").status == 200
     assert browser.get("/member/index.html").status == 200
-    browser.get("/logout")
-    assert browser.get("/member/index.html").status == 401
+    session = browser.get("/app/probe").session
+    assert session["SESSION_USER"] == "alice"
+    return int(session["SESSION_FIELD_PAGES"])
+
+
+def start_again(web, keeps_cache=False):
+    """Behind a flush, so that the store alone has to know everything."""
     web.flush()
-    assert ask() == ended
+    web.stop()
+    wait_until(lambda: not web.daemon_processes(), "the daemon to end with httpd")
+    if not keeps_cache:
+        (web.instance / "l1.cache").unlink()
+    web.start()
+
+
+def assert_story(servers, url, lines="", ask=None, keeps_cache=False, around_reading=contextlib.nullcontext):
+    """
+    What every visitor does, behind a real httpd: comes, logs in, looks at pages, lives through a restart without the cache, logs
+    out, and is out for good. `ask`: has the session of alice ended, as the store's own tools show it?
+    """
+    web = servers.start("event", instance=f'SessionFastStore "{url}"\n{lines}')
+    browser = web.browser()
+    assert browser.get("/member/index.html").status == 401 and browser.id is None
+    assert log_in(browser).status == 302
+    known = [("Cookie", f"__Host-id={browser.id}")]
+    for page in range(PAGES):
+        assert count_a_page(browser) == page + 1
+    web.flush()
+    assert ask is None or not ask()
+    start_again(web, keeps_cache)
+    with around_reading(web):
+        assert count_a_page(browser) == PAGES + 1
+    assert browser.get("/logout").status == 307
+    assert browser.id is None and browser.get("/member/index.html").status == 401
+    start_again(web, keeps_cache)
+    assert ask is None or ask()
+    assert browser.get("/member/index.html", known).status == 401
+    return web
 
 
 class Counters:
