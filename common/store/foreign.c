@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/store/foreign_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define EPOCH_MAX                                                                                  \
     ((sf_time)4102444800 * SF_SECOND) /* the year 2100: what is later is a wrong unit */
@@ -16,6 +18,7 @@ static const struct {
     [SF_FOREIGN_CONNECT_REDIS] = {"connect-redis", sf_foreign_connect_redis, NULL},
     [SF_FOREIGN_SPRING] = {"spring", sf_foreign_spring, NULL},
     [SF_FOREIGN_PHP] = {"php", sf_foreign_php, NULL},
+    [SF_FOREIGN_PLAIN] = {"plain", sf_foreign_plain, NULL},
 };
 
 enum sf_status
@@ -27,7 +30,7 @@ sf_foreign_kind_parse(enum sf_foreign_kind *kind_out, const char *text, struct s
             return SF_OK;
         }
     }
-    return sf_error_set(error, SF_INVALID, "'%.40s' is none of django, connect-redis, spring, php",
+    return sf_error_set(error, SF_INVALID, "'%.40s' is none of django, connect-redis, spring, php, plain",
                         text);
 }
 
@@ -124,6 +127,37 @@ sf_foreign_set_json(struct sf_foreign *foreign, struct sf_span name, json_t *val
         return set_as_text(foreign, name, value);
     }
     return sf_foreign_set(foreign, name, &wanted);
+}
+
+bool
+sf_foreign_time(struct sf_span text, sf_time *time_out)
+{
+    struct tm parts = {.tm_sec = 0};
+    char copy[40];
+    int hours = 0, minutes = 0;
+    if (text.size >= sizeof copy)
+        return false;
+    snprintf(copy, sizeof copy, "%.*s", (int)text.size, (const char *)text.data);
+    const char *rest = strptime(copy, "%Y-%m-%d", &parts);
+    rest = rest == NULL || strchr(" T", *rest) == NULL || *rest == '\0'
+               ? NULL
+               : strptime(rest + 1, "%H:%M:%S", &parts);
+    if (rest != NULL && *rest == '.')
+        rest += 1 + strspn(rest + 1, "0123456789");
+    if (rest == NULL)
+        return false;
+    if (*rest == 'Z' && rest[1] == '\0')
+        rest++;
+    int sign = *rest == '-' ? -1 : 1;
+    if (*rest == '+' || *rest == '-') {
+        size_t size = strlen(rest + 1);
+        if (strspn(rest + 1, "0123456789:") != size ||
+            sscanf(rest + 1, "%2d:%2d", &hours, &minutes) < 1 || (size != 2 && size != 5))
+            return false;
+        rest += 1 + size;
+    }
+    *time_out = ((sf_time)timegm(&parts) - sign * (hours * 3600 + minutes * 60)) * SF_SECOND;
+    return *rest == '\0' && *time_out > 0;
 }
 
 /* ---- a line ---- */

@@ -11,9 +11,11 @@
  *   django         session_key, session_data, expire_date: the columns of the table django_session
  *   connect-redis  the key ("sess:ID", any prefix up to the last ':') and its value, a JSON object
  *   spring         the key ("spring:session:sessions:ID") and its HASH as a JSON object of texts
- * (redis-cli --json) php            the id and the contents of its file, as
- * session.serialize_handler=php writes them; the caller makes the line: the contents go to its end,
- * whatever they are
+ *                  (redis-cli --json)
+ *   php            the id and the contents of its file, as session.serialize_handler=php writes
+ *                  them; the caller makes the line: the contents go to its end, whatever they are
+ *   plain          the user, the id, and a JSON object: "expire_time" and perhaps "created_at" and
+ *                  "last_activity", in ISO form, and the fields (json_plain.h)
  *
  * Fields: texts and whole numbers as they are; true and false are 1 and 0; null is no field; lists
  * and objects are the text of their JSON, fractions that of the number. Of PHP: what cannot be
@@ -27,7 +29,8 @@ enum sf_foreign_kind {
     SF_FOREIGN_DJANGO,
     SF_FOREIGN_CONNECT_REDIS,
     SF_FOREIGN_SPRING,
-    SF_FOREIGN_PHP
+    SF_FOREIGN_PHP,
+    SF_FOREIGN_PLAIN
 };
 
 /* "django", ... SF_INVALID: the text lists them. */

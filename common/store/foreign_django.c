@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <zlib.h>
 
 #include "common/store/foreign_private.h"
@@ -94,38 +93,6 @@ read_fields(struct sf_foreign *foreign, struct sf_span json)
     return status;
 }
 
-/* "2026-01-31 09:00:00[.123456][+00[:00]]"; without an offset it is UTC, which Django keeps. */
-static bool
-read_time(struct sf_span text, sf_time *time_out)
-{
-    struct tm parts = {.tm_sec = 0};
-    char copy[40];
-    int hours = 0, minutes = 0;
-    if (text.size >= sizeof copy)
-        return false;
-    snprintf(copy, sizeof copy, "%.*s", (int)text.size, (const char *)text.data);
-    const char *rest = strptime(copy, "%Y-%m-%d", &parts);
-    rest = rest == NULL || strchr(" T", *rest) == NULL || *rest == '\0'
-               ? NULL
-               : strptime(rest + 1, "%H:%M:%S", &parts);
-    if (rest != NULL && *rest == '.')
-        rest += 1 + strspn(rest + 1, "0123456789");
-    if (rest == NULL)
-        return false;
-    if (*rest == 'Z' && rest[1] == '\0')
-        rest++;
-    int sign = *rest == '-' ? -1 : 1;
-    if (*rest == '+' || *rest == '-') {
-        size_t size = strlen(rest + 1);
-        if (strspn(rest + 1, "0123456789:") != size ||
-            sscanf(rest + 1, "%2d:%2d", &hours, &minutes) < 1 || (size != 2 && size != 5))
-            return false;
-        rest += 1 + size;
-    }
-    *time_out = ((sf_time)timegm(&parts) - sign * (hours * 3600 + minutes * 60)) * SF_SECOND;
-    return *rest == '\0' && *time_out > 0;
-}
-
 enum sf_status
 sf_foreign_django(struct sf_foreign *foreign, struct sf_span *id_out, struct sf_span line)
 {
@@ -135,7 +102,7 @@ sf_foreign_django(struct sf_foreign *foreign, struct sf_span *id_out, struct sf_
         return sf_foreign_fail(foreign,
                                "not three columns: session_key, session_data, expire_date");
     *id_out = columns[0];
-    if (!read_time(columns[2], &foreign->expires))
+    if (!sf_foreign_time(columns[2], &foreign->expires))
         return sf_foreign_fail(foreign, "expire_date is not a time");
     enum sf_status status = find_json(foreign, columns[1], &text, &json);
     if (status == SF_OK)

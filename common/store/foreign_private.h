@@ -34,6 +34,10 @@ enum sf_status sf_foreign_set(struct sf_foreign *foreign, struct sf_span name,
 enum sf_status sf_foreign_set_json(struct sf_foreign *foreign, struct sf_span name,
                                    json_t *value) SF_MUST_CHECK;
 
+/* "2026-01-31 09:00:00[.123456][+00[:00]]", or with a T; without an offset it is UTC. false: it is none. */
+bool sf_foreign_time(struct sf_span text, sf_time *time_out);
+
 typedef enum sf_status sf_foreign_format(struct sf_foreign *foreign, struct sf_span *id_out,
                                          struct sf_span line);
-sf_foreign_format sf_foreign_django, sf_foreign_connect_redis, sf_foreign_spring, sf_foreign_php;
+sf_foreign_format sf_foreign_django, sf_foreign_connect_redis, sf_foreign_spring, sf_foreign_php,
+    sf_foreign_plain;

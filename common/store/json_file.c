@@ -75,15 +75,39 @@ take_lock(struct sf_json_file *file, struct sf_error *error)
     return sf_error_set(error, SF_UNAVAILABLE, "%s: in use by another session-fastd", file->path);
 }
 
+/* What stands there already may be the only copy of something. */
 static enum sf_status
-read_sessions(struct sf_json_file *file, json_t *root, sf_json_file_entry_fn *entry, void *context,
-              struct sf_error *error)
+keep_old(struct sf_json_file *file, struct sf_error *error)
 {
-    const char *format = json_string_value(json_object_get(root, "format"));
-    json_t *sessions = json_object_get(root, "sessions");
-    if (format == NULL || strcmp(format, FORMAT) != 0 || !json_is_object(sessions))
-        return sf_error_set(error, SF_INVALID, "%s: not \"format\": \"" FORMAT "\" with \"sessions\": another "
-                            "program's file, or of a later version", file->path);
+    char old[PATH_MAX + 8];
+    struct stat found;
+    snprintf(old, sizeof old, "%s.old", file->path);
+    if (link(file->path, old) == 0)
+        return SF_OK;
+    if (errno != EEXIST)
+        return fail(old, "link", error);
+    return lstat(old, &found) == 0 && found.st_ino == file->seen.st_ino && found.st_dev == file->seen.st_dev
+               ? SF_OK
+               : sf_error_set(error, SF_INVALID, "%s: is in the way of a copy of %s, which is another program's: "
+                              "move it", old, file->path);
+}
+
+static enum sf_status
+take_over(struct sf_json_file *file, json_t *root, sf_json_file_other_fn *other, void *context,
+          struct sf_error *error)
+{
+    enum sf_status status = other(context, root, error);
+    if (status == SF_OK)
+        return keep_old(file, error);
+    return status == SF_NOT_FOUND
+               ? sf_error_set(error, SF_INVALID, "%s: not \"format\": \"" FORMAT "\" with \"sessions\": another "
+                              "program's file, or of a later version", file->path)
+               : status;
+}
+
+static enum sf_status
+read_sessions(json_t *sessions, sf_json_file_entry_fn *entry, void *context)
+{
     enum sf_status status = SF_OK;
     const char *key;
     json_t *row;
@@ -93,9 +117,20 @@ read_sessions(struct sf_json_file *file, json_t *root, sf_json_file_entry_fn *en
     return status;
 }
 
+static enum sf_status
+read_root(struct sf_json_file *file, json_t *root, sf_json_file_entry_fn *entry, sf_json_file_other_fn *other,
+          void *context, struct sf_error *error)
+{
+    const char *format = json_string_value(json_object_get(root, "format"));
+    json_t *sessions = json_object_get(root, "sessions");
+    bool is_ours = format != NULL && strcmp(format, FORMAT) == 0 && json_is_object(sessions);
+    return is_ours ? read_sessions(sessions, entry, context) : take_over(file, root, other, context, error);
+}
+
 /* A file that is not there yet is an empty one. */
 static enum sf_status
-read_main(struct sf_json_file *file, sf_json_file_entry_fn *entry, void *context, struct sf_error *error)
+read_main(struct sf_json_file *file, sf_json_file_entry_fn *entry, sf_json_file_other_fn *other, void *context,
+          struct sf_error *error)
 {
     json_error_t reason;
     int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -108,7 +143,7 @@ read_main(struct sf_json_file *file, sf_json_file_entry_fn *entry, void *context
     if (status == SF_OK && root == NULL)
         status = sf_error_set(error, SF_INVALID, "%s: line %d: %s", file->path, reason.line, reason.text);
     else if (status == SF_OK)
-        status = read_sessions(file, root, entry, context, error);
+        status = read_root(file, root, entry, other, context, error);
     file->bytes = (uint64_t)file->seen.st_size;
     json_decref(root);
     close(fd);
@@ -163,13 +198,13 @@ read_log(struct sf_json_file *file, sf_json_file_entry_fn *entry, void *context,
 }
 
 enum sf_status
-sf_json_file_read(struct sf_json_file *file, sf_json_file_entry_fn *entry, void *context, size_t *torn_out,
-                  struct sf_error *error)
+sf_json_file_read(struct sf_json_file *file, sf_json_file_entry_fn *entry, sf_json_file_other_fn *other,
+                  void *context, size_t *torn_out, struct sf_error *error)
 {
     *torn_out = 0;
     enum sf_status status = take_lock(file, error);
     if (status == SF_OK)
-        status = read_main(file, entry, context, error);
+        status = read_main(file, entry, other, context, error);
     if (status == SF_OK)
         status = read_log(file, entry, context, torn_out, error);
     return status;

@@ -33,13 +33,16 @@ void sf_json_file_fini(struct sf_json_file *file);
 typedef enum sf_status sf_json_file_entry_fn(void *context, const char *key, json_t *row,
                                              json_t *touched);
 
+/* The file is another program's. SF_OK: taken over, it is kept as PATH.old. SF_NOT_FOUND: of no kind that is known. */
+typedef enum sf_status sf_json_file_other_fn(void *context, json_t *root, struct sf_error *error);
+
 /*
  * Takes the lock and calls `entry` for each row of the file and each line of the log, in order; stops at the
  * first status but SF_OK. *torn_out: lines of the log that are none. SF_INVALID: something else, or of a later
  * version. SF_UNAVAILABLE: in use, or cannot be read.
  */
 enum sf_status sf_json_file_read(struct sf_json_file *file, sf_json_file_entry_fn *entry,
-                                 void *context, size_t *torn_out,
+                                 sf_json_file_other_fn *other, void *context, size_t *torn_out,
                                  struct sf_error *error) SF_MUST_CHECK;
 
 /*

@@ -4,8 +4,10 @@ libstore_la_SOURCES += \
 	%D%/migrate_debts.c %D%/migrate_debts.h \
 	%D%/migrate_hosts.c %D%/migrate_hosts.h \
 	%D%/migrate_state.c %D%/migrate_state.h \
-	%D%/foreign.c %D%/foreign.h %D%/foreign_django.c %D%/foreign_php.c %D%/foreign_private.h %D%/foreign_redis.c \
+	%D%/foreign.c %D%/foreign.h %D%/foreign_django.c %D%/foreign_php.c %D%/foreign_plain.c %D%/foreign_private.h \
+	%D%/foreign_redis.c \
 	%D%/json_file.c %D%/json_file.h \
+	%D%/json_plain.c %D%/json_plain.h \
 	%D%/row_json.c %D%/row_json.h %D%/row_json_read.c %D%/row_json_words.h \
 	%D%/store_file.c \
 	%D%/store_path_examine.c %D%/store_path_examine.h \

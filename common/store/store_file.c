@@ -4,6 +4,7 @@
  *
  * file:PATH, relative below the state folder. All rows are in memory, in a memory store; a batch is
  * appended to the log of the file (json_file.h), and when the log has grown the file is written anew.
+ * A file that an application has kept its sessions in (json_plain.h) is taken over at the first start.
  * Rows that cannot be read are kept as they are, and their sessions are damaged until they are
  * written again.
  */
@@ -17,6 +18,7 @@
 #include <string.h>
 
 #include "common/store/json_file.h"
+#include "common/store/json_plain.h"
 #include "common/store/row_json.h"
 #include "common/store/store_path_examine.h"
 
@@ -26,6 +28,7 @@
 struct file_store {
     struct sf_store base;
     struct sf_store *rows;     /* memory: */
+    char *state;               /* the folder of the secret */
     pthread_mutex_t lock;      /* guards what follows */
     struct sf_json_file file;
     json_t *damaged;           /* rows by key, as they were found */
@@ -78,11 +81,12 @@ file_open(struct sf_store **store_out, const char *url, const char *state, struc
     self->base.ops = &sf_store_file;
     pthread_mutex_init(&self->lock, NULL);
     self->damaged = json_object();
+    self->state = strdup(state);
     enum sf_status status = sf_json_file_init(&self->file, path);
     free(path);
     if (status == SF_OK)
         status = sf_store_memory.open(&self->rows, "memory:file", state, error);
-    if (status == SF_OK && self->damaged != NULL) {
+    if (status == SF_OK && self->damaged != NULL && self->state != NULL) {
         *store_out = &self->base;
         return SF_OK;
     }
@@ -116,8 +120,9 @@ keep_damaged(struct file_store *self, const char *key, json_t *row, const struct
 }
 
 static enum sf_status
-put_row(struct file_store *self, const struct sf_key *key, const struct sf_stored *stored)
+put_row(void *context, const struct sf_key *key, const struct sf_stored *stored)
 {
+    struct file_store *self = context;
     struct sf_record_head head;
     struct sf_write write = {.kind = SF_WRITE_PUT,
                              .key = *key,
@@ -180,6 +185,20 @@ read_entry(void *context, const char *text, json_t *row, json_t *touched)
     return SF_OK;
 }
 
+static enum sf_status
+read_plain(void *context, json_t *root, struct sf_error *error)
+{
+    struct file_store *self = context;
+    size_t refused;
+    if (!sf_json_plain_is(root))
+        return SF_NOT_FOUND;
+    enum sf_status status = sf_json_plain_read(root, self->state, put_row, self, &refused, error);
+    if (status == SF_OK && refused > 0)
+        sf_error_set(&self->last, SF_INVALID, SCHEME "%s: %zu sessions were left out, which %s.old has: %s",
+                     self->file.path, refused, self->file.path, error->text);
+    return status;
+}
+
 /* What was read of it is thrown away when it cannot be read to its end. */
 static enum sf_status
 forget_rows(struct file_store *self)
@@ -196,7 +215,7 @@ begin_call(struct file_store *self, struct sf_error *error)
     size_t torn;
     if (atomic_load_explicit(&self->is_read, memory_order_acquire))
         return SF_OK;
-    enum sf_status status = sf_json_file_read(&self->file, read_entry, self, &torn, error);
+    enum sf_status status = sf_json_file_read(&self->file, read_entry, read_plain, self, &torn, error);
     if (status != SF_OK)
         return forget_rows(self) == SF_OK ? status : SF_NO_MEMORY;
     if (torn > 0)
@@ -444,6 +463,7 @@ file_close(struct sf_store *store)
         (void)!rewrite(self, NULL); /* the log has it, where the disk took it */
     sf_store_close(self->rows);
     json_decref(self->damaged);
+    free(self->state);
     sf_json_file_fini(&self->file);
     pthread_mutex_destroy(&self->lock);
     free(self);

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sessions of other systems move in, and whoever is logged in there stays so: with the old cookie, until the next login."""
+import datetime
 import json
 import os
 import subprocess
+import uuid
 
 import pytest
 
@@ -103,6 +105,35 @@ def test_django_rows(servers):
     server.flush()
     assert store_import(server.instance, "--from=django", lines=lines)[1]["imported"] == 1
     assert visit(server, f"sessionid={DJANGO[0]}")["SESSION_FIELD_A"] == "changed"
+
+
+def test_json_file_of_an_application_is_used_as_it_stands(servers):
+    """Written as Python does it; named as the store; whoever was logged in stays so."""
+    begun = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+    times = {"expire_time": begun + datetime.timedelta(minutes=30), "created_at": begun, "last_activity": begun}
+    session = {name: time.isoformat() for name, time in times.items()} | {"ip": "192.0.2.1", "city": "M\u00fcnchen \u6c49", "visits": 4}
+    ids = [str(uuid.uuid4()) for _ in range(3)]
+    text = json.dumps({"alice": {"sessions": dict.fromkeys(ids[:2], session)}, "j\u00fcrgen": {"sessions": {ids[2]: session}}},
+                      indent=2, ensure_ascii=False)
+    server = servers.make("event", extra=IMPORTED % "session_id", instance='SessionFastStore "file:{folder}/old/sessions.json"')
+    (server.folder / "old").mkdir(mode=0o777)
+    (server.folder / "old").chmod(0o777)
+    path = server.folder / "old/sessions.json"
+    path.write_text(text, "utf-8")
+    path.chmod(0o666)
+    server.start()
+    seen = visit(server, f"session_id={ids[1]}")
+    assert (seen["SESSION_USER"], seen["SESSION_FIELD_VISITS"], seen["SESSION_FIELD_IP"]) == ("alice", "4", "192.0.2.1")
+    browser = server.browser()
+    browser.cookies = {"session_id": ids[2]}
+    change(browser, "X-Session-Increment: visits")
+    assert browser.get("/app/probe").session["SESSION_FIELD_VISITS"] == "5"
+    server.flush()
+    server.stop()
+    assert (server.folder / "old/sessions.json.old").read_text("utf-8") == text
+    (row,) = [row for row in json.loads(path.read_text("utf-8"))["sessions"].values() if row["user"] == "j\u00fcrgen"]
+    assert row["fields"] == {"ip": "192.0.2.1", "city": "M\u00fcnchen \u6c49", "visits": 5}
+    assert row["idle_timeout"] == 30 * 60
 
 
 @pytest.mark.backends

@@ -46,6 +46,7 @@ def test_file_is_whole_and_readable_when_the_daemon_has_stopped(alone):
     daemon.stop()
     text = path.read_text("utf-8")
     assert "J\u00fcrgen \u6c49" in text, "text is written as it is"
+    assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n", "as Python writes it, byte by byte"
     row = rows(path)[key(1)]
     assert row["user"] == "anna"
     assert row["fields"] == {"name": "J\u00fcrgen \u6c49", "visits": 7}

@@ -380,6 +380,36 @@ START_TEST(test_an_empty_file_is_an_empty_session)
 }
 END_TEST
 
+START_TEST(test_plain)
+{
+    ck_assert_int_eq(read_line(SF_FOREIGN_PLAIN,
+                               "J\xc3\xbcrgen\t0b54c4dc-6a5e-4b58-a6e0-8f0ba2a3c1de\t{\"expire_time\": "
+                               "\"2027-01-15T08:30:00\", \"created_at\": \"2027-01-15T07:50:00.5\", "
+                               "\"last_activity\": \"2027-01-15T08:00:00\", \"n\": 1}"),
+                     SF_OK);
+    ck_assert(sf_span_equal(id, sf_span_text("0b54c4dc-6a5e-4b58-a6e0-8f0ba2a3c1de")));
+    ck_assert(sf_span_equal(session.head.user, sf_span_text("J\xc3\xbcrgen")));
+    ck_assert_int_eq(session.head.created, NOW - 10 * SF_MINUTE);
+    ck_assert_int_eq(session.head.last_access, NOW);
+    ck_assert_int_eq(session.head.idle_timeout, 30 * SF_MINUTE);
+    ck_assert_int_eq(session.head.absolute_deadline, 0);
+    ck_assert_uint_eq(session.count, 1);
+}
+END_TEST
+
+START_TEST(test_plain_refused)
+{
+    static const char *const lines[] = {
+        "alice\t{}", "alice\tid\t7", "alice\tid\t{}", "alice\tid\t{\"expire_time\": 7}",
+        "alice\tid\t{\"expire_time\": \"tomorrow\"}",
+        "alice\tid\t{\"expire_time\": \"2027-01-15T08:30:00\", \"created_at\": null}"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        ck_assert_int_eq(read_line(SF_FOREIGN_PLAIN, lines[i]), SF_INVALID);
+    ck_assert_int_eq(read_line(SF_FOREIGN_PLAIN, "alice\tid\t{\"expire_time\": \"2027-01-15T08:00:00\"}"),
+                     SF_NOT_FOUND);
+}
+END_TEST
+
 START_TEST(test_kinds_by_name)
 {
     enum sf_foreign_kind kind;
@@ -414,6 +444,8 @@ main(void)
     tcase_add_test(tests, test_php_refused);
     tcase_add_test(tests, test_php_nested_too_deep);
     tcase_add_test(tests, test_an_empty_file_is_an_empty_session);
+    tcase_add_test(tests, test_plain);
+    tcase_add_test(tests, test_plain_refused);
     tcase_add_test(tests, test_kinds_by_name);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);

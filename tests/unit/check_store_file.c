@@ -3,12 +3,14 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/support/run_suite.h"
@@ -16,18 +18,28 @@
 #include "tests/support/test_records.h"
 
 #define URL "file:sessions.json"
+#define KILLED 77
 
 static struct sf_temp_folder folder;
 static struct sf_store *store;
 static struct sf_stored stored;
 static struct sf_error error;
 
-/* They stand in front of the C library's: a disk that fails. */
-static atomic_bool log_fails, file_fails;
+/* They stand in front of the C library's: a disk that fails, a process that is killed. */
+static atomic_bool log_fails, file_fails, rename_fails;
+static unsigned steps_left; /* 0: for ever */
+
+static void
+count_step(void)
+{
+    if (steps_left > 0 && --steps_left == 0)
+        _exit(KILLED);
+}
 
 __attribute__((visibility("default"))) int
 fdatasync(int fd)
 {
+    count_step();
     errno = EIO;
     return atomic_load(&log_fails) ? -1 : (int)syscall(SYS_fdatasync, fd);
 }
@@ -35,8 +47,24 @@ fdatasync(int fd)
 __attribute__((visibility("default"))) int
 fsync(int fd)
 {
+    count_step();
     errno = ENOSPC;
     return atomic_load(&file_fails) ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+__attribute__((visibility("default"))) int
+rename(const char *from, const char *to)
+{
+    count_step();
+    errno = EIO;
+    return atomic_load(&rename_fails) ? -1 : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+__attribute__((visibility("default"))) int
+unlink(const char *name)
+{
+    count_step();
+    return (int)syscall(SYS_unlinkat, AT_FDCWD, name, 0);
 }
 
 static sf_time
@@ -70,6 +98,8 @@ set_up(void)
 {
     atomic_store(&log_fails, false);
     atomic_store(&file_fails, false);
+    atomic_store(&rename_fails, false);
+    steps_left = 0;
     sf_temp_folder_init(&folder);
     sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
     attach();
@@ -107,6 +137,14 @@ assert_loads(unsigned number, const char *expected)
     ck_assert_int_eq(load(number), SF_OK);
     ck_assert_int_eq(sf_record_find(&value, sf_buffer_span(&stored.record), sf_span_text("value")), SF_OK);
     ck_assert(sf_span_equal(value.bytes, sf_span_text(expected)));
+}
+
+static uint64_t
+stored_version(void)
+{
+    struct sf_record_head head;
+    ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&stored.record)), SF_OK);
+    return head.version;
 }
 
 static void
@@ -184,6 +222,65 @@ START_TEST(test_what_was_acknowledged_is_there_after_a_kill)
 }
 END_TEST
 
+/* A life with everything that touches the disk; each answer goes to `answers` before the next step. */
+static void
+live_and_die(unsigned steps, int answers)
+{
+    char text[16];
+    steps_left = steps;
+    attach();
+    for (unsigned i = 1; i <= 4; i++) {
+        snprintf(text, sizeof text, "%u", i);
+        atomic_store(&log_fails, i == 3); /* the whole anew */
+        if (put(1, i, text) != SF_OK || write(answers, "+", 1) != 1)
+            _exit(EXIT_FAILURE);
+    }
+    detach();
+    _exit(EXIT_SUCCESS);
+}
+
+/* What was acknowledged, or one more; never a mixture. How the life ended. */
+static int
+assert_life_leaves_something_whole(unsigned steps)
+{
+    int answers[2], ending;
+    char acknowledged[8], text[16];
+    ck_assert_int_eq(pipe(answers), 0);
+    pid_t child = fork();
+    if (child == 0)
+        live_and_die(steps, answers[1]);
+    ck_assert_int_eq(waitpid(child, &ending, 0), child);
+    close(answers[1]);
+    ssize_t count = read(answers[0], acknowledged, sizeof acknowledged);
+    close(answers[0]);
+    attach();
+    if (count > 0 || load(1) == SF_OK) {
+        ck_assert_int_eq(load(1), SF_OK);
+        ck_assert_uint_ge(stored_version(), (uint64_t)count);
+        ck_assert_uint_le(stored_version(), (uint64_t)count + 1);
+        snprintf(text, sizeof text, "%u", (unsigned)stored_version());
+        assert_loads(1, text);
+    }
+    return WEXITSTATUS(ending);
+}
+
+START_TEST(test_killed_at_any_step_the_file_is_the_old_or_the_new_one)
+{
+    unsigned steps = 1;
+    int ending;
+    detach();
+    do {
+        ending = assert_life_leaves_something_whole(steps++);
+        ck_assert_msg(ending == KILLED || ending == EXIT_SUCCESS, "%d after %u steps", ending, steps - 1);
+        detach();
+        (void)unlink(path("sessions.json"));
+        (void)unlink(path("sessions.json-log"));
+    } while (ending == KILLED);
+    ck_assert_uint_gt(steps, 10);
+    attach();
+}
+END_TEST
+
 START_TEST(test_batch_costs_what_has_changed)
 {
     struct stat before, after;
@@ -248,6 +345,23 @@ START_TEST(test_full_disk_is_an_outage_that_ends)
 }
 END_TEST
 
+START_TEST(test_file_that_cannot_be_renamed_leaves_nothing_behind)
+{
+    ck_assert_int_eq(put(1, 1, "one"), SF_OK);
+    atomic_store(&log_fails, true);
+    atomic_store(&rename_fails, true);
+    ck_assert_int_eq(put(1, 2, "two"), SF_UNCERTAIN);
+    assert_explains("rename");
+    ck_assert_int_ne(access(path("sessions.json-new"), F_OK), 0);
+    atomic_store(&log_fails, false);
+    atomic_store(&rename_fails, false);
+    ck_assert_int_eq(put(2, 1, "two"), SF_OK);
+    detach();
+    attach();
+    assert_loads(1, "two");
+}
+END_TEST
+
 START_TEST(test_file_is_one_daemons)
 {
     struct sf_store *mine = store;
@@ -288,8 +402,14 @@ END_TEST
 START_TEST(test_other_files_are_refused)
 {
     static const char *const wrong[] = {
-        "", "hello", "{}", "{\"format\": \"session-fast 2\", \"sessions\": {}}",
-        "{\"format\": \"session-fast 1\", \"sessions\": []}", "{\"format\": \"session-fast 1\", \"sessions\": {}",
+        "",
+        "hello",
+        "[]",
+        "{\"alice\": {}}",
+        "{\"alice\": {\"sessions\": []}}",
+        "{\"format\": \"session-fast 2\", \"sessions\": {}}",
+        "{\"format\": \"session-fast 1\", \"sessions\": []}",
+        "{\"format\": \"session-fast 1\", \"sessions\": {}",
     };
     size_t size;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -424,10 +544,12 @@ make_suite(void)
     tcase_add_checked_fixture(all, set_up, tear_down);
     tcase_add_test(all, test_rows_and_touches_are_kept_over_a_restart);
     tcase_add_test(all, test_what_was_acknowledged_is_there_after_a_kill);
+    tcase_add_test(all, test_killed_at_any_step_the_file_is_the_old_or_the_new_one);
     tcase_add_test(all, test_batch_costs_what_has_changed);
     tcase_add_test(all, test_swept_rows_do_not_come_back);
     tcase_add_test(all, test_log_that_failed_is_left_and_everything_is_written_anew);
     tcase_add_test(all, test_full_disk_is_an_outage_that_ends);
+    tcase_add_test(all, test_file_that_cannot_be_renamed_leaves_nothing_behind);
     tcase_add_test(all, test_file_is_one_daemons);
     tcase_add_test(all, test_file_that_somebody_else_changed_is_left_alone);
     tcase_add_test(all, test_file_that_is_gone_is_made_again);

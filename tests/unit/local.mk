@@ -106,6 +106,7 @@ check_PROGRAMS += \
 	%D%/check_store_fail \
 	%D%/check_store_guard \
 	%D%/check_store_none \
+	%D%/check_json_plain \
 	%D%/check_store_file \
 	%D%/check_row_json \
 	%D%/check_foreign \
