@@ -32,7 +32,7 @@ from harness.waiting import wait_until  # noqa: E402
 ROUNDS = os.environ.get("BENCH_ROUNDS", "5")
 MILLISECONDS = os.environ.get("BENCH_MILLISECONDS", "100")
 SESSIONS = os.environ.get("BENCH_SESSIONS", "200")
-PROGRAM = ("bench/.libs/bench_stores", "bench/bench_stores")
+PROGRAM = "bench/bench_stores"
 
 
 @contextlib.contextmanager
@@ -125,7 +125,7 @@ def text(value, width, digits=2):
 class Bench:
     def __init__(self, lines):
         self.lines = lines
-        self.program = build.built(build.BUILD, *PROGRAM)
+        self.program = build.built(build.BUILD, PROGRAM)
         self.found = {}  # by store
 
     def measure(self, name, opened):

@@ -27,13 +27,12 @@ clean-local:
 	rm -rf bench-results
 
 # Who asks for which session, how often: for bench_cache and for "session-fast bench".
-noinst_LTLIBRARIES += libload.la
-libload_la_SOURCES = \
+noinst_LIBRARIES += libload.a
+libload_a_SOURCES = \
 	%D%/load/crowd.c %D%/load/crowd.h \
 	%D%/load/draw.c %D%/load/draw.h \
 	%D%/load/pace.c %D%/load/pace.h \
 	%D%/load/pattern.c %D%/load/pattern.h
-libload_la_LIBADD = libsession.la -lm
 
 bench_programs += %D%/bench_cache
 bench_bench_cache_SOURCES = \
@@ -54,7 +53,7 @@ bench_bench_cache_SOURCES = \
 	%D%/targets/target.h \
 	%D%/targets/targets.c %D%/targets/targets.h
 bench_bench_cache_CPPFLAGS = $(AM_CPPFLAGS) $(APACHE_CPPFLAGS) -DSHMCB_PATH='"$(SHMCB_PATH)"'
-bench_bench_cache_LDADD = libload.la libsession.la $(SQLITE_LIBS) $(LMDB_LIBS) -ldl
+bench_bench_cache_LDADD = libload.a $(libsession) $(SQLITE_LIBS) $(LMDB_LIBS) -ldl
 if HAVE_LMDB
 bench_bench_cache_SOURCES += %D%/targets/lmdb.c
 else
@@ -63,7 +62,7 @@ endif
 if HAVE_SHMCB
 bench_bench_cache_SOURCES += %D%/targets/shmcb.c
 # mod_socache_shmcb finds in this program what it needs of httpd.
-bench_bench_cache_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
+bench_bench_cache_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic
 else
 bench_bench_cache_SOURCES += %D%/targets/missing_shmcb.c
 endif
@@ -92,18 +91,18 @@ endif
 if HAVE_REDIS
 bench_bench_stores_SOURCES += %D%/stores/plain_redis.c
 endif
-bench_bench_stores_LDADD = libload.la libstore.la libsession.la $(JANSSON_LIBS) $(SQLITE_LIBS) $(POSTGRESQL_LIBS) $(MYSQL_LIBS) $(REDIS_LIBS)
+bench_bench_stores_LDADD = libload.a $(libstore) $(libsession)
 
 bench_programs += %D%/bench_l1
 bench_bench_l1_SOURCES = %D%/bench_l1.c
-bench_bench_l1_LDADD = libsession.la -lm
+bench_bench_l1_LDADD = $(libsession)
 
 # Wants a running session-fastd: see the head of the file.
 EXTRA_PROGRAMS += %D%/bench_journal
-bench_bench_journal_LDADD = libsession.la
+bench_bench_journal_LDADD = $(libsession)
 
 # What stays when the cache is full: by the clock of the program, so it says the same on any machine.
 EXTRA_PROGRAMS += %D%/bench_evict
-bench_bench_evict_LDADD = libload.la libsession.la -lm
+bench_bench_evict_LDADD = libload.a $(libsession)
 bench_bench_evict_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=sf_clock_wall -Wl,--wrap=sf_clock_steady -Wl,--wrap=sf_l1_rank

@@ -39,4 +39,4 @@ session_fast_SOURCES = \
 	%D%/store_import.c %D%/store_import.h \
 	%D%/store_import_foreign.c
 session_fast_CPPFLAGS = $(AM_CPPFLAGS) -DSF_DAEMON_PATH='"$(sbindir)/session-fastd"'
-session_fast_LDADD = libload.la libstore.la libsession.la $(JANSSON_LIBS)
+session_fast_LDADD = libload.a $(libstore) $(libsession) $(JANSSON_LIBS)

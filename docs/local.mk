@@ -27,7 +27,7 @@ EXTRA_DIST += \
 # Prints the pages that are made from options.def and counters.def.
 noinst_PROGRAMS += docs/gen_reference
 docs_gen_reference_SOURCES = %D%/gen_reference.c
-docs_gen_reference_LDADD = libsession.la
+docs_gen_reference_LDADD = $(libsession)
 
 .PHONY: docs-update
 docs-update: docs/gen_reference$(EXEEXT)

@@ -2,8 +2,8 @@
 #
 # The gateway: a FastCGI application that runs CGI programs and other FastCGI applications with sessions. All but main.c
 # is a library, which the tests link too.
-noinst_LTLIBRARIES += libgateway.la
-libgateway_la_SOURCES = \
+noinst_LIBRARIES += libgateway.a
+libgateway_a_SOURCES = \
 	%D%/api.c %D%/api.h \
 	%D%/authorizer.c %D%/authorizer.h \
 	%D%/cgi_header.c %D%/cgi_header.h \
@@ -27,9 +27,9 @@ libgateway_la_SOURCES = \
 	%D%/upstream_link.c %D%/upstream_link.h \
 	%D%/upstream_pool.c %D%/upstream_pool.h \
 	%D%/workers.c %D%/workers.h
-libgateway_la_CPPFLAGS = $(AM_CPPFLAGS) -DSF_DAEMON_PATH='"$(sbindir)/session-fastd"'
-libgateway_la_LIBADD = libsession.la $(JANSSON_LIBS)
+libgateway_a_CPPFLAGS = $(AM_CPPFLAGS) -DSF_DAEMON_PATH='"$(sbindir)/session-fastd"'
+libgateway = libgateway.a $(JANSSON_LIBS)
 
 sbin_PROGRAMS += session-fast-gateway
 session_fast_gateway_SOURCES = %D%/main.c
-session_fast_gateway_LDADD = libgateway.la libsession.la
+session_fast_gateway_LDADD = $(libgateway) $(libsession)

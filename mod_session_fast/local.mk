@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 if BUILD_APACHE
-apachemodule_LTLIBRARIES = mod_session_fast.la
-mod_session_fast_la_SOURCES = \
+# To automake it is a program: for a shared object it would want libtool.
+apachemodule_PROGRAMS = mod_session_fast.so
+mod_session_fast_so_SOURCES = \
 	%D%/access.c \
 	%D%/cache_control.c \
 	%D%/check_config.c \
@@ -22,15 +23,9 @@ mod_session_fast_la_SOURCES = \
 	%D%/request_headers.c \
 	%D%/request_session.c \
 	%D%/response_headers.c
-mod_session_fast_la_CPPFLAGS = $(AM_CPPFLAGS) $(APACHE_CPPFLAGS) -DSF_DAEMON_PATH='"$(sbindir)/session-fastd"'
+mod_session_fast_so_CPPFLAGS = $(AM_CPPFLAGS) $(APACHE_CPPFLAGS) -DSF_DAEMON_PATH='"$(sbindir)/session-fastd"'
 # httpd's macros cast away const and narrow integers.
-mod_session_fast_la_CFLAGS = $(AM_CFLAGS) -Wno-conversion -Wno-cast-qual
-mod_session_fast_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -export-symbols-regex '^session_fast_module$$'
-mod_session_fast_la_LIBADD = libsession.la
-
-# httpd loads the .so; libtool's .la beside it would only puzzle.
-install-data-hook:
-	rm -f $(DESTDIR)$(apachemoduledir)/mod_session_fast.la
-uninstall-hook:
-	rm -f $(DESTDIR)$(apachemoduledir)/mod_session_fast.so
+mod_session_fast_so_CFLAGS = $(AM_CFLAGS) -Wno-conversion -Wno-cast-qual
+mod_session_fast_so_LDFLAGS = $(AM_LDFLAGS) -shared
+mod_session_fast_so_LDADD = $(libsession)
 endif

@@ -28,4 +28,4 @@ session_fastd_SOURCES = \
 	%D%/worker.c %D%/worker.h \
 	%D%/write_through.c %D%/write_through.h \
 	%D%/writer.c %D%/writer.h
-session_fastd_LDADD = libstore.la libsession.la
+session_fastd_LDADD = $(libstore) $(libsession)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-libsession_la_SOURCES += \
+libsession_a_SOURCES += \
 	%D%/boot_id.c %D%/boot_id.h \
 	%D%/bytes.c %D%/bytes.h \
 	%D%/lanes.h \

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-libsession_la_SOURCES += \
+libsession_a_SOURCES += \
 	%D%/shared_memory.c %D%/shared_memory.h \
 	%D%/record_locks.c %D%/record_locks.h \
 	%D%/process_slots.c %D%/process_slots.h \

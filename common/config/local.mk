@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-libsession_la_SOURCES += \
+libsession_a_SOURCES += \
 	%D%/config.c %D%/config.h %D%/options.def %D%/stores.def \
 	%D%/config_check.c %D%/config_preset.c \
 	%D%/config_file.c %D%/config_file.h \

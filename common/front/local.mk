@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-libsession_la_SOURCES += \
+libsession_a_SOURCES += \
 	%D%/resp.c %D%/resp.h \
 	%D%/ask_daemon.c %D%/ask_daemon.h \
 	%D%/front.c %D%/front_apply.c %D%/front.h %D%/front_private.h \

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-libsession_la_SOURCES += \
+libsession_a_SOURCES += \
 	%D%/record.c %D%/record.h %D%/record_layout.h %D%/record_part.c \
 	%D%/session.c %D%/session.h \
 	%D%/life.c %D%/life.h \

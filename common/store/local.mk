@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-libstore_la_SOURCES += \
+libstore_a_SOURCES += \
 	%D%/breaker.c %D%/breaker.h \
 	%D%/migrate_debts.c %D%/migrate_debts.h \
 	%D%/migrate_hosts.c %D%/migrate_hosts.h \
@@ -30,11 +30,11 @@ libstore_la_SOURCES += \
 	%D%/store_url.c %D%/store_url.h
 
 # What the stores on a network share is built in any case, so that it is tested in any case.
-libstore_la_SOURCES += %D%/store_reach.c %D%/store_reach.h %D%/store_sql.c %D%/store_sql.h \
+libstore_a_SOURCES += %D%/store_reach.c %D%/store_reach.h %D%/store_sql.c %D%/store_sql.h \
 	%D%/store_sql_facts.c %D%/store_sql_facts.h
 
 if HAVE_POSTGRESQL
-libstore_la_SOURCES += \
+libstore_a_SOURCES += \
 	%D%/store_postgresql.c %D%/store_postgresql.h \
 	%D%/store_postgresql_array.c %D%/store_postgresql_array.h \
 	%D%/store_postgresql_connect.c \
@@ -43,11 +43,11 @@ libstore_la_SOURCES += \
 	%D%/store_postgresql_follow.c %D%/store_postgresql_follow.h \
 	%D%/store_postgresql_schema.c \
 	%D%/store_postgresql_write.c
-libstore_la_LIBADD += $(POSTGRESQL_LIBS)
+libstore += $(POSTGRESQL_LIBS)
 endif
 
 if HAVE_REDIS
-libstore_la_SOURCES += \
+libstore_a_SOURCES += \
 	%D%/l2_redis.c \
 	%D%/store_redis.c \
 	%D%/store_redis_batch.c %D%/store_redis_batch.h \
@@ -70,11 +70,11 @@ libstore_la_SOURCES += \
 	%D%/store_redis_sentinel.c %D%/store_redis_sentinel.h \
 	%D%/store_redis_server.c %D%/store_redis_server.h \
 	%D%/store_redis_write.c %D%/store_redis_write.h
-libstore_la_LIBADD += $(REDIS_LIBS)
+libstore += $(REDIS_LIBS)
 endif
 
 # Caches that hosts share, between L1 and the store.
-libstore_la_SOURCES += \
+libstore_a_SOURCES += \
 	%D%/l2.c %D%/l2.h \
 	%D%/l2_epochs.c %D%/l2_epochs.h \
 	%D%/l2_seal.c %D%/l2_seal.h \
@@ -82,23 +82,23 @@ libstore_la_SOURCES += \
 	%D%/store_tiered.c %D%/store_tiered.h %D%/store_tiered_private.h %D%/store_tiered_write.c
 
 if HAVE_MEMCACHED
-libstore_la_SOURCES += %D%/l2_memcached.c
-libstore_la_LIBADD += $(MEMCACHED_LIBS)
+libstore_a_SOURCES += %D%/l2_memcached.c
+libstore += $(MEMCACHED_LIBS)
 endif
 
 if HAVE_WIRE
-libstore_la_SOURCES += \
+libstore_a_SOURCES += \
 	%D%/wire.c %D%/wire.h \
 	%D%/wire_tls.c %D%/wire_tls.h
 endif
 
 if HAVE_MYSQL
-libstore_la_SOURCES += \
+libstore_a_SOURCES += \
 	%D%/store_mysql.c %D%/store_mysql.h \
 	%D%/store_mysql_connect.c \
 	%D%/store_mysql_connection.c %D%/store_mysql_connection.h \
 	%D%/store_mysql_examine.c \
 	%D%/store_mysql_schema.c \
 	%D%/store_mysql_write.c
-libstore_la_LIBADD += $(MYSQL_LIBS)
+libstore += $(MYSQL_LIBS)
 endif

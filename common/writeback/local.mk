@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-libstore_la_SOURCES += \
+libstore_a_SOURCES += \
 	%D%/batch_writer.c %D%/batch_writer.h \
 	%D%/journal.c %D%/journal.h %D%/journal_private.h \
 	%D%/journal_commit.c \

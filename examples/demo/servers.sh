@@ -10,8 +10,7 @@ copy_files ()
     chmod 755 "$folder"
     if ! {
         mkdir "$folder/bin" "$folder/run" "$folder/cgi" "$folder/tmp" && chmod 1777 "$folder/tmp" &&
-            cp "$(built mod_session_fast.so)" "$(built session-fastd)" "$(built session-fast-gateway)" \
-                "$(built session-fast)" "$folder/bin/" &&
+            (cd "$build" && cp mod_session_fast.so session-fastd session-fast-gateway session-fast "$folder/bin/") &&
             cp -r "$example/site" "$example/php" "$example/users" "$folder/" &&
             cp "$example/cgi/cart.pl" "$example/cgi/login.pl" "$example/cgi/session.sh" "$folder/cgi/" &&
             gcc -O2 -o "$folder/cgi/visits" "$example/cgi/visits.c" &&
@@ -19,13 +18,6 @@ copy_files ()
     }; then
         fail "cannot set up $folder"
     fi
-}
-
-# libtool leaves what it links in .libs.
-built ()
-{
-    find "$build" -type f -name "$1" -printf '%d %p\n' | grep -F .libs/ | sort -n | sed -n '1s/^[0-9]* //p' | grep . ||
-        find "$build" -type f -name "$1" -print -quit
 }
 
 # fill_in FILE PORT [LINE FOR ROOT]: from the template of that name, in which @IDENTITY@ stands for what root must say.

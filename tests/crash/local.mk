@@ -29,11 +29,11 @@ check-torture: session-fastd$(EXEEXT) %D%/check_instance_torture$(EXEEXT)
 
 # The cache with one rule broken at a time; each time a test must fail. Not in `make check`: it would be the same again
 # under sanitizers and in distcheck. ./check calls it once.
-check-mutants: libsession.la libtest_support.la
+check-mutants: libsession.a libtest_support.a
 	top_srcdir='$(srcdir)' MUTANTS='$(MUTANTS)' \
 		COMPILE='$(CC) -I$(srcdir) -I. -D_GNU_SOURCE $(DEPS_CPPFLAGS) $(CPPFLAGS) -std=gnu11 -pthread $(CFLAGS) $(SANITIZER_CFLAGS)' \
-		LINK='$(LIBTOOL) --silent --tag=CC --mode=link $(CC) -pthread $(CFLAGS) $(AM_LDFLAGS) $(LDFLAGS)' \
-		LIBRARIES='libtest_support.la libsession.la $(CHECK_LIBS) $(LIBS)' \
+		LINK='$(CC) -pthread $(CFLAGS) $(AM_LDFLAGS) $(LDFLAGS)' \
+		LIBRARIES='libtest_support.a $(libsession) $(CHECK_LIBS) $(LIBS)' \
 		LINK_CHECK_L1_READ='$(tests_unit_check_l1_read_LDFLAGS)' \
 		LINK_CHECK_L1_TORTURE='$(tests_crash_check_l1_torture_LDFLAGS)' \
 		$(SHELL) '$(srcdir)/%D%/check_mutants.sh'

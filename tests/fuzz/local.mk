@@ -20,21 +20,21 @@ noinst_PROGRAMS += $(fuzz_targets)
 fuzz_main = $(FUZZER_LDFLAGS)
 else
 check_PROGRAMS += $(fuzz_targets)
-check_LTLIBRARIES += libfuzz_replay.la
-libfuzz_replay_la_SOURCES = %D%/replay.c
-fuzz_main = libfuzz_replay.la
+check_LIBRARIES += libfuzz_replay.a
+libfuzz_replay_a_SOURCES = %D%/replay.c
+fuzz_main = libfuzz_replay.a
 endif
-fuzz_ldadd = $(fuzz_main) libsession.la
+fuzz_ldadd = $(fuzz_main) $(libsession)
 
-tests_fuzz_fuzz_cgi_header_LDADD = $(fuzz_main) libgateway.la
+tests_fuzz_fuzz_cgi_header_LDADD = $(fuzz_main) $(libgateway) $(libsession)
 tests_fuzz_fuzz_config_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_cookie_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_exchange_LDADD = $(fuzz_ldadd)
-tests_fuzz_fuzz_fcgi_LDADD = $(fuzz_main) libgateway.la
-tests_fuzz_fuzz_foreign_LDADD = $(fuzz_main) libstore.la libsession.la
+tests_fuzz_fuzz_fcgi_LDADD = $(fuzz_main) $(libgateway) $(libsession)
+tests_fuzz_fuzz_foreign_LDADD = $(fuzz_main) $(libstore) $(libsession)
 tests_fuzz_fuzz_ops_words_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_record_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_resp_LDADD = $(fuzz_ldadd)
-tests_fuzz_fuzz_row_json_LDADD = $(fuzz_main) libstore.la libsession.la
+tests_fuzz_fuzz_row_json_LDADD = $(fuzz_main) $(libstore) $(libsession)
 
 EXTRA_DIST += %D%/fuzz.h %D%/README.md %D%/corpus

@@ -186,7 +186,7 @@ def children(pid):
 def run_cache(folder, *arguments):
     """bench_cache with every target; what it wrote as JSON, by target."""
     lines = folder / "lines"
-    words = [build.built(build.BUILD, "bench/.libs/bench_cache", "bench/bench_cache"), "--sessions", "300", "--bytes",
+    words = [build.built(build.BUILD, "bench/bench_cache"), "--sessions", "300", "--bytes",
              "512", "--rounds", "1", "--milliseconds", "30", "--memory", folder, "--disk", folder, "--json", lines, *arguments]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -226,7 +226,7 @@ def test_so_many_operations_as_were_asked_for(folder):
 
 def run_stores(part, url, folder, *options):
     """bench_stores with as little as there is; what it found, by who did it."""
-    words = [build.built(build.BUILD, "bench/.libs/bench_stores", "bench/bench_stores"), part, url, folder, "--rounds", "1",
+    words = [build.built(build.BUILD, "bench/bench_stores"), part, url, folder, "--rounds", "1",
              "--milliseconds", "1", "--sessions", "8", "--bytes", "100", *options]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -117,7 +117,7 @@ def lines_of(host, *ids):
 
 @pytest.mark.parametrize("cache, stores", [(Memcached, "tiered:memory:x tiered:sqlite:x.db"), (RedisCache, "tiered:memory:x")], indirect=["cache"])
 def test_contract(cache, stores):
-    program = build.built(build.PROGRAMS, "tests/unit/.libs/check_store_contract", "tests/unit/check_store_contract")
+    program = build.built(build.PROGRAMS, "tests/unit/check_store_contract")
     done = subprocess.run([program], env=dict(os.environ, STORE_URLS=stores, L2_URL=cache.url()),
                           capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and "100%" in done.stdout, done.stdout + done.stderr

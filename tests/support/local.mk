@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What several tests share; linked into every test program.
-check_LTLIBRARIES += libtest_support.la
-libtest_support_la_SOURCES = \
+check_LIBRARIES += libtest_support.a
+libtest_support_a_SOURCES = \
 	%D%/temp_folder.c %D%/temp_folder.h \
 	%D%/test_cache.c %D%/test_cache.h \
 	%D%/kept_lines.c %D%/kept_lines.h \

@@ -16,7 +16,7 @@ HTTPD_MODULES = Path("/usr/lib/apache2/modules")
 
 
 def built(folder, *candidates):
-    """The first that exists: a program linked by libtool may stand in .libs, with a wrapper script in its place."""
+    """The first that exists."""
     for candidate in candidates:
         path = folder / candidate
         if path.is_file() and path.read_bytes()[:4] == b"\x7fELF":
@@ -25,11 +25,11 @@ def built(folder, *candidates):
 
 
 def module():
-    return built(BUILD, ".libs/mod_session_fast.so", "mod_session_fast/.libs/mod_session_fast.so")
+    return built(BUILD, "mod_session_fast.so")
 
 
 def program(name, folder):
-    return built(PROGRAMS, f".libs/{name}", name, f"{folder}/.libs/{name}", f"{folder}/{name}")
+    return built(PROGRAMS, name, f"{folder}/{name}")
 
 
 def php_fpm():

@@ -22,7 +22,7 @@ AT_ONCE = 1.0  # seconds: what needs no store, on a busy machine
 
 def run_suite(name, *urls):
     """A program of tests/unit with the stores that it is to try."""
-    done = subprocess.run([build.built(build.PROGRAMS, f"tests/unit/.libs/{name}", f"tests/unit/{name}")],
+    done = subprocess.run([build.built(build.PROGRAMS, f"tests/unit/{name}")],
                           env=dict(os.environ, STORE_URLS=" ".join(urls)), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "100%" in done.stdout and "Checks: 0" not in done.stdout, done.stdout
