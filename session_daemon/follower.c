@@ -21,6 +21,7 @@ struct news {
     struct {
         struct sf_key key;
         uint64_t version;
+        unsigned half; /* of the lease */
     } list[NEWS_AT_ONCE];
 };
 
@@ -31,7 +32,7 @@ finish_news(struct task *task, struct daemon *daemon)
 {
     struct news *news = (struct news *)task;
     for (size_t i = 0; i < news->count && !daemon->server.is_stopping; i++)
-        loader_hear(daemon, &news->list[i].key, news->list[i].version);
+        loader_hear(daemon, &news->list[i].key, news->list[i].version, news->list[i].half);
     free(news);
 }
 
@@ -58,6 +59,7 @@ hear(void *context, const struct sf_key *key, uint64_t version)
     struct news *news = follower->news;
     news->task.finish = finish_news;
     news->list[news->count].key = *key;
+    news->list[news->count].half = lease_hear(&follower->lease);
     news->list[news->count++].version = version;
     if (news->count == NEWS_AT_ONCE)
         hand_on(daemon);
@@ -102,7 +104,8 @@ follow_once(struct daemon *daemon, struct sf_follow *follow)
     follow->error = (struct sf_error){.text = ""};
     enum sf_status status = store->ops->follow(store, sf_clock_steady() + SLICE, follow);
     hand_on(daemon);
-    sf_l1_lease(daemon->l1, daemon->config.cache_ttl, status == SF_OK ? follow->proven + freshness : 0);
+    sf_time dealt_with = lease_prove(&daemon->follower.lease, follow->proven);
+    sf_l1_lease(daemon->l1, daemon->config.cache_ttl, status == SF_OK ? dealt_with + freshness : 0);
     note(&daemon->follower, state_of(status), &follow->error);
     log_state(daemon, state_of(status), follow->error.text);
     return status;

@@ -5,12 +5,14 @@
  * follower.h - hears what other hosts change in the store, in a thread of its own.
  *
  * While it does, entries of L1 are good for SessionFastCacheTTL (sf_l1_lease), and what it hears of is loaded
- * anew (loader_hear). While it does not, they are for SessionFastFreshness: the lease runs out by itself, also
- * when this daemon is killed or stopped.
+ * anew (loader_hear); the lease is not prolonged over what has been heard and not been dealt with (lease.h). While it
+ * does not, they are for SessionFastFreshness: the lease runs out by itself, also when this daemon is killed or
+ * stopped.
  */
 #include <stdatomic.h>
 
 #include "common/base/log.h"
+#include "session_daemon/lease.h"
 #include "session_daemon/task_queue.h"
 
 enum follower_state {
@@ -26,6 +28,7 @@ struct follower {
     bool is_running;
     struct sf_log_state log_state; /* the follower's, as what follows */
     struct news *news;             /* what has been heard and not yet handed on; NULL: nothing */
+    struct lease lease;            /* what has been heard, and is not dealt with yet, holds it up */
     sf_time pause;                 /* after the next failure */
     _Atomic int state;             /* for status: an enum follower_state */
     _Atomic sf_time since;         /* the same, wall clock */

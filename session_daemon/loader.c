@@ -28,6 +28,7 @@ struct load {
     bool is_news;                      /* another host may have changed it: L1 is to know, whoever waits */
     bool has_later_news;               /* and perhaps once more, since the store was asked */
     bool is_in_cache;                  /* L1 has it now, or a later one */
+    unsigned news[LEASE_HALVES];       /* so many pieces of news are dealt with when it is done */
     bool is_outdated;                  /* it has changed since the store was asked, or may have */
     unsigned conflicts;
     sf_time give_up;                   /* steady clock */
@@ -184,7 +185,7 @@ run_load(struct task *task, struct daemon *daemon)
 /* ---- in the main thread ---- */
 
 static void finish_load(struct task *task, struct daemon *daemon);
-static void hear(struct daemon *daemon, const struct sf_key *key, uint64_t version);
+static void hear(struct daemon *daemon, const struct sf_key *key, uint64_t version, const unsigned *news);
 
 /* Looks at L1 first: what the miss saw must be older than what the store will say. */
 static void
@@ -284,6 +285,26 @@ bring_news(struct daemon *daemon, const struct load *load)
 }
 
 static void
+settle_news(struct daemon *daemon, const unsigned *news)
+{
+    for (unsigned half = 0; half < LEASE_HALVES; half++)
+        lease_settle(&daemon->follower.lease, half, news[half]);
+}
+
+/* Without those who have waited for long enough. */
+static void
+leave_table(struct daemon *daemon, struct load *load, bool goes_on)
+{
+    remove_from_table(&daemon->loader, load);
+    resume_waiters(load);
+    if (goes_on)
+        hear(daemon, &load->key, 0, load->news);
+    else
+        settle_news(daemon, load->news);
+    load_free(load);
+}
+
+static void
 finish_load(struct task *task, struct daemon *daemon)
 {
     struct load *load = (struct load *)task;
@@ -308,13 +329,7 @@ finish_load(struct task *task, struct daemon *daemon)
         }
         load->status = SF_UNAVAILABLE;
     }
-    const struct sf_key key = load->key;
-    bool goes_on = is_old && load->has_later_news; /* without those who have waited for long enough */
-    remove_from_table(&daemon->loader, load);
-    resume_waiters(load);
-    load_free(load);
-    if (goes_on)
-        hear(daemon, &key, 0);
+    leave_table(daemon, load, is_old && load->has_later_news);
 }
 
 bool
@@ -367,19 +382,24 @@ loader_hear_of_anything(struct daemon *daemon)
 
 /* What L1 does not have has no version there that could not be the last one. */
 static void
-hear(struct daemon *daemon, const struct sf_key *key, uint64_t version)
+hear(struct daemon *daemon, const struct sf_key *key, uint64_t version, const unsigned *news)
 {
     struct load *load = find(&daemon->loader, key);
     bool is_new = load == NULL;
-    if (is_new && sf_l1_is_stored(daemon->l1, key, version == 0 ? UINT64_MAX : version))
+    if (is_new && sf_l1_is_stored(daemon->l1, key, version == 0 ? UINT64_MAX : version)) {
+        settle_news(daemon, news);
         return;
+    }
     if (is_new)
         load = add(&daemon->loader, key);
     if (load == NULL) {
         loader_hear_of_anything(daemon);
+        settle_news(daemon, news);
         return;
     }
     sf_count(sf_l1_counters(daemon->l1), news_loads);
+    for (unsigned half = 0; half < LEASE_HALVES; half++)
+        load->news[half] += news[half];
     load->is_news = true;
     load->has_later_news = !is_new;
     atomic_store_explicit(&load->is_wanted, true, memory_order_relaxed);
@@ -388,10 +408,11 @@ hear(struct daemon *daemon, const struct sf_key *key, uint64_t version)
 }
 
 void
-loader_hear(struct daemon *daemon, const struct sf_key *key, uint64_t version)
+loader_hear(struct daemon *daemon, const struct sf_key *key, uint64_t version, unsigned half)
 {
+    const unsigned news[LEASE_HALVES] = {half == 0, half == 1};
     sf_count(sf_l1_counters(daemon->l1), news);
-    hear(daemon, key, version);
+    hear(daemon, key, version, news);
 }
 
 bool

@@ -16,6 +16,7 @@ session_fastd_SOURCES = \
 	%D%/follower.c %D%/follower.h \
 	%D%/instance_lock.c %D%/instance_lock.h \
 	%D%/journaler.c %D%/journaler.h \
+	%D%/lease.c %D%/lease.h \
 	%D%/listener.c %D%/listener.h \
 	%D%/loader.c %D%/loader.h \
 	%D%/main.c \

@@ -52,12 +52,13 @@ follow(struct sf_store *self, sf_time until, struct sf_follow *how)
 static int heard[NEWS_MAX], losses;
 
 void
-loader_hear(struct daemon *daemon, const struct sf_key *key, uint64_t version)
+loader_hear(struct daemon *daemon, const struct sf_key *key, uint64_t version, unsigned half)
 {
     struct sf_key expected = sf_test_cache_key(version);
     ck_assert_ptr_eq(daemon, &daemon_);
     ck_assert(sf_key_equal(key, &expected));
     heard[version]++;
+    lease_settle(&daemon->follower.lease, half, 1);
 }
 
 void
@@ -203,6 +204,24 @@ START_TEST(test_lease_lasts_while_the_store_tells)
 }
 END_TEST
 
+START_TEST(test_lease_runs_out_while_the_main_thread_has_not_dealt_with_the_news)
+{
+    daemon_.config.cache_ttl = 0;
+    daemon_.config.freshness = 200;
+    start();
+    while (!is_leased())
+        continue;
+    atomic_store(&to_tell, 1);
+    while (is_leased())
+        continue;
+    ck_assert_str_eq(follower_state_name(&daemon_.follower), "up");
+    while (take_news() == 0)
+        continue;
+    while (!is_leased())
+        continue;
+}
+END_TEST
+
 START_TEST(test_server_that_will_not_is_not_pressed)
 {
     atomic_store(&answer, SF_INVALID);
@@ -250,6 +269,7 @@ main(void)
     tcase_add_test(tests, test_what_is_told_comes_to_the_main_thread);
     tcase_add_test(tests, test_anything_may_have_changed);
     tcase_add_test(tests, test_lease_lasts_while_the_store_tells);
+    tcase_add_test(tests, test_lease_runs_out_while_the_main_thread_has_not_dealt_with_the_news);
     tcase_add_test(tests, test_server_that_will_not_is_not_pressed);
     tcase_add_test(tests, test_where_nothing_is_told_nothing_is_asked);
     tcase_add_test(tests, test_lease_of_a_predecessor_does_not_count);

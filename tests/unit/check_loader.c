@@ -66,6 +66,8 @@ static void
 tear_down(void)
 {
     ck_assert_uint_eq(daemon_.loader.loads, 0);
+    for (int half = 0; half < LEASE_HALVES; half++)
+        ck_assert_uint_eq(atomic_load(&daemon_.follower.lease.open[half]), 0);
     task_queue_fini(&daemon_.loader.worker.queue);
     sf_journal_close(daemon_.journaler.journal);
     sf_store_close(daemon_.store);
@@ -374,11 +376,40 @@ wait_until_older_than_the_ttl(void)
         continue;
 }
 
+static void
+hear(const struct sf_key *key, uint64_t version)
+{
+    loader_hear(&daemon_, key, version, lease_hear(&daemon_.follower.lease));
+}
+
+/* How far the lease goes when all has been told until 9. */
+static sf_time
+dealt_with(void)
+{
+    return lease_prove(&daemon_.follower.lease, 9);
+}
+
+/* A load that began before does not do it. */
+START_TEST(test_news_hold_up_the_lease_until_they_are_loaded)
+{
+    struct sf_key key = fill_stale();
+    store(&key, 9, "new");
+    hear(&key, 0);
+    ck_assert_int_eq(dealt_with(), 0);
+    struct task *task = run_next();
+    hear(&key, 0);
+    task->finish(task, &daemon_);
+    ck_assert_int_eq(dealt_with(), 0);
+    finish_next();
+    ck_assert_int_eq(dealt_with(), 9);
+}
+END_TEST
+
 START_TEST(test_news_of_what_the_cache_has_is_loaded)
 {
     struct sf_key key = fill_stale();
     store(&key, 9, "new");
-    loader_hear(&daemon_, &key, 0);
+    hear(&key, 0);
     finish_next();
     ck_assert_str_eq(sf_test_look(cache.l1, 1, "value").text, "new");
     ck_assert_uint_eq(counted(SF_COUNTER_news), 1);
@@ -390,8 +421,8 @@ END_TEST
 START_TEST(test_news_of_what_the_cache_has_not_is_nothing)
 {
     struct sf_key key = sf_test_cache_key(1);
-    loader_hear(&daemon_, &key, 0);
-    loader_hear(&daemon_, &key, 7);
+    hear(&key, 0);
+    hear(&key, 7);
     ck_assert(is_idle());
     ck_assert_uint_eq(counted(SF_COUNTER_news), 2);
     ck_assert_uint_eq(counted(SF_COUNTER_news_loads), 0);
@@ -401,9 +432,9 @@ END_TEST
 START_TEST(test_news_that_are_old_are_nothing)
 {
     struct sf_key key = fill_stale();
-    loader_hear(&daemon_, &key, 3);
+    hear(&key, 3);
     ck_assert(is_idle());
-    loader_hear(&daemon_, &key, 4);
+    hear(&key, 4);
     finish_next();
     ck_assert(is_idle());
 }
@@ -413,7 +444,7 @@ END_TEST
 START_TEST(test_news_of_a_removal)
 {
     struct sf_key key = fill_stale();
-    loader_hear(&daemon_, &key, 0);
+    hear(&key, 0);
     finish_next();
     ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_NOT_FOUND);
 }
@@ -426,7 +457,7 @@ START_TEST(test_load_under_way_is_repeated)
     ck_assert(loader_join(&daemon_, &first, &key, false));
     struct task *task = run_next();
     store(&key, 4, "new");
-    loader_hear(&daemon_, &key, 0);
+    hear(&key, 0);
     task->finish(task, &daemon_);
     ck_assert_int_eq(answers[0], SF_INVALID); /* not yet */
     ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_NOT_FOUND);
@@ -445,7 +476,7 @@ START_TEST(test_load_is_not_repeated_for_ever)
     for (int i = 0; answers[0] == SF_INVALID; i++) {
         struct task *task = run_next();
         ck_assert_int_lt(i, 10);
-        loader_hear(&daemon_, &key, 0);
+        hear(&key, 0);
         task->finish(task, &daemon_);
     }
     ck_assert_int_eq(answers[0], SF_OK);
@@ -458,11 +489,11 @@ END_TEST
 START_TEST(test_session_that_changes_all_the_time)
 {
     struct sf_key key = fill_stale();
-    loader_hear(&daemon_, &key, 0);
+    hear(&key, 0);
     for (uint64_t version = 4; version < 24; version++) {
         store(&key, version, "new");
         struct task *task = run_next();
-        loader_hear(&daemon_, &key, 0);
+        hear(&key, 0);
         task->finish(task, &daemon_);
         ck_assert_uint_ge(sf_test_look(cache.l1, 1, NULL).version + 4, version);
     }
@@ -480,7 +511,7 @@ START_TEST(test_news_that_cannot_be_loaded_leave_nothing_to_be_trusted)
     wait_until_older_than_the_ttl();
     ck_assert(is_trusted(2));
     reopen_store("fail:load=UNAVAILABLE");
-    loader_hear(&daemon_, &key, 0);
+    hear(&key, 0);
     finish_next();
     ck_assert_str_eq(sf_test_look(cache.l1, 1, "value").text, "old");
     ck_assert(!is_trusted(1));
@@ -495,7 +526,7 @@ START_TEST(test_news_of_a_key_that_is_held_are_loaded_after_its_release)
     struct sf_key key = fill_stale();
     ck_assert(loader_hold(&daemon_, &key));
     store(&key, 9, "new");
-    loader_hear(&daemon_, &key, 0);
+    hear(&key, 0);
     ck_assert(is_idle());
     loader_release(&daemon_, &key);
     finish_next();
@@ -522,6 +553,7 @@ main(void)
     tcase_add_test(tests, test_who_changes_it_in_the_store_gets_what_was_loaded_since_he_came);
     tcase_add_test(tests, test_store_without_an_answer_takes_nothing_from_the_cache);
     tcase_add_test(tests, test_store_that_hangs_is_not_asked_about_what_is_there);
+    tcase_add_test(tests, test_news_hold_up_the_lease_until_they_are_loaded);
     tcase_add_test(tests, test_news_of_what_the_cache_has_is_loaded);
     tcase_add_test(tests, test_news_of_what_the_cache_has_not_is_nothing);
     tcase_add_test(tests, test_news_that_are_old_are_nothing);
