@@ -30,8 +30,10 @@ look_at_step(void *context, long steps, bool was_call)
     const struct meeting *meeting = context;
 
     (void)was_call;
-    if (steps == meeting->at)
-        meeting->intervene(meeting->context);
+    if (steps < meeting->at)
+        return;
+    meeting->intervene(meeting->context);
+    sf_step_stop();
 }
 
 /* false: there is no such instruction any more. */

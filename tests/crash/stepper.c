@@ -67,6 +67,12 @@ sf_step(sf_step_fn *run, void *context, sf_step_seen_fn *seen, void *seen_contex
     return stepper.steps;
 }
 
+void
+sf_step_stop(void)
+{
+    stepper.is_on = 0;
+}
+
 #else
 
 bool
@@ -82,6 +88,11 @@ sf_step(sf_step_fn *run, void *context, sf_step_seen_fn *seen, void *seen_contex
     (void)seen_context;
     run(context);
     return 0;
+}
+
+void
+sf_step_stop(void)
+{
 }
 
 #endif

@@ -18,5 +18,6 @@ typedef void sf_step_fn(void *context);
 /* Called behind every instruction. `was_call`: it was a system call, or the one behind it. */
 typedef void sf_step_seen_fn(void *context, long steps, bool was_call);
 
-/* Returns the number of instructions of `run`. */
+/* Returns the number of instructions of `run`, or of those until `seen` calls sf_step_stop: the rest runs as ever. */
 long sf_step(sf_step_fn *run, void *context, sf_step_seen_fn *seen, void *seen_context);
+void sf_step_stop(void);
