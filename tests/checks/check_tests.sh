@@ -21,13 +21,48 @@ for test in $tests; do
     folder=$(dirname "$test")
     name=$(basename "$test" .c)
     grep -q "$name\b" "$folder/local.mk" || fail "$test: not in $folder/local.mk"
-    written=$(sed -n 's/^START_TEST(\([A-Za-z0-9_]*\)).*/\1/p' "$test")
-    [ -n "$written" ] || ! grep -q '<check.h>' "$test" || fail "$test: no START_TEST"
-    ! grep -q 'srunner_create' "$test" || fail "$test: end it with sf_run_suite of tests/support/run_suite.h"
-    for case in $written; do
-        grep -Eq "tcase_add_[a-z_]*test[a-z_]*\([^,]*, *$case\b" "$test" || fail "$test: $case is never added to a test case"
-    done
 done
+
+awk '
+function fail(what) {
+    print file ": " what
+    failed = 1
+}
+
+function end_file(  name) {
+    if (uses_check && !has_test)
+        fail("no START_TEST")
+    for (name in written)
+        if (!(name in added))
+            fail(name " is never added to a test case")
+    split("", written)
+    split("", added)
+    uses_check = has_test = 0
+}
+
+FNR == 1 {
+    if (file != "")
+        end_file()
+    file = FILENAME
+}
+
+/<check\.h>/ { uses_check = 1 }
+/srunner_create/ { fail("end it with sf_run_suite of tests/support/run_suite.h") }
+
+match($0, /^START_TEST\([A-Za-z0-9_]+\)/) {
+    has_test = written[substr($0, 12, RLENGTH - 12)] = 1
+}
+
+match($0, /tcase_add_[a-z_]*test[a-z_]*\([^,]*, *[A-Za-z0-9_]+/) {
+    name = substr($0, RSTART, RLENGTH)
+    sub(/.*, */, "", name)
+    added[name] = 1
+}
+
+END {
+    end_file()
+    exit failed
+}' $tests || status=1
 
 for source in $(find common fcgi_gateway -name '*.c' | sort); do
     folder=$(dirname "$source")
