@@ -26,7 +26,18 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "backends: needs a database server; left out by BACKENDS=none")
 
 
+# Files that run beside others: the last one to begin should not be the one that takes a minute.
+LONGEST_FIRST = ["store_faults", "store_postgresql", "pressure", "bench", "shared_store", "store_restarts", "migrate",
+                 "store_mysql", "coherence", "store_redis", "daemon_life", "restarts", "store_redis_cluster", "browser"]
+
+
+def rank(item):
+    name = item.path.stem.removeprefix("test_")
+    return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
 def pytest_collection_modifyitems(items):
+    items.sort(key=rank)
     if os.environ.get("SF_BACKENDS") == "none":
         for item in items:
             if item.get_closest_marker("backends"):
