@@ -71,14 +71,15 @@ state_of(enum sf_status status)
     return status == SF_OK ? FOLLOWER_UP : status == SF_INVALID ? FOLLOWER_REFUSED : FOLLOWER_DOWN;
 }
 
+/* Who sees the state finds its reason. */
 static void
 note(struct follower *follower, enum follower_state state, const struct sf_error *error)
 {
-    if (atomic_exchange(&follower->state, (int)state) != (int)state)
-        atomic_store(&follower->since, sf_clock_wall());
     pthread_mutex_lock(&follower->lock);
     follower->error = *error;
     pthread_mutex_unlock(&follower->lock);
+    if (atomic_exchange(&follower->state, (int)state) != (int)state)
+        atomic_store(&follower->since, sf_clock_wall());
 }
 
 static void
