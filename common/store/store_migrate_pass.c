@@ -12,6 +12,7 @@
 #define BACKOFF_FIRST ((sf_time)100)
 #define BACKOFF_MAX (10 * SF_SECOND)
 #define AGAIN_PAUSE (10 * SF_SECOND) /* after a comparison that has found something */
+#define OWED_PAUSE SF_SECOND         /* after one that has not, while something was owed */
 #define SAVE_PAUSE SF_SECOND
 #define START_DEADLINE (5 * SF_SECOND)
 #define LOOKS_AGAIN 4
@@ -236,7 +237,8 @@ end_comparison(struct sf_migrate *migrate, sf_time now)
     state->verified = is_equal_now ? sf_clock_wall() : 0;
     migrate->is_state_saved = false;
     if (state->phase == SF_MIGRATE_COPYING)
-        *pass = (struct sf_migrate_pass){.is_wanted = true, .begins_at = now + AGAIN_PAUSE};
+        *pass = (struct sf_migrate_pass){
+            .is_wanted = true, .begins_at = now + (migrate->found > 0 ? AGAIN_PAUSE : OWED_PAUSE)};
 }
 
 static void
