@@ -23,7 +23,7 @@ libstore_a_SOURCES += \
 	%D%/store_migrate_hosts.c %D%/store_migrate_hosts.h \
 	%D%/store_migrate_open.c \
 	%D%/store_migrate_pass.c \
-	%D%/store_migrate_settle.c %D%/store_migrate_settle.h \
+	%D%/store_migrate_equalize.c %D%/store_migrate_equalize.h \
 	%D%/store_shared.c %D%/store_shared.h \
 	%D%/store_sqlite.c \
 	%D%/store_sqlite_connection.c %D%/store_sqlite_connection.h \

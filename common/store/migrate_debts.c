@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file is a head and keys: those that are owed, in no order, some twice or settled long since,
+ * The file is a head and keys: those that are owed, in no order, some twice or paid long since,
  * and at its end those of the note. It is written anew when it is twice as long as it may have to be.
  */
 #include "common/store/migrate_debts.h"

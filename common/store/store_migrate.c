@@ -279,8 +279,8 @@ is_failure(const struct sf_migrate *migrate, const struct sf_write *copy)
 }
 
 static void
-settle(struct sf_migrate *migrate, const struct sf_write *writes, size_t count, const struct sf_write *copies,
-       size_t taken)
+keep_answers(struct sf_migrate *migrate, const struct sf_write *writes, size_t count, const struct sf_write *copies,
+             size_t taken)
 {
     size_t failed = 0;
     sf_time now = sf_clock_steady();
@@ -344,7 +344,7 @@ write_second(struct sf_migrate *migrate, const struct sf_write *writes, size_t c
     }
     size_t taken = copy_taken(writes, copies, count);
     try_second(migrate, copies, taken, until, took);
-    settle(migrate, writes, count, copies, taken);
+    keep_answers(migrate, writes, count, copies, taken);
     free(copies);
 }
 

@@ -4,7 +4,7 @@
 
 #include "common/store/row_checksum.h"
 #include "common/store/store_migrate_hosts.h"
-#include "common/store/store_migrate_settle.h"
+#include "common/store/store_migrate_equalize.h"
 
 #define PAGE 128                     /* rows of each side that are looked at in one step */
 #define SCAN_DEADLINE (5 * SF_SECOND)
@@ -146,16 +146,16 @@ look_again(struct sf_migrate *migrate, struct sf_key *keys, size_t *count)
 }
 
 static enum sf_status
-settle_candidates(struct sf_migrate *migrate, struct look *look, enum sf_settle_reason reason)
+equalize_candidates(struct sf_migrate *migrate, struct look *look, enum sf_equalize_reason reason)
 {
     enum sf_status status = SF_OK;
-    bool looks_again = reason == SF_SETTLE_COMPARE && migrate->state.host != 0;
-    for (size_t i = 0; status == SF_OK && i < look->candidate_count; i += SF_SETTLE_MAX) {
-        size_t left = look->candidate_count - i, count = left < SF_SETTLE_MAX ? left : SF_SETTLE_MAX;
+    bool looks_again = reason == SF_EQUALIZE_COMPARE && migrate->state.host != 0;
+    for (size_t i = 0; status == SF_OK && i < look->candidate_count; i += SF_EQUALIZE_MAX) {
+        size_t left = look->candidate_count - i, count = left < SF_EQUALIZE_MAX ? left : SF_EQUALIZE_MAX;
         if (looks_again)
             status = look_again(migrate, look->candidates + i, &count);
         if (status == SF_OK && count > 0)
-            status = sf_migrate_settle(migrate, look->candidates + i, count, reason);
+            status = sf_migrate_equalize(migrate, look->candidates + i, count, reason);
     }
     return status;
 }
@@ -214,7 +214,7 @@ copy_page(struct sf_migrate *migrate, struct look *look)
     if (status == SF_OK && is_suspicious(look))
         return tell(migrate, "the store that is used is empty and the other one is not: nothing is removed there");
     if (status == SF_OK)
-        status = settle_candidates(migrate, look, SF_SETTLE_COPY);
+        status = equalize_candidates(migrate, look, SF_EQUALIZE_COPY);
     if (status == SF_OK)
         go_on_copying(migrate, look);
     return status;
@@ -261,7 +261,7 @@ compare_page(struct sf_migrate *migrate, struct look *look, sf_time now)
 {
     enum sf_status status = look_at_page(migrate, look);
     if (status == SF_OK)
-        status = settle_candidates(migrate, look, SF_SETTLE_COMPARE);
+        status = equalize_candidates(migrate, look, SF_EQUALIZE_COMPARE);
     if (status == SF_OK)
         go_on_comparing(migrate, look, now);
     return status;
@@ -296,7 +296,7 @@ choose_work(struct sf_migrate *migrate, sf_time now, struct sf_key *keys, size_t
     enum work work = WORK_NONE;
     pthread_mutex_lock(&migrate->lock);
     (void)sf_migrate_knows_second(migrate);
-    *count_out = sf_debts_due(migrate->debts, now, keys, SF_SETTLE_MAX);
+    *count_out = sf_debts_due(migrate->debts, now, keys, SF_EQUALIZE_MAX);
     if (!migrate->takes_notes)
         work = WORK_NOTES;
     else if (*count_out > 0)
@@ -336,7 +336,7 @@ do_work(struct sf_migrate *migrate, enum work work, sf_time now, const struct sf
     switch (work) {
     case WORK_NONE: return SF_OK;
     case WORK_NOTES: return begin_notes(migrate);
-    case WORK_DEBTS: return sf_migrate_settle(migrate, keys, count, SF_SETTLE_DEBT);
+    case WORK_DEBTS: return sf_migrate_equalize(migrate, keys, count, SF_EQUALIZE_DEBT);
     case WORK_COPY:
     case WORK_COMPARE: return look_on(migrate, work, now);
     }
@@ -413,7 +413,7 @@ rest_after(struct sf_migrate *migrate, enum work work, enum sf_status status, sf
 sf_time
 sf_migrate_step(struct sf_migrate *migrate, sf_time now)
 {
-    struct sf_key keys[SF_SETTLE_MAX];
+    struct sf_key keys[SF_EQUALIZE_MAX];
     size_t count;
     sf_time meets = sf_migrate_meet(migrate, now);
     if (now < migrate->retry_at || atomic_load(&migrate->is_held))

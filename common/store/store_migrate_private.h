@@ -7,7 +7,7 @@
  *   store_migrate.c          the calls of a store: loads, writes, sweep
  *   store_migrate_open.c     what the state folder says; life
  *   store_migrate_pass.c     the work in the background: copying, comparing
- *   store_migrate_settle.c   makes both equal in some keys
+ *   store_migrate_equalize.c   makes both equal in some keys
  *   store_migrate_change.c   start, percent, finish, abort; report
  *   store_migrate_hosts.c    several hosts that move together
  *

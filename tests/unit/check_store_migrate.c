@@ -8,17 +8,12 @@
 #define MANY 400 /* sessions */
 
 static void
-fill(unsigned count)
+assert_both_and_read_there(unsigned number, uint64_t version)
 {
-    for (unsigned i = 0; i < count; i++)
-        ck_assert_int_eq(migrate_put(migrate_store, i, 1), SF_OK);
-}
-
-static void
-assert_both(unsigned number, uint64_t version)
-{
-    ck_assert_uint_eq(migrate_version(migrate_side(OLD), number), version);
-    ck_assert_uint_eq(migrate_version(migrate_side(NEW), number), version);
+    migrate_assert_both(number, version);
+    migrate_calls(NEW, SIDE_LOAD);
+    ck_assert_uint_eq(migrate_version(migrate_store, number), version);
+    ck_assert_uint_eq(migrate_calls(NEW, SIDE_LOAD), 1);
 }
 
 START_TEST(test_without_a_migration_there_is_one_store)
@@ -35,16 +30,16 @@ START_TEST(test_changes_go_to_both)
 {
     migrate_begin(0);
     ck_assert_int_eq(migrate_put(migrate_store, 1, 3), SF_OK);
-    assert_both(1, 3);
+    migrate_assert_both(1, 3);
     ck_assert_int_eq(migrate_end(migrate_store, 1, 4), SF_OK);
-    assert_both(1, 4);
+    migrate_assert_both(1, 4);
 }
 END_TEST
 
 /* None of what one host would read from it is there. */
 START_TEST(test_what_was_not_copied_yet_is_there)
 {
-    fill(MANY);
+    migrate_fill(MANY);
     migrate_begin(100);
     migrate_calls(NEW, SIDE_LOAD);
     for (unsigned i = 0; i < MANY; i++)
@@ -57,7 +52,7 @@ END_TEST
 START_TEST(test_so_many_percent_are_read_from_the_new_store)
 {
     static const int percents[] = {0, 10, 50, 100};
-    fill(MANY);
+    migrate_fill(MANY);
     migrate_verify(percents[_i]);
     migrate_calls(NEW, SIDE_LOAD);
     for (unsigned i = 0; i < MANY; i++)
@@ -71,7 +66,7 @@ END_TEST
 /* Who once was read from the new store is still when there are more. */
 START_TEST(test_the_same_keys_are_read_there_each_time_and_more_when_it_is_turned_up)
 {
-    fill(MANY);
+    migrate_fill(MANY);
     migrate_verify(0);
     bool was_new[MANY] = {false};
     for (int percent = 0; percent <= 100; percent += 25) {
@@ -89,7 +84,7 @@ END_TEST
 
 START_TEST(test_no_is_the_authoritys_word)
 {
-    fill(1);
+    migrate_fill(1);
     migrate_verify(100);
     migrate_answer(NEW, SIDE_LOAD, SF_NOT_FOUND);
     ck_assert_int_eq(migrate_load(0), SF_OK);
@@ -106,7 +101,7 @@ END_TEST
 START_TEST(test_a_new_store_that_does_not_answer_is_not_noticed)
 {
     static const enum sf_status answers[] = {SF_UNAVAILABLE, SF_CORRUPT, SF_NO_MEMORY};
-    fill(3);
+    migrate_fill(3);
     migrate_verify(100);
     migrate_answer(NEW, SIDE_LOAD, answers[_i]);
     for (unsigned i = 0; i < 3; i++)
@@ -117,7 +112,7 @@ END_TEST
 
 START_TEST(test_the_new_store_stands_in_for_the_old_one_where_it_is_known_to_be_equal)
 {
-    fill(3);
+    migrate_fill(3);
     migrate_verify(0);
     migrate_answer(OLD, SIDE_LOAD, SF_UNAVAILABLE);
     for (unsigned i = 0; i < 3; i++)
@@ -129,25 +124,22 @@ END_TEST
 START_TEST(test_what_the_new_store_has_not_taken_is_not_read_there)
 {
     static const enum sf_status answers[] = {SF_UNAVAILABLE, SF_UNCERTAIN, SF_INVALID, SF_FULL};
-    fill(3);
+    migrate_fill(3);
     migrate_verify(100);
     migrate_answer(NEW, SIDE_WRITE, answers[_i]);
     ck_assert_int_eq(migrate_put(migrate_store, 1, 2), SF_OK);
     ck_assert_uint_eq(migrate_look().owed, 1);
     ck_assert_uint_eq(migrate_version(migrate_store, 1), 2);
     migrate_answer(NEW, SIDE_WRITE, SF_OK);
-    migrate_settle();
-    assert_both(1, 2);
-    migrate_calls(NEW, SIDE_LOAD);
-    ck_assert_uint_eq(migrate_version(migrate_store, 1), 2);
-    ck_assert_uint_eq(migrate_calls(NEW, SIDE_LOAD), 1);
+    migrate_work_off();
+    assert_both_and_read_there(1, 2);
 }
 END_TEST
 
 /* Whoever waits for the acknowledgement does not wait for it. */
 START_TEST(test_a_new_store_that_hangs_holds_a_change_up_for_a_moment_and_once)
 {
-    fill(3);
+    migrate_fill(3);
     migrate_verify(100);
     migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
     migrate_calls(NEW, SIDE_WRITE);
@@ -157,11 +149,11 @@ START_TEST(test_a_new_store_that_hangs_holds_a_change_up_for_a_moment_and_once)
     ck_assert_int_le(migrate_patience(NEW, SIDE_WRITE), 150);
     ck_assert_uint_eq(migrate_look().owed, 3);
     migrate_answer(NEW, SIDE_WRITE, SF_OK);
-    migrate_settle();
+    migrate_work_off();
     migrate_calls(NEW, SIDE_WRITE);
     ck_assert_int_eq(migrate_put(migrate_store, 1, 3), SF_OK);
     ck_assert_uint_eq(migrate_calls(NEW, SIDE_WRITE), 1);
-    assert_both(1, 3);
+    migrate_assert_both(1, 3);
 }
 END_TEST
 
@@ -174,7 +166,7 @@ change_another(void)
 /* The work in the background waits for it without keeping anybody out. */
 START_TEST(test_changes_go_on_while_the_new_store_hangs)
 {
-    fill(3);
+    migrate_fill(3);
     migrate_verify(100);
     if (_i == 0) {
         migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
@@ -187,20 +179,20 @@ START_TEST(test_changes_go_on_while_the_new_store_hangs)
     migrate_step(3);
     migrate_answer(NEW, SIDE_WRITE, SF_OK);
     ck_assert_uint_eq(migrate_version(migrate_store, 2), 7);
-    migrate_settle();
-    assert_both(1, 2);
-    assert_both(2, 7);
+    migrate_work_off();
+    migrate_assert_both(1, 2);
+    migrate_assert_both(2, 7);
 }
 END_TEST
 
 START_TEST(test_what_the_authority_has_not_taken_the_other_one_does_not_get)
 {
-    fill(1);
+    migrate_fill(1);
     migrate_verify(100);
     migrate_answer(OLD, SIDE_WRITE, SF_UNAVAILABLE);
     ck_assert_int_eq(migrate_put(migrate_store, 0, 2), SF_UNAVAILABLE);
     migrate_answer(OLD, SIDE_WRITE, SF_OK);
-    assert_both(0, 1);
+    migrate_assert_both(0, 1);
     ck_assert_uint_eq(migrate_look().owed, 0);
 }
 END_TEST
@@ -208,21 +200,21 @@ END_TEST
 /* The authority has it, and nobody knows. */
 START_TEST(test_a_lost_answer_of_the_authority_is_looked_after)
 {
-    fill(1);
+    migrate_fill(1);
     migrate_verify(100);
     migrate_answer(OLD, SIDE_WRITE, SF_UNCERTAIN);
     ck_assert_int_eq(migrate_put(migrate_store, 0, 2), SF_UNCERTAIN);
     migrate_answer(OLD, SIDE_WRITE, SF_OK);
     ck_assert_uint_eq(migrate_look().owed, 1);
     ck_assert_uint_eq(migrate_version(migrate_store, 0), 2);
-    migrate_settle();
-    assert_both(0, 2);
+    migrate_work_off();
+    migrate_assert_both(0, 2);
 }
 END_TEST
 
 START_TEST(test_the_authority_judges_what_a_change_expects)
 {
-    fill(1);
+    migrate_fill(1);
     migrate_verify(100);
     ck_assert_int_eq(migrate_put(migrate_side(NEW), 0, 5), SF_OK); /* behind everybody's back */
     struct sf_buffer record = sf_test_record(6, NULL, sf_span_text("other"));
@@ -232,7 +224,7 @@ START_TEST(test_the_authority_judges_what_a_change_expects)
     ck_assert_uint_eq(migrate_version(migrate_side(OLD), 0), 1);
     write.expected = 1;
     ck_assert_int_eq(migrate_store->ops->write(migrate_store, &write, 1, sf_clock_steady() + SF_SECOND), SF_OK);
-    assert_both(0, 6);
+    migrate_assert_both(0, 6);
     sf_buffer_fini(&record);
 }
 END_TEST
@@ -257,11 +249,11 @@ access_of(struct sf_store *store, unsigned number)
 
 START_TEST(test_accesses_go_to_both)
 {
-    fill(2);
+    migrate_fill(2);
     migrate_begin(0);
     ck_assert_int_eq(touch(1, 5000), SF_OK); /* not copied yet: the copy knows it */
     ck_assert_uint_eq(migrate_look().owed, 0);
-    migrate_settle();
+    migrate_work_off();
     ck_assert_int_eq(access_of(migrate_side(NEW), 1), 5000);
     ck_assert_int_eq(touch(1, 6000), SF_OK);
     ck_assert_int_eq(access_of(migrate_side(OLD), 1), 6000);
@@ -269,7 +261,7 @@ START_TEST(test_accesses_go_to_both)
     migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
     ck_assert_int_eq(touch(1, 7000), SF_OK);
     migrate_answer(NEW, SIDE_WRITE, SF_OK);
-    migrate_settle();
+    migrate_work_off();
     ck_assert_int_eq(access_of(migrate_side(NEW), 1), 7000);
     ck_assert_int_eq(touch(77, 7000), SF_NOT_FOUND);
     ck_assert_uint_eq(migrate_look().owed, 0);
@@ -285,17 +277,17 @@ START_TEST(test_both_are_swept)
     write.expires = 2000;
     ck_assert_int_eq(migrate_store->ops->write(migrate_store, &write, 1, sf_clock_steady() + SF_SECOND), SF_OK);
     sf_buffer_fini(&record);
-    assert_both(1, 1);
+    migrate_assert_both(1, 1);
     sf_time soon = sf_clock_steady() + SF_SECOND;
     ck_assert_int_eq(migrate_store->ops->sweep(migrate_store, 3000, 10, soon, &removed), SF_OK);
     ck_assert_uint_eq(removed, 1);
-    assert_both(1, 0);
+    migrate_assert_both(1, 0);
 }
 END_TEST
 
 START_TEST(test_the_authority_is_listed)
 {
-    fill(5);
+    migrate_fill(5);
     migrate_begin(100);
     ck_assert_uint_eq(migrate_count(migrate_store), 5);
 }
@@ -311,23 +303,20 @@ lose_last_change(void)
 
 START_TEST(test_a_new_store_that_was_restarted_is_not_believed_until_it_is_copied_again)
 {
-    fill(3);
+    migrate_fill(3);
     migrate_verify(100);
     lose_last_change();
     ck_assert_uint_eq(migrate_version(migrate_store, 1), 2);
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_COPYING);
-    migrate_settle();
+    migrate_work_off();
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_VERIFIED);
-    assert_both(1, 2);
-    migrate_calls(NEW, SIDE_LOAD);
-    ck_assert_uint_eq(migrate_version(migrate_store, 1), 2);
-    ck_assert_uint_eq(migrate_calls(NEW, SIDE_LOAD), 1);
+    assert_both_and_read_there(1, 2);
 }
 END_TEST
 
 START_TEST(test_nor_does_it_stand_in_for_the_old_one)
 {
-    fill(3);
+    migrate_fill(3);
     migrate_verify(0);
     lose_last_change();
     migrate_answer(OLD, SIDE_LOAD, SF_UNAVAILABLE);
@@ -337,7 +326,7 @@ END_TEST
 
 START_TEST(test_a_restart_of_the_new_store_is_noticed_by_the_next_process)
 {
-    fill(3);
+    migrate_fill(3);
     migrate_verify(100);
     migrate_step(2); /* saved */
     migrate_kill();
@@ -351,7 +340,7 @@ END_TEST
 /* Nobody knows whether the authority has them. */
 START_TEST(test_more_than_can_be_owed_is_copied_once_more)
 {
-    fill(4);
+    migrate_fill(4);
     migrate_verify(100);
     migrate_answer(OLD, SIDE_WRITE, SF_UNCERTAIN);
     for (unsigned i = 0; i <= 65536; i++)
@@ -364,7 +353,7 @@ START_TEST(test_more_than_can_be_owed_is_copied_once_more)
     migrate_calls(NEW, SIDE_LOAD);
     ck_assert_uint_eq(migrate_version(migrate_store, 3), 1);
     ck_assert_uint_eq(migrate_calls(NEW, SIDE_LOAD), 0);
-    migrate_settle();
+    migrate_work_off();
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_VERIFIED);
 }
 END_TEST

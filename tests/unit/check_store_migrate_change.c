@@ -8,41 +8,36 @@
 #include "tests/support/run_suite.h"
 #include "tests/unit/migrate_case.h"
 
-static void
-fill(unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        ck_assert_int_eq(migrate_put(migrate_store, i, 1), SF_OK);
-}
-
-static void
-assert_refused(enum sf_status status, const char *why)
-{
-    ck_assert_int_eq(status, SF_INVALID);
-    ck_assert_msg(strstr(migrate_error.text, why) != NULL, "%s", migrate_error.text);
-}
-
 static enum sf_status
 start(const char *url, int percent)
 {
     return sf_migrate_start(migrate, url, percent, sf_clock_steady() + SF_SECOND, &migrate_error);
 }
 
+/* So many sessions are moved, up to the end. */
+static void
+finish_ten(void)
+{
+    migrate_fill(10);
+    migrate_verify(100);
+    ck_assert_int_eq(sf_migrate_finish(migrate, &migrate_error), SF_OK);
+}
+
 START_TEST(test_what_cannot_be_a_migration_is_refused)
 {
-    assert_refused(start(OLD_URL, 10), "used already");
-    assert_refused(start("carrier-pigeon:coo", 10), "unknown scheme");
-    assert_refused(start(NEW_URL, 101), "from 0 to 100");
-    assert_refused(start(NEW_URL, -1), "from 0 to 100");
-    assert_refused(start("memory:a b", 1), "no URL");
-    assert_refused(start("", 1), "unknown scheme");
-    assert_refused(sf_migrate_set_percent(migrate, 10, &migrate_error), "no migration");
-    assert_refused(sf_migrate_compare(migrate, &migrate_error), "no migration");
-    assert_refused(sf_migrate_finish(migrate, &migrate_error), "no migration");
-    assert_refused(sf_migrate_abort(migrate, &migrate_error), "no migration");
+    migrate_assert_refused(start(OLD_URL, 10), "used already");
+    migrate_assert_refused(start("carrier-pigeon:coo", 10), "unknown scheme");
+    migrate_assert_refused(start(NEW_URL, 101), "from 0 to 100");
+    migrate_assert_refused(start(NEW_URL, -1), "from 0 to 100");
+    migrate_assert_refused(start("memory:a b", 1), "no URL");
+    migrate_assert_refused(start("", 1), "unknown scheme");
+    migrate_assert_refused(sf_migrate_set_percent(migrate, 10, &migrate_error), "no migration");
+    migrate_assert_refused(sf_migrate_compare(migrate, &migrate_error), "no migration");
+    migrate_assert_refused(sf_migrate_finish(migrate, &migrate_error), "no migration");
+    migrate_assert_refused(sf_migrate_abort(migrate, &migrate_error), "no migration");
     migrate_begin(10);
-    assert_refused(start("memory:third", 10), "under way already");
-    assert_refused(sf_migrate_set_percent(migrate, 101, &migrate_error), "from 0 to 100");
+    migrate_assert_refused(start("memory:third", 10), "under way already");
+    migrate_assert_refused(sf_migrate_set_percent(migrate, 101, &migrate_error), "from 0 to 100");
 }
 END_TEST
 
@@ -80,28 +75,28 @@ END_TEST
 
 START_TEST(test_finish_waits_for_a_comparison_without_differences)
 {
-    fill(300);
+    migrate_fill(300);
     migrate_begin(100);
-    assert_refused(sf_migrate_finish(migrate, &migrate_error), "not everything has been copied");
+    migrate_assert_refused(sf_migrate_finish(migrate, &migrate_error), "not everything has been copied");
     while (migrate_look().is_copying)
         migrate_step(1);
-    assert_refused(sf_migrate_finish(migrate, &migrate_error), "not been found equal yet");
-    migrate_settle();
+    migrate_assert_refused(sf_migrate_finish(migrate, &migrate_error), "not been found equal yet");
+    migrate_work_off();
     migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
     ck_assert_int_eq(migrate_put(migrate_store, 1, 2), SF_OK);
-    assert_refused(sf_migrate_finish(migrate, &migrate_error), "1 changed sessions are not in the other store");
+    migrate_assert_refused(sf_migrate_finish(migrate, &migrate_error), "1 changed sessions are not in the other store");
     migrate_answer(NEW, SIDE_WRITE, SF_OK);
-    migrate_settle();
+    migrate_work_off();
     ck_assert_int_eq(sf_migrate_finish(migrate, &migrate_error), SF_OK);
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_FINISHED);
-    assert_refused(sf_migrate_finish(migrate, &migrate_error), "finished already");
-    assert_refused(sf_migrate_set_percent(migrate, 10, &migrate_error), "is finished");
+    migrate_assert_refused(sf_migrate_finish(migrate, &migrate_error), "finished already");
+    migrate_assert_refused(sf_migrate_set_percent(migrate, 10, &migrate_error), "is finished");
 }
 END_TEST
 
 START_TEST(test_after_the_end_the_new_store_answers_and_the_old_one_gets_everything)
 {
-    fill(10);
+    migrate_fill(10);
     migrate_verify(10);
     ck_assert_int_eq(sf_migrate_finish(migrate, &migrate_error), SF_OK);
     struct sf_migrate_report report = migrate_look();
@@ -123,7 +118,7 @@ END_TEST
 
 START_TEST(test_abort_leaves_the_old_store_with_everything)
 {
-    fill(10);
+    migrate_fill(10);
     migrate_verify(100);
     ck_assert_int_eq(migrate_put(migrate_store, 1, 2), SF_OK);
     ck_assert_int_eq(sf_migrate_abort(migrate, &migrate_error), SF_OK);
@@ -138,15 +133,13 @@ END_TEST
 
 START_TEST(test_there_is_a_way_back_after_the_end)
 {
-    fill(10);
-    migrate_verify(100);
-    ck_assert_int_eq(sf_migrate_finish(migrate, &migrate_error), SF_OK);
+    finish_ten();
     ck_assert_int_eq(migrate_put(migrate_store, 1, 2), SF_OK);
     migrate_answer(OLD, SIDE_WRITE, SF_UNAVAILABLE);
     ck_assert_int_eq(migrate_put(migrate_store, 2, 2), SF_OK);
-    assert_refused(sf_migrate_abort(migrate, &migrate_error), "1 changed sessions are not in the other store");
+    migrate_assert_refused(sf_migrate_abort(migrate, &migrate_error), "1 changed sessions are not in the other store");
     migrate_answer(OLD, SIDE_WRITE, SF_OK);
-    migrate_settle();
+    migrate_work_off();
     ck_assert_int_eq(sf_migrate_abort(migrate, &migrate_error), SF_OK);
     ck_assert_str_eq(migrate_look().authority, OLD_URL);
     ck_assert_uint_eq(migrate_version(migrate_store, 1), 2);
@@ -175,9 +168,7 @@ END_TEST
 
 START_TEST(test_there_is_a_way_back_when_the_new_store_is_dead)
 {
-    fill(10);
-    migrate_verify(100);
-    ck_assert_int_eq(sf_migrate_finish(migrate, &migrate_error), SF_OK);
+    finish_ten();
     migrate_answer(NEW, SIDE_WRITE, SF_UNCERTAIN);
     ck_assert_int_eq(migrate_put(migrate_store, 1, 2), SF_UNCERTAIN);
     migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
@@ -194,7 +185,7 @@ END_TEST
 
 START_TEST(test_what_an_aborted_migration_left_is_not_read_by_the_next_one)
 {
-    fill(10);
+    migrate_fill(10);
     migrate_verify(100);
     ck_assert_int_eq(sf_migrate_abort(migrate, &migrate_error), SF_OK);
     ck_assert_int_eq(migrate_end(migrate_store, 1, 2), SF_OK);
@@ -202,7 +193,7 @@ START_TEST(test_what_an_aborted_migration_left_is_not_read_by_the_next_one)
     migrate_begin(100);
     ck_assert_uint_eq(migrate_version(migrate_store, 1), 2);
     ck_assert_uint_eq(migrate_version(migrate_store, 2), 2);
-    migrate_settle();
+    migrate_work_off();
     ck_assert_uint_eq(migrate_version(migrate_side(NEW), 1), 2);
     ck_assert_uint_eq(migrate_version(migrate_side(NEW), 2), 2);
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_VERIFIED);
@@ -213,7 +204,7 @@ END_TEST
 START_TEST(test_what_cannot_be_remembered_is_not_done)
 {
     char command[128];
-    fill(10);
+    migrate_fill(10);
     migrate_verify(10);
     /* In the place of the file that is renamed stands a folder: root may write everywhere else. */
     snprintf(command, sizeof command, "mkdir %s/migration-new", migrate_folder.path);

@@ -37,9 +37,9 @@ static void
 verify_both(void)
 {
     begin_on(ONE);
-    migrate_settle();
+    migrate_work_off();
     begin_on(OTHER);
-    migrate_settle();
+    migrate_work_off();
     migrate_step(10);
     migrate_choose(ONE);
     migrate_step(10);
@@ -50,13 +50,6 @@ phase_of(unsigned host)
 {
     migrate_choose(host);
     return migrate_look().phase;
-}
-
-static void
-assert_refused(enum sf_status status, const char *why)
-{
-    ck_assert_int_eq(status, SF_INVALID);
-    ck_assert_msg(strstr(migrate_error.text, why) != NULL, "%s", migrate_error.text);
 }
 
 static enum sf_status
@@ -88,25 +81,17 @@ put_quickly(unsigned host, unsigned number, uint64_t version)
     return status;
 }
 
-static void
-assert_both(unsigned number, uint64_t version)
-{
-    ck_assert_uint_eq(migrate_version(migrate_side(OLD), number), version);
-    ck_assert_uint_eq(migrate_version(migrate_side(NEW), number), version);
-}
-
 START_TEST(test_both_finish_in_the_same_moment)
 {
     migrate_choose(ONE);
-    for (unsigned i = 0; i < 300; i++)
-        ck_assert_int_eq(migrate_put(migrate_store, i, 1), SF_OK);
+    migrate_fill(300);
     verify_both();
     ck_assert_uint_eq(migrate_look().hosts, 2);
     ck_assert_int_eq(finish(ONE), SF_OK);
     ck_assert(migrate_look().is_ending);
     ck_assert_int_eq(put_quickly(ONE, 5, 2), SF_UNAVAILABLE);
     ck_assert_int_eq(put_quickly(OTHER, 5, 2), SF_OK); /* it does not know yet */
-    assert_both(5, 2);
+    migrate_assert_both(5, 2);
     step_both();
     ck_assert_int_eq(phase_of(ONE), SF_MIGRATE_FINISHED);
     ck_assert(!migrate_look().is_ending);
@@ -122,11 +107,11 @@ END_TEST
 START_TEST(test_none_finishes_before_all_are_ready)
 {
     begin_on(ONE);
-    migrate_settle();
+    migrate_work_off();
     begin_on(OTHER);
-    assert_refused(finish(ONE), "is not ready");
+    migrate_assert_refused(finish(ONE), "is not ready");
     migrate_choose(OTHER);
-    migrate_settle();
+    migrate_work_off();
     migrate_step(10);
     ck_assert_int_eq(finish(ONE), SF_OK);
 }
@@ -139,8 +124,8 @@ START_TEST(test_who_is_forgotten_holds_nobody_up)
     migrate_choose(OTHER);
     migrate_kill();
     migrate_choose(ONE);
-    assert_refused(sf_migrate_forget(migrate, 100, &migrate_error), "no such host");
-    assert_refused(sf_migrate_forget(migrate, 102, &migrate_error), "no such host");
+    migrate_assert_refused(sf_migrate_forget(migrate, 100, &migrate_error), "no such host");
+    migrate_assert_refused(sf_migrate_forget(migrate, 102, &migrate_error), "no such host");
     ck_assert_int_eq(sf_migrate_forget(migrate, 101, &migrate_error), SF_OK);
     if (_i == 1) {
         open_host(OTHER);
@@ -160,9 +145,9 @@ START_TEST(test_none_finishes_without_who_has_aborted)
     verify_both();
     migrate_choose(OTHER);
     ck_assert_int_eq(sf_migrate_abort(migrate, &migrate_error), SF_OK);
-    assert_refused(finish(ONE), "has aborted");
+    migrate_assert_refused(finish(ONE), "has aborted");
     begin_on(OTHER);
-    migrate_settle();
+    migrate_work_off();
     migrate_step(10);
     ck_assert_int_eq(finish(ONE), SF_OK);
     step_both();
@@ -222,7 +207,7 @@ START_TEST(test_who_is_killed_while_it_holds_goes_on_where_the_others_have_not_l
     migrate_pass_time(20 * SF_SECOND);
     migrate_step(4);
     ck_assert_int_eq(put_quickly(ONE, 6, 1), SF_OK);
-    assert_both(6, 1);
+    migrate_assert_both(6, 1);
 }
 END_TEST
 
@@ -238,7 +223,7 @@ START_TEST(test_who_was_left_behind_changes_nothing_any_more)
     migrate_step(4);
     ck_assert_ptr_nonnull(strstr(migrate_look().trouble, "without this one"));
     ck_assert_int_eq(put_quickly(ONE, 6, 1), SF_UNAVAILABLE);
-    assert_both(6, 0);
+    migrate_assert_both(6, 0);
 }
 END_TEST
 
@@ -247,12 +232,12 @@ START_TEST(test_of_several_none_reads_from_the_new_store)
 {
     begin_on(ONE);
     ck_assert_int_eq(sf_migrate_set_percent(migrate, 100, &migrate_error), SF_OK); /* nobody else is there yet */
-    migrate_settle();
+    migrate_work_off();
     begin_on(OTHER);
-    migrate_settle();
+    migrate_work_off();
     migrate_choose(ONE);
     migrate_step(10);
-    assert_refused(sf_migrate_set_percent(migrate, 50, &migrate_error), "other hosts write");
+    migrate_assert_refused(sf_migrate_set_percent(migrate, 50, &migrate_error), "other hosts write");
     ck_assert_int_eq(put_quickly(OTHER, 5, 1), SF_OK);
     migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
     migrate_choose(OTHER);
@@ -270,7 +255,7 @@ START_TEST(test_a_percentage_is_refused_at_the_start_where_others_are)
     migrate_choose(OTHER);
     enum sf_status status =
         sf_migrate_start(migrate, NEW_URL, 10, sf_clock_steady() + SF_SECOND, &migrate_error);
-    assert_refused(status, "other hosts write");
+    migrate_assert_refused(status, "other hosts write");
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_NONE);
 }
 END_TEST
@@ -281,7 +266,7 @@ START_TEST(test_a_host_alone_reads_there_and_asks_the_old_one_for_the_truth)
     migrate_choose(ONE);
     ck_assert_int_eq(migrate_put(migrate_store, 1, 1), SF_OK);
     migrate_begin(100);
-    migrate_settle();
+    migrate_work_off();
     struct sf_load load = {.key = sf_test_key(1), .stored = &stored};
     sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
     for (int i = 0; i < 2; i++) {
@@ -306,7 +291,7 @@ START_TEST(test_they_move_to_the_same_place)
     begin_on(ONE);
     migrate_choose(OTHER);
     sf_time soon = sf_clock_steady() + SF_SECOND;
-    assert_refused(sf_migrate_start(migrate, "memory:elsewhere", 0, soon, &migrate_error), "move to another store");
+    migrate_assert_refused(sf_migrate_start(migrate, "memory:elsewhere", 0, soon, &migrate_error), "move to another store");
 }
 END_TEST
 
@@ -316,7 +301,7 @@ START_TEST(test_none_goes_back_alone_nor_stays_behind)
     ck_assert_int_eq(finish(ONE), SF_OK);
     step_both();
     migrate_choose(ONE);
-    assert_refused(sf_migrate_abort(migrate, &migrate_error), "goes back alone");
+    migrate_assert_refused(sf_migrate_abort(migrate, &migrate_error), "goes back alone");
     ck_assert_int_eq(migrate_open(NEW_URL, ""), SF_OK);
     migrate_host = 103;
     ck_assert_int_eq(migrate_open(OLD_URL, ""), SF_INVALID); /* with another configuration */
@@ -328,12 +313,12 @@ END_TEST
 START_TEST(test_a_store_that_was_left_can_be_moved_to_again)
 {
     begin_on(ONE);
-    migrate_settle();
+    migrate_work_off();
     ck_assert_int_eq(finish(ONE), SF_OK);
     migrate_host = _i == 0 ? 100 : 0;
     ck_assert_int_eq(migrate_open(NEW_URL, ""), SF_OK);
     ck_assert_int_eq(sf_migrate_start(migrate, OLD_URL, 0, sf_clock_steady() + SF_SECOND, &migrate_error), SF_OK);
-    migrate_settle();
+    migrate_work_off();
     ck_assert_int_eq(finish(ONE), SF_OK);
     migrate_host = 100;
     ck_assert_int_eq(migrate_open(OLD_URL, ""), SF_OK);

@@ -11,13 +11,6 @@
 #define WANTED NEW_URL " percent=25"
 
 static void
-fill(unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        ck_assert_int_eq(migrate_put(migrate_store, i, 1), SF_OK);
-}
-
-static void
 open_again(const char *url)
 {
     ck_assert_msg(migrate_open(url, "") == SF_OK, "%s", migrate_error.text);
@@ -39,7 +32,7 @@ has_file(const char *name)
 
 START_TEST(test_an_orderly_restart_goes_on_where_it_was)
 {
-    fill(MANY);
+    migrate_fill(MANY);
     migrate_begin(100);
     migrate_step(5);
     int progress = migrate_look().progress;
@@ -51,7 +44,7 @@ START_TEST(test_an_orderly_restart_goes_on_where_it_was)
     ck_assert_uint_eq(migrate_look().copied, copied);
     ck_assert_uint_eq(migrate_version(migrate_store, 3), 1);
     ck_assert_uint_gt(migrate_calls(NEW, SIDE_LOAD), 0);
-    migrate_settle();
+    migrate_work_off();
     ck_assert_uint_eq(migrate_look().copied, MANY);
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_VERIFIED);
 }
@@ -59,7 +52,7 @@ END_TEST
 
 START_TEST(test_debts_survive_any_end_of_the_process)
 {
-    fill(20);
+    migrate_fill(20);
     migrate_verify(100);
     migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
     for (unsigned i = 0; i < 10; i++)
@@ -73,7 +66,7 @@ START_TEST(test_debts_survive_any_end_of_the_process)
     ck_assert(!migrate_look().is_copying);
     ck_assert_uint_eq(migrate_version(migrate_store, 3), 2);
     migrate_answer(NEW, SIDE_WRITE, SF_OK);
-    migrate_settle();
+    migrate_work_off();
     ck_assert_uint_eq(migrate_version(migrate_side(NEW), 3), 2);
 }
 END_TEST
@@ -81,7 +74,7 @@ END_TEST
 /* The authority has it, the second has not, and the process is gone in between. */
 START_TEST(test_a_kill_between_the_two_writes_is_a_debt)
 {
-    fill(20);
+    migrate_fill(20);
     migrate_verify(100);
     migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE); /* while the note is there, as if it had been killed here */
     ck_assert_int_eq(migrate_put(migrate_store, 7, 2), SF_OK);
@@ -95,7 +88,7 @@ END_TEST
 /* Notes are not synced: nothing is believed but the authority. */
 START_TEST(test_after_a_crash_of_the_machine_all_is_copied_once_more)
 {
-    fill(20);
+    migrate_fill(20);
     migrate_verify(100);
     migrate_reboot();
     ck_assert_int_eq(migrate_put(migrate_side(OLD), 7, 2), SF_OK); /* what was acknowledged last */
@@ -103,7 +96,7 @@ START_TEST(test_after_a_crash_of_the_machine_all_is_copied_once_more)
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_COPYING);
     ck_assert(migrate_look().is_copying);
     ck_assert_uint_eq(migrate_version(migrate_store, 7), 2);
-    migrate_settle();
+    migrate_work_off();
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_VERIFIED);
     ck_assert_uint_eq(migrate_version(migrate_side(NEW), 7), 2);
 }
@@ -111,7 +104,7 @@ END_TEST
 
 START_TEST(test_after_an_orderly_end_a_reboot_changes_nothing)
 {
-    fill(20);
+    migrate_fill(20);
     migrate_verify(100);
     migrate_close();
     migrate_reboot();
@@ -123,7 +116,7 @@ END_TEST
 
 START_TEST(test_killed_anywhere_it_comes_to_its_end)
 {
-    fill(MANY);
+    migrate_fill(MANY);
     migrate_begin(50);
     for (unsigned i = 0; i < 40; i++) {
         migrate_step(1);
@@ -132,7 +125,7 @@ START_TEST(test_killed_anywhere_it_comes_to_its_end)
         open_again(OLD_URL);
         ck_assert_uint_eq(migrate_version(migrate_store, i * 20), 2 + i);
     }
-    migrate_settle();
+    migrate_work_off();
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_VERIFIED);
     finish();
     migrate_kill();
@@ -145,7 +138,7 @@ END_TEST
 
 START_TEST(test_a_store_that_is_away_at_the_start_is_asked_later)
 {
-    fill(20);
+    migrate_fill(20);
     migrate_verify(100);
     migrate_answer(NEW, SIDE_ATTACH, SF_UNAVAILABLE);
     open_again(OLD_URL);
@@ -160,7 +153,7 @@ END_TEST
 
 START_TEST(test_a_finished_migration_never_falls_back_to_the_old_store)
 {
-    fill(20);
+    migrate_fill(20);
     migrate_verify(100);
     finish();
     open_again(OLD_URL); /* SessionFastStore was not changed yet */
@@ -192,7 +185,7 @@ END_TEST
 
 START_TEST(test_the_new_store_in_the_configuration_does_not_finish_by_itself)
 {
-    fill(20);
+    migrate_fill(20);
     migrate_begin(0);
     open_again(NEW_URL);
     ck_assert_ptr_nonnull(strstr(migrate_warning.text, "is not finished"));
@@ -229,7 +222,7 @@ END_TEST
 
 START_TEST(test_the_option_begins_a_migration)
 {
-    fill(20);
+    migrate_fill(20);
     ck_assert_int_eq(migrate_open(OLD_URL, WANTED), SF_OK);
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_NONE);
     migrate_answer(NEW, SIDE_ATTACH, SF_UNAVAILABLE); /* not yet there */
@@ -239,7 +232,7 @@ START_TEST(test_the_option_begins_a_migration)
     migrate_step(2);
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_COPYING);
     ck_assert_int_eq(migrate_look().percent, 25);
-    migrate_settle();
+    migrate_work_off();
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_VERIFIED);
 }
 END_TEST

@@ -41,7 +41,7 @@ START_TEST(test_everything_is_copied_and_found_equal)
     fill(migrate_store, 0, MANY);
     ck_assert_int_eq(migrate_end(migrate_store, 7, 2), SF_OK);
     migrate_begin(100);
-    migrate_settle();
+    migrate_work_off();
     struct sf_migrate_report report = migrate_look();
     ck_assert_int_eq(report.phase, SF_MIGRATE_VERIFIED);
     ck_assert_uint_eq(report.copied, MANY);
@@ -55,7 +55,7 @@ END_TEST
 START_TEST(test_nothing_is_equal_to_nothing)
 {
     migrate_begin(0);
-    migrate_settle();
+    migrate_work_off();
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_VERIFIED);
 }
 END_TEST
@@ -72,7 +72,7 @@ START_TEST(test_changes_during_the_copy_are_copied)
         ck_assert_int_eq(migrate_end(migrate_store, i * 25 + 1, 2), SF_OK);
         ck_assert_uint_eq(migrate_version(migrate_store, i * 25), 2);
     }
-    migrate_settle();
+    migrate_work_off();
     assert_equal(MANY + 40);
     ck_assert_uint_eq(migrate_look().differences, 0);
 }
@@ -95,7 +95,7 @@ START_TEST(test_what_only_the_new_store_has_is_removed_before_it_is_read)
     ck_assert_int_ne(report.phase, SF_MIGRATE_VERIFIED); /* because of 5 */
     ck_assert_uint_eq(report.owed, 1);
     ck_assert_int_eq(migrate_put(migrate_store, 5, 0x80000000), SF_OK);
-    migrate_settle();
+    migrate_work_off();
     migrate_step(10);
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_VERIFIED);
     ck_assert_uint_eq(compare(), 0);
@@ -256,7 +256,7 @@ START_TEST(test_what_the_new_store_refuses_is_told_and_read_from_the_old_one)
     for (unsigned i = 0; i < 10; i++)
         ck_assert_int_eq(migrate_load(i), SF_OK);
     migrate_answer(NEW, SIDE_WRITE, SF_OK);
-    migrate_settle();
+    migrate_work_off();
     migrate_step(10);
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_VERIFIED);
 }
@@ -275,7 +275,7 @@ START_TEST(test_it_waits_for_a_store_that_is_away)
     ck_assert(report.is_copying);
     ck_assert_str_ne(report.trouble, "");
     migrate_answer(away[_i].side, away[_i].call, SF_OK);
-    migrate_settle();
+    migrate_work_off();
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_VERIFIED);
     ck_assert_str_eq(migrate_look().trouble, "");
     assert_equal(MANY);

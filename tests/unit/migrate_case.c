@@ -324,6 +324,27 @@ migrate_version(struct sf_store *store, unsigned number)
     return version;
 }
 
+void
+migrate_fill(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        ck_assert_int_eq(migrate_put(migrate_store, i, 1), SF_OK);
+}
+
+void
+migrate_assert_refused(enum sf_status status, const char *why)
+{
+    ck_assert_int_eq(status, SF_INVALID);
+    ck_assert_msg(strstr(migrate_error.text, why) != NULL, "%s", migrate_error.text);
+}
+
+void
+migrate_assert_both(unsigned number, uint64_t version)
+{
+    ck_assert_uint_eq(migrate_version(migrate_side(OLD), number), version);
+    ck_assert_uint_eq(migrate_version(migrate_side(NEW), number), version);
+}
+
 static bool
 count_row(void *context, const struct sf_key *key, const struct sf_stored *stored)
 {
@@ -372,7 +393,7 @@ migrate_pass_time(sf_time time)
 }
 
 void
-migrate_settle(void)
+migrate_work_off(void)
 {
     for (int steps = 0; steps < STEPS_MAX; steps++) {
         struct sf_migrate_report report = migrate_look();
@@ -387,7 +408,7 @@ void
 migrate_verify(int percent)
 {
     migrate_begin(percent);
-    migrate_settle();
+    migrate_work_off();
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_VERIFIED);
 }
 

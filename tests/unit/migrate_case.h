@@ -35,6 +35,7 @@ void migrate_choose(unsigned host);
 
 /* Opens and attaches with these options; the answer of the first that fails. */
 enum sf_status migrate_open(const char *store_url, const char *wanted);
+void migrate_assert_refused(enum sf_status status, const char *why); /* INVALID, with that in its words */
 void migrate_close(void);     /* orderly */
 void migrate_kill(void);      /* nothing is written any more */
 void migrate_reboot(void);    /* the same, and the machine was another one before */
@@ -51,13 +52,15 @@ void migrate_during(enum side side, enum side_call call, void (*run)(void)); /* 
 /* To `store`, which may be a side. */
 enum sf_status migrate_put(struct sf_store *store, unsigned number, uint64_t version);
 enum sf_status migrate_end(struct sf_store *store, unsigned number, uint64_t version); /* logged out */
+void migrate_fill(unsigned count); /* so many sessions of version 1, from 0 on, by the migration */
 uint64_t migrate_version(struct sf_store *store, unsigned number); /* 0: it says that there is none */
 unsigned migrate_count(struct sf_store *store); /* its rows */
+void migrate_assert_both(unsigned number, uint64_t version); /* both sides have it */
 enum sf_status migrate_load(unsigned number); /* by the migration */
 
 void migrate_begin(int percent); /* asserts that it has begun */
 void migrate_step(unsigned steps);
 void migrate_pass_time(sf_time time); /* for the steps */
-void migrate_settle(void);       /* until nothing is to do; asserts that it comes to that */
+void migrate_work_off(void);       /* until nothing is to do; asserts that it comes to that */
 void migrate_verify(int percent); /* begins, and goes on until it is verified */
 struct sf_migrate_report migrate_look(void);
