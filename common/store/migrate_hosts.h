@@ -24,8 +24,8 @@ enum sf_hosts_phase {
 
 enum sf_host_state {
     SF_HOST_COPIES,
-    SF_HOST_READY, /* the other store has all that it has changed */
-    SF_HOST_HOLDS, /* the same, and it changes nothing until the phase is another one */
+    SF_HOST_READY, /* it has found both stores equal */
+    SF_HOST_HOLDS, /* the other store has all that it has changed, and it changes nothing until the phase is another */
     SF_HOST_GONE   /* it has aborted, and changes this store alone */
 };
 

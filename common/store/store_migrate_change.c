@@ -233,27 +233,41 @@ name_authority(struct sf_migrate *migrate)
     snprintf(migrate->store_url, sizeof migrate->store_url, "%s", url);
 }
 
+static enum sf_status
+has_copied(const struct sf_migrate *migrate, struct sf_error *error)
+{
+    if (migrate->takes_notes && migrate->state.is_copied)
+        return SF_OK;
+    return sf_error_set(error, SF_INVALID, "not everything has been copied to the other store yet");
+}
+
 /* What the authority has acknowledged the second has too: it may take over. Nothing is under way meanwhile. */
 static enum sf_status
 may_exchange(const struct sf_migrate *migrate, struct sf_error *error)
 {
     size_t owed = sf_debts_acknowledged(migrate->debts);
-    if (!migrate->takes_notes || !migrate->state.is_copied)
-        return sf_error_set(error, SF_INVALID, "not everything has been copied to the other store yet");
-    if (owed > 0)
+    enum sf_status status = has_copied(migrate, error);
+    if (status == SF_OK && owed > 0)
         return sf_error_set(error, SF_INVALID, "%zu changed sessions are not in the other store yet", owed);
-    return SF_OK;
+    return status;
+}
+
+enum sf_status
+sf_migrate_has_verified(const struct sf_migrate *migrate, struct sf_error *error)
+{
+    if (migrate->state.phase == SF_MIGRATE_FINISHED)
+        return sf_error_set(error, SF_INVALID, "it is finished already: set SessionFastStore to the new store");
+    enum sf_status status = has_copied(migrate, error);
+    if (status == SF_OK && migrate->state.phase != SF_MIGRATE_VERIFIED)
+        status = sf_error_set(error, SF_INVALID, "the stores have not been found equal yet: see migrate status");
+    return status;
 }
 
 enum sf_status
 sf_migrate_may_finish(const struct sf_migrate *migrate, struct sf_error *error)
 {
-    if (migrate->state.phase == SF_MIGRATE_FINISHED)
-        return sf_error_set(error, SF_INVALID, "it is finished already: set SessionFastStore to the new store");
-    enum sf_status status = may_exchange(migrate, error);
-    if (status == SF_OK && migrate->state.phase != SF_MIGRATE_VERIFIED)
-        status = sf_error_set(error, SF_INVALID, "the stores have not been found equal yet: see migrate status");
-    return status;
+    enum sf_status status = sf_migrate_has_verified(migrate, error);
+    return status == SF_OK ? may_exchange(migrate, error) : status;
 }
 
 static enum sf_status
@@ -288,8 +302,8 @@ sf_migrate_finish(struct sf_migrate *migrate, struct sf_error *error)
     if (!is_under_way(migrate))
         return refuse_without_migration(error);
     sf_migrate_lock_all(migrate);
-    enum sf_status status = sf_migrate_may_finish(migrate, error);
     bool is_single = migrate->state.host == 0;
+    enum sf_status status = is_single ? sf_migrate_may_finish(migrate, error) : sf_migrate_has_verified(migrate, error);
     if (status == SF_OK && is_single)
         status = go_over(migrate, error);
     sf_migrate_unlock_all(migrate);

@@ -130,13 +130,23 @@ sf_migrate_may_stay(struct sf_migrate *migrate, struct sf_error *error)
 /* ---- what this host does ---- */
 
 static bool
-is_ready(struct sf_migrate *migrate)
+has_verified(struct sf_migrate *migrate)
 {
     struct sf_error ignored;
     pthread_mutex_lock(&migrate->lock);
-    bool is_ready = sf_migrate_may_finish(migrate, &ignored) == SF_OK;
+    bool has_verified = sf_migrate_has_verified(migrate, &ignored) == SF_OK;
     pthread_mutex_unlock(&migrate->lock);
-    return is_ready;
+    return has_verified;
+}
+
+static bool
+owes_nothing(struct sf_migrate *migrate)
+{
+    struct sf_error ignored;
+    pthread_mutex_lock(&migrate->lock);
+    bool owes_nothing = sf_migrate_may_finish(migrate, &ignored) == SF_OK;
+    pthread_mutex_unlock(&migrate->lock);
+    return owes_nothing;
 }
 
 static enum sf_status
@@ -158,18 +168,18 @@ release(struct sf_migrate *migrate)
         atomic_store(&migrate->is_held, false);
 }
 
-/* true: no change is under way, none will be, and the second has all of them. */
+/* true: no change is under way, none will be, and the second has all of them. It waits for a moment without debts. */
 static bool
 hold(struct sf_migrate *migrate)
 {
     if (migrate->state.is_holding && atomic_load(&migrate->is_held))
         return true;
-    if (!is_ready(migrate))
+    if (!owes_nothing(migrate))
         return false;
     atomic_store(&migrate->is_held, true);
     pthread_mutex_lock(&migrate->write_lane); /* whoever is in there comes out */
     pthread_mutex_unlock(&migrate->write_lane);
-    if (is_ready(migrate) && remember(migrate, true) == SF_OK)
+    if (owes_nothing(migrate) && remember(migrate, true) == SF_OK)
         return true;
     release(migrate);
     return false;
@@ -181,11 +191,11 @@ own_state(struct sf_migrate *migrate, enum sf_hosts_phase phase, sf_time now)
     if (phase == SF_HOSTS_ENDING) {
         if (migrate->ending_since == 0)
             migrate->ending_since = now;
-        return hold(migrate) ? SF_HOST_HOLDS : SF_HOST_COPIES;
+        return hold(migrate) ? SF_HOST_HOLDS : SF_HOST_READY;
     }
     migrate->ending_since = 0;
     release(migrate);
-    return is_ready(migrate) ? SF_HOST_READY : SF_HOST_COPIES;
+    return has_verified(migrate) ? SF_HOST_READY : SF_HOST_COPIES;
 }
 
 /* Whoever sees it first does it: it is one change of the row, this one or the other. */
@@ -317,7 +327,7 @@ static enum sf_status
 refuse_for(struct sf_error *error, const struct sf_migrate_host *host)
 {
     static const char *const why[] = {
-        [SF_HOST_COPIES] = "is not ready: it copies, compares or owes something",
+        [SF_HOST_COPIES] = "is not ready: it copies, or compares",
         [SF_HOST_READY] = "is ready",
         [SF_HOST_HOLDS] = "holds its changes already",
         [SF_HOST_GONE] = "has aborted: start it there, too",

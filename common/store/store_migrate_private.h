@@ -118,7 +118,9 @@ void sf_migrate_distrust(struct sf_migrate *migrate);
 bool sf_migrate_knows_second(struct sf_migrate *migrate);
 void sf_migrate_owe(struct sf_migrate *migrate, const struct sf_key *key, bool is_acknowledged, sf_time due);
 void sf_migrate_list(struct sf_migrate *migrate, const struct sf_difference *difference);
-/* SF_INVALID: the second does not have everything yet, or is not known to. */
+/* SF_INVALID: the second does not have everything, or is not known to; but for what is owed now and then. */
+enum sf_status sf_migrate_has_verified(const struct sf_migrate *migrate, struct sf_error *error) SF_MUST_CHECK;
+/* The same, and nothing is owed. */
 enum sf_status sf_migrate_may_finish(const struct sf_migrate *migrate, struct sf_error *error) SF_MUST_CHECK;
 /* Does no other host write these stores? What one of them owes to the second no other one knows. */
 bool sf_migrate_is_alone(const struct sf_migrate *migrate);

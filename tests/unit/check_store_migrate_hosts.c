@@ -117,6 +117,25 @@ START_TEST(test_none_finishes_before_all_are_ready)
 }
 END_TEST
 
+/* It is still owed when all are asked: whoever owes holds when he has paid. */
+START_TEST(test_what_is_owed_is_paid_before)
+{
+    verify_both();
+    migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
+    ck_assert_int_eq(put_quickly(OTHER, 5, 2), SF_OK);
+    ck_assert_int_eq(finish(ONE), SF_OK);
+    step_both();
+    ck_assert_int_eq(phase_of(ONE), SF_MIGRATE_VERIFIED);
+    ck_assert(migrate_look().is_ending);
+    migrate_answer(NEW, SIDE_WRITE, SF_OK);
+    for (int i = 0; i < 5; i++)
+        step_both();
+    ck_assert_int_eq(phase_of(ONE), SF_MIGRATE_FINISHED);
+    ck_assert_int_eq(phase_of(OTHER), SF_MIGRATE_FINISHED);
+    migrate_assert_both(5, 2);
+}
+END_TEST
+
 /* The machine is gone; but whoever lives is not forgotten. */
 START_TEST(test_who_is_forgotten_holds_nobody_up)
 {
@@ -291,7 +310,8 @@ START_TEST(test_they_move_to_the_same_place)
     begin_on(ONE);
     migrate_choose(OTHER);
     sf_time soon = sf_clock_steady() + SF_SECOND;
-    migrate_assert_refused(sf_migrate_start(migrate, "memory:elsewhere", 0, soon, &migrate_error), "move to another store");
+    enum sf_status status = sf_migrate_start(migrate, "memory:elsewhere", 0, soon, &migrate_error);
+    migrate_assert_refused(status, "move to another store");
 }
 END_TEST
 
@@ -343,6 +363,7 @@ main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_both_finish_in_the_same_moment);
     tcase_add_test(tests, test_none_finishes_before_all_are_ready);
+    tcase_add_test(tests, test_what_is_owed_is_paid_before);
     tcase_add_loop_test(tests, test_who_is_forgotten_holds_nobody_up, 0, 2);
     tcase_add_test(tests, test_none_finishes_without_who_has_aborted);
     tcase_add_test(tests, test_who_does_not_hold_in_time_is_not_left_behind);
