@@ -61,24 +61,36 @@ flags_of ()
     esac
 }
 
-# What the mutant changes: the files that name it, or all of them if it is one of a header.
+# changed_by MUTANT PROGRAM: the files that name it, or, if it is one of a header, all that may include that.
 changed_by ()
 {
-    if grep -q "SF_MUTANT($1)" "$cache"/*.h; then echo "$cache"/*.c; else grep -l "SF_MUTANT($1)" "$cache"/*.c; fi
+    if grep -q "SF_MUTANT($1)" "$cache"/*.h; then
+        echo "$cache"/*.c "$(sources_of "$2")"
+    else
+        grep -l "SF_MUTANT($1)" "$cache"/*.c
+    fi
 }
 
-# build FOLDER PROGRAM [NUMBER FILES...]: with objects of its own before those of the library.
+# build FOLDER PROGRAM [NUMBER FILES...]: with objects of its own before those of the library, and those of the tests that
+# the mutant does not change compiled once.
 build ()
 {
     folder=$1
     program=$2
     define=${3:+-DMUTANT=$3}
     shift $(($# < 3 ? 2 : 3))
-    mkdir -p "$folder" || return
-    for source in "$@" $(sources_of "$program"); do
+    mkdir -p "$folder" "$work/tests" || return
+    for source in "$@"; do
         $COMPILE $define -c -o "$folder/$(basename "$source" .c).o" "$source" || return
     done
-    $LINK $(flags_of "$program") -o "$folder/program" "$folder"/*.o $LIBRARIES
+    objects=
+    for source in $(sources_of "$program"); do
+        object=$(basename "$source" .c).o
+        [ ! -e "$folder/$object" ] || continue
+        [ -e "$work/tests/$object" ] || $COMPILE -c -o "$work/tests/$object" "$source" || return
+        objects="$objects $work/tests/$object"
+    done
+    $LINK $(flags_of "$program") -o "$folder/program" $objects $(find "$folder" -name '*.o') $LIBRARIES
 }
 
 # run FOLDER PROGRAM [ARGUMENTS]: who fails leaves files, which go with the rest.
@@ -116,7 +128,7 @@ check_mutant ()
     what=$3
     set -- $(killer "$name")
     [ $# -gt 0 ] || { fail "mutant $number ($what): no test is named for it"; return; }
-    files=$(changed_by "$name")
+    files=$(changed_by "$name" "$1")
     [ -n "$files" ] || { fail "mutant $number ($what): nothing in common/cache names it"; return; }
     check_sound "$@"
     build "$work/$number" "$1" "$number" $files || { fail "mutant $number ($what): cannot be built"; return; }
