@@ -56,6 +56,7 @@ libstore_a_SOURCES += \
 	%D%/store_redis_examine.c %D%/store_redis_examine.h \
 	%D%/store_redis_facts.c %D%/store_redis_facts.h \
 	%D%/store_redis_follow.c %D%/store_redis_follow.h \
+	%D%/store_redis_follow_cluster.c %D%/store_redis_follow_cluster.h \
 	%D%/store_redis_greeting.c %D%/store_redis_greeting.h \
 	%D%/store_redis_keys.c %D%/store_redis_keys.h \
 	%D%/store_redis_lane.c %D%/store_redis_lane.h \
@@ -63,6 +64,7 @@ libstore_a_SOURCES += \
 	%D%/store_redis_login.c %D%/store_redis_login.h \
 	%D%/store_redis_map.c %D%/store_redis_map.h \
 	%D%/store_redis_marks.c %D%/store_redis_marks.h \
+	%D%/store_redis_nodes.c %D%/store_redis_nodes.h \
 	%D%/store_redis_reader.c %D%/store_redis_reader.h \
 	%D%/store_redis_rights.c %D%/store_redis_rights.h \
 	%D%/store_redis_rows.c %D%/store_redis_rows.h \

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "common/store/store_redis_examine.h"
-#include "common/store/store_redis_follow.h"
+#include "common/store/store_redis_follow_cluster.h"
 #include "common/store/store_redis_keys.h"
 #include "common/store/store_redis_load.h"
 #include "common/store/store_redis_write.h"
@@ -24,6 +24,7 @@ struct redis_store {
     struct sf_redis_server server;
     struct sf_redis_lane reader, writer;
     struct sf_redis_follower follower;
+    struct sf_redis_cluster_follower cluster_follower;
     struct sf_redis_keys keys; /* the loader's, as what follows */
     sf_time keys_until;        /* steady; 0: there are none */
     pthread_mutex_t lock;      /* guards `last` */
@@ -42,7 +43,7 @@ static sf_store_incarnation_fn redis_incarnation;
 static sf_store_renew_fn redis_renew;
 static sf_store_examine_fn redis_examine;
 
-#define REDIS_OPS(text, more_flags, follow_fn)                                           \
+#define REDIS_OPS(text, more_flags)                                                      \
     {                                                                                    \
         .scheme = text,                                                                  \
         .flags = SF_STORE_DURABLE | SF_STORE_EXPIRES | SF_STORE_SHARED | (more_flags),   \
@@ -51,7 +52,7 @@ static sf_store_examine_fn redis_examine;
         .load = redis_load,                                                              \
         .write = redis_write,                                                            \
         .scan = redis_scan,                                                              \
-        .follow = follow_fn,                                                             \
+        .follow = redis_follow,                                                          \
         .explain = redis_explain,                                                        \
         .close = redis_close,                                                            \
         .incarnation = redis_incarnation,                                                \
@@ -59,12 +60,12 @@ static sf_store_examine_fn redis_examine;
         .examine = redis_examine,                                                        \
     }
 
-const struct sf_store_ops sf_store_redis = REDIS_OPS("redis", 0, redis_follow);
-const struct sf_store_ops sf_store_rediss = REDIS_OPS("rediss", 0, redis_follow);
-const struct sf_store_ops sf_store_redis_sentinel = REDIS_OPS("redis-sentinel", 0, redis_follow);
-const struct sf_store_ops sf_store_rediss_sentinel = REDIS_OPS("rediss-sentinel", 0, redis_follow);
-const struct sf_store_ops sf_store_redis_cluster = REDIS_OPS("redis-cluster", SF_STORE_PARTS, NULL);
-const struct sf_store_ops sf_store_rediss_cluster = REDIS_OPS("rediss-cluster", SF_STORE_PARTS, NULL);
+const struct sf_store_ops sf_store_redis = REDIS_OPS("redis", 0);
+const struct sf_store_ops sf_store_rediss = REDIS_OPS("rediss", 0);
+const struct sf_store_ops sf_store_redis_sentinel = REDIS_OPS("redis-sentinel", 0);
+const struct sf_store_ops sf_store_rediss_sentinel = REDIS_OPS("rediss-sentinel", 0);
+const struct sf_store_ops sf_store_redis_cluster = REDIS_OPS("redis-cluster", SF_STORE_PARTS);
+const struct sf_store_ops sf_store_rediss_cluster = REDIS_OPS("rediss-cluster", SF_STORE_PARTS);
 
 /* ---- life ---- */
 
@@ -100,6 +101,7 @@ redis_open(struct sf_store **store_out, const char *url, const char *state, stru
         return sf_error_set(error, SF_NO_MEMORY, "store: no memory");
     redis->base.ops = ops_of(url);
     sf_redis_follower_init(&redis->follower, &redis->server);
+    sf_redis_cluster_follower_init(&redis->cluster_follower, &redis->server);
     pthread_mutex_init(&redis->lock, NULL);
     enum sf_status status = sf_redis_server_init(&redis->server, url, error);
     if (status == SF_OK)
@@ -119,6 +121,7 @@ redis_close(struct sf_store *store)
     sf_redis_lane_fini(&redis->reader);
     sf_redis_lane_fini(&redis->writer);
     sf_redis_follower_fini(&redis->follower);
+    sf_redis_cluster_follower_fini(&redis->cluster_follower);
     sf_redis_keys_fini(&redis->keys);
     sf_redis_server_fini(&redis->server);
     pthread_mutex_destroy(&redis->lock);
@@ -191,7 +194,8 @@ static enum sf_status
 redis_follow(struct sf_store *store, sf_time until, struct sf_follow *follow)
 {
     struct redis_store *redis = (struct redis_store *)store;
-    return sf_redis_follow(&redis->follower, until, follow);
+    return redis->server.kind == SF_REDIS_CLUSTER ? sf_redis_follow_cluster(&redis->cluster_follower, until, follow)
+                                                  : sf_redis_follow(&redis->follower, until, follow);
 }
 
 /* ---- scanning ---- */

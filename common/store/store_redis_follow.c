@@ -241,10 +241,16 @@ ask_for_sign_of_life(struct sf_redis_follower *follower)
     return send_words(follower, (const char *const[]){"PING", text}, 2, now + PATIENCE);
 }
 
+sf_time
+sf_redis_follow_next(const struct sf_redis_follower *follower)
+{
+    return follower->asked != 0 ? follower->asked + PATIENCE : follower->beat_at;
+}
+
 static enum sf_status
 wait_for_message(struct sf_redis_follower *follower, sf_time until)
 {
-    sf_time next = follower->asked != 0 ? follower->asked + PATIENCE : follower->beat_at;
+    sf_time next = sf_redis_follow_next(follower);
     if (!sf_wire_wait(follower->link.wire, until < next ? until : next))
         return SF_OK;
     return take_message(follower);
@@ -258,6 +264,19 @@ static bool
 is_outdated(const struct sf_redis_follower *follower)
 {
     return follower->connects != atomic_load(&follower->link.server->connects);
+}
+
+enum sf_status
+sf_redis_follow_step(struct sf_redis_follower *follower, struct sf_follow *follow)
+{
+    enum sf_status status = SF_OK;
+    follower->follow = follow;
+    follower->has_told = false;
+    if (follower->link.wire == NULL)
+        status = open_link(follower, sf_clock_steady() + PATIENCE);
+    while (status == SF_OK && (has_more(follower) || !sf_wire_is_quiet(follower->link.wire)))
+        status = take_message(follower);
+    return status == SF_OK ? ask_for_sign_of_life(follower) : status;
 }
 
 enum sf_status

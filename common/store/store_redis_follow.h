@@ -26,6 +26,13 @@ struct sf_redis_follower {
 void sf_redis_follower_init(struct sf_redis_follower *follower, struct sf_redis_server *server);
 void sf_redis_follower_fini(struct sf_redis_follower *follower);
 
+/*
+ * For who has several of them: a turn of one that waits for no news. Connects if need be, tells what has come, and
+ * asks for a sign of life when it is time. As sf_store_follow_fn; `follow` is the same in each turn.
+ */
+enum sf_status sf_redis_follow_step(struct sf_redis_follower *follower, struct sf_follow *follow) SF_MUST_CHECK;
+sf_time sf_redis_follow_next(const struct sf_redis_follower *follower); /* steady: when it wants the next turn */
+
 /* As sf_store_follow_fn. SF_INVALID: Redis before 6, or a right is missing. */
 enum sf_status sf_redis_follow(struct sf_redis_follower *follower, sf_time until,
                                struct sf_follow *follow) SF_MUST_CHECK;

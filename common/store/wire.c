@@ -271,3 +271,26 @@ sf_wire_wait(struct sf_wire *wire, sf_time until)
             return false;
     return true;
 }
+
+static bool
+are_quiet(struct sf_wire *const *wires, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!sf_wire_is_quiet(wires[i]))
+            return false;
+    return true;
+}
+
+bool
+sf_wire_wait_any(struct sf_wire *const *wires, size_t count, sf_time until)
+{
+    struct pollfd sockets[SF_WIRES_MAX];
+    for (size_t i = 0; i < count; i++)
+        sockets[i] = (struct pollfd){.fd = wires[i]->socket, .events = POLLIN};
+    while (are_quiet(wires, count)) {
+        sf_time left = until - sf_clock_steady();
+        if (left <= 0 || (poll(sockets, count, left > INT_MAX ? INT_MAX : (int)left) < 0 && errno != EINTR))
+            return false;
+    }
+    return true;
+}

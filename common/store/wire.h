@@ -41,5 +41,9 @@ enum sf_status sf_wire_receive(struct sf_wire *wire, void *bytes_out, size_t roo
 /* Until there is something to receive, or the end of the stream; false: `until` has come. */
 bool sf_wire_wait(struct sf_wire *wire, sf_time until);
 
+#define SF_WIRES_MAX 128
+/* The same of any of so many. */
+bool sf_wire_wait_any(struct sf_wire *const *wires, size_t count, sf_time until);
+
 /* Between a reply and the next request: it is open and has nothing to say. Waits for nothing. */
 bool sf_wire_is_quiet(struct sf_wire *wire);

@@ -13,6 +13,7 @@ from harness.waiting import wait_until
 pytestmark = pytest.mark.backends
 
 SESSIONS = range(1000, 1600)
+ONLY_NEWS = "SessionFastFreshness 1h\nSessionFastFlushDelay 1h\nSessionFastFlushBatch 100000"
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,7 @@ def of_node(cluster, index):
     return [number for number in SESSIONS[:60] if bounds[0] <= slot_of(cluster, number) < bounds[1]]
 
 
-@pytest.mark.parametrize("suite", ["check_store_contract", "check_store_hosts"])
+@pytest.mark.parametrize("suite", ["check_store_contract", "check_store_hosts", "check_store_news"])
 def test_contract(cluster, suite):
     run_suite(suite, cluster.url("prefix=session:a%n:"))
 
@@ -102,6 +103,61 @@ def test_contract(cluster, suite):
 def load(daemon, number):
     with daemon.client(30) as client:
         return client.call("SESSION.LOAD", key(number))
+
+
+class Hosts:
+    """Two that hear of each other by news alone, and sessions that both have."""
+
+    def __init__(self, alone, cluster, numbers):
+        self.numbers = numbers
+        self.here, self.there = (alone(ONLY_NEWS, store=cluster.url()).start() for _ in range(2))
+        self.wait_for("up")
+        with self.here.client() as client:
+            for number in numbers:
+                create(client, number, "SET", "n", "0", options=("STORE",))
+        for number in numbers:
+            assert self.seen(number) == "0"
+
+    def wait_for(self, state):
+        for daemon in self.here, self.there:
+            wait_until(lambda: daemon.status()["news_state"] == state, f"news to be {state}", 30)
+
+    def seen(self, number):
+        with self.there.client() as client:
+            return client.pairs("SESSION.GET", key(number))["n"]
+
+    def is_changed(self, number, value):
+        """Behind a failover it may take a second try."""
+        try:
+            with self.here.client(30) as client:
+                return client.call("SESSION.APPLY", key(number), "STORE", "OPS", "SET", "n", value) is not None
+        except DaemonError:
+            return False
+
+    def assert_changes_are_seen(self, value):
+        for number in self.numbers:
+            wait_until(lambda: self.is_changed(number, value), f"{number} to be changed", 20)
+        for number in self.numbers:
+            wait_until(lambda: self.seen(number) == value, f"{number} to be {value}", 20)
+
+
+def test_news_from_all_masters(cluster, alone):
+    """Of each, also where slots have moved to; while one is silent there is no news, and the log says so."""
+    hosts = Hosts(alone, cluster, range(2000, 2012))
+    assert {slot_of(cluster, number) * 3 // SLOTS for number in hosts.numbers} == {0, 1, 2}
+    hosts.assert_changes_are_seen("1")
+    cluster.reshard(cluster.masters[0], cluster.masters[1], 1500)
+    hosts.assert_changes_are_seen("2")
+    cluster.reshard(cluster.masters[1], cluster.masters[0], 1500)
+    hosts.assert_changes_are_seen("3")
+    cluster.masters[2].freeze()
+    try:
+        hosts.wait_for("down")
+        assert "SF0117" in hosts.there.log_text()
+    finally:
+        cluster.masters[2].thaw()
+    hosts.wait_for("up")
+    hosts.assert_changes_are_seen("4")
 
 
 def test_frozen_node_keeps_its_own_sessions_only(cluster, alone):
@@ -183,10 +239,11 @@ def test_node_that_comes_back_empty(cluster, alone):
 
 
 def test_failover_under_load(alone):
-    """A master dies, and its replica takes its place."""
+    """A master dies, and its replica takes its place; it tells what other hosts change, too."""
     cluster = Cluster(replicas=1).start()
     try:
         daemon = alone(LINES, store=cluster.url()).start()
+        hosts = Hosts(alone, cluster, range(2000, 2006))
         with Counters(daemon, 6) as counters:
             counters.wait_for_more(50)
             cluster.masters[0].end()
@@ -196,5 +253,7 @@ def test_failover_under_load(alone):
             counters.wait_for_more(50)
         assert_all_is_there(daemon, cluster, counters)
         wait_until(lambda: daemon.status()["restore_runs"] >= 1, "the new master to get what the cache has", 30)
+        hosts.wait_for("up")
+        hosts.assert_changes_are_seen("1")
     finally:
         cluster.clean_up()

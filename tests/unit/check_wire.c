@@ -206,6 +206,20 @@ START_TEST(test_answer_that_nobody_asked_for_is_not_quiet)
 }
 END_TEST
 
+START_TEST(test_any_of_several_is_waited_for)
+{
+    struct sf_wire *second;
+    connect_both();
+    ck_assert_int_eq(sf_wire_open(&second, &addresses, NULL, soon(), &error), SF_OK);
+    struct sf_wire *const both[] = {second, wire};
+    ck_assert(!sf_wire_wait_any(both, 2, sf_clock_steady() + 20));
+    answer("x");
+    ck_assert(sf_wire_wait_any(both, 2, soon()));
+    ck_assert(!sf_wire_wait_any(both, 1, sf_clock_steady()));
+    sf_wire_close(second);
+}
+END_TEST
+
 /* ---- connecting ---- */
 
 START_TEST(test_refused_connection_says_where)
@@ -281,6 +295,7 @@ main(void)
     tcase_add_test(plain, test_closed_by_the_server);
     tcase_add_test(plain, test_reset_by_the_server);
     tcase_add_test(plain, test_answer_that_nobody_asked_for_is_not_quiet);
+    tcase_add_test(plain, test_any_of_several_is_waited_for);
     tcase_add_test(plain, test_refused_connection_says_where);
     tcase_add_test(plain, test_next_address_is_tried);
     tcase_add_test(plain, test_server_that_does_not_accept_is_left_at_the_deadline);

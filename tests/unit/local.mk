@@ -333,7 +333,8 @@ endif
 if HAVE_REDIS
 check_PROGRAMS += \
 	%D%/check_l2_redis \
-	%D%/check_store_redis %D%/check_store_redis_errors %D%/check_store_redis_facts %D%/check_store_redis_follow %D%/check_store_redis_rows \
+	%D%/check_store_redis %D%/check_store_redis_errors %D%/check_store_redis_facts %D%/check_store_redis_nodes \
+	%D%/check_store_redis_follow_cluster %D%/check_store_redis_follow %D%/check_store_redis_rows \
 	%D%/check_store_redis_reader \
 	%D%/check_store_redis_batch %D%/check_store_redis_map %D%/check_store_redis_sentinel %D%/check_store_redis_server
 tests_unit_check_store_redis_LDADD = $(LDADD) $(REDIS_LIBS)
@@ -345,6 +346,8 @@ redis_case = %D%/redis_case.c %D%/redis_case.h
 tests_unit_check_l2_redis_SOURCES = %D%/check_l2_redis.c $(redis_case)
 tests_unit_check_l2_redis_LDADD = $(LDADD) $(REDIS_LIBS)
 tests_unit_check_store_redis_follow_SOURCES = %D%/check_store_redis_follow.c $(redis_case)
+tests_unit_check_store_redis_follow_cluster_SOURCES = %D%/check_store_redis_follow_cluster.c $(redis_case)
+tests_unit_check_store_redis_follow_cluster_LDADD = $(LDADD) $(REDIS_LIBS)
 tests_unit_check_store_redis_follow_LDADD = $(LDADD) $(REDIS_LIBS)
 tests_unit_check_store_redis_batch_SOURCES = %D%/check_store_redis_batch.c $(redis_case)
 tests_unit_check_store_redis_batch_LDADD = $(LDADD) $(REDIS_LIBS)
