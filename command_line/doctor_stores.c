@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "command_line/doctor.h"
 #include "common/config/migrate_words.h"
 #include "common/store/l2.h"
@@ -7,7 +9,8 @@
 #include "common/store/store_reach.h"
 
 #define PATIENCE (10 * SF_SECOND)
-#define L2_PORT 11211
+#define MEMCACHED_PORT 11211
+#define REDIS_PORT 6379
 
 static void
 examine_store(struct doctor *doctor, const char *area, const char *url)
@@ -28,8 +31,9 @@ examine_store(struct doctor *doctor, const char *area, const char *url)
 static void
 examine_l2(struct doctor *doctor, const char *url)
 {
-    static const char *const options[] = {"timeout", "names", NULL};
-    const struct sf_store_url_rules rules = {.port = L2_PORT, .options = options};
+    static const char *const options[] = {"timeout", "names", "prefix", "ca", "cert", "key", NULL};
+    uint16_t port = strncmp(url, "redis", strlen("redis")) == 0 ? REDIS_PORT : MEMCACHED_PORT;
+    const struct sf_store_url_rules rules = {.port = port, .options = options};
     struct sf_findings *findings = &doctor->list.findings;
     struct sf_store_url parts;
     struct sf_error error;
@@ -42,7 +46,7 @@ examine_l2(struct doctor *doctor, const char *url)
     sf_l2_close(l2);
     if (sf_store_url_parse(&parts, url, &rules, &error) != SF_OK)
         return;
-    (void)sf_reach_examine_hosts(&parts, L2_PORT, NULL, sf_clock_steady() + PATIENCE, findings);
+    (void)sf_reach_examine_hosts(&parts, port, NULL, sf_clock_steady() + PATIENCE, findings);
     sf_store_url_fini(&parts);
 }
 

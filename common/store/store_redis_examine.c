@@ -171,7 +171,7 @@ judge_times_to_live(const struct answers *answers, struct sf_findings *findings)
         sf_found(findings, SF_FINDING_OK, "time to live", "", "no session was met");
     else if (answers->unknown > 0)
         sf_found(findings, SF_FINDING_OK, "time to live", "",
-                 "not looked at: this user may not use PTTL, which session-fast does not need");
+                 "not looked at: this user may not use PTTL");
     else if (answers->forever > 0)
         sf_found(findings, SF_FINDING_WARNING, "time to live",
                  "set SessionFastIdleTimeout or SessionFastAbsoluteTimeout; sessions that were made before keep theirs",

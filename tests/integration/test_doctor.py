@@ -55,6 +55,7 @@ def test_store_that_is_down_is_told_by_the_daemon_too(alone, doctor):
     ("SessionFastFlushDelay soon", "configuration", "file"),
     ("SessionFastStore carrier-pigeon:coo", "store", "URL"),
     pytest.param("SessionFastL2 memcached://127.0.0.1:1", "l2", "connect", marks=pytest.mark.backends),
+    pytest.param("SessionFastL2 redis://127.0.0.1:1", "l2", "connect", marks=pytest.mark.backends),
     ("SessionFastStateDirectory /nowhere/at/all", "state folder", "folder"),
 ])
 def test_configuration(alone, doctor, line, area, what):
