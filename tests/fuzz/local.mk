@@ -10,6 +10,7 @@ fuzz_targets = \
 	%D%/fuzz_exchange \
 	%D%/fuzz_fcgi \
 	%D%/fuzz_foreign \
+	%D%/fuzz_memcached_meta \
 	%D%/fuzz_ops_words \
 	%D%/fuzz_record \
 	%D%/fuzz_resp \
@@ -32,6 +33,7 @@ tests_fuzz_fuzz_cookie_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_exchange_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_fcgi_LDADD = $(fuzz_main) $(libgateway) $(libsession)
 tests_fuzz_fuzz_foreign_LDADD = $(fuzz_main) $(libstore) $(libsession)
+tests_fuzz_fuzz_memcached_meta_LDADD = $(fuzz_main) $(libstore) $(libsession)
 tests_fuzz_fuzz_ops_words_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_record_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_resp_LDADD = $(fuzz_ldadd)
