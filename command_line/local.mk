@@ -21,6 +21,7 @@ session_fast_SOURCES = \
 	%D%/command_flush.c \
 	%D%/command_migrate.c \
 	%D%/command_pin.c \
+	%D%/command_probe.c \
 	%D%/command_sessions.c \
 	%D%/command_status.c \
 	%D%/command_store.c %D%/command_store.h \

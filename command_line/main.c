@@ -30,6 +30,7 @@ static const struct subcommand subcommands[] = {
     {"end", command_end, "KEY...", "log sessions out"},
     {"pin", command_pin, "KEY...", "sessions that the cache gives up last"},
     {"unpin", command_unpin, "KEY...", "sessions like others again"},
+    {"probe", command_probe, "", "how long a session of its own takes: stored, read from the store, from the cache"},
     {"flush", command_flush, "", "write everything that waits to the store, and wait for it"},
     {"store", command_store, "check|export|import [URL]",
      "does a store work? its sessions as JSON lines, and back"},

@@ -86,6 +86,22 @@ def test_flush(browser, session_fast, server):
     assert session_fast("flush")[0] == 0
 
 
+def test_probe(session_fast, server):
+    """It says whence each read came, or fails; and it leaves nothing but the end of its session."""
+    before = server.status()
+    code, text = session_fast("--json", "probe")
+    after = server.status()
+    assert code == 0, text
+    rows = json.loads(text)
+    assert [row["step"] for row in rows] == ["create, and store", "leave the cache", "first read, from the store",
+                                             "second read, from the cache", "end"]
+    assert all(row["answer"] == "OK" for row in rows)
+    assert [int(after[name]) - int(before[name]) for name in ("sessions_created", "sessions_ended", "loads")] == [1, 1, 1]
+    code, text = session_fast("probe")
+    assert code == 0 and "second read, from the cache" in text
+    assert session_fast("probe", "more")[0] == 2
+
+
 def test_cache_check(browser, session_fast):
     change(browser, "X-Session-Set: theme=dark")
     code, text = session_fast("cache", "check")
