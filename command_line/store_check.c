@@ -114,7 +114,12 @@ static enum sf_status
 step_list(struct probe *probe)
 {
     struct sf_store *store = probe->call->store;
-    return store->ops->scan(store, NULL, sf_span_text(NULL), 1, soon(), see_one, NULL);
+    sf_time deadline = soon();
+    enum sf_status status;
+    do
+        status = store->ops->scan(store, NULL, sf_span_text(NULL), 1, deadline, see_one, NULL);
+    while (status == SF_FULL);
+    return status;
 }
 
 static enum sf_status

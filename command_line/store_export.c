@@ -45,8 +45,11 @@ store_export(struct store_call *call)
     do {
         const struct sf_key *after = export.count == 0 ? NULL : &export.last;
         export.rows = 0;
-        status = call->store->ops->scan(call->store, after, sf_span_text(NULL), ROWS_AT_ONCE,
-                                        sf_clock_steady() + CALL_WAIT, export_row, &export);
+        sf_time deadline = sf_clock_steady() + CALL_WAIT;
+        do
+            status = call->store->ops->scan(call->store, after, sf_span_text(NULL), ROWS_AT_ONCE, deadline, export_row,
+                                            &export);
+        while (status == SF_FULL);
     } while (status == SF_OK && export.rows == ROWS_AT_ONCE && !export.has_failed);
     progress_end(&export.progress);
     if (export.has_failed || fflush(stdout) != 0)

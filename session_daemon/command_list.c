@@ -70,13 +70,20 @@ visit(void *context, const struct sf_key *key, const struct sf_stored *stored)
     return true;
 }
 
+/* Where it takes long, loads have their turn in between. */
 static void
 run_scan(struct task *task, struct daemon *daemon)
 {
     struct scan *scan = (struct scan *)task;
-    scan->status = daemon->store->ops->scan(daemon->store, scan->has_after ? &scan->after : NULL,
-                                            sf_span_of(scan->user, scan->user_size), scan->limit,
-                                            sf_clock_steady() + SCAN_DEADLINE, visit, scan);
+    sf_time deadline = sf_clock_steady() + SCAN_DEADLINE;
+    for (;;) {
+        scan->status = daemon->store->ops->scan(daemon->store, scan->has_after ? &scan->after : NULL,
+                                                sf_span_of(scan->user, scan->user_size), scan->limit, deadline, visit,
+                                                scan);
+        if (scan->status != SF_FULL)
+            break;
+        loader_run_waiting(daemon);
+    }
 }
 
 /* ---- in the main thread ---- */

@@ -182,6 +182,16 @@ run_load(struct task *task, struct daemon *daemon)
         task_queue_push(&daemon->server.done, &loads[i]->task);
 }
 
+void
+loader_run_waiting(struct daemon *daemon)
+{
+    struct task *task = task_queue_pop_same(&daemon->loader.worker.queue, run_load);
+    if (task == NULL)
+        return;
+    run_load(task, daemon);
+    task_queue_push(&daemon->server.done, task);
+}
+
 /* ---- in the main thread ---- */
 
 static void finish_load(struct task *task, struct daemon *daemon);

@@ -26,6 +26,9 @@ struct loader {
 bool loader_join(struct daemon *daemon, struct connection *connection, const struct sf_key *key, bool keeps_out);
 void loader_leave(struct connection *connection); /* the client has gone */
 
+/* In the loader thread, in the middle of another task: loads that wait, if any. */
+void loader_run_waiting(struct daemon *daemon);
+
 /*
  * Should the store be asked about what can be used as it is? Not while it hangs; and while it fails,
  * a second after the last such question at the earliest, to see whether it is back.

@@ -140,7 +140,14 @@ struct task *
 task_queue_pop_same(struct task_queue *queue, void (*run)(struct task *task, struct daemon *daemon))
 {
     pthread_mutex_lock(&queue->lock);
-    struct task *task = queue->first != NULL && queue->first->run == run ? unlink_first(queue) : NULL;
+    struct task **at = &queue->first;
+    while (*at != NULL && (*at)->run != run)
+        at = &(*at)->next;
+    struct task *task = *at;
+    if (task != NULL)
+        *at = task->next;
+    if (task != NULL && *at == NULL)
+        queue->end = at;
     pthread_mutex_unlock(&queue->lock);
     return task;
 }

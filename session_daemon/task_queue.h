@@ -41,7 +41,7 @@ bool task_queue_is_stopped(struct task_queue *queue);
 /* The oldest task; waits for one until `until` (steady clock), a wake or the stop. */
 struct task *task_queue_pop(struct task_queue *queue, sf_time until);
 
-/* The oldest task if it has this `run`, else NULL; never waits. */
+/* The oldest task that has this `run`, or NULL; never waits. */
 struct task *task_queue_pop_same(struct task_queue *queue, void (*run)(struct task *task, struct daemon *daemon));
 
 /* All that is there, oldest first, linked by next; never waits. Empties the event descriptor. */

@@ -55,12 +55,18 @@ visit(void *context, const struct sf_key *key, const struct sf_stored *stored)
 static enum sf_status
 scan(struct sf_migrate_side *side, const struct sf_key *after, struct page *page)
 {
+    const struct timespec pause = {.tv_nsec = 1000000}; /* the lane would be ours again before who waits has it */
+    sf_time deadline = sf_clock_steady() + SCAN_DEADLINE;
     page->count = 0;
-    pthread_mutex_lock(&side->load_lane);
-    enum sf_status status = side->store->ops->scan(side->store, after, sf_span_text(NULL), PAGE + 1,
-                                                   sf_clock_steady() + SCAN_DEADLINE, visit, page);
-    pthread_mutex_unlock(&side->load_lane);
-    return status;
+    for (;;) {
+        pthread_mutex_lock(&side->load_lane);
+        enum sf_status status =
+            side->store->ops->scan(side->store, after, sf_span_text(NULL), PAGE + 1, deadline, visit, page);
+        pthread_mutex_unlock(&side->load_lane);
+        if (status != SF_FULL)
+            return status;
+        nanosleep(&pause, NULL);
+    }
 }
 
 static int

@@ -27,6 +27,8 @@ struct redis_store {
     struct sf_redis_cluster_follower cluster_follower;
     struct sf_redis_keys keys; /* the loader's, as what follows */
     sf_time keys_until;        /* steady; 0: there are none */
+    struct sf_redis_listing listing; /* that `keys` are still being asked for */
+    sf_time listed_until;      /* deadline of the scan that it is for, by which it is known */
     pthread_mutex_t lock;      /* guards `last` */
     struct sf_error last;
 };
@@ -122,6 +124,7 @@ redis_close(struct sf_store *store)
     sf_redis_lane_fini(&redis->writer);
     sf_redis_follower_fini(&redis->follower);
     sf_redis_cluster_follower_fini(&redis->cluster_follower);
+    sf_redis_listing_fini(&redis->listing);
     sf_redis_keys_fini(&redis->keys);
     sf_redis_server_fini(&redis->server);
     pthread_mutex_destroy(&redis->lock);
@@ -200,17 +203,37 @@ redis_follow(struct sf_store *store, sf_time until, struct sf_follow *follow)
 
 /* ---- scanning ---- */
 
+/* SF_FULL: not yet. While one scan lists the keys others wait, for as long as it has time. */
 static enum sf_status
-list_keys(struct redis_store *redis, const struct sf_key *after, struct sf_span user, sf_time deadline)
+list_all_keys(struct redis_store *redis, sf_time deadline, struct sf_error *error)
+{
+    if (redis->listing.is_begun && redis->listed_until != deadline) {
+        if (sf_clock_steady() < redis->listed_until)
+            return sf_clock_steady() < deadline ? SF_FULL : SF_UNAVAILABLE;
+        sf_redis_listing_fini(&redis->listing);
+    }
+    redis->listed_until = deadline;
+    return sf_redis_keys_all(&redis->keys, &redis->listing, &redis->reader, deadline, error);
+}
+
+static enum sf_status
+list_keys(struct redis_store *redis, const struct sf_key *after, sf_time deadline)
 {
     struct sf_error error = {.text = ""};
     sf_time now = sf_clock_steady();
-    if (after != NULL && user.size == 0 && now < redis->keys_until)
+    if (after != NULL && now < redis->keys_until)
         return SF_OK;
-    enum sf_status status = user.size > 0
-                                ? sf_redis_keys_of(&redis->keys, &redis->reader, user, deadline, &error)
-                                : sf_redis_keys_all(&redis->keys, &redis->reader, deadline, &error);
-    redis->keys_until = status == SF_OK && user.size == 0 ? now + KEYS_KEPT : 0;
+    enum sf_status status = list_all_keys(redis, deadline, &error);
+    redis->keys_until = status == SF_OK ? now + KEYS_KEPT : 0;
+    remember(redis, &error);
+    return status == SF_INVALID ? SF_UNAVAILABLE : status;
+}
+
+static enum sf_status
+list_keys_of(struct sf_redis_keys *keys_out, struct redis_store *redis, struct sf_span user, sf_time deadline)
+{
+    struct sf_error error = {.text = ""};
+    enum sf_status status = sf_redis_keys_of(keys_out, &redis->reader, user, deadline, &error);
     remember(redis, &error);
     return status == SF_INVALID ? SF_UNAVAILABLE : status;
 }
@@ -255,18 +278,20 @@ load_page(struct redis_store *redis, struct sf_load *loads, size_t count, sf_tim
 }
 
 static enum sf_status
-visit_keys(struct redis_store *redis, size_t at, struct visit *visit, sf_time deadline)
+visit_keys(struct redis_store *redis, const struct sf_redis_keys *keys, const struct sf_key *after,
+           struct visit *visit, sf_time deadline)
 {
+    size_t at = sf_redis_keys_behind(keys, after);
     struct sf_stored stored[SF_REDIS_LOADS_MAX];
     struct sf_load loads[SF_REDIS_LOADS_MAX];
     enum sf_status status = SF_OK;
     for (size_t i = 0; i < SF_REDIS_LOADS_MAX; i++)
         sf_buffer_init(&stored[i].record, SF_RECORD_BYTES_MAX);
-    for (bool goes_on = visit->limit > 0; goes_on && at < redis->keys.count;) {
-        size_t count = redis->keys.count - at < SF_REDIS_LOADS_MAX ? redis->keys.count - at : SF_REDIS_LOADS_MAX;
+    for (bool goes_on = visit->limit > 0; goes_on && at < keys->count;) {
+        size_t count = keys->count - at < SF_REDIS_LOADS_MAX ? keys->count - at : SF_REDIS_LOADS_MAX;
         count = count < visit->limit ? count : visit->limit;
         for (size_t i = 0; i < count; i++)
-            loads[i] = (struct sf_load){.key = redis->keys.list[at + i], .stored = &stored[i]};
+            loads[i] = (struct sf_load){.key = keys->list[at + i], .stored = &stored[i]};
         if (!load_page(redis, loads, count, deadline)) {
             status = SF_UNAVAILABLE;
             break;
@@ -280,15 +305,32 @@ visit_keys(struct redis_store *redis, size_t at, struct visit *visit, sf_time de
 }
 
 static enum sf_status
+scan_user(struct redis_store *redis, const struct sf_key *after, struct visit *visit, sf_time deadline)
+{
+    struct sf_redis_keys keys = {.list = NULL};
+    enum sf_status status = list_keys_of(&keys, redis, visit->user, deadline);
+    if (status == SF_OK)
+        status = visit_keys(redis, &keys, after, visit, deadline);
+    sf_redis_keys_fini(&keys);
+    return status;
+}
+
+static enum sf_status
+scan_all(struct redis_store *redis, const struct sf_key *after, struct visit *visit, sf_time deadline)
+{
+    enum sf_status status = list_keys(redis, after, deadline);
+    return status == SF_OK ? visit_keys(redis, &redis->keys, after, visit, deadline) : status;
+}
+
+static enum sf_status
 redis_scan(struct sf_store *store, const struct sf_key *after, struct sf_span user, size_t limit, sf_time deadline,
            sf_store_visit_fn *visit, void *context)
 {
     struct redis_store *redis = (struct redis_store *)store;
     struct visit what = {user, limit, visit, context};
-    enum sf_status status = list_keys(redis, after, user, deadline);
-    if (status == SF_OK)
-        status = visit_keys(redis, sf_redis_keys_behind(&redis->keys, after), &what, deadline);
-    return status == SF_OK || status == SF_NO_MEMORY ? status : SF_UNAVAILABLE;
+    enum sf_status status =
+        user.size > 0 ? scan_user(redis, after, &what, deadline) : scan_all(redis, after, &what, deadline);
+    return status == SF_OK || status == SF_FULL || status == SF_NO_MEMORY ? status : SF_UNAVAILABLE;
 }
 
 /* ---- writing ---- */

@@ -10,7 +10,6 @@
 #include "common/store/store_redis_rows.h"
 
 #define AT_ONCE "1000" /* a hint: keys that the server looks at for each SCAN */
-#define CURSOR_TEXT 24
 #define PATTERN_TEXT 512
 #define SLOTS_BYTES_MAX (1u << 20) /* of what all nodes say of their slots */
 #define SLOTS_WORD 8 /* of a line of CLUSTER NODES: from here on stand its slots */
@@ -25,11 +24,12 @@ sf_redis_keys_fini(struct sf_redis_keys *keys)
 
 /* ---- taking ---- */
 
+/* What a question is for. */
 struct listing {
     struct sf_redis_keys *keys;
     struct sf_redis_connection *connection;
     size_t skipped; /* bytes of each name before its 32 digits */
-    char cursor[CURSOR_TEXT];
+    char *cursor;
     struct sf_buffer *slots; /* of all nodes of a Cluster */
     enum sf_status status;
     struct sf_error error;
@@ -78,7 +78,7 @@ take_page(void *context, size_t index, const struct redisReply *reply)
     struct listing *listing = context;
     (void)index;
     bool is_page = reply->type == REDIS_REPLY_ARRAY && reply->elements == 2
-                   && reply->element[0]->type == REDIS_REPLY_STRING && reply->element[0]->len < CURSOR_TEXT
+                   && reply->element[0]->type == REDIS_REPLY_STRING && reply->element[0]->len < SF_REDIS_CURSOR_TEXT
                    && reply->element[1]->type == REDIS_REPLY_ARRAY;
     if (!is_page) {
         refuse_reply(listing, reply);
@@ -194,33 +194,44 @@ format_pattern(const char *prefix, char text_out[PATTERN_TEXT])
 
 /* A cursor is worth something only where it comes from: on another connection another server may have it. */
 static enum sf_status
-list_node(struct listing *listing, sf_time deadline, struct sf_error *error)
+list_page(struct listing *listing, struct sf_redis_listing *state, sf_time deadline, struct sf_error *error)
 {
     const struct sf_redis_connection *connection = listing->connection;
     char pattern[PATTERN_TEXT];
     format_pattern(connection->server->prefix, pattern);
     listing->skipped = strlen(connection->server->prefix);
-    snprintf(listing->cursor, sizeof listing->cursor, "0");
-    for (uint64_t nonce = 0;; nonce = connection->nonce) {
-        const char *const words[] = {"SCAN", listing->cursor, "MATCH", pattern, "COUNT", AT_ONCE};
-        enum sf_status status = ask(listing, words, 6, take_page, deadline, error);
-        if (status == SF_OK && nonce != 0 && nonce != connection->nonce)
-            status = sf_redis_fail(connection, SF_UNAVAILABLE, "the connection was lost while keys were listed", error);
-        if (status != SF_OK || strcmp(listing->cursor, "0") == 0)
-            return status;
-    }
+    listing->cursor = state->cursor;
+    const char *const words[] = {"SCAN", state->cursor, "MATCH", pattern, "COUNT", AT_ONCE};
+    enum sf_status status = ask(listing, words, 6, take_page, deadline, error);
+    if (status == SF_OK && state->nonce != 0 && state->nonce != connection->nonce)
+        status = sf_redis_fail(connection, SF_UNAVAILABLE, "the connection was lost while keys were listed", error);
+    state->nonce = connection->nonce;
+    return status;
 }
 
-static enum sf_status
-list_nodes(struct listing *listing, struct sf_redis_lane *lane, sf_time deadline, struct sf_error *error)
+static void
+begin_node(struct sf_redis_listing *state, size_t node)
 {
-    enum sf_status status = SF_OK;
-    listing->keys->count = 0;
-    for (size_t i = 0; i < lane->count && status == SF_OK; i++) {
-        listing->connection = &lane->nodes[i]->connection;
-        status = list_node(listing, deadline, error);
+    state->node = node;
+    state->nonce = 0;
+    snprintf(state->cursor, sizeof state->cursor, "0");
+}
+
+/* Up to the first page behind which its node has more: SF_FULL. */
+static enum sf_status
+list_nodes(struct listing *listing, struct sf_redis_listing *state, struct sf_redis_lane *lane, sf_time deadline,
+           struct sf_error *error)
+{
+    while (state->node < lane->count) {
+        listing->connection = &lane->nodes[state->node]->connection;
+        enum sf_status status = list_page(listing, state, deadline, error);
+        if (status != SF_OK)
+            return status;
+        if (strcmp(state->cursor, "0") != 0)
+            return SF_FULL;
+        begin_node(state, state->node + 1);
     }
-    return status;
+    return SF_OK;
 }
 
 /* What each node says of its own slots. */
@@ -238,51 +249,76 @@ list_slots(struct listing *listing, struct sf_redis_lane *lane, struct sf_buffer
     return status;
 }
 
+static enum sf_status
+begin_listing(struct listing *listing, struct sf_redis_listing *state, struct sf_redis_lane *lane, sf_time deadline,
+              struct sf_error *error)
+{
+    enum sf_status status = SF_OK;
+    if (lane->server->kind == SF_REDIS_CLUSTER) {
+        status = sf_redis_lane_look(lane, true, deadline, error);
+        if (status == SF_OK)
+            status = list_slots(listing, lane, &state->slots, deadline, error);
+    }
+    listing->keys->count = 0;
+    state->generation = lane->generation;
+    state->is_begun = status == SF_OK;
+    begin_node(state, 0);
+    return status;
+}
+
 /* SF_CONFLICT: keys have moved meanwhile. A slot that is on its way stands there in brackets. */
 static enum sf_status
-list_cluster(struct listing *listing, struct sf_redis_lane *lane, struct sf_buffer slots[2], sf_time deadline,
-             struct sf_error *error)
+check_slots(struct listing *listing, const struct sf_redis_listing *state, struct sf_redis_lane *lane,
+            sf_time deadline, struct sf_error *error)
 {
-    enum sf_status status = sf_redis_lane_look(lane, true, deadline, error);
-    if (status == SF_OK)
-        status = list_slots(listing, lane, &slots[0], deadline, error);
-    if (status == SF_OK)
-        status = list_nodes(listing, lane, deadline, error);
-    if (status == SF_OK)
-        status = list_slots(listing, lane, &slots[1], deadline, error);
-    if (status != SF_OK)
+    struct sf_buffer slots;
+    sf_buffer_init(&slots, SLOTS_BYTES_MAX);
+    enum sf_status status = list_slots(listing, lane, &slots, deadline, error);
+    bool is_moving = state->generation != lane->generation
+                     || !sf_span_equal(sf_buffer_span(&state->slots), sf_buffer_span(&slots))
+                     || (slots.size > 0 && memchr(slots.data, '[', slots.size) != NULL);
+    sf_buffer_fini(&slots);
+    if (status != SF_OK || !is_moving)
         return status;
-    bool is_moving = !sf_span_equal(sf_buffer_span(&slots[0]), sf_buffer_span(&slots[1]))
-                     || memchr(slots[1].data, '[', slots[1].size) != NULL;
-    if (!is_moving)
-        return SF_OK;
     return sf_error_set(error, SF_CONFLICT, "%s: keys are being moved to other nodes: a list of them would have holes",
                         lane->server->url.label);
 }
 
 static enum sf_status
-list_all(struct listing *listing, struct sf_redis_lane *lane, sf_time deadline, struct sf_error *error)
+list_more(struct listing *listing, struct sf_redis_listing *state, struct sf_redis_lane *lane, sf_time deadline,
+          struct sf_error *error)
 {
-    struct sf_buffer slots[2];
-    enum sf_status status = SF_CONFLICT;
-    if (lane->server->kind != SF_REDIS_CLUSTER)
-        return list_nodes(listing, lane, deadline, error);
-    sf_buffer_init(&slots[0], SLOTS_BYTES_MAX);
-    sf_buffer_init(&slots[1], SLOTS_BYTES_MAX);
-    for (int tries = 0; tries < TRIES && status == SF_CONFLICT; tries++)
-        status = list_cluster(listing, lane, slots, deadline, error);
-    sf_buffer_fini(&slots[0]);
-    sf_buffer_fini(&slots[1]);
-    return status == SF_CONFLICT ? SF_UNAVAILABLE : status;
+    bool is_cluster = lane->server->kind == SF_REDIS_CLUSTER;
+    enum sf_status status = state->is_begun ? SF_OK : begin_listing(listing, state, lane, deadline, error);
+    if (status == SF_OK && (!is_cluster || state->generation == lane->generation))
+        status = list_nodes(listing, state, lane, deadline, error);
+    if (status == SF_OK && is_cluster)
+        status = check_slots(listing, state, lane, deadline, error);
+    if (status != SF_CONFLICT)
+        return status;
+    state->is_begun = false;
+    return ++state->tries < TRIES ? SF_FULL : SF_UNAVAILABLE;
+}
+
+void
+sf_redis_listing_fini(struct sf_redis_listing *listing)
+{
+    sf_buffer_fini(&listing->slots);
+    *listing = (struct sf_redis_listing){.is_begun = false};
 }
 
 enum sf_status
-sf_redis_keys_all(struct sf_redis_keys *keys_out, struct sf_redis_lane *lane, sf_time deadline, struct sf_error *error)
+sf_redis_keys_all(struct sf_redis_keys *keys_out, struct sf_redis_listing *listing, struct sf_redis_lane *lane,
+                  sf_time deadline, struct sf_error *error)
 {
-    struct listing listing = {.keys = keys_out};
-    enum sf_status status = list_all(&listing, lane, deadline, error);
+    struct listing question = {.keys = keys_out};
+    if (!listing->is_begun && listing->slots.limit == 0)
+        sf_buffer_init(&listing->slots, SLOTS_BYTES_MAX);
+    enum sf_status status = list_more(&question, listing, lane, deadline, error);
     if (status == SF_OK)
         put_in_order(keys_out);
+    if (status != SF_FULL)
+        sf_redis_listing_fini(listing);
     return status;
 }
 

@@ -122,6 +122,36 @@ START_TEST(test_one_load_answers_all_who_ask)
 }
 END_TEST
 
+static void
+run_nothing(struct task *task, struct daemon *daemon)
+{
+    (void)task;
+    (void)daemon;
+}
+
+/* In the middle of a long task, with another one waiting that is none. */
+START_TEST(test_loads_have_their_turn)
+{
+    struct task other = {.run = run_nothing};
+    struct sf_key key = sf_test_key(1);
+    ck_assert_int_eq(task_queue_init(&daemon_.server.done, false), SF_OK);
+    loader_run_waiting(&daemon_);
+    task_queue_push(&daemon_.loader.worker.queue, &other);
+    ck_assert(loader_join(&daemon_, &first, &key, false));
+    loader_run_waiting(&daemon_);
+    struct task *done = task_queue_pop(&daemon_.server.done, 0);
+    ck_assert_ptr_nonnull(done);
+    done->finish(done, &daemon_);
+    ck_assert_int_eq(answers[0], SF_NOT_FOUND);
+    ck_assert_ptr_eq(task_queue_pop(&daemon_.loader.worker.queue, 0), &other);
+    ck_assert(loader_join(&daemon_, &second, &key, false)); /* the queue is whole */
+    struct task *next = run_next();
+    next->finish(next, &daemon_);
+    ck_assert_int_eq(answers[1], SF_NOT_FOUND);
+    task_queue_fini(&daemon_.server.done);
+}
+END_TEST
+
 START_TEST(test_loads_that_wait_are_asked_for_at_once)
 {
     struct sf_key keys[] = {sf_test_key(1), sf_test_key(2)};
@@ -541,6 +571,7 @@ main(void)
     TCase *tests = tcase_create("loader");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, test_one_load_answers_all_who_ask);
+    tcase_add_test(tests, test_loads_have_their_turn);
     tcase_add_test(tests, test_loads_that_wait_are_asked_for_at_once);
     tcase_add_test(tests, test_what_only_the_journal_has_is_loaded_from_there);
     tcase_add_test(tests, test_store_that_was_restarted_logs_nobody_out);

@@ -43,6 +43,7 @@ static char url[160];
 static int listener;
 static pthread_t server;
 static atomic_int mistake, connections, is_over;
+static atomic_int pages; /* that it was asked for */
 static atomic_int runs; /* of the server: how often it was started */
 static char mark[40];   /* server's thread */
 static struct sf_store *store;
@@ -122,6 +123,14 @@ answer_session(int client, const char *word)
     return true;
 }
 
+/* Two pages, on each connection. */
+static void
+say_page(int client, const char *cursor)
+{
+    atomic_fetch_add(&pages, 1);
+    say(client, strcmp(cursor, "0") == 0 ? "*2\r\n$1\r\n7\r\n*0\r\n" : "*2\r\n$1\r\n0\r\n*0\r\n");
+}
+
 static bool
 answer(int client, const redisReply *command)
 {
@@ -137,6 +146,8 @@ answer(int client, const redisReply *command)
         say_mark(client);
     else if (strcmp(word, "SET") == 0)
         set_mark(client, command->element[2]->str);
+    else if (strcmp(word, "SCAN") == 0)
+        say_page(client, command->element[1]->str);
     else if (strcmp(word, "INFO") == 0)
         say_info(client);
     else if (strcmp(word, "EXISTS") == 0)
@@ -204,6 +215,7 @@ set_up(void)
     ck_assert_int_eq(listen(listener, 8), 0);
     atomic_store(&mistake, NONE);
     atomic_store(&connections, 0);
+    atomic_store(&pages, 0);
     atomic_store(&is_over, 0);
     snprintf(mark, sizeof mark, "1 aa");
     ck_assert_int_eq(pthread_create(&server, NULL, serve, NULL), 0);
@@ -373,6 +385,54 @@ START_TEST(test_restarted_server_is_another_one)
 }
 END_TEST
 
+/* ---- scans ---- */
+
+static enum sf_status
+scan(sf_time deadline)
+{
+    return store->ops->scan(store, NULL, sf_span_text(NULL), 10, deadline, NULL, NULL);
+}
+
+START_TEST(test_loads_have_their_turn_between_two_pages_of_keys)
+{
+    sf_time deadline = sf_clock_steady() + PATIENCE;
+    ck_assert_int_eq(scan(deadline), SF_FULL);
+    ck_assert_int_eq(load(PATIENCE), SF_NOT_FOUND);
+    ck_assert_int_eq(scan(deadline), SF_OK);
+    ck_assert_int_eq(atomic_load(&pages), 2);
+    ck_assert_int_eq(atomic_load(&connections), 1);
+}
+END_TEST
+
+START_TEST(test_another_scan_waits_until_the_first_has_its_keys_or_no_time)
+{
+    sf_time now = sf_clock_steady();
+    ck_assert_int_eq(scan(now + PATIENCE), SF_FULL);
+    ck_assert_int_eq(scan(now + PATIENCE + 1), SF_FULL);
+    ck_assert_int_eq(scan(now - 1), SF_UNAVAILABLE);
+    ck_assert_int_eq(atomic_load(&pages), 1);
+    ck_assert_int_eq(scan(now + PATIENCE), SF_OK);
+    ck_assert_int_eq(scan(now + PATIENCE + 1), SF_FULL);
+    ck_assert_int_eq(scan(now + PATIENCE + 1), SF_OK);
+    ck_assert_int_eq(atomic_load(&pages), 4);
+}
+END_TEST
+
+/* The cursor is worth nothing on another connection. */
+START_TEST(test_a_listing_ends_with_its_connection)
+{
+    sf_time deadline = sf_clock_steady() + PATIENCE;
+    ck_assert_int_eq(scan(deadline), SF_FULL);
+    atomic_store(&mistake, CLOSES);
+    ck_assert_int_eq(load(PATIENCE), SF_UNAVAILABLE);
+    atomic_store(&mistake, NONE);
+    ck_assert_int_eq(scan(deadline), SF_UNAVAILABLE);
+    assert_explained("while keys were listed");
+    ck_assert_int_eq(scan(deadline), SF_FULL);
+    ck_assert_int_eq(scan(deadline), SF_OK);
+}
+END_TEST
+
 /* ---- URLs ---- */
 
 START_TEST(test_urls_that_are_refused)
@@ -409,6 +469,9 @@ main(void)
     tcase_add_test(mistakes, test_emptied_server_has_lost_its_sessions_and_not_ended_them);
     tcase_add_test(mistakes, test_emptied_server_is_another_one);
     tcase_add_test(mistakes, test_restarted_server_is_another_one);
+    tcase_add_test(mistakes, test_loads_have_their_turn_between_two_pages_of_keys);
+    tcase_add_test(mistakes, test_another_scan_waits_until_the_first_has_its_keys_or_no_time);
+    tcase_add_test(mistakes, test_a_listing_ends_with_its_connection);
     tcase_add_test(mistakes, test_urls_that_are_refused);
     suite_add_tcase(suite, mistakes);
     return sf_run_suite(suite);
