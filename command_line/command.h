@@ -34,7 +34,7 @@ typedef int command_fn(struct command_context *context, int argc, char **argv);
 
 command_fn command_status, command_list, command_show, command_end, command_pin, command_unpin,
     command_flush, command_store, command_config, command_cache, command_bench, command_migrate, command_doctor,
-    command_probe;
+    command_probe, command_end_user;
 
 /* One line to standard error, control characters replaced; returns `exit_code`. */
 int command_fail(int exit_code, const char *format, ...) SF_PRINTF(2, 3);

@@ -17,6 +17,7 @@ session_fast_SOURCES = \
 	%D%/command.h \
 	%D%/command_cache.c \
 	%D%/command_config.c \
+	%D%/command_end_user.c \
 	%D%/command_doctor.c %D%/doctor.h \
 	%D%/command_flush.c \
 	%D%/command_migrate.c \

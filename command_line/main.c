@@ -28,6 +28,7 @@ static const struct subcommand subcommands[] = {
     {"show", command_show, "KEY",
      "one session with its fields; 8 digits or more of the key will do"},
     {"end", command_end, "KEY...", "log sessions out"},
+    {"end-user", command_end_user, "USER|--all", "log a user out everywhere, or everybody"},
     {"pin", command_pin, "KEY...", "sessions that the cache gives up last"},
     {"unpin", command_unpin, "KEY...", "sessions like others again"},
     {"probe", command_probe, "", "how long a session of its own takes: stored, read from the store, from the cache"},

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several hosts, each with a cache and a daemon of its own, and one store for all of them."""
 import random
+import subprocess
 import threading
 
 import pytest
 
+from harness import build
 from harness.daemon import create, key
 from harness.history import Client, History
 from harness.mysql import MySQL
@@ -128,6 +130,37 @@ def test_logout_on_one_host_is_refused_on_the_other_in_time(hosts):
         here.call("SESSION.END", key(1))
         here.call("SESSION.FLUSH")
         wait_until(lambda: there.pairs("SESSION.GET", key(1))["@state"] == "ended", "the end to be heard of", 2)
+
+
+def end_user(daemon, user):
+    """What session-fast says; it comes back when all hosts have heard."""
+    done = subprocess.run([build.program("session-fast", "command_line"), "-i", daemon.folder, "end-user", user],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_user_is_logged_out_on_all_hosts(hosts):
+    daemons = hosts(2)
+    with daemons[0].client() as here, daemons[1].client() as there:
+        create(here, 1, "LOGIN", "alice", options=("JOURNAL",))
+        create(there, 2, "LOGIN", "alice", options=("JOURNAL",))
+        create(there, 3, "LOGIN", "bob", options=("JOURNAL",))
+        create(there, 4, "SET", "theme", "dark")
+        there.call("SESSION.FLUSH")
+        both = [here, there]
+        states = lambda: [[client.pairs("SESSION.GET", key(n))["@state"] for n in range(1, 5)] for client in both]
+        assert states() == [["active"] * 4] * 2
+        assert end_user(daemons[0], "alice") == "2 sessions ended\n"
+        assert states() == [["ended", "ended", "active", "active"]] * 2
+        assert end_user(daemons[0], "alice") == "0 sessions ended\n"
+        assert end_user(daemons[0], "--all") == "1 session ended\n"
+        assert states() == [["ended", "ended", "ended", "active"]] * 2
+    for daemon in daemons:
+        daemon.kill()
+        daemon.start()
+        with daemon.client() as client:
+            assert [client.pairs("SESSION.GET", key(n))["@state"] for n in range(1, 4)] == ["ended"] * 3
 
 
 def test_change_beside_a_logout_does_not_bring_it_back(hosts):
