@@ -11,7 +11,8 @@
 static struct sf_test_cache cache;
 static struct daemon daemon_;
 static struct call call;
-static struct sf_span words[1];
+static struct sf_span words[2];
+static char key_text[SF_KEY_TEXT + 1];
 static struct sf_stored stored; /* what the load has brought */
 static call_resume_fn *resume;  /* of who waits for a load; NULL: nobody does */
 static uint64_t replied;        /* the version; 0: no reply */
@@ -103,7 +104,11 @@ set_up(void)
 {
     sf_test_cache_init(&cache, SF_L1_BYTES_MIN);
     daemon_ = (struct daemon){.l1 = cache.l1};
-    call = (struct call){.daemon = &daemon_, .words = words, .count = 1, .now = SF_TEST_NOW};
+    struct sf_key key = sf_test_cache_key(1);
+    sf_key_format(&key, key_text);
+    words[0] = sf_span_text("SESSION.LOAD");
+    words[1] = sf_span_text(key_text);
+    call = (struct call){.daemon = &daemon_, .words = words, .count = 2, .now = SF_TEST_NOW};
     stored = (struct sf_stored){.record = sf_test_record(1, NULL, sf_span_text("1")), .last_access = SF_TEST_NOW};
     resume = NULL;
     replied = 0;
