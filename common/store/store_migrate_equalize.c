@@ -294,7 +294,9 @@ static enum sf_status
 write_repairs(struct equalizing *equalizing)
 {
     struct sf_store *store = equalizing->migrate->second.store;
-    sf_time deadline = sf_clock_steady() + sf_migrate_patience(equalizing->writes, equalizing->write_count);
+    sf_time backoff = equalizing->migrate->backoff; /* the longer it fails the less often it is tried */
+    sf_time patience = sf_migrate_patience(equalizing->writes, equalizing->write_count) + backoff / 10;
+    sf_time deadline = sf_clock_steady() + patience;
     if (equalizing->write_count == 0)
         return SF_OK;
     (void)!store->ops->write(store, equalizing->writes, equalizing->write_count, deadline);
@@ -313,6 +315,24 @@ ask_second(struct equalizing *equalizing)
 {
     size_t count = equalizing->reason == SF_EQUALIZE_COMPARE ? 1 : equalizing->count;
     return load_side(&equalizing->migrate->second, &equalizing->second, equalizing, count, SF_SECOND_DEADLINE);
+}
+
+/*
+ * Where the second is late nobody else writes to it: this waits for a connection, without the lane, by an access to a
+ * session that there is not.
+ */
+static enum sf_status
+wait_for_second(struct sf_migrate *migrate)
+{
+    struct sf_store *second = migrate->second.store;
+    struct sf_write write = {.kind = SF_WRITE_TOUCH};
+    pthread_mutex_lock(&migrate->write_lane);
+    bool is_late = migrate->is_second_late;
+    pthread_mutex_unlock(&migrate->write_lane);
+    if (!is_late)
+        return SF_OK;
+    enum sf_status status = second->ops->write(second, &write, 1, sf_clock_steady() + SF_SECOND_DEADLINE);
+    return status == SF_UNAVAILABLE || status == SF_UNCERTAIN ? SF_UNAVAILABLE : SF_OK;
 }
 
 /* The second first: what it has the authority had before. */
@@ -376,6 +396,8 @@ run_with_lane(struct equalizing *equalizing, run_fn *run_it)
     pthread_mutex_t *lane = &equalizing->migrate->write_lane;
     init(equalizing);
     enum sf_status status = ask_second(equalizing);
+    if (status == SF_OK)
+        status = wait_for_second(equalizing->migrate);
     if (status == SF_OK) {
         pthread_mutex_lock(lane);
         status = run_it(equalizing);

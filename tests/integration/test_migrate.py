@@ -223,9 +223,12 @@ def test_two_hosts_move_together(alone, tmp_path, request, kind):
         for number in users:
             create(client, number, "LOGIN", "alice")
         client.call("SESSION.FLUSH")
+    for host in hosts:
+        done(host, "start", url)
     load = [Incrementer(host, sessions, seed) for seed, host in enumerate(hosts)]
     for host in hosts:
-        done(host, "start", url, "--wait")
+        done(host, "status", "--wait")
+    wait_until(lambda: all(state(host)["hosts"] == 2 for host in hosts), "the hosts to know of each other")
     assert "other hosts" in migrate(hosts[0], "percent", "50").stderr
     log_out(hosts[0], users[:20])
     hosts[1].kill(signal.SIGKILL)

@@ -136,6 +136,12 @@ START_TEST(test_what_the_new_store_has_not_taken_is_not_read_there)
 }
 END_TEST
 
+static void
+change_another(void)
+{
+    ck_assert_int_eq(migrate_put(migrate_store, 2, 7), SF_OK);
+}
+
 /* Whoever waits for the acknowledgement does not wait for it. */
 START_TEST(test_a_new_store_that_hangs_holds_a_change_up_for_a_moment_and_once)
 {
@@ -149,19 +155,16 @@ START_TEST(test_a_new_store_that_hangs_holds_a_change_up_for_a_moment_and_once)
     ck_assert_int_le(migrate_patience(NEW, SIDE_WRITE), 150);
     ck_assert_uint_eq(migrate_look().owed, 3);
     migrate_answer(NEW, SIDE_WRITE, SF_OK);
+    migrate_during(NEW, SIDE_WRITE, change_another); /* while it is connected to */
     migrate_work_off();
+    ck_assert_uint_eq(migrate_version(migrate_store, 2), 7);
+    migrate_assert_both(2, 7);
     migrate_calls(NEW, SIDE_WRITE);
     ck_assert_int_eq(migrate_put(migrate_store, 1, 3), SF_OK);
     ck_assert_uint_eq(migrate_calls(NEW, SIDE_WRITE), 1);
     migrate_assert_both(1, 3);
 }
 END_TEST
-
-static void
-change_another(void)
-{
-    ck_assert_int_eq(migrate_put(migrate_store, 2, 7), SF_OK);
-}
 
 /* The work in the background waits for it without keeping anybody out. */
 START_TEST(test_changes_go_on_while_the_new_store_hangs)
