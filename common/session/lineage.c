@@ -25,19 +25,43 @@ sf_lineage_fini(struct sf_lineage *lineage)
 {
     free(lineage->sets);
     free(lineage->sums);
+    free(lineage->slots);
     sf_lineage_init(lineage);
+}
+
+/* The latest come first, and the others are left out. */
+static void
+keep_latest_sets(struct sf_lineage *lineage, size_t limit)
+{
+    struct sf_lineage_set *sets = lineage->sets;
+    if (lineage->set_count <= limit)
+        return;
+    for (size_t i = 0; i < limit; i++) {
+        size_t latest = i;
+        for (size_t j = i + 1; j < lineage->set_count; j++)
+            if (sets[j].version > sets[latest].version)
+                latest = j;
+        struct sf_lineage_set set = sets[latest];
+        sets[latest] = sets[i];
+        sets[i] = set;
+    }
+    lineage->set_count = limit;
+    lineage->slot_count = 0; /* they are somewhere else now */
 }
 
 void
 sf_lineage_begin(struct sf_lineage *lineage, uint64_t base)
 {
-    size_t left_out = lineage->set_count > SF_LINEAGE_FORMER_SETS ? lineage->set_count - SF_LINEAGE_FORMER_SETS : 0;
     lineage->base = base;
-    lineage->set_count -= left_out;
-    if (left_out > 0)
-        memmove(lineage->sets, lineage->sets + left_out, lineage->set_count * sizeof *lineage->sets);
+    keep_latest_sets(lineage, SF_LINEAGE_FORMER_SETS);
     for (size_t i = 0; i < lineage->merged_count; i++)
         lineage->merged[i].is_pending = false;
+}
+
+void
+sf_lineage_forget(struct sf_lineage *lineage)
+{
+    lineage->set_count = lineage->sum_count = lineage->slot_count = 0;
 }
 
 /* ---- merged ---- */
@@ -124,12 +148,79 @@ add_sum(struct sf_lineage *lineage, const struct sf_lineage_sum *sum)
 }
 
 static struct sf_lineage_set *
-find_set(const struct sf_lineage *lineage, struct sf_span name)
+find_one_by_one(const struct sf_lineage *lineage, struct sf_span name)
 {
     for (size_t i = 0; i < lineage->set_count; i++)
         if (sf_span_equal(lineage->sets[i].name, name))
             return &lineage->sets[i];
     return NULL;
+}
+
+/* FNV-1a. */
+static uint32_t
+hash_of(struct sf_span name)
+{
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < name.size; i++)
+        hash = (hash ^ name.data[i]) * 16777619u;
+    return hash;
+}
+
+/* Of the set of that name, or an empty one: half of them are. */
+static uint32_t *
+slot_of(const struct sf_lineage *lineage, struct sf_span name)
+{
+    size_t i = hash_of(name);
+    for (;; i++) {
+        uint32_t *slot = &lineage->slots[i & (lineage->slot_count - 1)];
+        if (*slot == 0 || sf_span_equal(lineage->sets[*slot - 1].name, name))
+            return slot;
+    }
+}
+
+static bool
+make_slots(struct sf_lineage *lineage)
+{
+    size_t wanted = 64;
+    while (wanted < 4 * lineage->set_count)
+        wanted *= 2;
+    uint32_t *slots = calloc(wanted, sizeof *slots);
+    if (slots == NULL)
+        return false;
+    free(lineage->slots);
+    lineage->slots = slots;
+    lineage->slot_count = wanted;
+    lineage->slotted = 0;
+    return true;
+}
+
+/* Of two of the same name, as an edited row may have, the first one. false: no memory. */
+static bool
+fill_slots(struct sf_lineage *lineage)
+{
+    if (2 * lineage->set_count > lineage->slot_count && !make_slots(lineage))
+        return false;
+    for (; lineage->slotted < lineage->set_count; lineage->slotted++) {
+        uint32_t *slot = slot_of(lineage, lineage->sets[lineage->slotted].name);
+        if (*slot == 0)
+            *slot = (uint32_t)lineage->slotted + 1;
+    }
+    return true;
+}
+
+static struct sf_lineage_set *
+find_set(struct sf_lineage *lineage, struct sf_span name)
+{
+    if (lineage->set_count <= SF_LINEAGE_FORMER_SETS || !fill_slots(lineage))
+        return find_one_by_one(lineage, name);
+    uint32_t place = *slot_of(lineage, name);
+    return place == 0 ? NULL : &lineage->sets[place - 1];
+}
+
+const struct sf_lineage_set *
+sf_lineage_find_set(struct sf_lineage *lineage, struct sf_span name)
+{
+    return find_set(lineage, name);
 }
 
 enum sf_status
@@ -138,9 +229,7 @@ sf_lineage_note_set(struct sf_lineage *lineage, const struct sf_lineage_set *set
     struct sf_lineage_set *former = find_set(lineage, set->name);
     if (former == NULL)
         return add_set(lineage, set);
-    struct sf_lineage_set *last = &lineage->sets[lineage->set_count - 1];
-    memmove(former, former + 1, (size_t)(last - former) * sizeof *former);
-    *last = *set;
+    *former = *set;
     return SF_OK;
 }
 

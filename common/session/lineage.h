@@ -46,8 +46,10 @@ struct sf_lineage {
     uint64_t base; /* 0: the store has no row yet */
     struct sf_lineage_host merged[SF_LINEAGE_HOSTS_MAX];
     size_t merged_count;
-    struct sf_lineage_set *sets; /* malloc'ed, as `sums`; the latest at the end */
+    struct sf_lineage_set *sets; /* malloc'ed, as `sums` */
     size_t set_count, set_room;
+    uint32_t *slots; /* malloc'ed; of many sets, their places and one, by a hash of the name; 0: empty */
+    size_t slot_count, slotted; /* a power of two; so many of the sets are in there */
     struct sf_lineage_sum *sums;
     size_t sum_count, sum_room;
 };
@@ -65,11 +67,16 @@ enum sf_status sf_lineage_encode(const struct sf_lineage *lineage,
 /* From now on it says what has changed since version `base` of the row, and the latest of what is in that. */
 void sf_lineage_begin(struct sf_lineage *lineage, uint64_t base);
 
+/* Nothing was set or added any more. */
+void sf_lineage_forget(struct sf_lineage *lineage);
+
 /* Up to which version of the host; 0: nothing of it. */
 uint64_t sf_lineage_merged(const struct sf_lineage *lineage, uint64_t host);
 /* Its changes up to there are in here now, though not in the row. Never back. */
 void sf_lineage_merge_to(struct sf_lineage *lineage, uint64_t host, uint64_t version);
 
+/* NULL: it was not set since `base`, nor is it one of the latest before. */
+const struct sf_lineage_set *sf_lineage_find_set(struct sf_lineage *lineage, struct sf_span name);
 enum sf_status sf_lineage_note_set(struct sf_lineage *lineage,
                                    const struct sf_lineage_set *set) SF_MUST_CHECK;
 /* Adds to the total of that host and name. */

@@ -102,7 +102,7 @@ note_end(struct sf_lineage *lineage, const struct sf_session *before, uint64_t h
 {
     enum sf_status status = take_up(lineage, before, host);
 
-    lineage->set_count = lineage->sum_count = 0;
+    sf_lineage_forget(lineage);
     return status;
 }
 

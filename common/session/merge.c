@@ -38,13 +38,10 @@ takes_set(const struct merging *work, const struct sf_lineage_set *set)
 }
 
 static bool
-is_pending(const struct merging *work, struct sf_span name)
+is_pending(struct merging *work, struct sf_span name)
 {
-    const struct sf_lineage *ours = &work->our_lineage;
-    for (size_t i = 0; i < ours->set_count; i++)
-        if (sf_span_equal(ours->sets[i].name, name))
-            return takes_set(work, &ours->sets[i]);
-    return false;
+    const struct sf_lineage_set *set = sf_lineage_find_set(&work->our_lineage, name);
+    return set != NULL && takes_set(work, set);
 }
 
 static enum sf_status
@@ -186,7 +183,7 @@ end_row(struct merging *work, struct sf_buffer *merged_out)
 {
     work->is_new = true;
     grow_from_row(work, work->row.head.version);
-    work->row_lineage.set_count = work->row_lineage.sum_count = 0;
+    sf_lineage_forget(&work->row_lineage);
     note_hosts(work);
     return encode(work, &work->ours, merged_out);
 }

@@ -212,9 +212,38 @@ START_TEST(test_a_new_beginning_keeps_the_latest_sets)
     note_set("f0", 7, 100);
     sf_lineage_begin(&lineage, 12);
     ck_assert_uint_eq(lineage.set_count, SETS);
-    ck_assert(sf_span_equal(lineage.sets[0].name, sf_span_text("f3")));
-    ck_assert(sf_span_equal(lineage.sets[SETS - 1].name, sf_span_text("f0")));
-    ck_assert_uint_eq(lineage.sets[SETS - 1].version, 100);
+    ck_assert(sf_span_equal(lineage.sets[0].name, sf_span_text("f0")));
+    ck_assert_uint_eq(lineage.sets[0].version, 100);
+    for (size_t i = 1; i < SETS; i++)
+        ck_assert_uint_gt(lineage.sets[i].version, 3);
+}
+END_TEST
+
+/* More than are looked through one by one, and more again than fitted first. */
+START_TEST(test_many_sets_are_found_by_their_names)
+{
+    enum { SETS = 1000 };
+    static char names[SETS][8];
+    const struct sf_lineage_set *set;
+    for (int round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < SETS; i++) {
+            snprintf(names[i], sizeof names[i], "f%u", i);
+            note_set(names[i], 7, 1000 * (unsigned)round + i + 1);
+        }
+        ck_assert_uint_eq(lineage.set_count, SETS);
+        for (unsigned i = 0; i < SETS; i++) {
+            set = sf_lineage_find_set(&lineage, sf_span_text(names[i]));
+            ck_assert_ptr_nonnull(set);
+            ck_assert_uint_eq(set->version, 1000 * (unsigned)round + i + 1);
+        }
+        ck_assert_ptr_null(sf_lineage_find_set(&lineage, sf_span_text("f1000")));
+        if (round == 0)
+            sf_lineage_begin(&lineage, 2000);
+        else
+            sf_lineage_forget(&lineage);
+        ck_assert_ptr_null(sf_lineage_find_set(&lineage, sf_span_text("f1")));
+        ck_assert((sf_lineage_find_set(&lineage, sf_span_text("f999")) != NULL) == (round == 0));
+    }
 }
 END_TEST
 
@@ -283,6 +312,7 @@ make_suite(void)
     tcase_add_test(all, test_too_many_hosts_leave_out_the_earliest);
     tcase_add_test(all, test_a_new_beginning_keeps_sums_and_hosts);
     tcase_add_test(all, test_a_new_beginning_keeps_the_latest_sets);
+    tcase_add_test(all, test_many_sets_are_found_by_their_names);
     tcase_add_test(all, test_row_lacks_what_it_does_not_know_of_a_host);
     tcase_add_test(all, test_sums_wrap_around);
     tcase_add_loop_test(all, test_what_no_host_writes_is_corrupt, 0, 4);
