@@ -9,13 +9,9 @@
 #include "common/cache/l1_evict.h"
 #include "tests/crash/stepper.h"
 #include "tests/support/run_suite.h"
-#include "tests/support/stride.h"
 #include "tests/unit/cache_case.h"
 
 #define EXIT_SKIPPED 77
-#define SAMPLE 64
-
-static long stride; /* from one instruction to the next that is tried */
 
 struct meeting {
     sf_step_fn *act;
@@ -93,7 +89,7 @@ START_TEST(test_key_is_not_mistaken_for_one_that_changes)
 
     ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
     ck_assert_int_eq(sf_l1_find(cache.l1, &model, NULL, &look.other), SF_OK);
-    for (long at = 1; meet(&meeting, at); at += stride)
+    for (long at = 1; meet(&meeting, at); at++)
         ck_assert_msg(!look.is_here, "at instruction %ld", at);
 }
 END_TEST
@@ -136,7 +132,7 @@ START_TEST(test_session_is_not_missed_while_it_changes)
 
     ck_assert_int_eq(sf_test_create(reader.other, 1, "a", "b"), SF_OK);
     ck_assert_int_eq(sf_test_create(reader.other, 2, "a", "b"), SF_OK);
-    for (long at = 1; meet(&meeting, at); at += stride)
+    for (long at = 1; meet(&meeting, at); at++)
         ck_assert_msg(reader.status == SF_OK, "at instruction %ld", at);
     sf_l1_close(reader.other);
 }
@@ -195,7 +191,7 @@ START_TEST(test_fill_that_was_confirmed_stays)
     struct meeting meeting = {sweep_block, confirm_and_leave, &fill, 0};
     bool was_met = true;
 
-    for (long at = 1; was_met; at += stride) {
+    for (long at = 1; was_met; at++) {
         begin_fill(&fill);
         ck_assert_uint_ne(fill.owned.block, 0); /* with which a pass begins */
         was_met = meet(&meeting, at);
@@ -215,7 +211,6 @@ main(void)
         printf("skipped: no single steps here\n");
         return EXIT_SKIPPED;
     }
-    stride = (long)sf_test_stride(SAMPLE);
     Suite *suite = suite_create("l1_between");
     TCase *tests = tcase_create("l1_between");
     tcase_add_checked_fixture(tests, set_up, tear_down);

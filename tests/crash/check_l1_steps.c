@@ -21,9 +21,7 @@
 #include <unistd.h>
 
 #include "tests/crash/steps.h"
-#include "tests/support/stride.h"
 
-#define SAMPLE 8 /* scenarios */
 #define KILLS_MAX 20 /* real ones for each scenario, without those behind system calls */
 
 /* ---- copies of a cache ---- */
@@ -345,27 +343,19 @@ run(const struct scenario *scenario, struct trace *trace, long random)
 
 /* ---- all of them ---- */
 
-/* The one of that name; NULL: every so many of them. */
-struct choice {
-    const char *only;
-    size_t stride;
-    size_t turn;
-};
-
+/* The one of that name; NULL: each. */
 static bool
-is_chosen(struct choice *choice, const char *name)
+is_chosen(const char *only, const char *name)
 {
-    if (choice->only != NULL)
-        return strcmp(choice->only, name) == 0;
-    return choice->turn++ % choice->stride == 0;
+    return only == NULL || strcmp(only, name) == 0;
 }
 
 static void
-run_all(const struct scenario *scenarios, size_t count, struct choice *choice, struct trace *trace,
+run_all(const struct scenario *scenarios, size_t count, const char *only, struct trace *trace,
         long random)
 {
     for (size_t i = 0; i < count; i++) {
-        if (is_chosen(choice, scenarios[i].name))
+        if (is_chosen(only, scenarios[i].name))
             run(&scenarios[i], trace, random);
     }
 }
@@ -378,18 +368,18 @@ main(int count, char **words)
         return 77;
     }
     long seed = count > 1 ? strtol(words[1], NULL, 10) : (long)time(NULL) % 1000000;
-    struct choice choice = {count > 2 ? words[2] : NULL, sf_test_stride(SAMPLE), (size_t)seed};
+    const char *only = count > 2 ? words[2] : NULL;
     struct trace *trace =
         mmap(NULL, sizeof(*trace), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     must(trace != MAP_FAILED, "shared memory");
     (void)sf_temp_folder_want_memory(); /* it is quicker there */
     printf("seed %ld\n", seed);
-    run_all(session_scenarios, session_scenario_count, &choice, trace, seed);
-    run_all(upkeep_scenarios, upkeep_scenario_count, &choice, trace, seed);
+    run_all(session_scenarios, session_scenario_count, only, trace, seed);
+    run_all(upkeep_scenarios, upkeep_scenario_count, only, trace, seed);
     for (size_t i = 0; i < creation_count; i++) {
-        if (is_chosen(&choice, creations[i].name))
+        if (is_chosen(only, creations[i].name))
             run_creation(&creations[i], trace);
     }
-    return end_steps(choice.only == NULL && choice.stride == 1) ? EXIT_SUCCESS : EXIT_FAILURE;
+    return end_steps(only == NULL) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -40,15 +40,18 @@ EXTRA_DIST += \
 	%D%/harness/fastcgi.py \
 	%D%/harness/fcgiwrap.py \
 	%D%/harness/findings.py \
+	%D%/harness/folders.py \
 	%D%/harness/gateway.py \
+	%D%/harness/history.py \
 	%D%/harness/httpd.py \
 	%D%/harness/ledger.py \
 	%D%/harness/load.py \
+	%D%/harness/memcached.py \
 	%D%/harness/php.py \
 	%D%/harness/mysql.py \
 	%D%/harness/postgresql.py \
 	%D%/harness/processes.py \
-	%D%/harness/redis.py %D%/harness/redis_several.py \
+	%D%/harness/redis.py %D%/harness/redis_cache.py %D%/harness/redis_several.py \
 	%D%/harness/samples.py \
 	%D%/harness/sanitizers.py \
 	%D%/harness/servers.py \
@@ -62,6 +65,7 @@ EXTRA_DIST += \
 	%D%/test_browser.py \
 	%D%/test_cache_ttl.py \
 	%D%/test_caching.py \
+	%D%/test_coherence.py \
 	%D%/test_command_line.py \
 	%D%/test_concurrency.py \
 	%D%/test_cookies.py \
@@ -84,6 +88,7 @@ EXTRA_DIST += \
 	%D%/test_import.py \
 	%D%/test_joined_headers.py \
 	%D%/test_journal.py \
+	%D%/test_l2.py \
 	%D%/test_migrate.py \
 	%D%/test_mod_session_options.py \
 	%D%/test_nothing_for_nothing.py \
@@ -94,11 +99,14 @@ EXTRA_DIST += \
 	%D%/test_require.py \
 	%D%/test_restarts.py \
 	%D%/test_rotation.py \
+	%D%/test_shared_store.py \
 	%D%/test_spoofing.py \
 	%D%/test_store_mysql.py %D%/test_store_postgresql.py \
 	%D%/test_store_check.py \
-	%D%/test_store_faults.py %D%/test_store_restarts.py \
+	%D%/test_store_commands.py \
+	%D%/test_store_faults.py %D%/test_store_file.py %D%/test_store_restarts.py \
 	%D%/test_store_redis.py %D%/test_store_redis_cluster.py %D%/test_store_redis_sentinel.py \
 	%D%/test_story.py \
+	%D%/test_tiers.py \
 	%D%/test_two_ids.py \
 	%D%/test_units.py

@@ -6,7 +6,6 @@ libtest_support_a_SOURCES = \
 	%D%/test_cache.c %D%/test_cache.h \
 	%D%/kept_lines.c %D%/kept_lines.h \
 	%D%/run_suite.c %D%/run_suite.h \
-	%D%/stride.c %D%/stride.h \
 	%D%/failing_vfs.c %D%/failing_vfs.h \
 	%D%/workload.c %D%/workload.h \
 	%D%/fake_daemon.c %D%/fake_daemon.h \

@@ -15,7 +15,6 @@
 
 #include "common/writeback/journal.h"
 #include "tests/support/run_suite.h"
-#include "tests/support/stride.h"
 #include "tests/support/test_cache.h"
 
 #define ROWS 5 /* the last one has a record that fills several pages */
@@ -338,7 +337,7 @@ END_TEST
 int
 main(void)
 {
-    stride = IS_SLOW ? SAMPLE : sf_test_stride(SAMPLE);
+    stride = IS_SLOW ? SAMPLE : 1;
     Suite *suite = suite_create("journal_salvage");
     TCase *damage = tcase_create("damage");
     tcase_add_checked_fixture(damage, set_up, tear_down);

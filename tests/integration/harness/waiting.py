@@ -5,7 +5,7 @@ import time
 PAUSE = 0.01  # seconds between two looks
 
 
-def wait_until(condition, what, seconds=10.0):
+def wait_until(condition, what, seconds=30.0):
     """Returns the first true answer of `condition`; fails with `what` when the deadline passes."""
     deadline = time.monotonic() + seconds
     while True:
@@ -17,6 +17,6 @@ def wait_until(condition, what, seconds=10.0):
         time.sleep(PAUSE)
 
 
-def wait_for_clock(wall_time, seconds=10.0):
+def wait_for_clock(wall_time, seconds=30.0):
     """Until the wall clock shows `wall_time`: for what expires at a known instant."""
     wait_until(lambda: time.time() >= wall_time, f"the clock to show {wall_time}", seconds)
