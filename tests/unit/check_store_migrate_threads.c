@@ -64,6 +64,10 @@ START_TEST(test_what_was_acknowledged_is_loaded_wherever_it_is)
 {
     pthread_t writer, loader;
     unsigned moves = 0;
+    is_written = false; /* perhaps in the process of the loop before */
+    findings = loads = 0;
+    for (unsigned i = 0; i < SESSIONS; i++)
+        acknowledged[i] = 0;
     migrate_host = _i == 0 ? 0 : 100; /* alone on a store that others may write */
     ck_assert_int_eq(migrate_open(OLD_URL, ""), SF_OK);
     ck_assert_int_eq(pthread_create(&writer, NULL, write_on, NULL), 0);
