@@ -364,9 +364,9 @@ uint64_t sf_l1_store(const struct sf_l1 *l1);
 void sf_l1_set_store(struct sf_l1 *l1, uint64_t incarnation);
 
 /*
- * Up to `limit` records that the store has, tombstones too, each copied whole; as sf_l1_dirty_take gives dirty ones,
- * but for dirty_since: when the store last had it. *cursor 0 to begin with; 0 again: that was all. What moves to
- * another place meanwhile, as the counter l1_slabs_moved tells, may be missed. No memory for a record:
+ * Up to `limit` records that the store has, or the journal, tombstones too, each copied whole; as sf_l1_dirty_take
+ * gives dirty ones, but for dirty_since: when they last had it. *cursor 0 to begin with; 0 again: that was all.
+ * What moves to another place meanwhile, as the counter l1_slabs_moved tells, may be missed. No memory for a record:
  * it is left out.
  */
 size_t sf_l1_clean_take(struct sf_l1 *l1, uint32_t *cursor, struct sf_l1_dirty *items, size_t limit);

@@ -15,7 +15,7 @@
  * acknowledged yet, or is the sweeper's. SF_NOT_FOUND: there is none. Anything else: it could not be copied.
  */
 static enum sf_status
-read_live(struct sf_l1 *l1, uint32_t block, uint64_t marks, struct sf_l1_dirty *item)
+read_live(struct sf_l1 *l1, uint32_t block, bool is_clean, struct sf_l1_dirty *item)
 {
     struct sf_l1_place place;
     struct sf_l1_image image;
@@ -23,8 +23,7 @@ read_live(struct sf_l1 *l1, uint32_t block, uint64_t marks, struct sf_l1_dirty *
     if (!sf_l1_block_place(l1, block, &place))
         return SF_NOT_FOUND;
     uint64_t control = sf_l1_load(&place.control->state);
-    if (sf_l1_control_state(control) != SF_L1_LIVE ||
-        (control & (SF_L1_CLEAN | SF_L1_JOURNALLED)) != marks)
+    if (sf_l1_control_state(control) != SF_L1_LIVE || sf_l1_control_is_clean(control) != is_clean)
         return SF_NOT_FOUND;
     if (item->record.limit == 0)
         sf_buffer_init(&item->record, SF_RECORD_BYTES_MAX);
@@ -43,7 +42,7 @@ read_live(struct sf_l1 *l1, uint32_t block, uint64_t marks, struct sf_l1_dirty *
 static enum sf_status
 read_dirty(struct sf_l1 *l1, uint32_t block, struct sf_l1_dirty *item)
 {
-    return read_live(l1, block, 0, item);
+    return read_live(l1, block, false, item);
 }
 
 static size_t
@@ -244,7 +243,7 @@ sf_l1_clean_take(struct sf_l1 *l1, uint32_t *cursor, struct sf_l1_dirty *items, 
     size_t taken = 0;
 
     while (taken < limit && *cursor < end) {
-        taken += read_live(l1, *cursor, SF_L1_CLEAN, &items[taken]) == SF_OK;
+        taken += read_live(l1, *cursor, true, &items[taken]) == SF_OK;
         *cursor = sf_l1_block_next(l1, *cursor);
     }
     if (*cursor >= end)

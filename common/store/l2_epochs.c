@@ -149,14 +149,15 @@ sf_l2_epochs_is_known(struct sf_l2_epochs *epochs, unsigned server)
 
 /* ---- moving on ---- */
 
-/* Where there is no row any more, nobody may find one with a number that was used before. */
+/* No number is used twice, not even where the row has gone, or the store has gone back. */
 enum sf_status
 sf_l2_epochs_next(struct sf_l2_epochs *epochs, unsigned server, bool is_first, struct sf_buffer *record,
                   struct sf_write *write_out)
 {
     sf_time wall = sf_clock_wall();
     pthread_mutex_lock(&epochs->lock);
-    uint64_t epoch = epochs->epochs[server] == 0 ? (uint64_t)wall : epochs->epochs[server] + 1;
+    uint64_t next = epochs->epochs[server] + 1;
+    uint64_t epoch = next > (uint64_t)wall ? next : (uint64_t)wall;
     pthread_mutex_unlock(&epochs->lock);
     const struct sf_record_head head = {
         .kind = SF_RECORD_ENDED,

@@ -60,6 +60,7 @@ write_of(const struct sf_journal_orphan *item, struct sf_buffer *merged)
     struct sf_record_head head;
     struct sf_write write = {.kind = SF_WRITE_PUT,
                              .key = item->key,
+                             .is_again = true, /* since it was journalled the store may have gone back */
                              .version = item->version,
                              .record = sf_buffer_span(&item->record),
                              .merged = merged};

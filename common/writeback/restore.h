@@ -4,15 +4,15 @@
 /*
  * restore.h - puts what the cache has into the store again, when the store's server was restarted, replaced or emptied.
  *
- * A server that comes back may have forgotten what it has called stored: it was not told to keep it, an older
- * copy was put in its place, or a replica that had not heard of it took over. What L1 calls stored is what it had,
- * so all of that is written again; a store that has it changes nothing. Where other hosts use the store, and may
- * have gone on from what it has now, it is merged (store_shared.h), and L1 takes the result in; what waits is merged
- * in any case as long as this lasts (batch_writer.h). What waits for the store is written between the batches as
- * always, and what only the journal has by its drain. The segment says which incarnation of the store has what is
- * stored: a daemon that is killed in the middle has left the old number, and its successor begins again. Until all is
- * put nobody is told for certain that a session is not there. Runs in the writer's thread; step() does at most one
- * batch.
+ * A server that comes back may have forgotten what it has called stored: it was not told to keep it, an older copy
+ * was put in its place, or a replica that had not heard of it took over. What is clean in L1 is what it had, or
+ * what the journal has brought there since, so all of that is written again; a store that has it changes nothing.
+ * Where other hosts use the store, and may have gone on from what it has now, it is merged (store_shared.h), and L1
+ * takes the result in; what waits is merged in any case as long as this lasts (batch_writer.h). What waits for the
+ * store is written between the batches as always. The segment says which incarnation of the store has what is
+ * clean: a daemon that is killed in the middle has left the old number, and its successor begins again. Until all
+ * is put nobody is told for certain that a session is not there. Runs in the writer's thread; step() does at most
+ * one batch.
  */
 #include "common/base/log.h"
 #include "common/cache/l1.h"
