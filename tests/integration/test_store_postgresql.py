@@ -214,6 +214,7 @@ def test_no_connection_left(server, alone):
     outage = Outage(alone, url(server))
     server.ask("ALTER ROLE app CONNECTION LIMIT 0")
     server.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'")
+    wait_until(lambda: server.ask(server.COUNT_SESSIONS_OF_APP) == "0", "all connections to be closed")
     try:
         outage.assert_cache_goes_on()
         outage.assert_nothing_is_loaded()

@@ -189,6 +189,7 @@ START_TEST(test_lease_lasts_while_the_store_tells)
     start();
     while (!is_leased())
         continue;
+    wait_for_state("up"); /* it is down to begin with, too */
     atomic_store(&answer, SF_UNAVAILABLE);
     wait_for_state("down");
     ck_assert(!is_leased());
