@@ -21,7 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests/integration"))
 
-from harness import build, folders  # noqa: E402
+from harness import build  # noqa: E402
 from harness.alone import Alone  # noqa: E402
 from harness.memcached import Memcached  # noqa: E402
 from harness.mysql import MySQL  # noqa: E402
@@ -231,7 +231,6 @@ def memcached_beside(folder):
 
 def main():
     names = sys.argv[2:] or list(STORES)
-    folders.in_memory = False
     print(f"load average {os.getloadavg()[0]:.1f}; {ROUNDS} rounds; values of 1 KiB")
     with open(sys.argv[1], "w") as lines:
         bench = Bench(lines)

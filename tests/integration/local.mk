@@ -40,7 +40,6 @@ EXTRA_DIST += \
 	%D%/harness/fastcgi.py \
 	%D%/harness/fcgiwrap.py \
 	%D%/harness/findings.py \
-	%D%/harness/folders.py \
 	%D%/harness/gateway.py \
 	%D%/harness/history.py \
 	%D%/harness/httpd.py \

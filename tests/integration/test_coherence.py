@@ -122,11 +122,9 @@ def change(client, number, value):
 
 
 def milliseconds_until(condition, what):
-    """With a pause that is shorter than what is waited for: without any, two of these starve the servers on two processors."""
+    """The pause is shorter than what is waited for; without any, two of these starve the servers on two processors."""
     began = time.monotonic()
-    while not condition():
-        assert time.monotonic() < began + 60, what
-        time.sleep(0.0001)
+    wait_until(condition, what, 20, 0.0001)
     return (time.monotonic() - began) * 1000
 
 

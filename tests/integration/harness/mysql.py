@@ -4,9 +4,10 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
-from .folders import data_folder
 from .postgresql import UID, unprivileged
 from .processes import free_port, send
 from .waiting import wait_until
@@ -20,7 +21,7 @@ class MySQL:
     VERSION_OF = "SELECT version FROM session_fast_session WHERE lower(hex(`key`)) = "
 
     def __init__(self):
-        self.folder = data_folder("sf-mysql-")
+        self.folder = Path(tempfile.mkdtemp(prefix="sf-mysql-"))
         self.folder.chmod(0o755)
         if os.geteuid() == 0:
             os.chown(self.folder, UID, UID)

@@ -4,10 +4,10 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
-from .folders import data_folder
 from .processes import all_processes, children_of, free_port, living, send
 from .waiting import wait_until
 
@@ -36,7 +36,7 @@ class PostgreSQL:
     VERSION_OF = "SELECT version FROM session_fast_session WHERE encode(key, 'hex') = "
 
     def __init__(self):
-        self.folder = data_folder("sf-postgresql-")
+        self.folder = Path(tempfile.mkdtemp(prefix="sf-postgresql-"))
         self.folder.chmod(0o755)
         if os.geteuid() == 0:
             os.chown(self.folder, UID, UID)

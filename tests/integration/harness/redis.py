@@ -2,9 +2,10 @@
 """A Redis server of the test's own: socket, port and log in a temporary folder, nothing on disk, ended by process id."""
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 from .certificates import Certificates
-from .folders import data_folder
 from .processes import OneProcess, free_port
 from .waiting import wait_until
 
@@ -19,7 +20,7 @@ class Redis(OneProcess):
     """By its socket and port: the user "app" with just the rights that are needed, "guest" with none; TLS on a port of its own."""
 
     def __init__(self):
-        self.folder = data_folder("sf-redis-")
+        self.folder = Path(tempfile.mkdtemp(prefix="sf-redis-"))
         self.folder.chmod(0o755)
         self.socket = self.folder / "redis.sock"
         self.log = self.folder / "log"

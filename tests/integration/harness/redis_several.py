@@ -4,10 +4,11 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from .certificates import Certificates
-from .folders import data_folder
 from .processes import free_port, send
 from .redis import ADMIN, RIGHTS
 from .waiting import wait_until
@@ -63,7 +64,7 @@ def start_all(nodes):
 
 class Several:
     def __init__(self):
-        self.folder = data_folder("sf-redis-")
+        self.folder = Path(tempfile.mkdtemp(prefix="sf-redis-"))
         self.nodes = []
 
     def add(self, *settings, **options):
