@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,7 @@ struct gathering {
     const struct sf_crowd *crowd;
     int ready[2], go[2];
     unsigned char *results; /* shared */
-    uint64_t *begin_ns;     /* shared: behind the results; set before `go` is closed; 0: go home */
+    _Atomic uint64_t *begin_ns; /* shared: behind the results; set before `go` is closed; 0: go home */
     size_t bytes, mapped;
     struct member *members;
 };
@@ -72,10 +73,9 @@ take_part(struct member *member)
     /* Whoever dies before writing is missed: nobody else holds the pipe open for long. */
     if (!crowd->is_threads)
         close(gathering->ready[1]);
-    if (!wait_for_go(gathering) || !is_well || *gathering->begin_ns == 0)
-        return false;
-    member->worker.begin_ns = *gathering->begin_ns;
-    return crowd->work(&member->worker);
+    bool is_go = wait_for_go(gathering);
+    member->worker.begin_ns = atomic_load_explicit(gathering->begin_ns, memory_order_acquire);
+    return is_go && is_well && member->worker.begin_ns != 0 && crowd->work(&member->worker);
 }
 
 static void *
@@ -199,7 +199,7 @@ prepare_gathering(struct gathering *gathering)
         gathering->results = NULL;
     else
         gathering->begin_ns =
-            (uint64_t *)(void *)(gathering->results + gathering->mapped - sizeof(uint64_t));
+            (_Atomic uint64_t *)(void *)(gathering->results + gathering->mapped - sizeof(uint64_t));
     return gathering->members != NULL && gathering->results != NULL && pipe(gathering->ready) == 0 &&
            pipe(gathering->go) == 0;
 }
@@ -231,7 +231,7 @@ sf_crowd_run(const struct sf_crowd *crowd, void *results_out)
     unsigned started = start_all(&gathering);
     bool is_well = wait_until_ready(&gathering, started);
     is_well = is_well && (crowd->may_begin == NULL || crowd->may_begin());
-    *gathering.begin_ns = is_well ? sf_clock_ns() : 0;
+    atomic_store_explicit(gathering.begin_ns, is_well ? sf_clock_ns() : 0, memory_order_release);
     close_one(&gathering.go[1]);
     is_well = wait_for_all(&gathering, started) && is_well;
     memcpy(results_out, gathering.results, gathering.bytes);

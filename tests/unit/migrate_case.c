@@ -2,6 +2,7 @@
 #include "tests/unit/migrate_case.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@ struct kept {
     _Atomic enum sf_status answers[SIDE_CALLS];
     _Atomic unsigned calls[SIDE_CALLS];
     _Atomic sf_time patience[SIDE_CALLS];
-    void (*during[SIDE_CALLS])(void);
+    enum sf_status (*during[SIDE_CALLS])(void);
     _Atomic uint64_t incarnation;
 };
 
@@ -44,16 +45,40 @@ kept_of(const struct sf_store *store)
     return store == kept[OLD].store ? &kept[OLD] : &kept[NEW];
 }
 
+/* As of the daemon: whoever is inside a store calls no other. */
+struct errand {
+    enum sf_status (*run)(void);
+    enum sf_status status;
+};
+
+static void *
+do_errand(void *context)
+{
+    struct errand *errand = context;
+    errand->status = errand->run();
+    return NULL;
+}
+
+static void
+run_in_thread(enum sf_status (*run)(void))
+{
+    struct errand errand = {.run = run};
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, do_errand, &errand), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(errand.status, SF_OK);
+}
+
 static enum sf_status
 answer_of(struct sf_store *store, enum side_call call, sf_time deadline)
 {
     struct kept *one = kept_of(store);
-    void (*during)(void) = one->during[call];
+    enum sf_status (*during)(void) = one->during[call];
     one->calls[call]++;
     one->patience[call] = deadline - sf_clock_steady();
     one->during[call] = NULL;
     if (during != NULL)
-        during();
+        run_in_thread(during);
     return one->answers[call];
 }
 
@@ -269,7 +294,7 @@ migrate_patience(enum side side, enum side_call call)
 }
 
 void
-migrate_during(enum side side, enum side_call call, void (*run)(void))
+migrate_during(enum side side, enum side_call call, enum sf_status (*run)(void))
 {
     kept[side].during[call] = run;
 }

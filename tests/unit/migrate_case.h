@@ -47,7 +47,8 @@ extern uint64_t migrate_former, migrate_now; /* what was told of the last exchan
 unsigned migrate_calls(enum side side, enum side_call call); /* since the last look */
 
 sf_time migrate_patience(enum side side, enum side_call call); /* that the last one was given */
-void migrate_during(enum side side, enum side_call call, void (*run)(void)); /* once, within the next such call */
+/* Once, within the next such call, in a thread of its own. */
+void migrate_during(enum side side, enum side_call call, enum sf_status (*run)(void));
 
 /* To `store`, which may be a side. */
 enum sf_status migrate_put(struct sf_store *store, unsigned number, uint64_t version);
