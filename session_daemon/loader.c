@@ -132,10 +132,15 @@ is_to_be_run(struct load *load, sf_time now)
 static void
 take_answer(struct load *load, const struct sf_load *answer, struct daemon *daemon)
 {
+    sf_time *asked = &load->question.vacancy.seen;
     load->status = answer->status;
     count_load(daemon, answer->status);
-    if (answer->is_own)
+    if (answer->as_of != 0 && answer->as_of < *asked)
+        *asked = answer->as_of; /* L1 counts the age of what it gets from then on */
+    if (answer->is_own) {
+        sf_l1_distrust(daemon->l1); /* the store has not said it, and news of it has been passed over */
         return;
+    }
     log_load(daemon, answer->status);
     if (answer->status == SF_NOT_FOUND
         && sf_restore_doubts(&daemon->writer.restore, load->question.is_here, sf_clock_steady()))

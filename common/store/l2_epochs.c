@@ -61,7 +61,7 @@ bool
 sf_l2_epochs_are_due(struct sf_l2_epochs *epochs, sf_time age, sf_time now)
 {
     pthread_mutex_lock(&epochs->lock);
-    bool is_due = epochs->read_at == 0 || epochs->read_at + age <= now;
+    bool is_due = epochs->settled != epochs->doubts || epochs->read_at == 0 || epochs->read_at + age <= now;
     if (epochs->failed_at != 0 && now < epochs->failed_at + READ_AGAIN)
         is_due = false;
     pthread_mutex_unlock(&epochs->lock);
@@ -88,15 +88,27 @@ take_row(struct sf_l2_epochs *epochs, size_t server, const struct sf_load *load,
     return true;
 }
 
+struct sf_l2_reading
+sf_l2_epochs_begin(struct sf_l2_epochs *epochs, sf_time now)
+{
+    pthread_mutex_lock(&epochs->lock);
+    const struct sf_l2_reading reading = {now, epochs->doubts};
+    pthread_mutex_unlock(&epochs->lock);
+    return reading;
+}
+
 bool
-sf_l2_epochs_take(struct sf_l2_epochs *epochs, const struct sf_load *loads, sf_time asked, sf_time now)
+sf_l2_epochs_take(struct sf_l2_epochs *epochs, const struct sf_load *loads, const struct sf_l2_reading *reading,
+                  sf_time now)
 {
     bool is_well = true;
     pthread_mutex_lock(&epochs->lock);
     for (size_t i = 0; i < epochs->count; i++)
         is_well &= take_row(epochs, i, &loads[i], now);
-    if (is_well)
-        epochs->read_at = asked;
+    if (is_well) {
+        epochs->read_at = reading->began;
+        epochs->settled = reading->doubts;
+    }
     epochs->failed_at = is_well ? 0 : now;
     pthread_mutex_unlock(&epochs->lock);
     return is_well;
@@ -106,7 +118,7 @@ void
 sf_l2_epochs_doubt(struct sf_l2_epochs *epochs)
 {
     pthread_mutex_lock(&epochs->lock);
-    epochs->read_at = 0;
+    epochs->doubts++;
     pthread_mutex_unlock(&epochs->lock);
 }
 
@@ -128,14 +140,41 @@ sf_l2_epochs_are_disputed(struct sf_l2_epochs *epochs)
     return is_disputed;
 }
 
+static uint64_t
+epoch_of(const struct sf_l2_epochs *epochs, unsigned server, sf_time now)
+{
+    bool is_usable = now >= epochs->usable_from[server] && !are_disputed(epochs);
+    return is_usable ? epochs->epochs[server] : 0;
+}
+
 uint64_t
 sf_l2_epochs_of(struct sf_l2_epochs *epochs, unsigned server, sf_time now)
 {
     pthread_mutex_lock(&epochs->lock);
-    bool is_usable = now >= epochs->usable_from[server] && !are_disputed(epochs);
-    uint64_t epoch = is_usable ? epochs->epochs[server] : 0;
+    uint64_t epoch = epoch_of(epochs, server, now);
     pthread_mutex_unlock(&epochs->lock);
     return epoch;
+}
+
+sf_time
+sf_l2_epochs_believe(struct sf_l2_epochs *epochs, unsigned server, uint64_t epoch, sf_time now)
+{
+    pthread_mutex_lock(&epochs->lock);
+    bool is_believed = epochs->settled == epochs->doubts && epoch_of(epochs, server, now) == epoch;
+    epochs->has_believed |= is_believed;
+    sf_time as_of = is_believed ? epochs->read_at : 0;
+    pthread_mutex_unlock(&epochs->lock);
+    return as_of;
+}
+
+bool
+sf_l2_epochs_have_believed(struct sf_l2_epochs *epochs)
+{
+    pthread_mutex_lock(&epochs->lock);
+    bool has_believed = epochs->has_believed;
+    epochs->has_believed = false;
+    pthread_mutex_unlock(&epochs->lock);
+    return has_believed;
 }
 
 bool

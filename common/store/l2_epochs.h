@@ -30,6 +30,8 @@ struct sf_l2_epochs {
     bool is_others[SF_STORE_HOSTS_MAX];  /* the row has another list */
     sf_time usable_from[SF_STORE_HOSTS_MAX]; /* steady, as all times here */
     sf_time read_at;      /* begin of the last reading; 0: never */
+    uint64_t doubts, settled; /* how often; so many before the last reading */
+    bool has_believed;    /* what L2 has said, since sf_l2_epochs_have_believed */
     sf_time failed_at;    /* end of the last one that failed; 0: it did not */
 };
 
@@ -43,12 +45,27 @@ bool sf_l2_epochs_has_row(const struct sf_key *key);
 
 /* They are to be read if the last reading began more than `age` ago; one that failed is tried again after a second. */
 bool sf_l2_epochs_are_due(struct sf_l2_epochs *epochs, sf_time age, sf_time now);
-/* What the store says of `rows`, all of them; it was asked at `asked`. false: of some it does not know. */
-bool sf_l2_epochs_take(struct sf_l2_epochs *epochs, const struct sf_load *loads, sf_time asked, sf_time now);
-void sf_l2_epochs_doubt(struct sf_l2_epochs *epochs); /* another host knows later ones */
+/* Before the store is asked. */
+struct sf_l2_reading {
+    sf_time began;
+    uint64_t doubts;
+};
+struct sf_l2_reading sf_l2_epochs_begin(struct sf_l2_epochs *epochs, sf_time now);
+/* What it says of `rows`, all of them. false: of some it does not know. */
+bool sf_l2_epochs_take(struct sf_l2_epochs *epochs, const struct sf_load *loads, const struct sf_l2_reading *reading,
+                       sf_time now);
+/* Another host knows later ones: nothing is believed until they have been read anew. */
+void sf_l2_epochs_doubt(struct sf_l2_epochs *epochs);
 
 /* Of one server; 0: not known, too young, or the list is another. */
 uint64_t sf_l2_epochs_of(struct sf_l2_epochs *epochs, unsigned server, sf_time now);
+/*
+ * Of what that server has said when its epoch was this one: as of when it is believed, which is when the epoch was
+ * read; 0: it is not.
+ */
+sf_time sf_l2_epochs_believe(struct sf_l2_epochs *epochs, unsigned server, uint64_t epoch, sf_time now);
+/* Whether anything was, since this was asked last. */
+bool sf_l2_epochs_have_believed(struct sf_l2_epochs *epochs);
 bool sf_l2_epochs_is_known(struct sf_l2_epochs *epochs, unsigned server);
 bool sf_l2_epochs_are_disputed(struct sf_l2_epochs *epochs); /* some row has another list */
 

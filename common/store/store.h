@@ -56,6 +56,7 @@ struct sf_load {
     struct sf_stored *stored; /* where it goes */
     bool needs_truth;         /* no cache in between may answer: something is compared with it, or built on it */
     enum sf_status status;    /* OK NOT_FOUND UNAVAILABLE CORRUPT NO_MEMORY */
+    sf_time as_of;            /* set by a cache in between: steady clock; 0: it is the truth */
     bool is_own;              /* set by the journal: answered without the store */
 };
 

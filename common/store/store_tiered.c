@@ -23,13 +23,13 @@ struct round {
 
 struct epoch_rows {
     struct sf_stored stored[SF_STORE_HOSTS_MAX];
-    sf_time asked;
+    struct sf_l2_reading reading;
 };
 
 static size_t
 add_epochs(struct sf_tiered *tiered, struct epoch_rows *rows, struct sf_load *loads)
 {
-    rows->asked = sf_clock_steady();
+    rows->reading = sf_l2_epochs_begin(&tiered->epochs, sf_clock_steady());
     for (size_t i = 0; i < tiered->epochs.count; i++) {
         sf_buffer_init(&rows->stored[i].record, SF_RECORD_BYTES_MAX);
         loads[i] = (struct sf_load){
@@ -41,7 +41,7 @@ add_epochs(struct sf_tiered *tiered, struct epoch_rows *rows, struct sf_load *lo
 static bool
 take_epochs(struct sf_tiered *tiered, struct epoch_rows *rows, const struct sf_load *loads)
 {
-    bool is_well = sf_l2_epochs_take(&tiered->epochs, loads, rows->asked, sf_clock_steady());
+    bool is_well = sf_l2_epochs_take(&tiered->epochs, loads, &rows->reading, sf_clock_steady());
     for (size_t i = 0; i < tiered->epochs.count; i++)
         sf_buffer_fini(&rows->stored[i].record);
     return is_well;
@@ -216,18 +216,19 @@ ask_store(struct round *round, bool with_epochs)
     }
 }
 
-/* true: something that L2 has said was disowned meanwhile, and the store is to be asked for it. */
+/* true: something that L2 has said was disowned meanwhile, or may have been, and the store is to be asked for it. */
 static bool
 disbelieve(struct round *round)
 {
     bool is_any = false;
     for (size_t i = 0; i < round->count; i++) {
-        const struct sf_l2_item *item = &round->items[i];
-        if (!round->is_hit[i]
-            || sf_l2_epochs_of(&round->tiered->epochs, item->server, sf_clock_steady()) == round->epochs[i])
+        struct sf_load *load = &round->loads[i];
+        if (!round->is_hit[i])
             continue;
-        round->is_hit[i] = false;
-        is_any = true;
+        load->as_of = sf_l2_epochs_believe(&round->tiered->epochs, round->items[i].server, round->epochs[i],
+                                           sf_clock_steady());
+        round->is_hit[i] = load->as_of != 0;
+        is_any |= !round->is_hit[i];
     }
     return is_any;
 }
@@ -236,9 +237,8 @@ static void
 run_round(struct round *round)
 {
     struct sf_tiered *tiered = round->tiered;
-    bool with_epochs = sf_l2_epochs_are_due(&tiered->epochs, tiered->freshness, sf_clock_steady());
     ask_l2(round);
-    ask_store(round, with_epochs);
+    ask_store(round, sf_l2_epochs_are_due(&tiered->epochs, tiered->freshness, sf_clock_steady()));
     if (disbelieve(round))
         ask_store(round, false);
     fill_l2(round);
@@ -353,15 +353,22 @@ struct news {
     const struct sf_follow *follow;
 };
 
+/*
+ * That an epoch has moved may be heard behind the news of the session for which it has: L1 did not have that one,
+ * passed over the news, and has taken the old one from L2 since.
+ */
 static void
 tell_news(void *context, const struct sf_key *key, uint64_t version)
 {
     const struct news *news = context;
+    struct sf_l2_epochs *epochs = &news->tiered->epochs;
     bool is_epoch = key != NULL && sf_l2_epochs_has_row(key);
     if (is_epoch || key == NULL)
-        sf_l2_epochs_doubt(&news->tiered->epochs);
+        sf_l2_epochs_doubt(epochs);
     if (!is_epoch)
         news->follow->news(news->follow->context, key, version);
+    else if (sf_l2_epochs_have_believed(epochs))
+        news->follow->news(news->follow->context, NULL, 0);
 }
 
 static enum sf_status

@@ -490,9 +490,12 @@ ask_store(struct sf_store *store, struct sf_load *loads, struct sf_load *asked, 
             asked[wanted++] = loads[i];
     if (wanted > 0)
         store->ops->load(store, asked, wanted, deadline);
-    for (size_t i = 0; i < count; i++)
-        if (!loads[i].is_own)
-            loads[i].status = asked[answered++].status;
+    for (size_t i = 0; i < count; i++) {
+        if (loads[i].is_own)
+            continue;
+        loads[i].status = asked[answered].status;
+        loads[i].as_of = asked[answered++].as_of;
+    }
 }
 
 /* What the journal and the store have said of it. */

@@ -42,7 +42,8 @@ tear_down(void)
 static bool
 take(void)
 {
-    return sf_l2_epochs_take(&epochs, loads, now, now);
+    const struct sf_l2_reading reading = sf_l2_epochs_begin(&epochs, now);
+    return sf_l2_epochs_take(&epochs, loads, &reading, now);
 }
 
 /* The store has what this host would write next. */
@@ -189,6 +190,54 @@ START_TEST(test_due_when_old_or_in_doubt)
 }
 END_TEST
 
+static sf_time
+believe(unsigned server, uint64_t epoch)
+{
+    return sf_l2_epochs_believe(&epochs, server, epoch, now);
+}
+
+START_TEST(test_believed_as_of_the_reading)
+{
+    make_both();
+    sf_time read_at = now;
+    ck_assert(take());
+    now += SF_SECOND;
+    ck_assert_int_eq(believe(0, versions[0]), read_at);
+    ck_assert_int_eq(believe(0, versions[0] - 1), 0);
+    ck_assert_int_eq(believe(1, versions[1]), read_at);
+}
+END_TEST
+
+/* A reading that was under way when the doubt came up may have seen what was there before. */
+START_TEST(test_in_doubt_nothing_is_believed)
+{
+    make_both();
+    const struct sf_l2_reading before = sf_l2_epochs_begin(&epochs, now);
+    sf_l2_epochs_doubt(&epochs);
+    ck_assert_int_eq(believe(0, versions[0]), 0);
+    ck_assert(sf_l2_epochs_take(&epochs, loads, &before, now));
+    ck_assert_int_eq(believe(0, versions[0]), 0);
+    ck_assert(sf_l2_epochs_are_due(&epochs, SF_HOUR, now));
+    loads[1].status = SF_UNAVAILABLE;
+    ck_assert(!take());
+    ck_assert_int_eq(believe(0, versions[0]), 0);
+    loads[1].status = SF_OK;
+    ck_assert(take());
+    ck_assert_int_eq(believe(0, versions[0]), now);
+}
+END_TEST
+
+START_TEST(test_it_is_known_whether_anything_was_believed)
+{
+    make_both();
+    ck_assert(!sf_l2_epochs_have_believed(&epochs));
+    ck_assert_int_ne(believe(0, versions[0]), 0);
+    ck_assert_int_eq(believe(1, versions[1] - 1), 0);
+    ck_assert(sf_l2_epochs_have_believed(&epochs));
+    ck_assert(!sf_l2_epochs_have_believed(&epochs));
+}
+END_TEST
+
 START_TEST(test_rows_are_told_from_sessions)
 {
     struct sf_key session = sf_test_key(1);
@@ -214,6 +263,9 @@ main(void)
     tcase_add_test(tests, test_a_row_that_is_gone_makes_it_unknown);
     tcase_add_test(tests, test_another_list_of_servers_disputes_all);
     tcase_add_test(tests, test_due_when_old_or_in_doubt);
+    tcase_add_test(tests, test_believed_as_of_the_reading);
+    tcase_add_test(tests, test_in_doubt_nothing_is_believed);
+    tcase_add_test(tests, test_it_is_known_whether_anything_was_believed);
     tcase_add_test(tests, test_rows_are_told_from_sessions);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);

@@ -564,6 +564,56 @@ START_TEST(test_news_of_a_key_that_is_held_are_loaded_after_its_release)
 }
 END_TEST
 
+/* ---- what nobody vouches for ---- */
+
+/* As a cache before the store does that was last known to be right a while ago. */
+static void
+load_as_of_then(struct sf_store *store, struct sf_load *loads, size_t count, sf_time deadline)
+{
+    sf_store_memory.load(store, loads, count, deadline);
+    for (size_t i = 0; i < count; i++)
+        loads[i].as_of = sf_clock_steady() - SF_SECOND;
+}
+
+START_TEST(test_what_a_cache_has_said_is_as_old_there_as_it_was_here)
+{
+    struct sf_store_ops ops = *daemon_.store->ops;
+    struct sf_key key = sf_test_cache_key(1);
+    store(&key, 3, "old");
+    ops.load = load_as_of_then;
+    daemon_.store->ops = &ops;
+    sf_l1_set_ttl(cache.l1, SF_SECOND);
+    load_once(&key);
+    ck_assert(is_in_cache);
+    struct sf_buffer record;
+    struct sf_l1_view view;
+    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
+    ck_assert_int_eq(sf_l1_get(cache.l1, &key, &record, &view), SF_OK);
+    ck_assert(sf_l1_is_stale(cache.l1, &key, &view));
+    sf_buffer_fini(&record);
+    daemon_.store->ops = &sf_store_memory;
+}
+END_TEST
+
+/* News of it was passed over while the journal alone had it. */
+START_TEST(test_what_the_journal_alone_has_said_is_compared_later)
+{
+    struct sf_journal_mark mark = {.key = sf_test_cache_key(7), .version = 1, .is_orphan = true};
+    sf_l1_set_shared(cache.l1, true);
+    sf_l1_set_ttl(cache.l1, 1);
+    create_now(&mark.key);
+    ck_assert_int_eq(sf_journal_commit(daemon_.journaler.journal, &mark, 1), SF_OK);
+    sf_test_settle_all(cache.l1);
+    ck_assert_int_eq(sf_l1_drop(cache.l1, &mark.key), SF_OK);
+    reopen_store("fail:load=UNAVAILABLE");
+    load_once(&mark.key);
+    ck_assert_int_eq(answers[0], SF_OK);
+    ck_assert(is_in_cache);
+    wait_until_older_than_the_ttl();
+    ck_assert(!is_trusted(7));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -593,6 +643,8 @@ main(void)
     tcase_add_test(tests, test_load_is_not_repeated_for_ever);
     tcase_add_test(tests, test_session_that_changes_all_the_time);
     tcase_add_test(tests, test_news_that_cannot_be_loaded_leave_nothing_to_be_trusted);
+    tcase_add_test(tests, test_what_a_cache_has_said_is_as_old_there_as_it_was_here);
+    tcase_add_test(tests, test_what_the_journal_alone_has_said_is_compared_later);
     tcase_add_test(tests, test_news_of_a_key_that_is_held_are_loaded_after_its_release);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);

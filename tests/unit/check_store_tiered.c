@@ -205,6 +205,100 @@ START_TEST(test_epochs_are_read_once_in_a_while)
 }
 END_TEST
 
+/* ---- epochs that may have moved ---- */
+
+static unsigned told_sessions, told_of_anything;
+
+static void
+take_news(void *context, const struct sf_key *key, uint64_t version)
+{
+    (void)context;
+    (void)version;
+    *(key == NULL ? &told_of_anything : &told_sessions) += 1;
+}
+
+static void
+hear(struct host *host, struct sf_key key)
+{
+    struct sf_follow follow = {.news = take_news};
+    common_store.news = key;
+    ck_assert_int_eq(host->store->ops->follow(host->store, 0, &follow), SF_OK);
+}
+
+/* A fills L2, and B finds it there; both know of each other only what they are told. */
+static void
+share_one_session(void)
+{
+    tiered_restart(a, SF_HOUR, 0);
+    tiered_restart(b, SF_HOUR, 0);
+    told_sessions = told_of_anything = 0;
+    ck_assert_int_eq(tiered_put(a, 1, 3), SF_OK);
+    assert_loads(a, 1, 3);
+    unsigned loads = common_store.loads;
+    assert_loads(b, 1, 3);
+    ck_assert_uint_eq(common_store.loads, loads);
+}
+
+START_TEST(test_what_l2_says_is_as_old_as_the_epochs)
+{
+    share_one_session();
+    sf_time known = tiered_load_whole(b, 1).as_of, now = sf_clock_steady();
+    ck_assert_int_gt(known, 0);
+    while (sf_clock_steady() < now + 3)
+        continue;
+    ck_assert_int_eq(tiered_load_whole(b, 1).as_of, known);
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_OK);
+    ck_assert_int_eq(tiered_load_whole(b, 1).as_of, 0); /* the store has said it */
+}
+END_TEST
+
+START_TEST(test_in_doubt_the_store_is_asked_or_nobody)
+{
+    share_one_session();
+    sf_fake_l2_cut(a->l2, tiered_server(1), true);
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_OK);
+    assert_loads(b, 1, 3); /* has not heard of it */
+    hear(b, tiered_epoch(tiered_server(1)));
+    common_store.fails_loads = SF_UNAVAILABLE;
+    ck_assert_int_eq(tiered_load(b, 1), SF_UNAVAILABLE);
+    common_store.fails_loads = SF_OK;
+    assert_loads(b, 1, 4);
+}
+END_TEST
+
+/* With the very load that finds it: the next one may do without the store. */
+START_TEST(test_a_later_epoch_in_l2_is_looked_up_at_once)
+{
+    unsigned other = 2;
+    while (tiered_server(other) != tiered_server(1))
+        other++;
+    share_one_session();
+    sf_fake_l2_cut(a->l2, tiered_server(1), true);
+    ck_assert_int_eq(tiered_put(a, 1, 4), SF_OK);
+    sf_fake_l2_cut(a->l2, tiered_server(1), false);
+    ck_assert_int_eq(tiered_put(a, other, 1), SF_OK);
+    ck_assert_int_eq(tiered_load(a, 999), SF_NOT_FOUND); /* reads the epochs */
+    assert_loads(a, other, 1);
+    assert_loads(b, other, 1);
+    common_store.fails_loads = SF_UNAVAILABLE;
+    assert_loads(b, other, 1);
+}
+END_TEST
+
+START_TEST(test_news_of_an_epoch_is_news_of_whatever_l2_has_said)
+{
+    share_one_session();
+    hear(b, sf_test_key(1));
+    ck_assert_uint_eq(told_sessions, 1);
+    ck_assert_uint_eq(told_of_anything, 0);
+    hear(b, tiered_epoch(0));
+    ck_assert_uint_eq(told_of_anything, 1);
+    hear(b, tiered_epoch(1));
+    ck_assert_uint_eq(told_of_anything, 1);
+    ck_assert_uint_eq(told_sessions, 1);
+}
+END_TEST
+
 START_TEST(test_many_loads_at_once)
 {
     enum { MANY = 150 };
@@ -245,6 +339,10 @@ main(void)
     tcase_add_test(tests, test_what_has_expired_in_l2_is_asked_of_the_store);
     tcase_add_test(tests, test_scans_show_sessions_only);
     tcase_add_test(tests, test_epochs_are_read_once_in_a_while);
+    tcase_add_test(tests, test_what_l2_says_is_as_old_as_the_epochs);
+    tcase_add_test(tests, test_in_doubt_the_store_is_asked_or_nobody);
+    tcase_add_test(tests, test_a_later_epoch_in_l2_is_looked_up_at_once);
+    tcase_add_test(tests, test_news_of_an_epoch_is_news_of_whatever_l2_has_said);
     tcase_add_test(tests, test_many_loads_at_once);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);

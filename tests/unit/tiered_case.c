@@ -4,6 +4,8 @@
 #include <check.h>
 #include <string.h>
 
+#include "common/store/l2_epochs.h"
+
 struct common_store common_store;
 struct host hosts[HOSTS];
 struct sf_fake_server servers[LOAD_SERVERS];
@@ -74,6 +76,15 @@ common_scan(struct sf_store *store, const struct sf_key *after, struct sf_span u
     return common_store.memory->ops->scan(common_store.memory, after, user, limit, deadline, visit, context);
 }
 
+static enum sf_status
+common_follow(struct sf_store *store, sf_time until, struct sf_follow *follow)
+{
+    (void)store;
+    (void)until;
+    follow->news(follow->context, &common_store.news, 1);
+    return SF_OK;
+}
+
 static void
 common_explain(struct sf_store *store, struct sf_error *error_out)
 {
@@ -94,6 +105,7 @@ static const struct sf_store_ops ops = {
     .load = common_load,
     .write = common_write,
     .scan = common_scan,
+    .follow = common_follow,
     .explain = common_explain,
     .close = common_close,
 };
@@ -178,11 +190,18 @@ tiered_end(struct host *host, unsigned number, uint64_t version)
     return write_record(host, number, version, &record);
 }
 
+struct sf_load
+tiered_load_whole(struct host *host, unsigned number)
+{
+    struct sf_load load = {.key = sf_test_key(number), .stored = &stored};
+    host->store->ops->load(host->store, &load, 1, soon());
+    return load;
+}
+
 enum sf_status
 tiered_load(struct host *host, unsigned number)
 {
-    struct sf_key key = sf_test_key(number);
-    return sf_store_load_one(host->store, &key, soon(), &stored);
+    return tiered_load_whole(host, number).status;
 }
 
 uint64_t
@@ -206,4 +225,14 @@ tiered_server(unsigned number)
 {
     struct sf_key key = sf_test_key(number);
     return sf_l2_place(hosts[0].l2, &key);
+}
+
+struct sf_key
+tiered_epoch(unsigned server)
+{
+    struct sf_l2_epochs epochs;
+    sf_l2_epochs_init(&epochs, hosts[0].l2, 0);
+    struct sf_key key = epochs.rows[server];
+    sf_l2_epochs_fini(&epochs);
+    return key;
 }

@@ -20,6 +20,7 @@ struct common_store {
     unsigned rows_left;                       /* so many more rows */
     void (*before_write)(void);               /* NULL: nothing */
     void (*before_load)(void);
+    struct sf_key news;                       /* told to whoever follows */
 };
 
 struct host {
@@ -39,6 +40,8 @@ void tiered_restart(struct host *host, sf_time freshness, sf_time pause);
 enum sf_status tiered_put(struct host *host, unsigned number, uint64_t version);
 enum sf_status tiered_end(struct host *host, unsigned number, uint64_t version);
 enum sf_status tiered_load(struct host *host, unsigned number); /* into `stored` */
+struct sf_load tiered_load_whole(struct host *host, unsigned number);  /* the same, and all that is said of it */
 uint64_t tiered_count(const struct host *host, enum sf_l2_count which);
 uint64_t tiered_version(void);                                  /* of what is in it */
 unsigned tiered_server(unsigned number);                        /* that has its key */
+struct sf_key tiered_epoch(unsigned server);                    /* its row */
