@@ -8,7 +8,8 @@
 
 #include "session_daemon/daemon.h"
 
-#define LOAD_DEADLINE (5 * SF_SECOND) /* of one call to the store, and of the wait for the thread */
+#define LOAD_DEADLINE (5 * SF_SECOND) /* from the question on, the wait for the thread in it */
+#define CALL_LEAST 500 /* ms: who has waited for long is given that, or the store could not even be reached */
 #define LOADS_MAX 8192                /* under way; more clients than that wait for nothing good */
 #define LOADS_AT_ONCE 64 /* asked for in one call of the store */
 #define CONFLICTS_MAX 3
@@ -153,10 +154,13 @@ run_loads(struct load *const *loads, size_t count, struct daemon *daemon)
     struct load *run[LOADS_AT_ONCE];
     struct sf_load asked[LOADS_AT_ONCE];
     sf_time now = sf_clock_steady();
+    sf_time deadline = now + CALL_LEAST;
     size_t wanted = 0;
     for (size_t i = 0; i < count; i++) {
         if (!is_to_be_run(loads[i], now))
             continue;
+        if (deadline < loads[i]->give_up)
+            deadline = loads[i]->give_up;
         run[wanted] = loads[i];
         asked[wanted++] = (struct sf_load){.key = loads[i]->key,
                                            .stored = &loads[i]->stored,
@@ -165,7 +169,7 @@ run_loads(struct load *const *loads, size_t count, struct daemon *daemon)
     if (wanted == 0)
         return;
     atomic_store_explicit(&daemon->loader.busy_since, now, memory_order_relaxed);
-    sf_journal_load_both(daemon->journaler.journal, daemon->store, asked, wanted, now + LOAD_DEADLINE);
+    sf_journal_load_both(daemon->journaler.journal, daemon->store, asked, wanted, deadline);
     atomic_store_explicit(&daemon->loader.busy_since, 0, memory_order_relaxed);
     for (size_t i = 0; i < wanted; i++)
         take_answer(run[i], &asked[i], daemon);
@@ -269,10 +273,10 @@ tell_cache(struct daemon *daemon, struct load *load)
 }
 
 static void
-resume_waiters(struct load *load)
+resume_waiters(struct load *load, enum sf_status status)
 {
     const struct answer answer = {
-        .status = load->status, .stored = &load->stored, .is_in_cache = load->is_in_cache};
+        .status = status, .stored = &load->stored, .is_in_cache = load->is_in_cache};
     struct connection *one;
     while ((one = TAILQ_FIRST(&load->waiters)) != NULL) {
         TAILQ_REMOVE(&load->waiters, one, link);
@@ -311,7 +315,7 @@ static void
 leave_table(struct daemon *daemon, struct load *load, bool goes_on)
 {
     remove_from_table(&daemon->loader, load);
-    resume_waiters(load);
+    resume_waiters(load, load->status);
     if (goes_on)
         hear(daemon, &load->key, 0, load->news);
     else
@@ -347,17 +351,53 @@ finish_load(struct task *task, struct daemon *daemon)
     leave_table(daemon, load, is_old && load->has_later_news);
 }
 
+/* The call that hangs, by its beginning; 0: none does. */
+static sf_time
+hanging_since(const struct loader *loader)
+{
+    sf_time busy_since = atomic_load_explicit(&loader->busy_since, memory_order_relaxed);
+    return busy_since != 0 && busy_since + HANGS_AFTER <= sf_clock_steady() ? busy_since : 0;
+}
+
 bool
 loader_may_check(const struct daemon *daemon)
 {
     const struct loader *loader = &daemon->loader;
-    sf_time now = sf_clock_steady();
-    sf_time busy_since = atomic_load_explicit(&loader->busy_since, memory_order_relaxed);
-    if (busy_since != 0 && busy_since + HANGS_AFTER <= now)
+    if (hanging_since(loader) != 0)
         return false;
     if (!atomic_load_explicit(&daemon->loads_fail, memory_order_relaxed))
         return true;
-    return now >= loader->check_at;
+    return sf_clock_steady() >= loader->check_at;
+}
+
+/* The first whose waiters have something to go on with. */
+static struct load *
+find_needless(struct load *load)
+{
+    while (load != NULL
+           && (TAILQ_EMPTY(&load->waiters) || !load->question.is_here || load->keeps_out || load->is_held))
+        load = load->next;
+    return load;
+}
+
+/* Whoever is resumed may ask for more, and so change the table: it is looked at anew. */
+void
+loader_check(struct daemon *daemon)
+{
+    struct loader *loader = &daemon->loader;
+    struct load *load;
+    sf_time since = hanging_since(loader);
+    if (since == 0 || since == loader->let_go)
+        return;
+    loader->let_go = since;
+    for (size_t i = 0; i < LOADER_BUCKETS; i++) {
+        while ((load = find_needless(loader->buckets[i])) != NULL) {
+            atomic_store_explicit(&load->is_wanted, load->is_news, memory_order_relaxed);
+            sf_l1_postpone(daemon->l1, &load->key, &load->question);
+            sf_count(sf_l1_counters(daemon->l1), l1_stale_served);
+            resume_waiters(load, SF_UNAVAILABLE);
+        }
+    }
 }
 
 bool

@@ -17,6 +17,7 @@ struct loader {
     size_t loads;
     _Atomic sf_time busy_since; /* steady clock: the call that the store has not answered; 0: none */
     sf_time check_at;           /* main thread; steady clock: while loads fail, not before */
+    sf_time let_go;             /* main thread: the call that hung last, and was waited for no longer */
 };
 
 /*
@@ -34,6 +35,9 @@ void loader_run_waiting(struct daemon *daemon);
  * a second after the last such question at the earliest, to see whether it is back.
  */
 bool loader_may_check(const struct daemon *daemon);
+
+/* Often, while loads are under way: whoever waits for a store that hangs, and can go on with what L1 has, does. */
+void loader_check(struct daemon *daemon);
 
 /*
  * Another host may have changed it, to this version or a later one (0: whatever): what L1 has of it is loaded anew,

@@ -108,11 +108,12 @@ static void
 serve_once(struct server *server, struct daemon *daemon)
 {
     bool somebody_waits = !TAILQ_EMPTY(&server->store_waiters) || !TAILQ_EMPTY(&server->journal_waiters);
-    bool needs_tick = somebody_waits || server->listener.paused_until != 0 || server->is_stopping;
+    bool needs_tick = somebody_waits || daemon->loader.loads > 0 || server->listener.paused_until != 0 || server->is_stopping;
     event_loop_run_once(&server->loop, needs_tick ? TICK : -1);
     if (needs_tick) {
         store_waits_check(daemon);
         journaler_check(daemon);
+        loader_check(daemon);
         listener_tick(&server->listener, sf_clock_steady());
     }
     free_closed(server);

@@ -23,7 +23,7 @@ def riders():
             rider.clean_up()
 
 
-@pytest.mark.parametrize("fault", ["refuse", "silent", "half", "slow", "shift"])
+@pytest.mark.parametrize("fault", ["refuse", "silent", "lost", "half", "slow", "shift"])
 def test_fault(riders, fault):
     side_by_side(riders, lambda rider: rider.suffer(fault))
 

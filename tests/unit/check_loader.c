@@ -363,6 +363,32 @@ START_TEST(test_store_that_hangs_is_not_asked_about_what_is_there)
 }
 END_TEST
 
+START_TEST(test_nobody_waits_for_a_store_that_hangs_when_the_cache_has_it)
+{
+    struct sf_key cached = fill_stale(), missing = sf_test_key(2);
+    ck_assert_int_eq(task_queue_init(&daemon_.server.done, false), SF_OK);
+    ck_assert(loader_join(&daemon_, &first, &cached, false));
+    ck_assert(loader_join(&daemon_, &second, &missing, false));
+    atomic_store(&daemon_.loader.busy_since, sf_clock_steady());
+    loader_check(&daemon_);
+    ck_assert_int_eq(answers[0], SF_INVALID); /* it does not hang yet */
+    atomic_store(&daemon_.loader.busy_since, sf_clock_steady() - SF_SECOND);
+    loader_check(&daemon_);
+    ck_assert_int_eq(answers[0], SF_UNAVAILABLE);
+    ck_assert_int_eq(answers[1], SF_INVALID);
+    ck_assert_str_eq(sf_test_look(cache.l1, 1, "value").text, "old");
+    ck_assert_uint_eq(atomic_load(&sf_l1_counters(cache.l1)->values[SF_COUNTER_l1_stale_served]), 1);
+    struct task *task = run_next(); /* of both, for the one that waits */
+    struct task *other = task_queue_pop(&daemon_.server.done, 0);
+    ck_assert_ptr_nonnull(other);
+    task->finish(task, &daemon_);
+    other->finish(other, &daemon_);
+    task_queue_fini(&daemon_.server.done);
+    ck_assert_int_eq(answers[1], SF_NOT_FOUND);
+    ck_assert_int_eq(answers[0], SF_UNAVAILABLE); /* once */
+}
+END_TEST
+
 /* ---- what another host has changed ---- */
 
 static uint64_t
@@ -634,6 +660,7 @@ main(void)
     tcase_add_test(tests, test_who_changes_it_in_the_store_gets_what_was_loaded_since_he_came);
     tcase_add_test(tests, test_store_without_an_answer_takes_nothing_from_the_cache);
     tcase_add_test(tests, test_store_that_hangs_is_not_asked_about_what_is_there);
+    tcase_add_test(tests, test_nobody_waits_for_a_store_that_hangs_when_the_cache_has_it);
     tcase_add_test(tests, test_news_hold_up_the_lease_until_they_are_loaded);
     tcase_add_test(tests, test_news_of_what_the_cache_has_is_loaded);
     tcase_add_test(tests, test_news_of_what_the_cache_has_not_is_nothing);

@@ -14,6 +14,7 @@ class Chaos:
     None        passes everything on
     "refuse"    resets at once
     "silent"    takes everything and answers nothing
+    "lost"      as that, and who wants to connect has no answer either: his packets are dropped
     "half"      the first half of the next answer, then a reset
     "slow"      an answer of one byte a second
     "shift"     each answer is the one to the request before
@@ -23,6 +24,7 @@ class Chaos:
     def __init__(self, port):
         self.target = ("127.0.0.1", port)
         self.changed = threading.Event()  # what `fault` says
+        self.fillers = []
         self.fault = None
         self.only = b""
         self.faults = 0  # done to somebody
@@ -41,6 +43,23 @@ class Chaos:
         self.current = fault
         before, self.changed = self.changed, threading.Event()
         before.set()
+        if fault == "lost":
+            self.drop_who_comes()
+        elif self.fillers:
+            self.let_in_again()
+
+    def drop_who_comes(self):
+        """The queue of connections that wait to be accepted is full: the kernel drops what begins another."""
+        self.listener.listen(0)
+        while not self.fillers or select.select([], self.fillers[-1:], [], 0.1)[1]:
+            self.fillers.append(socket.socket())
+            self.fillers[-1].setblocking(False)
+            self.fillers[-1].connect_ex(("127.0.0.1", self.port))
+
+    def let_in_again(self):
+        while self.fillers:
+            self.fillers.pop().close()
+        self.listener.listen()
 
     def begin(self, work, *arguments):
         thread = threading.Thread(target=work, args=arguments, daemon=True)
@@ -49,6 +68,9 @@ class Chaos:
 
     def accept(self):
         while not self.is_over:
+            if self.fault == "lost":
+                self.changed.wait(0.1)
+                continue
             if not select.select([self.listener], [], [], 0.1)[0]:
                 continue
             client = self.listener.accept()[0]

@@ -101,6 +101,7 @@ class Rider:
         print(f"{self.name}: {len(times)} changes in the cache, p99 {times[len(times) * 99 // 100] * 1000:.1f} ms, "
               f"longest {times[-1] * 1000:.1f} ms; well again after {recovery:.2f} s")
         assert times[len(times) * 99 // 100] < AT_ONCE
+        assert times[-1] < LOAD_DEADLINE  # nobody has waited for a call to end
         return recovery
 
     def is_well(self):
