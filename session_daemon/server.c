@@ -107,8 +107,9 @@ free_closed(struct server *server)
 static void
 serve_once(struct server *server, struct daemon *daemon)
 {
-    bool somebody_waits = !TAILQ_EMPTY(&server->store_waiters) || !TAILQ_EMPTY(&server->journal_waiters);
-    bool needs_tick = somebody_waits || daemon->loader.loads > 0 || server->listener.paused_until != 0 || server->is_stopping;
+    bool somebody_waits = !TAILQ_EMPTY(&server->store_waiters) || !TAILQ_EMPTY(&server->journal_waiters)
+        || daemon->loader.loads > 0;
+    bool needs_tick = somebody_waits || server->listener.paused_until != 0 || server->is_stopping;
     event_loop_run_once(&server->loop, needs_tick ? TICK : -1);
     if (needs_tick) {
         store_waits_check(daemon);
