@@ -54,6 +54,12 @@ open_cache(struct daemon *daemon, struct sf_error *error)
     return status;
 }
 
+static void
+meet_store(void *context, uint64_t incarnation)
+{
+    sf_l1_meet_store(context, incarnation);
+}
+
 static enum sf_status
 share_store(struct daemon *daemon)
 {
@@ -64,10 +70,10 @@ share_store(struct daemon *daemon)
     sf_l1_set_shared(daemon->l1, is_shared);
     if (!is_shared)
         return SF_OK;
-    sf_migrate_share(daemon->migrator.migrate, sf_l1_host(daemon->l1));
+    sf_migrate_share(daemon->migrator.migrate, sf_l1_host_id(daemon->l1));
     if (config->freshness < config->cache_ttl)
         sf_l1_set_ttl(daemon->l1, config->freshness);
-    return sf_store_share(&daemon->store, daemon->store);
+    return sf_store_share(&daemon->store, daemon->store, meet_store, daemon->l1);
 }
 
 /* From then on it belongs to the store. */

@@ -89,6 +89,7 @@ add_write(struct write_through *self, const struct sf_key *key, const struct sf_
         .last_access = session->head.last_access,
         .expires = sf_record_expires(&session->head, session->head.last_access),
         .record = sf_buffer_span(record),
+        .is_again = true, /* since it was loaded the store may have gone back */
     };
     return SF_OK;
 }

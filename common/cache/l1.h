@@ -140,11 +140,18 @@ void sf_l1_set_ttl(struct sf_l1 *l1, sf_time ttl);
 
 /*
  * From now on, in all processes, each change keeps the lineage of its record (lineage.h), so that the
- * store can merge it. A segment has one host for as long as it lives: what its records say of their
- * past is about that.
+ * store can merge it.
  */
 void sf_l1_set_shared(struct sf_l1 *l1, bool is_shared);
-uint64_t sf_l1_host(const struct sf_l1 *l1); /* of sf_ops; 0: nobody shares the store */
+uint64_t sf_l1_host(const struct sf_l1 *l1); /* of sf_ops: what lineages call it; 0: nobody shares the store */
+uint64_t sf_l1_host_id(const struct sf_l1 *l1); /* which host it is: the same for as long as its cache lives */
+
+/*
+ * The store that is this incarnation (sf_store_incarnation; 0: not known, or never another one) has answered, and the
+ * answer is not here yet. Is it another one than the last, it may have gone back, and this host would give numbers of
+ * versions a second time: from now on lineages call it something else. Any thread.
+ */
+void sf_l1_meet_store(struct sf_l1 *l1, uint64_t incarnation);
 
 /* What the store says of a session. */
 struct sf_l1_answer {
@@ -362,6 +369,7 @@ void sf_l1_touched_settle(struct sf_l1 *l1, const struct sf_l1_touched *item);
  */
 uint64_t sf_l1_store(const struct sf_l1 *l1);
 void sf_l1_set_store(struct sf_l1 *l1, uint64_t incarnation);
+sf_time sf_l1_store_since(const struct sf_l1 *l1); /* steady clock: when that was said; 0: never */
 
 /*
  * Up to `limit` records that the store has, or the journal, tombstones too, each copied whole; as sf_l1_dirty_take

@@ -337,21 +337,6 @@ sf_l1_confirm(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_ans
 
 /* ---- other hosts ---- */
 
-void
-sf_l1_set_shared(struct sf_l1 *l1, bool is_shared)
-{
-    uint64_t host = is_shared ? sf_l1_peek(&l1->header->host_id) : 0;
-
-    if (l1->is_writable)
-        atomic_store_explicit(&l1->header->host, host, memory_order_relaxed);
-}
-
-uint64_t
-sf_l1_host(const struct sf_l1 *l1)
-{
-    return sf_l1_peek(&l1->header->host);
-}
-
 enum sf_status
 sf_l1_merge(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_answer *answer,
             sf_time asked)

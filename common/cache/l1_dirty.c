@@ -223,19 +223,6 @@ sf_l1_cursor_changes(const struct sf_l1_cursor *cursor)
 
 /* ---- what the store has, or had ---- */
 
-uint64_t
-sf_l1_store(const struct sf_l1 *l1)
-{
-    return atomic_load_explicit(&l1->header->store, memory_order_relaxed);
-}
-
-void
-sf_l1_set_store(struct sf_l1 *l1, uint64_t incarnation)
-{
-    if (l1->is_writable)
-        atomic_store_explicit(&l1->header->store, incarnation, memory_order_relaxed);
-}
-
 size_t
 sf_l1_clean_take(struct sf_l1 *l1, uint32_t *cursor, struct sf_l1_dirty *items, size_t limit)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/cache/l1_commit.h"
+#include "common/cache/l1_host.h"
 #include "common/cache/l1_segment.h"
 
 #define ITEMS 64
@@ -33,8 +34,7 @@ sf_l1_segment_inherit(struct sf_l1 *l1, struct sf_l1 *from, uint64_t *inherited_
     struct sf_l1_cursor cursor = {.is_following = false};
     size_t taken;
 
-    /* Its records go on here, and what they say of their past with them. */
-    atomic_store_explicit(&l1->header->host_id, sf_l1_peek(&from->header->host_id), memory_order_relaxed);
+    sf_l1_host_inherit(l1, from);
     *inherited_out = *lost_out = 0;
     do {
         taken = sf_l1_dirty_take(from, &cursor, items, ITEMS);

@@ -51,6 +51,9 @@
  *   O12 what a lease is not for before the lease
  *         lease_from store, then lease_until store (release) in sf_l1_lease
  *         lease_until load (acquire), then lease_from load, in is_leased
+ *   O13 the number of this host before the first answer of the store that it was drawn for
+ *         add to host_number, then the CAS (release) that publishes the answer
+ *         index load (acquire) of the record that is changed, then host_number load
  */
 #include <assert.h>
 #include <stdatomic.h>
@@ -62,7 +65,7 @@
 #include "common/cache/l1_mutants.h"
 
 #define SF_L1_MAGIC 0x314C20747361662Du /* "-fast L1" */
-#define SF_L1_LAYOUT_VERSION 9u
+#define SF_L1_LAYOUT_VERSION 10u
 
 #define SF_L1_SLOTS_SMALL 1024u
 #define SF_L1_SLOTS_LARGE 4096u
@@ -99,13 +102,16 @@ struct sf_l1_header { /* constant but for the atomics */
     _Atomic uint64_t leaders[2];  /* for people: process ids of flusher and sweeper; relaxed */
     _Atomic uint64_t ttl; /* ms: an entry that is older is asked for again; 0: never; relaxed */
     _Atomic uint64_t pressure; /* by the daemon alone; relaxed */
-    _Atomic uint64_t host_id; /* what the lineage of records calls this host; constant */
-    _Atomic uint64_t host; /* the same while others share the store, else 0; relaxed */
+    _Atomic uint64_t host_id;   /* which host this is, as long as its cache lives; constant */
+    _Atomic uint64_t is_shared; /* others use the store, too; relaxed */
     /* While others tell what they change: see l1_confirm.c. The first one O12, the others relaxed */
     _Alignas(64) _Atomic uint64_t lease_until;
     _Atomic uint64_t lease_from, lease_ttl;
     _Alignas(64) _Atomic uint64_t sections; /* which of its two counts a section uses; relaxed */
     _Atomic uint64_t store; /* incarnation of the store that has what is clean; 0: not known; relaxed */
+    _Atomic uint64_t store_since; /* ms, steady clock: when that was said last; relaxed */
+    _Atomic uint64_t host_number; /* what lineages call this host: see l1_host.c; O13 */
+    _Atomic uint64_t met;         /* incarnation of the store that was met last; 0: none yet; O13 */
     /* By size class, hints: how much room has been wanted of late, by eviction or in vain; relaxed */
     _Alignas(64) _Atomic uint64_t wanted[SF_L1_CLASSES_MAX];
 };

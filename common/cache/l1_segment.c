@@ -28,6 +28,7 @@ sf_l1_segment_init(struct sf_mapping *mapping, const struct sf_record_locks *loc
         sf_random_bytes(&host_id, sizeof(host_id)) != SF_OK)
         return sf_error_set(error, SF_UNAVAILABLE, "no random bytes from the kernel");
     atomic_init(&header->host_id, host_id | 1); /* 0 is nobody */
+    atomic_init(&header->host_number, host_id | 1);
     header->magic = SF_L1_MAGIC;
     return SF_OK;
 }

@@ -19,6 +19,7 @@ libsession_a_SOURCES += \
 	%D%/l1_fill.c \
 	%D%/l1_confirm.c %D%/l1_confirm.h \
 	%D%/l1_dirty.c \
+	%D%/l1_host.c %D%/l1_host.h \
 	%D%/l1_walk.c \
 	%D%/l1_trim.c %D%/l1_trim.h \
 	%D%/l1_repair.c \

@@ -102,6 +102,14 @@ sf_store_examine(struct sf_store *store, sf_time deadline, struct sf_findings *f
 
 /* Multiplied by an odd number nothing is lost; what comes second stays where it was. */
 uint64_t
+sf_store_expected(const struct sf_write *write, uint64_t incarnation)
+{
+    bool is_version = write->expected != 0 && write->expected != SF_EXPECTED_NONE;
+    bool is_other = is_version && write->of_store != 0 && write->of_store != incarnation;
+    return is_other ? INT64_MAX : write->expected;
+}
+
+uint64_t
 sf_store_incarnation_of(uint64_t first, uint64_t second)
 {
     uint64_t mixed = first * UINT64_C(0x9E3779B97F4A7C15) ^ second;

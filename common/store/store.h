@@ -32,6 +32,8 @@ struct sf_write {
     uint64_t version;       /* PUT: stored only over a smaller one; repeating it is harmless */
     uint64_t expected;      /* PUT: stored only over this very version, or SF_EXPECTED_NONE; 0: over any
                                smaller one, or none */
+    uint64_t of_store;      /* PUT over an expected version: of which incarnation of the store that is; in another one
+                               it may be of another row, and is a conflict. 0: of any */
     sf_time last_access;    /* wall clock */
     sf_time expires;        /* wall clock; 0: never */
     struct sf_span record;  /* PUT only; borrowed until write returns */
@@ -204,6 +206,9 @@ enum sf_status sf_store_load_one(struct sf_store *store, const struct sf_key *ke
 
 /* Of a whole batch; in rising order OK NOT_FOUND CONFLICT INVALID FULL NO_MEMORY UNAVAILABLE UNCERTAIN. */
 enum sf_status sf_store_worst(const struct sf_write *writes, size_t count) SF_MUST_CHECK;
+
+/* What is to be expected by a store that is now this incarnation: where the write is of another, what no row has. */
+uint64_t sf_store_expected(const struct sf_write *write, uint64_t incarnation);
 
 /* Two numbers, or what has been made of them, in one; never 0. */
 uint64_t sf_store_incarnation_of(uint64_t first, uint64_t second);

@@ -152,7 +152,7 @@ add_replace(struct transaction *transaction, const struct sf_sql_row *row)
     add_bytes(transaction, write->record);
     add(transaction,
         ", version = %lld WHERE version = %lld AND `key` = ", (long long)write->version,
-        (long long)write->expected);
+        (long long)row->expected);
     add_key(transaction, row);
     transaction->count++;
 }
@@ -251,6 +251,7 @@ write_rows(void *context, struct sf_sql_row *const *rows, size_t count, struct s
     enum sf_status status = sf_mysql_begin_call(connection, "write", connection->deadline, error);
     if (status != SF_OK)
         return status == SF_INVALID ? SF_UNAVAILABLE : status;
+    sf_sql_expect(rows, count, atomic_load(&connection->database->incarnation));
     return run_transaction(connection, rows, count, error);
 }
 

@@ -147,7 +147,7 @@ add_element(struct sf_buffer *array, const struct sf_sql_row *row, enum column c
     case OF_RECORD:
         return sf_postgresql_array_add_bytes(array, write->record);
     case OF_EXPECTED:
-        return sf_postgresql_array_add_int8(array, (int64_t)write->expected);
+        return sf_postgresql_array_add_int8(array, (int64_t)row->expected);
     case OF_NOTHING:
         break;
     }
@@ -288,6 +288,7 @@ write_rows(void *context, struct sf_sql_row *const *rows, size_t count, struct s
         sf_postgresql_begin_call(connection, "write", connection->deadline, error);
     if (status != SF_OK)
         return status == SF_INVALID ? SF_UNAVAILABLE : status;
+    sf_sql_expect(rows, count, atomic_load(&connection->database->incarnation));
     return run_transaction(connection, rows, count, error);
 }
 

@@ -212,7 +212,7 @@ add_put(struct sf_redis_connection *connection, const struct sf_write *write, co
     if (status == SF_OK)
         status = add_number(connection, write->version);
     if (status == SF_OK)
-        status = add_expected(connection, write->expected);
+        status = add_expected(connection, sf_store_expected(write, atomic_load(&connection->server->incarnation)));
     if (status == SF_OK)
         status = sf_redis_word(connection, head->user);
     if (status == SF_OK)

@@ -20,6 +20,8 @@ struct shared_store {
     pthread_mutex_t lock;
     pthread_cond_t is_free;
     bool is_reading;
+    sf_store_met_fn *met;
+    void *context;
 };
 
 /* One put on its way, and what it has become. */
@@ -35,6 +37,7 @@ struct round {
     struct sf_write *writes; /* for the inner store */
     struct sf_load *loads;
     size_t count;
+    uint64_t of_store; /* as it was when the rows were asked for */
 };
 
 static struct shared_store *
@@ -101,6 +104,8 @@ shared_load(struct sf_store *store, struct sf_load *loads, size_t count, sf_time
         return;
     }
     self->inner->ops->load(self->inner, loads, count, deadline);
+    if (self->met != NULL)
+        self->met(self->context, sf_store_incarnation(self->inner));
     end_reading(self);
 }
 
@@ -210,6 +215,7 @@ collect_conflicts(struct round *round, struct sf_write *writes, size_t count)
 static void
 load_rows(struct shared_store *self, struct round *round, sf_time deadline)
 {
+    round->of_store = sf_store_incarnation(self->inner);
     for (size_t i = 0; i < round->count; i++)
         round->loads[i] = (struct sf_load){
             .key = round->items[i].write->key, .stored = &round->items[i].row, .needs_truth = true};
@@ -302,6 +308,7 @@ run_round(struct shared_store *self, struct round *round, sf_time deadline)
     for (size_t i = 0; i < round->count; i++) {
         struct item *item = &round->items[i];
         item->write->status = prepare(item, &round->loads[i], &round->writes[count]);
+        round->writes[count].of_store = round->of_store;
         if (item->write->status == SF_CONFLICT)
             count++;
     }
@@ -390,7 +397,7 @@ init_reading(struct shared_store *self)
 }
 
 enum sf_status
-sf_store_share(struct sf_store **store_out, struct sf_store *inner)
+sf_store_share(struct sf_store **store_out, struct sf_store *inner, sf_store_met_fn *met, void *context)
 {
     struct shared_store *self = calloc(1, sizeof *self);
     *store_out = NULL;
@@ -400,6 +407,8 @@ sf_store_share(struct sf_store **store_out, struct sf_store *inner)
     }
     init_reading(self);
     self->inner = inner;
+    self->met = met;
+    self->context = context;
     self->ops = *inner->ops;
     self->ops.open = NULL;
     self->ops.attach = shared_attach;

@@ -12,5 +12,9 @@
  */
 #include "common/store/store.h"
 
-/* Takes over `inner`, which is closed with it, and on failure, too. */
-enum sf_status sf_store_share(struct sf_store **store_out, struct sf_store *inner) SF_MUST_CHECK;
+/* Which incarnation of the store has answered, before its answers are given: from any thread that loads or writes. */
+typedef void sf_store_met_fn(void *context, uint64_t incarnation);
+
+/* Takes over `inner`, which is closed with it, and on failure, too. `met` NULL: nobody wants to know. */
+enum sf_status sf_store_share(struct sf_store **store_out, struct sf_store *inner, sf_store_met_fn *met,
+                              void *context) SF_MUST_CHECK;

@@ -88,6 +88,13 @@ sf_sql_batch_next(struct sf_sql_batch *batch, size_t limit)
     return batch->round_count > 0;
 }
 
+void
+sf_sql_expect(struct sf_sql_row *const *rows, size_t count, uint64_t incarnation)
+{
+    for (size_t i = 0; i < count; i++)
+        rows[i]->expected = sf_store_expected(rows[i]->write, incarnation);
+}
+
 static int
 compare_key(const void *key, const void *row)
 {

@@ -25,7 +25,8 @@ enum sf_sql_kind {
 struct sf_sql_row {
     struct sf_write *write;
     enum sf_sql_kind kind;
-    bool is_taken; /* is, or was, part of a round */
+    bool is_taken;     /* is, or was, part of a round */
+    uint64_t expected; /* REPLACE: see sf_sql_expect */
     /* What the columns need to know of a record. */
     bool is_ended;
     struct sf_span user;
@@ -45,6 +46,9 @@ struct sf_sql_batch {
 enum sf_status sf_sql_batch_init(struct sf_sql_batch *batch, struct sf_write *writes,
                                  size_t count) SF_MUST_CHECK;
 void sf_sql_batch_fini(struct sf_sql_batch *batch);
+
+/* On the connection that they go out on, and so with what the store is now: see sf_store_expected. */
+void sf_sql_expect(struct sf_sql_row *const *rows, size_t count, uint64_t incarnation);
 
 /* The next round: `limit` bytes of records and one record more at most; false: no rows are left. */
 bool sf_sql_batch_next(struct sf_sql_batch *batch, size_t limit);

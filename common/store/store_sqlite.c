@@ -336,10 +336,19 @@ run(struct sf_sqlite_connection *connection, enum write_statement which)
     return code;
 }
 
+static uint64_t
+incarnation_of(const struct sf_sqlite_database *database)
+{
+    uint64_t device = atomic_load_explicit(&database->device, memory_order_relaxed);
+    uint64_t inode = atomic_load_explicit(&database->inode, memory_order_relaxed);
+    return inode == 0 ? 0 : sf_store_incarnation_of(device, inode);
+}
+
 static int
 put(struct sf_sqlite_connection *connection, struct sf_write *write)
 {
     struct sf_record_head head;
+    uint64_t expected = sf_store_expected(write, incarnation_of(connection->database));
     if (write->record.size > SF_RECORD_BYTES_MAX || write->version > INT64_MAX
         || sf_record_head(&head, write->record) != SF_OK) {
         write->status = SF_INVALID;
@@ -358,7 +367,7 @@ put(struct sf_sqlite_connection *connection, struct sf_write *write)
     sqlite3_bind_text(statement, 6, user, (int)head.user.size, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 7, (sqlite3_int64)checksum);
     sqlite3_bind_blob(statement, 8, write->record.data, (int)write->record.size, SQLITE_STATIC);
-    sqlite3_bind_int64(statement, 9, (sqlite3_int64)write->expected); /* none is -1 */
+    sqlite3_bind_int64(statement, 9, (sqlite3_int64)expected); /* none is -1 */
     int code = run(connection, which);
     write->is_news = code == SQLITE_DONE && sqlite3_changes(connection->db) > 0;
     bool is_other = write->expected != 0 && code == SQLITE_DONE && !write->is_news;
@@ -436,10 +445,7 @@ sqlite_write(struct sf_store *store, struct sf_write *writes, size_t count, sf_t
 static uint64_t
 sqlite_incarnation(struct sf_store *store)
 {
-    const struct sf_sqlite_database *database = &((struct sqlite_store *)store)->database;
-    uint64_t device = atomic_load_explicit(&database->device, memory_order_relaxed);
-    uint64_t inode = atomic_load_explicit(&database->inode, memory_order_relaxed);
-    return inode == 0 ? 0 : sf_store_incarnation_of(device, inode);
+    return incarnation_of(&((struct sqlite_store *)store)->database);
 }
 
 static enum sf_status

@@ -154,18 +154,15 @@ set_refused_apart(struct sf_batch_writer *writer, size_t count, sf_time now)
     return kept;
 }
 
-/* It may have lost what was called stored, until all that is clean was put again (restore.h). */
-static bool
-is_another_store(const struct sf_batch_writer *writer)
-{
-    uint64_t known = sf_l1_store(writer->l1);
-    return known != 0 && known != sf_store_incarnation(writer->store);
-}
-
+/*
+ * A store that is not, or not any more, the one that the cache knows may have lost what was called stored. What was
+ * dirty before all that is clean was put there again (restore.h) grew from what the former one had.
+ */
 static void
 prepare_records(struct sf_batch_writer *writer, size_t count)
 {
-    bool is_again = is_another_store(writer);
+    uint64_t known = sf_l1_store(writer->l1);
+    sf_time since = sf_l1_store_since(writer->l1);
     for (size_t i = 0; i < count; i++) {
         struct sf_l1_dirty *item = &writer->items[i];
         struct sf_write *write = &writer->writes[i];
@@ -174,7 +171,8 @@ prepare_records(struct sf_batch_writer *writer, size_t count)
             .kind = SF_WRITE_PUT,
             .key = item->key,
             .record = sf_buffer_span(&item->record),
-            .is_again = is_again,
+            .of_store = known,
+            .is_again = item->dirty_since <= since,
             .merged = &writer->merged[i],
         };
         if (sf_record_head(&head, write->record) != SF_OK)

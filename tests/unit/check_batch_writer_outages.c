@@ -184,6 +184,40 @@ START_TEST(test_what_waits_for_one_server_does_not_hold_up_the_others)
 }
 END_TEST
 
+/* What the server of the store is now, and what it will be in the middle of the next write. */
+static uint64_t incarnation, next_incarnation;
+static const struct sf_store_ops *memory_ops;
+
+static uint64_t
+tell_incarnation(struct sf_store *of)
+{
+    (void)of;
+    return incarnation;
+}
+
+/* As if it connected first. */
+static enum sf_status
+write_to_whatever_it_is(struct sf_store *to, struct sf_write *writes, size_t count, sf_time deadline)
+{
+    incarnation = next_incarnation;
+    for (size_t i = 0; i < count; i++)
+        writes[i].expected = sf_store_expected(&writes[i], incarnation);
+    return memory_ops->write(to, writes, count, deadline);
+}
+
+static void
+open_store_that_may_be_another(void)
+{
+    static struct sf_store_ops ops;
+    ck_assert_int_eq(sf_store_open(&store, "memory:", "/nowhere", NULL), SF_OK);
+    incarnation = next_incarnation = 1;
+    memory_ops = store->ops;
+    ops = *store->ops;
+    ops.incarnation = tell_incarnation;
+    ops.write = write_to_whatever_it_is;
+    store->ops = &ops;
+}
+
 /* Two hosts on one store. */
 static void
 open_two_writers(struct sf_test_cache *there, struct sf_batch_writer **other_out)
@@ -194,10 +228,23 @@ open_two_writers(struct sf_test_cache *there, struct sf_batch_writer **other_out
     sf_test_cache_init(there, 4 * SF_L1_BYTES_MIN);
     sf_l1_set_shared(cache.l1, true);
     sf_l1_set_shared(there->l1, true);
-    ck_assert_int_eq(sf_store_open(&store, "memory:", "/nowhere", NULL), SF_OK);
-    ck_assert_int_eq(sf_store_share(&store, store), SF_OK);
+    open_store_that_may_be_another();
+    ck_assert_int_eq(sf_store_share(&store, store, NULL, NULL), SF_OK);
     ck_assert_int_eq(sf_batch_writer_new(&writer, cache.l1, store, &options, &kept.log), SF_OK);
     ck_assert_int_eq(sf_batch_writer_new(other_out, there->l1, store, &options, &kept.log), SF_OK);
+}
+
+/* When the writer learns that it is another store: before the call, in the middle of it, or when all was put again. */
+enum when { BEFORE, WITHIN, LATE };
+
+static void
+be_another_store(enum when when)
+{
+    next_incarnation = 2;
+    if (when != WITHIN)
+        incarnation = 2;
+    if (when == LATE)
+        sf_l1_set_store(cache.l1, 2);
 }
 
 /* The row has the number that ours grew from, and is another one: what that had the store has lost. */
@@ -206,6 +253,7 @@ START_TEST(test_change_of_what_the_store_has_lost_is_merged)
     struct sf_test_cache there;
     struct sf_batch_writer *other;
     open_two_writers(&there, &other);
+    sf_l1_set_store(cache.l1, 1);
     ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
     step();
     sf_test_hand_over(there.l1, cache.l1, 1);
@@ -215,13 +263,14 @@ START_TEST(test_change_of_what_the_store_has_lost_is_merged)
     (void)sf_batch_writer_step(other, now);
     ck_assert_uint_eq(stored_version(1), 2);
     ck_assert_int_eq(sf_test_set(cache.l1, 1, "three", "here"), SF_OK);
-    sf_l1_set_store(cache.l1, 1); /* another one than it is now */
+    be_another_store((enum when)_i);
     sf_batch_writer_urge(writer);
     step();
     ck_assert_str_eq(sf_test_look(cache.l1, 1, "one").text, "lost");
     ck_assert_str_eq(sf_test_look(cache.l1, 1, "two").text, "there");
     ck_assert_str_eq(sf_test_look(cache.l1, 1, "three").text, "here");
     ck_assert_uint_eq(stored_version(1), sf_test_look(cache.l1, 1, "a").version);
+    ck_assert(state.is_up);
     sf_batch_writer_free(other);
     sf_test_cache_fini(&there);
 }
@@ -286,7 +335,7 @@ main(void)
     tcase_add_test(tests, test_refused_record_does_not_hold_up_the_others);
     tcase_add_test(tests, test_what_waits_for_one_server_does_not_hold_up_the_others);
     tcase_add_test(tests, test_refused_record_comes_back_after_its_pause_without_a_word);
-    tcase_add_test(tests, test_change_of_what_the_store_has_lost_is_merged);
+    tcase_add_loop_test(tests, test_change_of_what_the_store_has_lost_is_merged, BEFORE, LATE + 1);
     tcase_add_test(tests, test_what_the_cache_has_no_room_for_is_merged_again_later);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);

@@ -414,7 +414,7 @@ share(void)
     sf_l1_set_shared(there.l1, true);
     sf_store_close(store);
     ck_assert_int_eq(sf_store_open(&store, "memory:shared", "/nowhere", NULL), SF_OK);
-    ck_assert_int_eq(sf_store_share(&store, store), SF_OK);
+    ck_assert_int_eq(sf_store_share(&store, store, NULL, NULL), SF_OK);
     listen_to_store();
     restore.is_shared = true;
     ck_assert_int_eq(sf_test_create(cache.l1, 0, "a", "b"), SF_OK);
@@ -435,6 +435,22 @@ set_there(const char *name)
 {
     ck_assert_int_eq(sf_test_set(there.l1, 0, name, "there"), SF_OK);
     store_what_waits(there.l1);
+}
+
+/* As its daemon does it. */
+static void
+load_there(void)
+{
+    struct sf_key key = sf_test_cache_key(0);
+    struct sf_l1_question question;
+    struct sf_stored stored;
+    sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
+    sf_l1_ask(there.l1, &key, &question);
+    ck_assert_int_eq(sf_store_load_one(store, &key, sf_clock_steady() + SF_MINUTE, &stored), SF_OK);
+    sf_l1_meet_store(there.l1, incarnation);
+    const struct sf_l1_answer answer = {sf_buffer_span(&stored.record), stored.last_access, false};
+    ck_assert_int_eq(sf_l1_confirm(there.l1, &key, &answer, &question), SF_OK);
+    sf_buffer_fini(&stored.record);
 }
 
 /* Whichever of both versions is the later, or if they are the same. */
@@ -488,6 +504,32 @@ START_TEST(test_who_was_logged_out_before_the_store_lost_it_stays_so)
 }
 END_TEST
 
+/*
+ * The other host has given numbers, which this one has seen; the store has lost them, and that host loads what there is
+ * now, and changes it.
+ */
+START_TEST(test_numbers_that_a_host_would_give_again_hide_no_change)
+{
+    struct sf_key key = sf_test_cache_key(0);
+    share();
+    sf_l1_meet_store(there.l1, 1);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(sf_test_increment(there.l1, 0, "n", NULL), SF_OK);
+    ck_assert_uint_eq(sf_test_settle_all(there.l1), 1);
+    ck_assert_int_eq(sf_l1_drop(cache.l1, &key), SF_OK);
+    sf_test_hand_over(cache.l1, there.l1, 0);
+    ck_assert_int_eq(sf_l1_drop(there.l1, &key), SF_OK);
+    incarnation = 2;
+    load_there();
+    ck_assert_int_eq(sf_test_increment(there.l1, 0, "n", NULL), SF_OK);
+    set_there("first");
+    run();
+    ck_assert_str_eq(sf_test_look(cache.l1, 0, "first").text, "there");
+    ck_assert_int_eq(sf_test_look(cache.l1, 0, "n").integer, 4);
+    sf_test_cache_fini(&there);
+}
+END_TEST
+
 START_TEST(test_shared_store_that_has_it_all_changes_nothing)
 {
     share();
@@ -527,6 +569,7 @@ main(void)
     tcase_add_loop_test(all, test_what_another_host_made_of_older_data_is_merged, 0, 2);
     tcase_add_test(all, test_who_was_logged_out_on_another_host_stays_so);
     tcase_add_test(all, test_who_was_logged_out_before_the_store_lost_it_stays_so);
+    tcase_add_test(all, test_numbers_that_a_host_would_give_again_hide_no_change);
     tcase_add_test(all, test_shared_store_that_has_it_all_changes_nothing);
     suite_add_tcase(suite, all);
     return sf_run_suite(suite);

@@ -250,7 +250,7 @@ open_shared_store(void)
     struct sf_store *inner, *shared;
     struct sf_error error;
     ck_assert_int_eq(sf_store_open(&inner, "sqlite:shared.db", folder.path, &error), SF_OK);
-    ck_assert_int_eq(sf_store_share(&shared, inner), SF_OK);
+    ck_assert_int_eq(sf_store_share(&shared, inner, NULL, NULL), SF_OK);
     ck_assert_int_eq(shared->ops->attach(shared, sf_clock_steady() + 10 * SF_SECOND, &error), SF_OK);
     return shared;
 }

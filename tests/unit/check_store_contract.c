@@ -167,6 +167,34 @@ START_TEST(test_incarnation_stays_while_nothing_happens)
 }
 END_TEST
 
+/* In one batch, so that what is told apart is the single write. */
+START_TEST(test_expected_version_is_of_one_incarnation)
+{
+    open_store(_i);
+    uint64_t current = sf_store_incarnation(store);
+    if (current == 0)
+        return; /* it is never another one */
+    struct sf_buffer five = sf_test_record(5, NULL, sf_span_text("five"));
+    struct sf_buffer six = sf_test_record(6, NULL, sf_span_text("six"));
+    for (unsigned i = 1; i <= 3; i++)
+        ck_assert_int_eq(put(i, 5, "five", 0), SF_OK);
+    struct sf_write writes[] = {sf_test_put(1, 6, &six), sf_test_put(2, 6, &six), sf_test_put(3, 6, &six),
+                                sf_test_put(4, 5, &five)};
+    writes[0].expected = writes[1].expected = 5;
+    writes[3].expected = SF_EXPECTED_NONE;
+    for (int i = 0; i < 4; i++)
+        writes[i].of_store = current + (i != 1);
+    ck_assert_int_eq(store->ops->write(store, writes, 4, soon()), SF_CONFLICT);
+    ck_assert_int_eq(writes[0].status, SF_CONFLICT);
+    assert_loads_text(1, "five");
+    assert_loads_text(2, "six");
+    assert_loads_text(3, "six");
+    assert_loads_text(4, "five");
+    sf_buffer_fini(&five);
+    sf_buffer_fini(&six);
+}
+END_TEST
+
 START_TEST(test_two_versions_in_one_batch_leave_the_later)
 {
     open_store(_i);
@@ -719,6 +747,7 @@ make_suite(void)
     tcase_add_loop_test(each, test_same_version_again_is_harmless, 0, stores);
     tcase_add_loop_test(each, test_put_says_whether_the_store_had_it, 0, stores);
     tcase_add_loop_test(each, test_incarnation_stays_while_nothing_happens, 0, stores);
+    tcase_add_loop_test(each, test_expected_version_is_of_one_incarnation, 0, stores);
     tcase_add_loop_test(each, test_two_versions_in_one_batch_leave_the_later, 0, stores);
     tcase_add_loop_test(each, test_what_expects_a_version_replaces_no_other, 0, stores);
     tcase_add_loop_test(each, test_what_expects_nothing_replaces_nothing, 0, stores);

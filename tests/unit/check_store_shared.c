@@ -45,7 +45,7 @@ begin_host(struct host *host, uint64_t id)
     struct sf_error error;
     *host = (struct host){.id = id, .seed = (unsigned)id};
     ck_assert_int_eq(sf_store_open(&inner, "sqlite:shared.db", folder.path, &error), SF_OK);
-    ck_assert_int_eq(sf_store_share(&host->store, inner), SF_OK);
+    ck_assert_int_eq(sf_store_share(&host->store, inner, NULL, NULL), SF_OK);
     ck_assert_msg(host->store->ops->attach(host->store, soon(), &error) == SF_OK, "%s", error.text);
     for (size_t i = 0; i < SESSIONS; i++)
         sf_buffer_init(&host->records[i], SF_RECORD_BYTES_MAX);
@@ -356,7 +356,7 @@ START_TEST(test_who_merges_does_not_load_beside_the_loader)
     pthread_t thread;
     atomic_store(&most, 0);
     increment(&hosts[0], 1);
-    ck_assert_int_eq(sf_store_share(&shared, &inner), SF_OK);
+    ck_assert_int_eq(sf_store_share(&shared, &inner, NULL, NULL), SF_OK);
     ck_assert_int_eq(pthread_create(&thread, NULL, load_all_the_time, shared), 0);
     for (int i = 0; i < 10; i++) {
         struct sf_write write = put_of(&hosts[0], 1, NULL);
@@ -387,7 +387,7 @@ START_TEST(test_lineage_is_expected_by_its_head)
     static const struct sf_store_ops ops = {.scheme = "note", .write = note_expected, .close = close_nothing};
     struct sf_store inner = {.ops = &ops}, *shared;
     struct sf_record_head head;
-    ck_assert_int_eq(sf_store_share(&shared, &inner), SF_OK);
+    ck_assert_int_eq(sf_store_share(&shared, &inner, NULL, NULL), SF_OK);
     for (int i = 0; i < 2; i++) {
         increment(&hosts[0], 1);
         hosts[0].is_stored[1] = true;
@@ -398,6 +398,50 @@ START_TEST(test_lineage_is_expected_by_its_head)
         ck_assert_uint_eq(asked_for, i == 0 ? SF_EXPECTED_NONE : 1);
         hosts[0].records[1].data[hosts[0].records[1].size - head.lineage.size + 14] = 0;
     }
+    sf_store_close(shared);
+}
+END_TEST
+
+static uint64_t incarnation, met;
+
+/* A server is asked who it is when a connection is made. */
+static void
+load_from_another(struct sf_store *store, struct sf_load *loads, size_t count, sf_time deadline)
+{
+    (void)store, (void)deadline;
+    incarnation++;
+    sf_store_answer_loads(loads, count, SF_NOT_FOUND);
+}
+
+static uint64_t
+tell_incarnation(struct sf_store *store)
+{
+    (void)store;
+    return incarnation;
+}
+
+static void
+meet(void *context, uint64_t which)
+{
+    ck_assert_ptr_eq(context, &met);
+    met = which;
+}
+
+START_TEST(test_it_is_told_which_store_has_answered)
+{
+    static const struct sf_store_ops ops = {
+        .scheme = "other", .load = load_from_another, .incarnation = tell_incarnation, .close = close_nothing};
+    struct sf_store inner = {.ops = &ops}, *shared;
+    struct sf_key key = sf_test_key(1);
+    struct sf_stored stored;
+    incarnation = met = 0;
+    ck_assert_int_eq(sf_store_share(&shared, &inner, meet, &met), SF_OK);
+    sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
+    for (uint64_t i = 1; i < 4; i++) {
+        ck_assert_int_eq(sf_store_load_one(shared, &key, soon(), &stored), SF_NOT_FOUND);
+        ck_assert_uint_eq(met, i);
+    }
+    sf_buffer_fini(&stored.record);
     sf_store_close(shared);
 }
 END_TEST
@@ -427,6 +471,7 @@ make_suite(void)
     tcase_add_test(all, test_row_that_was_lost_is_put_again);
     tcase_add_loop_test(all, test_what_is_put_again_is_merged_with_what_became_of_older_data, 0, 2);
     tcase_add_test(all, test_what_is_put_again_does_not_hold_up_the_others);
+    tcase_add_test(all, test_it_is_told_which_store_has_answered);
     tcase_add_test(all, test_records_of_a_host_that_is_alone_go_through);
     tcase_add_test(all, test_lineage_is_expected_by_its_head);
     tcase_add_test(all, test_who_merges_does_not_load_beside_the_loader);

@@ -48,6 +48,12 @@ START_TEST(test_rows_come_in_the_order_of_their_keys)
     ck_assert_int_eq(batch.round[3]->kind, SF_SQL_INSERT);
     ck_assert(sf_span_equal(batch.round[2]->user, sf_span_text("alice")));
     ck_assert(!batch.round[2]->is_ended);
+    for (uint64_t store = 4; store < 6; store++) {
+        writes[2].of_store = 4;
+        sf_sql_expect(batch.round, batch.round_count, store);
+        ck_assert_uint_eq(batch.round[1]->expected, store == 4 ? 7 : INT64_MAX);
+        ck_assert_uint_eq(batch.round[3]->expected, SF_EXPECTED_NONE);
+    }
     ck_assert(!sf_sql_batch_next(&batch, LIMIT));
     for (size_t i = 0; i < 4; i++)
         ck_assert_int_eq(writes[i].status, SF_UNAVAILABLE);

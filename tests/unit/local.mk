@@ -66,6 +66,7 @@ check_PROGRAMS += \
 	%D%/check_l1_evict \
 	%D%/check_l1_worth \
 	%D%/check_l1_fill \
+	%D%/check_l1_host \
 	%D%/check_l1_confirm \
 	%D%/check_l1_merge \
 	%D%/check_l1_apply \
