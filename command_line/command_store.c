@@ -94,6 +94,15 @@ refuse_while_it_is_moved(const struct store_call *call, size_t action)
                                        "wait until SessionFastStore names it, or abort that");
 }
 
+/* Who names the instance's own cache means that, and memcached is never a store. */
+static bool
+is_l2(const struct store_call *call)
+{
+    return call->url != NULL
+           && (call->is_l2 || strcmp(call->url, call->context->config.l2) == 0
+               || strncmp(call->url, "memcached:", strlen("memcached:")) == 0);
+}
+
 static int
 run(struct store_call *call, size_t action)
 {
@@ -110,8 +119,11 @@ run(struct store_call *call, size_t action)
         return exit_code;
     if (strcmp(url, SF_CONFIG_NO_STORE) == 0)
         return command_fail(EXIT_NEGATIVE, "SessionFastStore none: there is no store");
-    if (command_become_owner(context, &error) != SF_OK ||
-        sf_store_open(&call->store, url, context->instance.state, &error) != SF_OK)
+    if (command_become_owner(context, &error) != SF_OK)
+        return command_fail(EXIT_NEGATIVE, "%s", error.text);
+    if (actions[action].run == store_check && is_l2(call))
+        return store_check_l2(call);
+    if (sf_store_open(&call->store, url, context->instance.state, &error) != SF_OK)
         return command_fail(EXIT_NEGATIVE, "%s", error.text);
     snprintf(shown, sizeof shown, "%s:", call->store->ops->scheme);
     call->shown = shown;
@@ -125,6 +137,7 @@ static int
 read_options(struct store_call *call, int argc, char **argv)
 {
     static const struct option options[] = {{"from", required_argument, NULL, 'f'},
+                                            {"l2", no_argument, NULL, 'l'},
                                             {"folder", required_argument, NULL, 'd'},
                                             {"user-field", required_argument, NULL, 'u'},
                                             {NULL, 0, NULL, 0}};
@@ -132,6 +145,9 @@ read_options(struct store_call *call, int argc, char **argv)
 
     while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1)
         switch (letter) {
+        case 'l':
+            call->is_l2 = true;
+            break;
         case 'f':
             call->from = optarg;
             break;
@@ -162,11 +178,12 @@ command_store(struct command_context *context, int argc, char **argv)
     while (action < count && words > 0 && strcmp(word[0], actions[action].name) != 0)
         action++;
     if (words < 1 || words > 2 || action == count ||
-        (call.from != NULL && actions[action].run != store_import))
+        (call.from != NULL && actions[action].run != store_import) ||
+        (call.is_l2 && (actions[action].run != store_check || words != 2)))
         return command_fail(
             EXIT_USAGE,
-            "usage: session-fast store check|export|import [URL]; import takes --from, --folder "
-            "and --user-field");
+            "usage: session-fast store check|export|import [URL]; check takes --l2 and a URL of SessionFastL2, import "
+            "--from, --folder and --user-field");
     call.url = words == 2 ? word[1] : NULL;
     if (call.folder != NULL && (call.php_files = opendir(call.folder)) == NULL)
         return command_fail(EXIT_NEGATIVE, "%s: %s", call.folder, strerror(errno));

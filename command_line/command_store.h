@@ -18,9 +18,11 @@ struct store_call {
     const char *folder;     /* import: of PHP's files; NULL: none */
     DIR *php_files;         /* that folder, opened as who we were before we became the owner of the store */
     const char *user_field; /* import: see foreign.h */
+    bool is_l2;             /* check: the URL is one of SessionFastL2 */
 };
 
 int store_check(struct store_call *call);
+int store_check_l2(const struct store_call *call); /* of its URL */
 int store_export(struct store_call *call); /* JSON lines to standard output */
 int store_import(struct store_call *call); /* from standard input, or `folder` */
 

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "command_line/doctor.h"
 #include "common/config/migrate_words.h"
 #include "common/store/l2.h"
 #include "common/store/migrate_state.h"
 #include "common/store/store.h"
-#include "common/store/store_reach.h"
 
 #define PATIENCE (10 * SF_SECOND)
-#define MEMCACHED_PORT 11211
-#define REDIS_PORT 6379
 
 static void
 examine_store(struct doctor *doctor, const char *area, const char *url)
@@ -27,15 +22,10 @@ examine_store(struct doctor *doctor, const char *area, const char *url)
     sf_store_close(store);
 }
 
-/* It is only of use, and nothing depends on it: that it can be reached is enough. */
 static void
 examine_l2(struct doctor *doctor, const char *url)
 {
-    static const char *const options[] = {"timeout", "names", "prefix", "ca", "cert", "key", NULL};
-    uint16_t port = strncmp(url, "redis", strlen("redis")) == 0 ? REDIS_PORT : MEMCACHED_PORT;
-    const struct sf_store_url_rules rules = {.port = port, .options = options};
     struct sf_findings *findings = &doctor->list.findings;
-    struct sf_store_url parts;
     struct sf_error error;
     struct sf_l2 *l2 = NULL;
     doctor->list.area = "l2";
@@ -43,11 +33,8 @@ examine_l2(struct doctor *doctor, const char *url)
         sf_found(findings, SF_FINDING_ERROR, "SessionFastL2", "docs/stores.md has the forms", "%s", error.text);
         return;
     }
+    (void)!sf_l2_examine(l2, sf_clock_steady() + PATIENCE, findings);
     sf_l2_close(l2);
-    if (sf_store_url_parse(&parts, url, &rules, &error) != SF_OK)
-        return;
-    (void)sf_reach_examine_hosts(&parts, port, NULL, sf_clock_steady() + PATIENCE, findings);
-    sf_store_url_fini(&parts);
 }
 
 void

@@ -31,6 +31,7 @@ session_fast_SOURCES = \
 	%D%/doctor_machine.c \
 	%D%/doctor_stores.c \
 	%D%/findings.c %D%/findings.h \
+	%D%/l2_check.c %D%/l2_check.h \
 	%D%/main.c \
 	%D%/owner.c \
 	%D%/print.c \

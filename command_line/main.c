@@ -33,7 +33,7 @@ static const struct subcommand subcommands[] = {
     {"unpin", command_unpin, "KEY...", "sessions like others again"},
     {"probe", command_probe, "", "how long a session of its own takes: stored, read from the store, from the cache"},
     {"flush", command_flush, "", "write everything that waits to the store, and wait for it"},
-    {"store", command_store, "check|export|import [URL]",
+    {"store", command_store, "check|export|import [--l2] [URL]",
      "does a store work? its sessions as JSON lines, and back"},
     {"migrate", command_migrate,
      "start URL|- [--percent N] [--wait] | percent N | status [--watch] | diff | finish | abort",

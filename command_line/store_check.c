@@ -5,6 +5,7 @@
  */
 #include "command_line/command_store.h"
 #include "command_line/findings.h"
+#include "command_line/l2_check.h"
 #include "common/base/random.h"
 #include "common/session/life.h"
 #include "common/session/session.h"
@@ -205,15 +206,30 @@ live_a_life(const struct store_call *call, struct sf_findings *findings)
     return status;
 }
 
-/* One that cannot be used is not asked to keep a session. */
+/* One that cannot be used is not asked to keep a session. Nothing depends on the cache before the instance's own. */
 int
 store_check(struct store_call *call)
 {
     struct finding_list list;
+    const char *l2 = call->url == NULL ? call->context->config.l2 : "";
     finding_list_begin(&list, call->context);
     enum sf_status status = sf_store_examine(call->store, soon(), &list.findings);
     if (status == SF_OK)
         status = live_a_life(call, &list.findings);
+    list.area = "l2";
+    if (*l2 != '\0')
+        (void)!l2_check(l2, &list.findings);
+    int exit_code = finding_list_end(&list);
+    return store_may_be_better(status) ? EXIT_NO_ANSWER : exit_code;
+}
+
+int
+store_check_l2(const struct store_call *call)
+{
+    struct finding_list list;
+    finding_list_begin(&list, call->context);
+    list.area = "l2";
+    enum sf_status status = l2_check(call->url, &list.findings);
     int exit_code = finding_list_end(&list);
     return store_may_be_better(status) ? EXIT_NO_ANSWER : exit_code;
 }

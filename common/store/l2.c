@@ -230,3 +230,18 @@ sf_l2_call(struct sf_l2 *l2, enum sf_store_lane lane, enum sf_l2_call call, stru
     }
     return is_well;
 }
+
+/* ---- looking at it ---- */
+
+enum sf_status
+sf_l2_examine(struct sf_l2 *l2, sf_time deadline, struct sf_findings *findings)
+{
+    size_t usable = 0;
+    for (unsigned i = 0; i < l2->server_count; i++) {
+        sf_time now = sf_clock_steady();
+        sf_time until = now + (deadline - now) / (sf_time)(l2->server_count - i);
+        usable += l2->ops->examine(l2, i, until, findings) == SF_OK;
+    }
+    findings->where[0] = '\0';
+    return usable == l2->server_count ? SF_OK : SF_UNAVAILABLE;
+}

@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "common/base/finding.h"
 #include "common/identity/session_id.h"
 #include "common/store/breaker.h"
 #include "common/store/store.h"
@@ -58,12 +59,18 @@ typedef enum sf_status sf_l2_talk_fn(struct sf_l2 *l2, unsigned server, enum sf_
                                      uint64_t *link_out, struct sf_error *error);
 /* Checks the URL, opens no socket; names servers and timeout. */
 typedef enum sf_status sf_l2_open_fn(struct sf_l2 **l2_out, const char *url, struct sf_error *error);
+/*
+ * Looks at one server, and at our rights there, as sf_store_examine_fn does at a store; sets where the findings are.
+ */
+typedef enum sf_status sf_l2_examine_fn(struct sf_l2 *l2, unsigned server, sf_time deadline,
+                                        struct sf_findings *findings);
 typedef void sf_l2_close_fn(struct sf_l2 *l2);
 
 struct sf_l2_ops {
     const char *scheme;
     sf_l2_open_fn *open;
     sf_l2_talk_fn *talk;
+    sf_l2_examine_fn *examine;
     sf_l2_close_fn *close;
 };
 
@@ -106,6 +113,9 @@ unsigned sf_l2_place(const struct sf_l2 *l2, const struct sf_key *key);
  */
 bool sf_l2_call(struct sf_l2 *l2, enum sf_store_lane lane, enum sf_l2_call call, struct sf_l2_item *items,
                 size_t count);
+
+/* All servers. SF_UNAVAILABLE: one of them cannot be reached or used. */
+enum sf_status sf_l2_examine(struct sf_l2 *l2, sf_time deadline, struct sf_findings *findings) SF_MUST_CHECK;
 
 bool sf_l2_is_up(const struct sf_l2 *l2, unsigned server);
 void sf_l2_explain(struct sf_l2 *l2, struct sf_error *error_out); /* the last error; any thread */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "common/base/random.h"
+#include "common/store/memcached_examine.h"
 #include "common/store/memcached_meta.h"
 #include "common/store/wire.h"
 
@@ -285,6 +286,13 @@ memcached_talk(struct sf_l2 *l2, unsigned server, enum sf_store_lane lane, enum 
     return sf_error_set(error, SF_UNAVAILABLE, "memcached %s: %s", l2->servers[server].name, reason.text);
 }
 
+static enum sf_status
+memcached_examine(struct sf_l2 *l2, unsigned server, sf_time deadline, struct sf_findings *findings)
+{
+    struct memcached *memcached = (struct memcached *)l2;
+    return sf_memcached_examine(&memcached->url.hosts[server], memcached->resolvers[server], deadline, findings);
+}
+
 /* ---- life ---- */
 
 static void
@@ -361,5 +369,6 @@ const struct sf_l2_ops sf_l2_memcached = {
     .scheme = "memcached",
     .open = memcached_open,
     .talk = memcached_talk,
+    .examine = memcached_examine,
     .close = memcached_close,
 };

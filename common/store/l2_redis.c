@@ -20,6 +20,7 @@
 
 #include "common/base/random.h"
 #include "common/store/store_redis_connection.h"
+#include "common/store/store_redis_examine.h"
 #include "common/store/store_redis_script.h"
 
 #define TICKET_AT 1 /* in what stands there; the script knows it, too */
@@ -60,7 +61,7 @@ format_name(const struct talk *talk, const struct sf_l2_item *item, char text_ou
 {
     char key[SF_KEY_TEXT + 1];
     sf_key_format(&item->key, key);
-    int size = snprintf(text_out, NAME_TEXT, "%sl2:%s", talk->link->connection.server->prefix, key);
+    int size = snprintf(text_out, NAME_TEXT, "%s" SF_REDIS_CACHE_KEYS "%s", talk->link->connection.server->prefix, key);
     return sf_span_of(text_out, (size_t)size);
 }
 
@@ -297,6 +298,12 @@ redis_talk(struct sf_l2 *l2, unsigned server, enum sf_store_lane lane, enum sf_l
     return exchange(&talk, deadline, error) == SF_OK ? SF_OK : SF_UNAVAILABLE;
 }
 
+static enum sf_status
+redis_examine(struct sf_l2 *l2, unsigned server, sf_time deadline, struct sf_findings *findings)
+{
+    return sf_redis_examine(&((struct redis *)l2)->servers[server], deadline, findings);
+}
+
 /* ---- life ---- */
 
 static void
@@ -381,6 +388,6 @@ redis_open(struct sf_l2 **l2_out, const char *text, struct sf_error *error)
     return SF_OK;
 }
 
-const struct sf_l2_ops sf_l2_redis = {.scheme = "redis", .open = redis_open, .talk = redis_talk, .close = redis_close};
-const struct sf_l2_ops sf_l2_rediss = {
-    .scheme = "rediss", .open = redis_open, .talk = redis_talk, .close = redis_close};
+#define OPS .open = redis_open, .talk = redis_talk, .examine = redis_examine, .close = redis_close
+const struct sf_l2_ops sf_l2_redis = {.scheme = "redis", OPS};
+const struct sf_l2_ops sf_l2_rediss = {.scheme = "rediss", OPS};

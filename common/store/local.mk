@@ -84,7 +84,10 @@ libstore_a_SOURCES += \
 	%D%/store_tiered.c %D%/store_tiered.h %D%/store_tiered_private.h %D%/store_tiered_write.c
 
 if HAVE_MEMCACHED
-libstore_a_SOURCES += %D%/l2_memcached.c
+libstore_a_SOURCES += \
+	%D%/l2_memcached.c \
+	%D%/memcached_examine.c %D%/memcached_examine.h \
+	%D%/memcached_facts.c %D%/memcached_facts.h
 libstore += $(MEMCACHED_LIBS)
 endif
 

@@ -184,19 +184,18 @@ enum sf_status
 sf_mysql_examine(struct sf_mysql_database *database, sf_time deadline, struct sf_findings *findings)
 {
     struct sf_mysql_connection connection = {.database = database, .doing = "check", .deadline = deadline};
+    const struct sf_reach_login login = {.is_tls = database->has_tls,
+                                         .user = database->url.user,
+                                         .mend = "look at user, password and database of the URL, and at SHOW GRANTS"};
     struct sf_error error;
     enum sf_reach reach = sf_reach_examine_hosts(&database->url, PORT, NULL, deadline, findings);
     if (reach == SF_REACH_FAILED)
         return SF_UNAVAILABLE;
     sf_findings_begin(findings);
     enum sf_status status = sf_mysql_connect(&connection, &error);
-    if (status != SF_OK) {
-        sf_found(findings, SF_FINDING_ERROR, "log in",
-                 "look at user, password and database of the URL, and at SHOW GRANTS",
-                 "%s", error.text);
+    sf_reach_examine_login(&login, status == SF_OK ? NULL : &error, findings);
+    if (status != SF_OK)
         return SF_UNAVAILABLE;
-    }
-    sf_found(findings, SF_FINDING_OK, database->has_tls ? "TLS, log in" : "log in", "", "as %s", database->url.user);
     sf_reach_examine_secrecy(reach, database->has_tls, database->is_verified, "use tls=verify and ca=", findings);
     status = examine_server(&connection, findings);
     sf_mysql_say_goodbye(&connection);

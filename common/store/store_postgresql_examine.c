@@ -212,14 +212,12 @@ sf_postgresql_examine(struct sf_postgresql_database *database, sf_time deadline,
         return SF_UNAVAILABLE;
     sf_findings_begin(findings);
     enum sf_status status = sf_postgresql_connect(&connection, &error);
-    if (status != SF_OK) {
-        sf_found(findings, SF_FINDING_ERROR, "log in",
-                 "look at user, password and database of the URL, and at pg_hba.conf",
-                 "%s", error.text);
+    const struct sf_reach_login login = {.is_tls = status == SF_OK && PQsslInUse(connection.pg) == 1,
+                                         .user = status == SF_OK ? PQuser(connection.pg) : "",
+                                         .mend = "look at user, password and database of the URL, and at pg_hba.conf"};
+    sf_reach_examine_login(&login, status == SF_OK ? NULL : &error, findings);
+    if (status != SF_OK)
         return SF_UNAVAILABLE;
-    }
-    sf_found(findings, SF_FINDING_OK, PQsslInUse(connection.pg) == 1 ? "TLS, log in" : "log in", "", "as %s at %s",
-             PQuser(connection.pg), PQdb(connection.pg));
     judge_secrecy(&connection, reach, findings);
     status = examine_server(&connection, findings);
     sf_postgresql_close(&connection);

@@ -136,6 +136,16 @@ sf_reach_examine_hosts(const struct sf_store_url *url, uint16_t port, const char
 /* ---- what it says of the way ---- */
 
 void
+sf_reach_examine_login(const struct sf_reach_login *login, const struct sf_error *error, struct sf_findings *findings)
+{
+    const char *what = login->is_tls ? "TLS, log in" : "log in";
+    if (error == NULL)
+        sf_found(findings, SF_FINDING_OK, what, "", "as %s", login->user);
+    else
+        sf_found(findings, SF_FINDING_ERROR, what, login->mend, "%s", error->text);
+}
+
+void
 sf_reach_examine_secrecy(enum sf_reach reach, bool is_tls, bool is_checked, const char *mend,
                          struct sf_findings *findings)
 {
@@ -150,7 +160,7 @@ sf_reach_examine_secrecy(enum sf_reach reach, bool is_tls, bool is_checked, cons
         sf_found(findings, SF_FINDING_OK, "secrecy", "", "it stays on this machine");
     else
         sf_found(findings, SF_FINDING_WARNING, "secrecy", mend,
-                 "sessions and password go over a network as plain text");
+                 "all that is said, passwords too, goes over a network as plain text");
 }
 
 void

@@ -21,6 +21,16 @@ enum sf_reach sf_reach_examine(const char *host, uint16_t port, sf_time deadline
 enum sf_reach sf_reach_examine_hosts(const struct sf_store_url *url, uint16_t port, const char *socket_name,
                                      sf_time deadline, struct sf_findings *findings);
 
+/* Who we are there. */
+struct sf_reach_login {
+    bool is_tls;
+    const char *user, *mend; /* mend: where to look if we are not let in */
+};
+
+/* With the time since sf_findings_begin. `error` NULL: we are let in. */
+void sf_reach_examine_login(const struct sf_reach_login *login, const struct sf_error *error,
+                            struct sf_findings *findings);
+
 /* What goes over a network should not be read on the way. */
 void sf_reach_examine_secrecy(enum sf_reach reach, bool is_tls, bool is_checked, const char *mend,
                               struct sf_findings *findings);

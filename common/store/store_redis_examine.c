@@ -135,8 +135,9 @@ static enum sf_status
 ask_all(struct answers *answers, struct sf_redis_connection *connection, sf_time deadline, struct sf_error *error)
 {
     bool is_first = answers->server->database == 0;
+    enum question end = answers->server->is_cache ? ASK_INFO + 1 : QUESTIONS;
     enum sf_status status = sf_redis_start(connection, false);
-    for (enum question i = is_first ? ASK_ROLE : ASK_DATABASE; status == SF_OK && i < QUESTIONS; i++)
+    for (enum question i = is_first ? ASK_ROLE : ASK_DATABASE; status == SF_OK && i < end; i++)
         status = add_question(answers, connection, i);
     return status == SF_OK ? sf_redis_finish(connection, deadline, take_answer, answers, error) : status;
 }
@@ -191,6 +192,7 @@ judge(const struct answers *answers, struct sf_findings *findings)
         .appendfsync = answers->texts[ASK_FSYNC],
         .stop_writes = answers->texts[ASK_STOP],
         .layout = answers->texts[ASK_LAYOUT],
+        .is_cache = answers->server->is_cache,
         .kind = answers->server->kind,
         .replicas_wanted = answers->server->replicas,
     };
@@ -199,7 +201,8 @@ judge(const struct answers *answers, struct sf_findings *findings)
         sf_found(findings, SF_FINDING_ERROR, "database", "look at the number in the URL, and at the rights of the user",
                  "%s", database);
     sf_redis_facts_judge(&facts, findings);
-    judge_times_to_live(answers, findings);
+    if (!facts.is_cache)
+        judge_times_to_live(answers, findings);
 }
 
 /* false: nobody writes there; what else it says does not matter. */
@@ -221,27 +224,31 @@ log_in(struct sf_redis_connection *connection, sf_time deadline, struct sf_findi
 {
     struct sf_error error = {.text = "no memory"};
     const char *user = connection->server->url.user;
+    const struct sf_reach_login login = {.is_tls = connection->server->is_tls,
+                                         .user = *user == '\0' ? "the default user" : user,
+                                         .mend = LOGIN_MEND};
     sf_findings_begin(findings);
     enum sf_status status = sf_redis_login_as_user(connection, deadline, &error);
-    if (status == SF_OK)
-        sf_found(findings, SF_FINDING_OK, connection->server->is_tls ? "TLS, log in" : "log in", "", "as %s",
-                 *user == '\0' ? "the default user" : user);
-    else
-        sf_found(findings, SF_FINDING_ERROR, connection->server->is_tls ? "TLS, log in" : "log in", LOGIN_MEND, "%s",
-                 error.text);
+    sf_reach_examine_login(&login, status == SF_OK ? NULL : &error, findings);
     return status;
 }
 
+/* What stands in a cache is sealed: without a password nothing that is said there is for nobody's eyes. */
 static void
-judge_password(const struct sf_redis_connection *connection, enum sf_reach reach, struct sf_findings *findings)
+judge_door(const struct sf_redis_server *server, enum sf_reach reach, struct sf_findings *findings)
 {
-    const struct sf_store_url *url = &connection->server->url;
+    static const char mend[] = "use rediss: and a certificate, or a network that nobody else is in";
+    const struct sf_store_url *url = &server->url;
     bool has_password =
         *url->user != '\0' || url->password != NULL || sf_store_url_option(url, "password-file") != NULL;
+    if (has_password || !server->is_cache)
+        sf_reach_examine_secrecy(reach, server->is_tls, true, mend, findings);
     if (!has_password && reach != SF_REACH_SOCKET)
         sf_found(findings, SF_FINDING_WARNING, "password",
                  "give session-fast a user of its own: docs/stores.md has its rights",
-                 "none: whoever reaches this port has all sessions");
+                 server->is_cache
+                     ? "none: whoever reaches this port can empty it, and put back earlier copies of sessions"
+                     : "none: whoever reaches this port has all sessions");
 }
 
 static enum sf_status
@@ -273,7 +280,6 @@ static enum sf_status
 examine_server(struct sf_redis_server *server, const struct sf_redis_place *place, size_t host, sf_time deadline,
                struct sf_findings *findings)
 {
-    static const char mend[] = "use rediss: and a certificate, or a network that nobody else is in";
     struct sf_redis_connection connection;
     bool is_master = false;
     enum sf_reach reach = place != NULL ? sf_reach_examine(place->host, place->port, deadline, findings)
@@ -287,8 +293,7 @@ examine_server(struct sf_redis_server *server, const struct sf_redis_place *plac
     if (status == SF_OK)
         status = log_in(&connection, deadline, findings);
     if (status == SF_OK) {
-        sf_reach_examine_secrecy(reach, server->is_tls, true, mend, findings);
-        judge_password(&connection, reach, findings);
+        judge_door(server, reach, findings);
         status = examine_facts(&connection, &is_master, deadline, findings);
     }
     if (status == SF_OK && is_master)

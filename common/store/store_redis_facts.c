@@ -58,7 +58,8 @@ judge_version(const struct sf_redis_facts *facts, struct sf_findings *findings)
                  name, shown, LOWEST_VERSION);
     else if (major < NEWS_VERSION)
         sf_found(findings, SF_FINDING_WARNING, "version", "install version 6 or later",
-                 "%s %s: other hosts are not told of changes, and it gets no security updates", name, shown);
+                 "%s %s: %sit gets no security updates", name, shown,
+                 facts->is_cache ? "" : "other hosts are not told of changes, and ");
     else
         sf_found(findings, SF_FINDING_OK, "version", "", "%s %s", name, shown);
 }
@@ -189,6 +190,43 @@ judge_replication(const struct sf_redis_facts *facts, struct sf_findings *findin
                  replicas > 0 && wanted == 0 ? "; a failover may lose the last changes (see wait=1)" : "");
 }
 
+/* ---- a cache ---- */
+
+static void
+judge_policy_of_cache(const struct sf_redis_facts *facts, struct sf_findings *findings)
+{
+    static const char mend[] = "set maxmemory-policy allkeys-lru, or volatile-lru where there are other keys";
+    char policy[SF_REDIS_FACT_TEXT];
+    if (!sf_redis_fact(facts, "maxmemory_policy", policy))
+        return;
+    if (strcmp(policy, "noeviction") == 0)
+        sf_found(findings, SF_FINDING_WARNING, "maxmemory-policy", mend,
+                 "%s: when it is full nothing can be put or marked there, and all that it holds is void", policy);
+    else if (strcmp(policy, "volatile-ttl") == 0)
+        sf_found(findings, SF_FINDING_WARNING, "maxmemory-policy", mend,
+                 "%s: a full server removes our marks first, and for each that is lost all that it holds is void",
+                 policy);
+    else
+        sf_found(findings, SF_FINDING_OK, "maxmemory-policy", "", "%s", policy);
+}
+
+static void
+judge_cache(const struct sf_redis_facts *facts, struct sf_findings *findings)
+{
+    int64_t limit = number_of(facts, "maxmemory"), evicted = number_of(facts, "evicted_keys");
+    if (limit == 0)
+        sf_found(findings, SF_FINDING_WARNING, "maxmemory", "set maxmemory to what the machine can spare",
+                 "no limit: when memory is short the kernel ends the server");
+    else
+        sf_found(findings, SF_FINDING_OK, "maxmemory", "",
+                 "%" PRId64 " of %" PRId64 " MiB are used, %" PRId64 " keys evicted since the start",
+                 number_of(facts, "used_memory") >> 20, limit >> 20, evicted);
+    judge_policy_of_cache(facts, findings);
+    if (is_value(facts, "aof_enabled", "1"))
+        sf_found(findings, SF_FINDING_OK, "persistence", "",
+                 "appendonly: of no use here, what was saved is not believed after a restart");
+}
+
 void
 sf_redis_facts_judge(const struct sf_redis_facts *facts, struct sf_findings *findings)
 {
@@ -199,6 +237,10 @@ sf_redis_facts_judge(const struct sf_redis_facts *facts, struct sf_findings *fin
         return;
     }
     judge_version(facts, findings);
+    if (facts->is_cache) {
+        judge_cache(facts, findings);
+        return;
+    }
     judge_memory(facts, findings);
     judge_persistence(facts, findings);
     judge_replication(facts, findings);

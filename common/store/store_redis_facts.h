@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * store_redis_facts.h - what a Redis server says of itself, judged: is it one to keep sessions in?
+ * store_redis_facts.h - what a Redis server says of itself, judged: is it one to keep sessions in, or copies of them?
  */
 #include "common/base/finding.h"
 #include "common/store/store_redis_server.h"
@@ -14,6 +14,7 @@ struct sf_redis_facts {
     const char *appendfsync;
     const char *stop_writes; /* stop-writes-on-bgsave-error */
     const char *layout;      /* our mark */
+    bool is_cache;           /* it is one of SessionFastL2: what is right for a store is not, and the other way round */
     enum sf_redis_kind kind;
     int64_t replicas_wanted; /* wait= of the URL */
 };

@@ -14,6 +14,8 @@
 
 enum use {
     ALWAYS,
+    OF_STORE,
+    OF_CACHE,
     WITH_DATABASE, /* another one than 0 */
     WITH_WAIT,
     IN_CLUSTER,
@@ -35,20 +37,21 @@ static const struct right rights[] = {
     {ALWAYS, "evalsha", {"EVALSHA", NO_SCRIPT, "1", KEY}},
     {ALWAYS, "get", {"GET", KEY}},
     {ALWAYS, "set", {"SET", KEY, "", "XX"}},
-    {ALWAYS, "exists", {"EXISTS", KEY}},
-    {ALWAYS, "hgetall", {"HGETALL", KEY}},
-    {ALWAYS, "hmget", {"HMGET", KEY, "@head"}},
-    {ALWAYS, "hset", {"HSET", KEY, "@head", "", "@user"}}, /* a name without a value */
+    {OF_STORE, "exists", {"EXISTS", KEY}},
+    {OF_STORE, "hgetall", {"HGETALL", KEY}},
+    {OF_STORE, "hmget", {"HMGET", KEY, "@head"}},
+    {OF_STORE, "hset", {"HSET", KEY, "@head", "", "@user"}}, /* a name without a value */
     {ALWAYS, "del", {"DEL", KEY}},
-    {ALWAYS, "pttl", {"PTTL", KEY}},
-    {ALWAYS, "pexpireat", {"PEXPIREAT", KEY, "1"}},
-    {ALWAYS, "persist", {"PERSIST", KEY}},
-    {ALWAYS, "zadd", {"ZADD", KEY, "XX", "0", "none"}},
-    {ALWAYS, "zrem", {"ZREM", KEY, "none"}},
-    {ALWAYS, "zremrangebyscore", {"ZREMRANGEBYSCORE", KEY, "1", "0"}},
-    {ALWAYS, "zrange", {"ZRANGE", KEY, "0", "0"}},
-    {ALWAYS, "time", {"TIME"}},
-    {ALWAYS, "scan", {"SCAN", "0", "COUNT", "1"}},
+    {OF_STORE, "pttl", {"PTTL", KEY}},
+    {OF_STORE, "pexpireat", {"PEXPIREAT", KEY, "1"}},
+    {OF_STORE, "persist", {"PERSIST", KEY}},
+    {OF_STORE, "zadd", {"ZADD", KEY, "XX", "0", "none"}},
+    {OF_STORE, "zrem", {"ZREM", KEY, "none"}},
+    {OF_STORE, "zremrangebyscore", {"ZREMRANGEBYSCORE", KEY, "1", "0"}},
+    {OF_STORE, "zrange", {"ZRANGE", KEY, "0", "0"}},
+    {OF_STORE, "time", {"TIME"}},
+    {OF_STORE, "scan", {"SCAN", "0", "COUNT", "1"}},
+    {OF_CACHE, "getrange", {"GETRANGE", KEY, "0", "0"}},
     {WITH_DATABASE, "select", {"SELECT", "0"}},
     {WITH_WAIT, "wait", {"WAIT", "0", "1"}},
     {IN_CLUSTER, "cluster|slots", {"CLUSTER", "SLOTS"}},
@@ -73,13 +76,22 @@ static bool
 is_needed(const struct right *right, const struct sf_redis_server *server)
 {
     switch (right->use) {
+    case OF_STORE: return !server->is_cache;
+    case OF_CACHE: return server->is_cache;
     case WITH_DATABASE: return server->database != 0;
     case WITH_WAIT: return server->replicas > 0;
     case IN_CLUSTER: return server->kind == SF_REDIS_CLUSTER;
-    case ALWAYS:
-    case FOR_NEWS: break;
+    case FOR_NEWS: return !server->is_cache;
+    case ALWAYS: break;
     }
     return true;
+}
+
+/* What all keys have behind the prefix. */
+static const char *
+keys_of(const struct sf_redis_server *server)
+{
+    return server->is_cache ? SF_REDIS_CACHE_KEYS : "";
 }
 
 /* Renamed commands are unknown ones. */
@@ -105,7 +117,8 @@ take_answer(void *context, size_t index, const struct redisReply *reply)
     trial->missing++;
     sf_redis_words_format(sf_span_of(reply->str, reply->len), words);
     const char *user = *trial->server->url.user == '\0' ? "default" : trial->server->url.user;
-    snprintf(mend, sizeof mend, "ACL SETUSER %s +%s ~%s*", user, right->name, trial->server->prefix);
+    snprintf(mend, sizeof mend, "ACL SETUSER %s +%s ~%s%s*", user, right->name, trial->server->prefix,
+             keys_of(trial->server));
     sf_found(trial->findings, is_for_news ? SF_FINDING_WARNING : SF_FINDING_ERROR, "rights", mend, "%s: %s%s",
              right->name, words, is_for_news ? ": other hosts are not told of changes" : "");
 }
@@ -128,7 +141,7 @@ sf_redis_rights_examine(struct sf_redis_connection *connection, sf_time deadline
     struct sf_error error = {.text = "no memory"};
     char key[256];
     size_t asked = 0;
-    snprintf(key, sizeof key, "%s@check", server->prefix);
+    snprintf(key, sizeof key, "%s%s@check", server->prefix, keys_of(server));
     enum sf_status status = sf_redis_start(connection, false);
     for (size_t i = 0; status == SF_OK && i < RIGHTS; i++) {
         if (!is_needed(&rights[i], server))
@@ -142,6 +155,7 @@ sf_redis_rights_examine(struct sf_redis_connection *connection, sf_time deadline
     if (status != SF_OK)
         sf_found(findings, SF_FINDING_ERROR, "rights", "", "%s", error.text);
     else if (trial.missing == 0)
-        sf_found(findings, SF_FINDING_OK, "rights", "", "%zu commands on keys %s*", asked, server->prefix);
+        sf_found(findings, SF_FINDING_OK, "rights", "", "%zu commands on keys %s%s*", asked, server->prefix,
+                 keys_of(server));
     return status == SF_OK ? SF_OK : SF_UNAVAILABLE;
 }

@@ -37,6 +37,7 @@ struct sf_redis_server {
 
 #define SF_REDIS_PORT 6379
 #define SF_REDIS_CACHE_PREFIX "session-"
+#define SF_REDIS_CACHE_KEYS "l2:" /* behind the prefix of a cache */
 
 /* All zero before. Needs sf_redis_server_fini in any case. SF_INVALID: the text says what is wrong. */
 enum sf_status sf_redis_server_init(struct sf_redis_server *server, const char *url,

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """session-fast store check: stores that are well, and stores that are broken in one way each."""
+import shutil
 import subprocess
 
 import pytest
 
 from harness.findings import Findings
+from harness.memcached import Memcached
 from harness.redis import ADMIN, Redis
+from harness.redis_cache import RedisCache
 
 STEPS = ["reach it, and its schema", "ask for a session that is not there", "write one", "read it back, byte by byte",
          "refuse to replace another version", "note an access", "list", "end it", "remove what has expired"]
@@ -193,3 +196,92 @@ def test_redis_that_is_a_replica(server, check):
         assert (code, findings.level("role")) == (3, "error") and "slave" in findings.why("role")
     finally:
         server.ask("REPLICAOF", "NO", "ONE")
+
+
+# ---- SessionFastL2 ----
+
+L2_STEPS = ["take a lease where nothing is", "put 64 KiB in its place", "find them, byte by byte", "put a mark over them",
+            "put nothing over a mark", "take the mark away"]
+
+
+def is_used(findings):
+    return [found["what"] for found in findings if found["what"] in L2_STEPS] == L2_STEPS
+
+
+@pytest.fixture
+def cache(request):
+    server = request.param[0]().start(*request.param[1:])
+    yield server
+    server.clean_up()
+
+
+@pytest.fixture
+def instance(alone):
+    """With its configuration where whoever starts a daemon writes it."""
+    def make(lines):
+        host = alone(lines)
+        shutil.copy(host.config, host.folder / "instance.conf")
+        return host
+    return make
+
+
+def on(server, *settings):
+    return pytest.mark.parametrize("cache", [(server, *settings)], indirect=True, ids=[server.__name__])
+
+
+@on(Memcached)
+@pytest.mark.backends
+def test_memcached_that_is_well(cache, check):
+    code, findings = check(cache.url())
+    assert code == 0 and findings.bad() == set() and is_used(findings)
+    assert findings.why("version").startswith("memcached 1.6") and findings.why("listens") == "at 127.0.0.1 alone"
+    assert b"STAT curr_items 0\r\n" in cache.ask("stats", b"END\r\n")
+
+
+@on(Memcached, "-M", "-I", "512k")
+@pytest.mark.backends
+def test_memcached_that_is_set_up_badly(cache, check, doctor, alone):
+    code, findings = check(cache.url())
+    assert (code, findings.bad()) == (4, {"evictions", "item size"}) and is_used(findings)
+    code, findings = doctor(alone(f"SessionFastL2 {cache.url()}"))
+    bad = {found["what"] for found in findings if found["area"] == "l2" and found["level"] != "ok"}
+    assert bad == {"evictions", "item size"} and not is_used(findings)
+
+
+@on(Memcached, "-C")
+@pytest.mark.backends
+def test_memcached_that_cannot_be_used(cache, check):
+    code, findings = check(cache.url())
+    assert (code, findings.bad()) == (3, {"CAS", L2_STEPS[0]})
+
+
+@on(RedisCache, "maxmemory 100mb", "maxmemory-policy allkeys-lru")
+@pytest.mark.backends
+def test_redis_as_a_cache(cache, check, store, instance):
+    """As the user with just the rights of docs/stores.md; what is right for a store is wrong here, and the other way round."""
+    host = instance(f"SessionFastL2 {cache.url()}")
+    for words in ([], [cache.url()], ["--l2", cache.url()]):
+        code, text, _ = store(host, "check", *words, as_json=True)
+        findings = Findings(text)
+        assert code == 0 and findings.bad() == set() and is_used(findings)
+        assert is_lived(findings) == (words == [])
+    cache.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    cache.ask("ACL", "SETUSER", "cache", "-getrange")
+    code, text, _ = store(host, "check", "--l2", cache.url(), as_json=True)
+    findings = Findings(text)
+    assert findings.level("maxmemory-policy") == "warning" and findings.why("rights").startswith("getrange")
+    assert findings.of("rights")[0]["mend"] == "ACL SETUSER cache +getrange ~session-l2:*"
+    assert check(cache.tcp_url())[1].level("maxmemory-policy") == "ok"
+
+
+@pytest.mark.backends
+def test_l2_that_is_away(check, store, instance):
+    assert check("memcached://127.0.0.1:1")[0] == 3
+    code, text, _ = store(instance("SessionFastL2 memcached://127.0.0.1:1"), "check", as_json=True)
+    findings = Findings(text)
+    assert code == 1 and is_lived(findings) and findings.bad() == {"connect"}
+
+
+@pytest.mark.parametrize("words, code", [(["check", "--l2"], 2), (["export", "--l2", "memcached://h"], 2), (["check", "--l2", "sqlite:x"], 1)])
+def test_l2_that_is_none(alone, store, words, code):
+    assert store(alone(), *words)[0] == code

@@ -4,20 +4,15 @@
  * a real one does is in tests/integration/test_l2.py.
  */
 #include <check.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "common/store/l2.h"
 #include "tests/support/run_suite.h"
-#include "tests/support/temp_folder.h"
 #include "tests/support/test_records.h"
+#include "tests/unit/stream_case.h"
 
 #define ITEMS 3
 
@@ -37,21 +32,11 @@ enum mistake {
     REFUSED         /* as what is too large */
 };
 
-static struct sf_temp_folder folder;
-static char url[160];
-static int listener;
-static pthread_t server;
-static atomic_int mistake, connections, is_over;
+static atomic_int mistake;
 static struct sf_l2 *l2;
 static struct sf_l2_item items[ITEMS];
 
 /* ---- the server ---- */
-
-static void
-say(int client, const char *text)
-{
-    (void)!send(client, text, strlen(text), MSG_NOSIGNAL);
-}
 
 static void
 answer_get(int client, unsigned number)
@@ -72,7 +57,7 @@ answer_get(int client, unsigned number)
     case ONE_TOO_MANY:
     case REFUSED: snprintf(text, sizeof text, "VA 3 c9 O%u\r\nabc\r\n", number); break;
     }
-    say(client, text);
+    stream_say(client, text);
 }
 
 /* false: the connection is to be closed. */
@@ -91,9 +76,9 @@ answer(int client, char *line)
     if (strncmp(line, "mg ", 3) == 0)
         answer_get(client, number);
     else if (strcmp(line, "mn") == 0)
-        say(client, now == ONE_TOO_MANY ? "MN\r\nEX O1\r\n" : "MN\r\n");
+        stream_say(client, now == ONE_TOO_MANY ? "MN\r\nEX O1\r\n" : "MN\r\n");
     else if (opaque != NULL) /* not what is behind ms */
-        say(client, now == REFUSED ? "SERVER_ERROR object too large for cache\r\n" : text);
+        stream_say(client, now == REFUSED ? "SERVER_ERROR object too large for cache\r\n" : text);
     return true;
 }
 
@@ -113,34 +98,15 @@ answer_lines(int client, char *text)
 static void
 serve_client(int client)
 {
-    static char text[65536];
-    struct pollfd one = {.fd = client, .events = POLLIN};
+    char text[65536];
     bool goes_on = true;
     size_t used = 0;
-    while (goes_on && !atomic_load(&is_over)) {
-        if (poll(&one, 1, 20) <= 0)
-            continue;
-        ssize_t got = recv(client, text + used, sizeof text - 1 - used, 0);
-        goes_on = got > 0;
-        text[used + (size_t)(goes_on ? got : 0)] = '\0';
-        goes_on = goes_on && answer_lines(client, text);
+    while (goes_on) {
+        ssize_t got = stream_receive(client, text + used, sizeof text - 1 - used);
+        text[used + (size_t)(got > 0 ? got : 0)] = '\0';
+        goes_on = got > 0 && answer_lines(client, text);
         used = strlen(text);
     }
-    close(client);
-}
-
-static void *
-serve(void *unused)
-{
-    struct pollfd one = {.fd = listener, .events = POLLIN};
-    (void)unused;
-    while (!atomic_load(&is_over)) {
-        if (poll(&one, 1, 20) <= 0)
-            continue;
-        atomic_fetch_add(&connections, 1);
-        serve_client(accept(listener, NULL, NULL));
-    }
-    return NULL;
 }
 
 static void
@@ -148,24 +114,15 @@ open_l2(const char *options)
 {
     struct sf_error error;
     char whole[256];
-    snprintf(whole, sizeof whole, "%s%s", url, options);
+    snprintf(whole, sizeof whole, "memcached:///?socket=%s%s", stream_path, options);
     ck_assert_msg(sf_l2_open(&l2, whole, &error) == SF_OK, "%s", error.text);
 }
 
 static void
 set_up(void)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    sf_temp_folder_init(&folder);
-    snprintf(address.sun_path, sizeof address.sun_path, "%s/m.sock", folder.path);
-    snprintf(url, sizeof url, "memcached:///?socket=%s", address.sun_path);
-    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
-    ck_assert_int_eq(listen(listener, 8), 0);
     atomic_store(&mistake, NONE);
-    atomic_store(&connections, 0);
-    atomic_store(&is_over, 0);
-    ck_assert_int_eq(pthread_create(&server, NULL, serve, NULL), 0);
+    stream_start(serve_client);
     open_l2("&timeout=10000");
     for (unsigned i = 0; i < ITEMS; i++) {
         items[i] = (struct sf_l2_item){.key = sf_test_key(i)};
@@ -179,10 +136,7 @@ tear_down(void)
     for (unsigned i = 0; i < ITEMS; i++)
         sf_buffer_fini(&items[i].value);
     sf_l2_close(l2);
-    atomic_store(&is_over, 1);
-    pthread_join(server, NULL);
-    close(listener);
-    sf_temp_folder_fini(&folder);
+    stream_stop();
 }
 
 static bool
@@ -204,7 +158,7 @@ START_TEST(test_values_and_tickets)
     ck_assert(call(SF_L2_FILL));
     for (unsigned i = 0; i < ITEMS; i++)
         ck_assert(items[i].is_done);
-    ck_assert_int_eq(atomic_load(&connections), 1);
+    ck_assert_int_eq(atomic_load(&stream_connections), 1);
 }
 END_TEST
 
@@ -277,7 +231,7 @@ START_TEST(test_what_is_refused_is_not_done_and_breaks_nothing)
     ck_assert_uint_eq(items[0].ticket.mark, 0);
     atomic_store(&mistake, NONE);
     ck_assert(call(SF_L2_HIDE));
-    ck_assert_int_eq(atomic_load(&connections), 1);
+    ck_assert_int_eq(atomic_load(&stream_connections), 1);
 }
 END_TEST
 

@@ -121,6 +121,20 @@ START_TEST(test_clock)
 }
 END_TEST
 
+START_TEST(test_who_we_are_there)
+{
+    const struct sf_reach_login plain = {.user = "app", .mend = "look"}, tls = {.is_tls = true, .user = "app"};
+    const struct sf_error error = {.text = "wrong password"};
+    sf_reach_examine_login(&plain, NULL, &found.findings);
+    assert_found(&found, "log in", SF_FINDING_OK, "as app");
+    sf_reach_examine_login(&plain, &error, &found.findings);
+    assert_found(&found, "log in", SF_FINDING_ERROR, "wrong password");
+    ck_assert_str_eq(found.list[1].mend, "look");
+    sf_reach_examine_login(&tls, NULL, &found.findings);
+    assert_found(&found, "TLS, log in", SF_FINDING_OK, "as app");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -133,6 +147,7 @@ main(void)
     tcase_add_test(tests, test_unix_socket);
     tcase_add_test(tests, test_secrecy);
     tcase_add_test(tests, test_clock);
+    tcase_add_test(tests, test_who_we_are_there);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);
 }

@@ -7,19 +7,14 @@
 
 #include <check.h>
 #include <hiredis.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "tests/support/run_suite.h"
-#include "tests/support/temp_folder.h"
 #include "tests/support/test_records.h"
+#include "tests/unit/stream_case.h"
 
 #define PATIENCE (20 * SF_SECOND)
 #define SHA "0123456789012345678901234567890123456789"
@@ -38,11 +33,8 @@ enum mistake {
     CLOSES         /* when it is to load or write */
 };
 
-static struct sf_temp_folder folder;
 static char url[160];
-static int listener;
-static pthread_t server;
-static atomic_int mistake, connections, is_over;
+static atomic_int mistake;
 static atomic_int pages; /* that it was asked for */
 static atomic_int runs; /* of the server: how often it was started */
 static char mark[40];   /* server's thread */
@@ -53,17 +45,11 @@ static struct sf_error error;
 /* ---- the server ---- */
 
 static void
-say(int client, const char *text)
-{
-    (void)!send(client, text, strlen(text), MSG_NOSIGNAL);
-}
-
-static void
 say_bulk(int client, const char *text)
 {
     char reply[256];
     snprintf(reply, sizeof reply, "$%zu\r\n%s\r\n", strlen(text), text);
-    say(client, reply);
+    stream_say(client, reply);
 }
 
 static bool
@@ -76,12 +62,12 @@ static void
 set_mark(int client, const char *text)
 {
     if (atomic_load(&mistake) == EMPTIED_FULL) {
-        say(client, "-OOM command not allowed when used memory > 'maxmemory'.\r\n");
+        stream_say(client, "-OOM command not allowed when used memory > 'maxmemory'.\r\n");
         return;
     }
     snprintf(mark, sizeof mark, "%s", text);
     atomic_store(&mistake, NONE);
-    say(client, "+OK\r\n");
+    stream_say(client, "+OK\r\n");
 }
 
 static void
@@ -89,7 +75,7 @@ say_mark(int client)
 {
     enum mistake now = atomic_load(&mistake);
     if (is_emptied(now))
-        say(client, "$-1\r\n");
+        stream_say(client, "$-1\r\n");
     else
         say_bulk(client, now == LATER_LAYOUT ? "2 aa" : mark);
 }
@@ -112,13 +98,13 @@ answer_session(int client, const char *word)
         return false;
     if (now == NO_SCRIPT && !is_load) {
         atomic_store(&mistake, NONE);
-        say(client, "-NOSCRIPT No matching script.\r\n");
+        stream_say(client, "-NOSCRIPT No matching script.\r\n");
     } else if (now == READ_ONLY && !is_load) {
-        say(client, "-READONLY You can't write against a read only replica.\r\n");
+        stream_say(client, "-READONLY You can't write against a read only replica.\r\n");
     } else if (now == NO_PROTOCOL) {
-        say(client, "HTTP/1.1 400 Bad Request\r\n\r\n");
+        stream_say(client, "HTTP/1.1 400 Bad Request\r\n\r\n");
     } else if (now != ONE_TOO_FEW) {
-        say(client, is_load ? "*0\r\n" : ":1\r\n");
+        stream_say(client, is_load ? "*0\r\n" : ":1\r\n");
     }
     return true;
 }
@@ -128,7 +114,7 @@ static void
 say_page(int client, const char *cursor)
 {
     atomic_fetch_add(&pages, 1);
-    say(client, strcmp(cursor, "0") == 0 ? "*2\r\n$1\r\n7\r\n*0\r\n" : "*2\r\n$1\r\n0\r\n*0\r\n");
+    stream_say(client, strcmp(cursor, "0") == 0 ? "*2\r\n$1\r\n7\r\n*0\r\n" : "*2\r\n$1\r\n0\r\n*0\r\n");
 }
 
 static bool
@@ -139,7 +125,7 @@ answer(int client, const redisReply *command)
     if (strcmp(word, "PING") == 0)
         say_bulk(client, command->element[1]->str);
     else if (strcmp(word, "ROLE") == 0)
-        say(client, now == REPLICA ? "*1\r\n$5\r\nslave\r\n" : "*1\r\n$6\r\nmaster\r\n");
+        stream_say(client, now == REPLICA ? "*1\r\n$5\r\nslave\r\n" : "*1\r\n$6\r\nmaster\r\n");
     else if (strcmp(word, "SCRIPT") == 0)
         say_bulk(client, SHA);
     else if (strcmp(word, "GET") == 0)
@@ -151,7 +137,7 @@ answer(int client, const redisReply *command)
     else if (strcmp(word, "INFO") == 0)
         say_info(client);
     else if (strcmp(word, "EXISTS") == 0)
-        say(client, is_emptied(now) ? ":0\r\n" : ":1\r\n");
+        stream_say(client, is_emptied(now) ? ":0\r\n" : ":1\r\n");
     else
         return answer_session(client, word);
     return true;
@@ -169,69 +155,40 @@ answer_all(int client, redisReader *reader)
     return goes_on;
 }
 
+/* Only loads, or only writes, are under way in each test. */
 static void
 serve_client(int client)
 {
     char bytes[65536];
     redisReader *reader = redisReaderCreate();
-    struct pollfd one = {.fd = client, .events = POLLIN};
     bool goes_on = true;
     if (atomic_load(&mistake) == ONE_TOO_MANY)
-        say(client, "*0\r\n");
-    while (goes_on && !atomic_load(&is_over)) {
-        if (poll(&one, 1, 20) <= 0)
-            continue;
-        ssize_t got = recv(client, bytes, sizeof bytes, 0);
+        stream_say(client, "*0\r\n");
+    while (goes_on) {
+        ssize_t got = stream_receive(client, bytes, sizeof bytes);
         goes_on = got > 0 && redisReaderFeed(reader, bytes, (size_t)got) == REDIS_OK && answer_all(client, reader);
     }
     redisReaderFree(reader);
-    close(client);
-}
-
-/* One after the other: only loads, or only writes, are under way in each test. */
-static void *
-serve(void *unused)
-{
-    struct pollfd one = {.fd = listener, .events = POLLIN};
-    (void)unused;
-    while (!atomic_load(&is_over)) {
-        if (poll(&one, 1, 20) <= 0)
-            continue;
-        atomic_fetch_add(&connections, 1);
-        serve_client(accept(listener, NULL, NULL));
-    }
-    return NULL;
 }
 
 static void
 set_up(void)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    sf_temp_folder_init(&folder);
-    snprintf(address.sun_path, sizeof address.sun_path, "%s/redis.sock", folder.path);
-    snprintf(url, sizeof url, "redis:///?socket=%s", address.sun_path);
-    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
-    ck_assert_int_eq(listen(listener, 8), 0);
     atomic_store(&mistake, NONE);
-    atomic_store(&connections, 0);
     atomic_store(&pages, 0);
-    atomic_store(&is_over, 0);
     snprintf(mark, sizeof mark, "1 aa");
-    ck_assert_int_eq(pthread_create(&server, NULL, serve, NULL), 0);
+    stream_start(serve_client);
+    snprintf(url, sizeof url, "redis:///?socket=%s", stream_path);
     sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
-    ck_assert_msg(sf_store_open(&store, url, folder.path, &error) == SF_OK, "%s", error.text);
+    ck_assert_msg(sf_store_open(&store, url, stream_folder.path, &error) == SF_OK, "%s", error.text);
 }
 
 static void
 tear_down(void)
 {
     sf_store_close(store);
-    atomic_store(&is_over, 1);
-    pthread_join(server, NULL);
-    close(listener);
+    stream_stop();
     sf_buffer_fini(&stored.record);
-    sf_temp_folder_fini(&folder);
 }
 
 static enum sf_status
@@ -265,7 +222,7 @@ START_TEST(test_without_mistakes_one_connection_serves_all)
 {
     for (int i = 0; i < 5; i++)
         ck_assert_int_eq(load(PATIENCE), SF_NOT_FOUND);
-    ck_assert_int_eq(atomic_load(&connections), 1);
+    ck_assert_int_eq(atomic_load(&stream_connections), 1);
     assert_explained("");
 }
 END_TEST
@@ -317,7 +274,7 @@ START_TEST(test_connection_that_has_died_is_made_again)
     ck_assert_int_eq(load(PATIENCE), SF_UNAVAILABLE);
     atomic_store(&mistake, NONE);
     ck_assert_int_eq(load(PATIENCE), SF_NOT_FOUND);
-    ck_assert_int_eq(atomic_load(&connections), 3);
+    ck_assert_int_eq(atomic_load(&stream_connections), 3);
 }
 END_TEST
 
@@ -325,7 +282,7 @@ START_TEST(test_forgotten_script_is_given_again)
 {
     atomic_store(&mistake, NO_SCRIPT);
     ck_assert_int_eq(put(PATIENCE), SF_OK);
-    ck_assert_int_eq(atomic_load(&connections), 2);
+    ck_assert_int_eq(atomic_load(&stream_connections), 2);
 }
 END_TEST
 
@@ -400,7 +357,7 @@ START_TEST(test_loads_have_their_turn_between_two_pages_of_keys)
     ck_assert_int_eq(load(PATIENCE), SF_NOT_FOUND);
     ck_assert_int_eq(scan(deadline), SF_OK);
     ck_assert_int_eq(atomic_load(&pages), 2);
-    ck_assert_int_eq(atomic_load(&connections), 1);
+    ck_assert_int_eq(atomic_load(&stream_connections), 1);
 }
 END_TEST
 
@@ -444,7 +401,7 @@ START_TEST(test_urls_that_are_refused)
     };
     struct sf_store *none;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        ck_assert_int_eq(sf_store_open(&none, wrong[i][0], folder.path, &error), SF_INVALID);
+        ck_assert_int_eq(sf_store_open(&none, wrong[i][0], stream_folder.path, &error), SF_INVALID);
         ck_assert_msg(strstr(error.text, wrong[i][1]) != NULL, "%s: %s", wrong[i][0], error.text);
     }
 }

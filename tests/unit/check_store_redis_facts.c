@@ -146,6 +146,35 @@ START_TEST(test_user_who_may_not_ask)
 }
 END_TEST
 
+/* What is right for a store is not for a cache, and the other way round. */
+START_TEST(test_cache)
+{
+    static const struct {
+        const char *policy;
+        enum sf_finding_level level;
+        const char *says;
+    } rows[] = {
+        {"noeviction", SF_FINDING_WARNING, "is full"},    {"allkeys-lru", SF_FINDING_OK, ""},
+        {"volatile-lfu", SF_FINDING_OK, ""},              {"volatile-ttl", SF_FINDING_WARNING, "marks first"},
+    };
+    facts = (struct sf_redis_facts){.is_cache = true};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char info[256];
+        snprintf(info, sizeof info,
+                 "redis_version:7.0.15\r\nmaxmemory:2097152\r\nevicted_keys:3\r\nmaxmemory_policy:%s\r\n",
+                 rows[i].policy);
+        judge(info);
+        assert_found(&found, "maxmemory-policy", rows[i].level, rows[i].says);
+        ck_assert_int_eq(found.findings.worst, rows[i].level);
+        assert_found(&found, "maxmemory", SF_FINDING_OK, "3 keys evicted");
+    }
+    judge("redis_version:5.0.14\r\nmaxmemory:0\r\naof_enabled:1\r\n");
+    assert_found(&found, "version", SF_FINDING_WARNING, "5.0.14: it gets no");
+    assert_found(&found, "maxmemory", SF_FINDING_WARNING, "no limit");
+    assert_found(&found, "persistence", SF_FINDING_OK, "of no use");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -159,6 +188,7 @@ main(void)
     tcase_add_test(tests, test_memory);
     tcase_add_test(tests, test_persistence);
     tcase_add_test(tests, test_replicas);
+    tcase_add_test(tests, test_cache);
     tcase_add_test(tests, test_user_who_may_not_ask);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);

@@ -322,8 +322,12 @@ tiered_case = %D%/tiered_case.c %D%/tiered_case.h
 tests_unit_check_store_tiered_SOURCES = %D%/check_store_tiered.c $(tiered_case)
 tests_unit_check_store_tiered_write_SOURCES = %D%/check_store_tiered_write.c $(tiered_case)
 
+stream_case = %D%/stream_case.c %D%/stream_case.h
 if HAVE_MEMCACHED
-check_PROGRAMS += %D%/check_l2_memcached
+check_PROGRAMS += %D%/check_l2_memcached %D%/check_memcached_examine %D%/check_memcached_facts
+tests_unit_check_l2_memcached_SOURCES = %D%/check_l2_memcached.c $(stream_case)
+tests_unit_check_memcached_examine_SOURCES = %D%/check_memcached_examine.c $(finding_case) $(stream_case)
+tests_unit_check_memcached_facts_SOURCES = %D%/check_memcached_facts.c $(finding_case)
 endif
 
 if HAVE_WIRE
@@ -338,6 +342,7 @@ check_PROGRAMS += \
 	%D%/check_store_redis_follow_cluster %D%/check_store_redis_follow %D%/check_store_redis_rows \
 	%D%/check_store_redis_reader \
 	%D%/check_store_redis_batch %D%/check_store_redis_map %D%/check_store_redis_sentinel %D%/check_store_redis_server
+tests_unit_check_store_redis_SOURCES = %D%/check_store_redis.c $(stream_case)
 tests_unit_check_store_redis_LDADD = $(LDADD) $(REDIS_LIBS)
 tests_unit_check_store_redis_reader_LDADD = $(LDADD) $(REDIS_LIBS)
 tests_unit_check_store_redis_facts_SOURCES = %D%/check_store_redis_facts.c $(finding_case)

@@ -11,8 +11,8 @@ class Memcached(OneProcess):
     def __init__(self):
         self.port = free_port()
 
-    def start(self):
-        self.process = subprocess.Popen(["memcached", "-u", "root", "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-m", "64"],
+    def start(self, *more):
+        self.process = subprocess.Popen(["memcached", "-u", "root", "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-m", "64", *more],
                                         stdin=subprocess.DEVNULL, start_new_session=True)
         wait_until(lambda: self.answers() or self.process.poll() is not None, "memcached to be ready", 30)
         assert self.process.poll() is None
