@@ -36,6 +36,7 @@ struct load {
     _Atomic bool is_wanted;            /* somebody waits; the loader looks, relaxed: at worst it loads for nobody */
     struct sf_l1_question question;    /* what L1 had before the store was asked */
     enum sf_status status;
+    sf_time as_of;                     /* as struct sf_load */
     struct sf_stored stored;
 };
 
@@ -133,11 +134,9 @@ is_to_be_run(struct load *load, sf_time now)
 static void
 take_answer(struct load *load, const struct sf_load *answer, struct daemon *daemon)
 {
-    sf_time *asked = &load->question.vacancy.seen;
     load->status = answer->status;
+    load->as_of = answer->as_of;
     count_load(daemon, answer->status);
-    if (answer->as_of != 0 && answer->as_of < *asked)
-        *asked = answer->as_of; /* L1 counts the age of what it gets from then on */
     if (answer->is_own) {
         sf_l1_distrust(daemon->l1); /* the store has not said it, and news of it has been passed over */
         return;
@@ -215,6 +214,7 @@ begin(struct daemon *daemon, struct load *load)
     load->task.finish = finish_load;
     load->status = SF_UNAVAILABLE; /* if nobody runs it any more */
     load->is_skipped = false;
+    load->as_of = 0;
     load->is_outdated = load->has_later_news = load->is_in_cache = false;
     load->needs_truth = load->question.is_here || load->keeps_out || load->is_news;
     load->give_up = sf_clock_steady() + LOAD_DEADLINE;
@@ -323,6 +323,15 @@ leave_table(struct daemon *daemon, struct load *load, bool goes_on)
     load_free(load);
 }
 
+/* What a cache in between has said is as old in L1 as it was there. */
+static void
+date_back(struct load *load)
+{
+    sf_time *asked = &load->question.vacancy.seen;
+    if (load->as_of != 0 && load->as_of < *asked)
+        *asked = load->as_of;
+}
+
 static void
 finish_load(struct task *task, struct daemon *daemon)
 {
@@ -334,6 +343,7 @@ finish_load(struct task *task, struct daemon *daemon)
         begin(daemon, load);
         return;
     }
+    date_back(load);
     if (load->is_news)
         bring_news(daemon, load);
     if (load->is_outdated && load->keeps_out)
