@@ -295,18 +295,27 @@ diff(struct command_context *context, const struct arguments *arguments)
     return exit_code;
 }
 
+/* When that is not under way any more. */
+static json_t *
+status_after(struct command_context *context, const char *pass, int *exit_code)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_PAUSE * 1000000};
+    json_t *status;
+
+    while ((status = ask_status(context, exit_code)) != NULL && strcmp(text_of(status, "pass"), pass) == 0) {
+        json_decref(status);
+        nanosleep(&pause, NULL);
+    }
+    return status;
+}
+
 /* Several hosts agree on it first. */
 static int
 show_end(struct command_context *context)
 {
-    const struct timespec pause = {.tv_nsec = LOOK_PAUSE * 1000000};
     int exit_code;
-    json_t *status;
+    json_t *status = status_after(context, "finishing", &exit_code);
 
-    while ((status = ask_status(context, &exit_code)) != NULL && strcmp(text_of(status, "pass"), "finishing") == 0) {
-        json_decref(status);
-        nanosleep(&pause, NULL);
-    }
     if (status == NULL)
         return exit_code;
     if (is_state(status, "finished"))
@@ -325,13 +334,25 @@ finish(struct command_context *context, const struct arguments *arguments)
     return exit_code == EXIT_DONE ? show_end(context) : exit_code;
 }
 
+/* It is asked first whether it is still there. */
 static int
 forget(struct command_context *context, const struct arguments *arguments)
 {
     const char *const words[] = {"SESSION.MIGRATE", "FORGET", arguments->words[0], NULL};
-    int exit_code = ask_change(context, words);
+    int exit_code;
+    json_t *status = ask_status(context, &exit_code);
 
-    return exit_code == EXIT_DONE ? show(context, false) : exit_code;
+    if (status == NULL)
+        return exit_code;
+    json_int_t hosts = number_of(status, "hosts");
+    json_decref(status);
+    exit_code = ask_change(context, words);
+    if (exit_code != EXIT_DONE || (status = status_after(context, "asking", &exit_code)) == NULL)
+        return exit_code;
+    if (number_of(status, "hosts") < hosts)
+        return finish_status(context, status, false);
+    json_decref(status);
+    return command_fail(EXIT_NEGATIVE, "that host is still there: it has answered");
 }
 
 static int

@@ -24,6 +24,8 @@ pass_of(const struct sf_migrate_report *report)
 {
     if (report->is_ending)
         return "finishing";
+    if (report->is_asking)
+        return "asking";
     if (report->is_copying)
         return "copying";
     return report->is_comparing ? "comparing" : "none";
@@ -177,7 +179,8 @@ read_host(struct call *call, struct change *change)
     unsigned char id[sizeof change->host];
     change->kind = CHANGE_FORGET;
     if (sf_hex_decode(call->words[2], id, sizeof id) == SF_OK) {
-        change->host = sf_load_u64(id);
+        for (size_t i = 0; i < sizeof id; i++)
+            change->host = change->host << 8 | id[i];
         return true;
     }
     reply_error(call, SF_INVALID, "FORGET wants the 16 digits of a host");

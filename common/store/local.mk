@@ -23,6 +23,7 @@ libstore_a_SOURCES += \
 	%D%/store_migrate_hosts.c %D%/store_migrate_hosts.h \
 	%D%/store_migrate_open.c \
 	%D%/store_migrate_pass.c \
+	%D%/store_migrate_row.c \
 	%D%/store_migrate_equalize.c %D%/store_migrate_equalize.h \
 	%D%/store_shared.c %D%/store_shared.h \
 	%D%/store_sqlite.c \

@@ -89,7 +89,7 @@ take_number(struct sf_migrate_hosts *hosts, const struct sf_field *field)
 {
     uint64_t number = (uint64_t)field->value.integer;
     if (sf_span_equal(field->name, sf_span_text(number_names[PHASE])))
-        hosts->phase = number <= SF_HOSTS_LEFT ? (enum sf_hosts_phase)number : SF_HOSTS_LEFT;
+        hosts->phase = number <= SF_HOSTS_COMING ? (enum sf_hosts_phase)number : SF_HOSTS_LEFT;
     else if (sf_span_equal(field->name, sf_span_text(number_names[STORE])))
         hosts->store = number;
     else if (sf_span_equal(field->name, sf_span_text(number_names[TARGET])))
@@ -108,7 +108,7 @@ take_field(struct sf_migrate_hosts *hosts, const struct sf_field *field)
     if (take_number(hosts, field))
         return true;
     if (sf_hex_decode(field->name, id, sizeof id) != SF_OK || field->value.integer < 0
-        || field->value.integer > SF_HOST_GONE)
+        || field->value.integer > SF_HOST_ASKED)
         return false;
     struct sf_migrate_host *host = sf_migrate_hosts_add(hosts, sf_load_u64(id));
     if (host != NULL)

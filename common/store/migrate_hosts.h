@@ -19,14 +19,16 @@ enum sf_hosts_phase {
     SF_HOSTS_NONE,    /* nobody moves away from here */
     SF_HOSTS_COPYING,
     SF_HOSTS_ENDING,  /* all are asked to hold their changes */
-    SF_HOSTS_LEFT     /* all have held them: from then on the other store has the truth */
+    SF_HOSTS_LEFT,    /* all have held them: from then on the other store has the truth */
+    SF_HOSTS_COMING   /* they move to here, and this store has not the truth yet */
 };
 
 enum sf_host_state {
     SF_HOST_COPIES,
     SF_HOST_READY, /* it has found both stores equal */
     SF_HOST_HOLDS, /* the other store has all that it has changed, and it changes nothing until the phase is another */
-    SF_HOST_GONE   /* it has aborted, and changes this store alone */
+    SF_HOST_GONE,  /* it has aborted, or never begun, and changes this store alone */
+    SF_HOST_ASKED  /* it may be gone for good: if it lives it says another one before it changes anything */
 };
 
 struct sf_migrate_host {

@@ -35,8 +35,8 @@ struct number {
 
 /* The order of the lines, for both ways. */
 enum {
-    PERCENT, CONFIGURED, IS_COPIED, IS_FIRST_COPY, COPIED, INCARNATION, OLD_INCARNATION, HOST, TARGET, IS_HOLDING,
-    STARTED, PERCENT_SINCE, VERIFIED, FINISHED, NUMBERS
+    PERCENT, CONFIGURED, IS_COPIED, IS_FIRST_COPY, COPIED, INCARNATION, OLD_INCARNATION, HOST, TARGET, ORIGIN, AGREED,
+    IS_HOLDING, STARTED, PERCENT_SINCE, VERIFIED, FINISHED, NUMBERS
 };
 
 static void
@@ -52,6 +52,8 @@ to_numbers(const struct sf_migrate_state *state, struct number numbers_out[NUMBE
         [OLD_INCARNATION] = {"old_incarnation", (int64_t)state->old_incarnation},
         [HOST] = {"host", (int64_t)state->host},
         [TARGET] = {"target", (int64_t)state->target},
+        [ORIGIN] = {"origin", (int64_t)state->origin},
+        [AGREED] = {"agreed", (int64_t)state->agreed},
         [IS_HOLDING] = {"is_holding", state->is_holding},
         [STARTED] = {"started", state->started},
         [PERCENT_SINCE] = {"percent_since", state->percent_since},
@@ -73,6 +75,8 @@ from_numbers(struct sf_migrate_state *state, const struct number numbers[NUMBERS
     state->old_incarnation = (uint64_t)numbers[OLD_INCARNATION].value;
     state->host = (uint64_t)numbers[HOST].value;
     state->target = (uint64_t)numbers[TARGET].value;
+    state->origin = (uint64_t)numbers[ORIGIN].value;
+    state->agreed = (uint64_t)numbers[AGREED].value;
     state->is_holding = numbers[IS_HOLDING].value != 0;
     state->started = numbers[STARTED].value;
     state->percent_since = numbers[PERCENT_SINCE].value;

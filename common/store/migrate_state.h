@@ -38,6 +38,8 @@ struct sf_migrate_state {
     uint64_t old_incarnation; /* of the old store at the start; the same */
     uint64_t host;        /* among those that move together (migrate_hosts.h); 0: nobody else writes these stores */
     uint64_t target;      /* what the hosts call the new store */
+    uint64_t origin;      /* what they call the old one */
+    uint64_t agreed;      /* is_holding: the version of what they have agreed on there; it never goes back */
     bool is_holding;      /* this host has said that it changes nothing: all may have left the old store since */
     sf_time started, percent_since, verified, finished; /* wall clock; 0: not yet */
 };

@@ -348,9 +348,9 @@ write_second(struct sf_migrate *migrate, const struct sf_write *writes, size_t c
     free(copies);
 }
 
-/* With the write lane in hand, or, when it comes to the deadline: false. */
+/* With the write lane in hand; or false: it is held until the deadline. */
 static bool
-take_write_lane(struct sf_migrate *migrate, sf_time deadline)
+take_free_lane(struct sf_migrate *migrate, sf_time deadline)
 {
     const struct timespec pause = {.tv_nsec = 2000000};
     pthread_mutex_lock(&migrate->write_lane);
@@ -362,6 +362,18 @@ take_write_lane(struct sf_migrate *migrate, sf_time deadline)
         pthread_mutex_lock(&migrate->write_lane);
     }
     return true;
+}
+
+/* With the write lane in hand, or false: nothing may be written. */
+static bool
+take_write_lane(struct sf_migrate *migrate, sf_time deadline)
+{
+    if (!take_free_lane(migrate, deadline))
+        return false;
+    if (sf_migrate_may_write(migrate, deadline) == SF_OK)
+        return true;
+    pthread_mutex_unlock(&migrate->write_lane);
+    return false;
 }
 
 static enum sf_status
@@ -500,7 +512,10 @@ migrate_explain(struct sf_store *store, struct sf_error *error_out)
 {
     struct sf_migrate *migrate = (struct sf_migrate *)store;
     pthread_mutex_lock(&migrate->lock);
-    migrate->authority.store->ops->explain(migrate->authority.store, error_out);
+    if (migrate->stop.text[0] != '\0')
+        *error_out = migrate->stop;
+    else
+        migrate->authority.store->ops->explain(migrate->authority.store, error_out);
     pthread_mutex_unlock(&migrate->lock);
 }
 

@@ -74,7 +74,10 @@ enum sf_status sf_migrate_start(struct sf_migrate *migrate, const char *url, int
 enum sf_status sf_migrate_set_percent(struct sf_migrate *migrate, int percent, struct sf_error *error) SF_MUST_CHECK;
 enum sf_status sf_migrate_compare(struct sf_migrate *migrate, struct sf_error *error) SF_MUST_CHECK; /* begins */
 enum sf_status sf_migrate_finish(struct sf_migrate *migrate, struct sf_error *error) SF_MUST_CHECK;
-/* A host that moves together with this one and will not come back: none waits for it any more. */
+/*
+ * A host that moves together with this one and will not come back: none waits for it any more, some seconds later. If
+ * it lives it says so in that time, and stays among them.
+ */
 enum sf_status sf_migrate_forget(struct sf_migrate *migrate, uint64_t host, struct sf_error *error) SF_MUST_CHECK;
 enum sf_status sf_migrate_abort(struct sf_migrate *migrate, struct sf_error *error) SF_MUST_CHECK;
 
@@ -97,6 +100,7 @@ struct sf_migrate_report {
     uint64_t host;                 /* among several; 0: there is one */
     size_t hosts;                  /* of them; 0: not known */
     bool is_ending;                /* they are asked to finish, or one of them has not yet */
+    bool is_asking;                /* one of them is to be forgotten if it says nothing */
     char trouble[200];             /* why it does not go on; "" when it does */
 };
 

@@ -27,8 +27,11 @@ static enum sf_status
 change_state(struct sf_migrate *migrate, const struct sf_migrate_state *state, struct sf_error *error)
 {
     enum sf_status status = sf_migrate_state_save(state, migrate->state_path, error);
-    if (status == SF_OK)
+    if (status == SF_OK) {
         migrate->state = *state;
+        migrate->known_until = 0;
+        migrate->asked = 0;
+    }
     return status;
 }
 
@@ -284,6 +287,7 @@ go_over(struct sf_migrate *migrate, struct sf_error *error)
     exchange(migrate);
     name_authority(migrate);
     migrate->is_ending = false;
+    migrate->stop.text[0] = '\0';
     return SF_OK;
 }
 
@@ -296,18 +300,32 @@ sf_migrate_exchange(struct sf_migrate *migrate, struct sf_error *error)
     return status;
 }
 
+static enum sf_status
+finish_alone(struct sf_migrate *migrate, struct sf_error *error)
+{
+    enum sf_status status = sf_migrate_open_target(migrate, sf_clock_steady() + SF_SECOND_DEADLINE);
+    if (status != SF_OK)
+        return sf_migrate_refuse(error, status);
+    sf_migrate_lock_all(migrate);
+    status = sf_migrate_may_finish(migrate, error);
+    if (status == SF_OK)
+        status = go_over(migrate, error);
+    sf_migrate_unlock_all(migrate);
+    return status;
+}
+
 enum sf_status
 sf_migrate_finish(struct sf_migrate *migrate, struct sf_error *error)
 {
     if (!is_under_way(migrate))
         return refuse_without_migration(error);
-    sf_migrate_lock_all(migrate);
+    pthread_mutex_lock(&migrate->lock);
     bool is_single = migrate->state.host == 0;
     enum sf_status status = is_single ? sf_migrate_may_finish(migrate, error) : sf_migrate_has_verified(migrate, error);
-    if (status == SF_OK && is_single)
-        status = go_over(migrate, error);
-    sf_migrate_unlock_all(migrate);
-    return status != SF_OK || is_single ? status : sf_migrate_call_end(migrate, error);
+    pthread_mutex_unlock(&migrate->lock);
+    if (status != SF_OK)
+        return status;
+    return is_single ? finish_alone(migrate, error) : sf_migrate_call_end(migrate, error);
 }
 
 void
@@ -346,11 +364,13 @@ abort_it(struct sf_migrate *migrate, struct sf_error *error)
 static enum sf_status
 tell_others(struct sf_migrate *migrate, struct sf_error *error)
 {
-    struct sf_migrate_report report;
-    sf_migrate_report(migrate, &report);
-    if (report.phase == SF_MIGRATE_FINISHED)
-        return sf_migrate_may_return(migrate, error);
-    return sf_migrate_leave(migrate, error);
+    pthread_mutex_lock(&migrate->lock);
+    bool goes_back = migrate->state.phase == SF_MIGRATE_FINISHED;
+    enum sf_status status = goes_back ? may_exchange(migrate, error) : SF_OK;
+    pthread_mutex_unlock(&migrate->lock);
+    if (status != SF_OK)
+        return status;
+    return goes_back ? sf_migrate_may_return(migrate, error) : sf_migrate_leave(migrate, error);
 }
 
 enum sf_status
@@ -435,6 +455,7 @@ sf_migrate_report(struct sf_migrate *migrate, struct sf_migrate_report *report_o
         .found = migrate->found, .differences = migrate->difference_count, .repaired = migrate->repaired,
         .started = state->started, .percent_since = state->percent_since, .verified = state->verified,
         .finished = state->finished, .host = state->host, .hosts = migrate->host_count, .is_ending = migrate->is_ending,
+        .is_asking = migrate->asked != 0,
     };
     sf_store_show_url(migrate->store_url, report_out->authority, sizeof report_out->authority);
     if (migrate->second.store != NULL)

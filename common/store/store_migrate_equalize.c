@@ -176,7 +176,8 @@ may_remove(const struct equalizing *equalizing)
     bool is_first = equalizing->reason == SF_EQUALIZE_COPY && migrate->state.is_first_copy;
     uint64_t incarnation = migrate->state.old_incarnation;
     pthread_mutex_unlock(&migrate->lock);
-    return is_first && sf_store_incarnation(migrate->authority.store) == incarnation;
+    return is_first && sf_store_incarnation(migrate->authority.store) == incarnation
+        && sf_migrate_may_write(migrate, sf_clock_steady() + LANE_DEADLINE) == SF_OK; /* the others have not left it */
 }
 
 static void

@@ -11,9 +11,36 @@
  * one does not hold in time, the row is set back the same way, and all go on as before. Who is killed in between
  * looks at the row before it changes anything.
  *
+ * A host that does not move writes the old store alone. So each host that shares a store, whether it moves or not,
+ * looks at the row before it writes (sf_migrate_may_write), but for SF_KNOWN_FOR after it has; where others move it
+ * stands there, as one without which none can finish. Where they have left it writes nothing.
+ *
  * Private to store_migrate*.c; in the migration's thread, with no mutex.
  */
 #include "common/store/store_migrate_private.h"
+
+#define SF_KNOWN_FOR SF_SECOND
+
+/* ---- store_migrate_row.c ---- */
+
+/* Where there is none, the store has a number from then on. */
+enum sf_status sf_migrate_load_row(struct sf_migrate_side *side, sf_time deadline,
+                                   struct sf_migrate_hosts *hosts_out) SF_MUST_CHECK;
+enum sf_status sf_migrate_store_row(struct sf_migrate *migrate, struct sf_migrate_side *side, sf_time deadline,
+                                    struct sf_migrate_hosts *hosts) SF_MUST_CHECK;
+enum sf_status sf_migrate_refuse(struct sf_error *error, enum sf_status status); /* the row cannot be read */
+/* Somebody still writes this store, and another one with it. */
+bool sf_migrate_is_being_left(const struct sf_migrate_hosts *hosts);
+/* Why nobody is to write a store with such a row; NULL: it may be written. */
+const char *sf_migrate_why_not(enum sf_hosts_phase phase);
+
+/* Of several hosts none may use it before they are there. SF_INVALID: others move away from it. */
+enum sf_status sf_migrate_mark_target(struct sf_store *second, bool is_several, uint64_t *id_out, sf_time deadline,
+                                      struct sf_error *error) SF_MUST_CHECK;
+/* The second is about to be the authority: whoever names it may use it. */
+enum sf_status sf_migrate_open_target(struct sf_migrate *migrate, sf_time deadline) SF_MUST_CHECK;
+
+/* ---- store_migrate_hosts.c ---- */
 
 /* SF_INVALID: the hosts have left the store, which has no second, for another one. */
 enum sf_status sf_migrate_may_stay(struct sf_migrate *migrate, struct sf_error *error) SF_MUST_CHECK;

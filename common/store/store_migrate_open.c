@@ -77,6 +77,7 @@ on_the_way(struct sf_migrate *migrate, int named, struct sf_error *warning, stru
 {
     if (named == 0)
         return refuse_third(migrate, error);
+    migrate->is_new_named = named == STORE_NEW;
     if (named == STORE_NEW)
         warn(warning, "SessionFastStore names the new store, but the migration is not finished: the old one is used");
     return SF_OK;

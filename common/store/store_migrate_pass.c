@@ -302,11 +302,14 @@ choose_work(struct sf_migrate *migrate, sf_time now, struct sf_key *keys, size_t
     enum work work = WORK_NONE;
     pthread_mutex_lock(&migrate->lock);
     (void)sf_migrate_knows_second(migrate);
+    bool is_held = atomic_load(&migrate->is_held); /* then it is owed what was changed before, and no more */
     *count_out = sf_debts_due(migrate->debts, now, keys, SF_EQUALIZE_MAX);
     if (!migrate->takes_notes)
-        work = WORK_NOTES;
+        work = is_held ? WORK_NONE : WORK_NOTES;
     else if (*count_out > 0)
         work = WORK_DEBTS;
+    else if (is_held)
+        work = WORK_NONE;
     else if (!migrate->state.is_copied)
         work = WORK_COPY;
     else if (migrate->pass.is_wanted && migrate->pass.begins_at <= now)
@@ -422,7 +425,8 @@ sf_migrate_step(struct sf_migrate *migrate, sf_time now)
     struct sf_key keys[SF_EQUALIZE_MAX];
     size_t count;
     sf_time meets = sf_migrate_meet(migrate, now);
-    if (now < migrate->retry_at || atomic_load(&migrate->is_held))
+    bool is_holding = atomic_load(&migrate->is_held) && migrate->state.is_holding;
+    if (now < migrate->retry_at || is_holding)
         return sf_migrate_earlier(meets, now < migrate->retry_at ? migrate->retry_at : meets);
     if (migrate->wanted_url[0] != '\0')
         start_wanted(migrate, now);

@@ -10,6 +10,7 @@
  *   store_migrate_equalize.c   makes both equal in some keys
  *   store_migrate_change.c   start, percent, finish, abort; report
  *   store_migrate_hosts.c    several hosts that move together
+ *   store_migrate_row.c      what they have agreed on, before any of them writes
  *
  * Mutexes, in this order: follow_lane; write_lane; load_lane of the authority, of the second; lock. A backend is called
  * with the lane in hand that the call belongs to, and never with `lock`, but for explain and report.
@@ -65,11 +66,15 @@ struct sf_migrate {
     struct sf_error trouble, stop; /* stop: in the way of all hosts together; "" each */
     size_t host_count;          /* of several hosts: those that move together, this one too; 0: not known */
     bool is_ending;             /* they are asked to hold their changes */
+    uint64_t asked;             /* the host that is to be forgotten if it does not say anything; 0: none */
     sf_time alone_until;        /* steady: of several hosts no other one writes these stores */
+    sf_time known_until;        /* steady: this host may write, as far as others are concerned */
 
+    bool is_new_named;          /* by SessionFastStore, at the start */
     atomic_bool is_held;        /* changes: for writers; set and reset by the migration's thread */
     uint64_t host;              /* of this one, for the next start; 0: nobody else writes the store */
-    sf_time retry_at, backoff, save_at, met_at, meet_at, ending_since; /* the migration's thread only */
+    /* The migration's thread only: */
+    sf_time retry_at, backoff, save_at, met_at, meet_at, ending_since, joined_at, asked_at;
 };
 
 #define SF_MIGRATE_NO_PERCENT "other hosts write these stores: all is read from the old one until all of them finish"
@@ -89,6 +94,9 @@ sf_migrate_patience(const struct sf_write *writes, size_t count)
     return 150 + (sf_time)(bytes >> 13);
 }
 
+/* store_migrate_row.c */
+/* With the write lane in hand, before anything is written. SF_UNAVAILABLE: it may not be, or nobody can tell. */
+enum sf_status sf_migrate_may_write(struct sf_migrate *migrate, sf_time deadline) SF_MUST_CHECK;
 /* store_migrate_open.c */
 sf_store_attach_fn sf_migrate_attach;
 sf_store_close_fn sf_migrate_close;

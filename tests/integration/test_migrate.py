@@ -232,6 +232,8 @@ def test_two_hosts_move_together(alone, tmp_path, request, kind):
         done(host, "status", "--wait")
     wait_until(lambda: all(state(host)["hosts"] == 2 for host in hosts), "the hosts to know of each other")
     assert "other hosts" in migrate(hosts[0], "percent", "50").stderr
+    answer = migrate(hosts[0], "forget", state(hosts[1])["host"])
+    assert answer.returncode == 1 and "still there" in answer.stderr, answer
     log_out(hosts[0], users[:20])
     hosts[1].kill(signal.SIGKILL)
     hosts[1].start()

@@ -31,7 +31,7 @@ START_TEST(test_what_was_stored_is_loaded)
     hosts.target = 7;
     hosts.phase = SF_HOSTS_ENDING;
     for (uint64_t id = 1; id <= SF_MIGRATE_HOSTS_MAX; id++)
-        sf_migrate_hosts_add(&hosts, id << 56)->state = (enum sf_host_state)(id % 4);
+        sf_migrate_hosts_add(&hosts, id << 56)->state = (enum sf_host_state)(id % 5);
     ck_assert_ptr_null(sf_migrate_hosts_add(&hosts, 5));
     ck_assert_int_eq(sf_migrate_hosts_store(&hosts, store, SOON), SF_OK);
     ck_assert_int_eq(sf_migrate_hosts_load(&found, store, SOON), SF_OK);
@@ -41,7 +41,7 @@ START_TEST(test_what_was_stored_is_loaded)
     ck_assert_int_eq(found.phase, SF_HOSTS_ENDING);
     ck_assert_uint_eq(found.count, SF_MIGRATE_HOSTS_MAX);
     for (uint64_t id = 1; id <= SF_MIGRATE_HOSTS_MAX; id++)
-        ck_assert_int_eq(sf_migrate_hosts_find(&found, id << 56)->state, (int)(id % 4));
+        ck_assert_int_eq(sf_migrate_hosts_find(&found, id << 56)->state, (int)(id % 5));
     ck_assert_ptr_null(sf_migrate_hosts_find(&found, 5));
 }
 END_TEST

@@ -18,7 +18,8 @@ static struct sf_error error;
 static const struct sf_migrate_state example = {
     .phase = SF_MIGRATE_COPYING, .old_url = "sqlite:sessions.db", .new_url = "redis://u:p%20w@host/1?socket=/x&a=b",
     .percent = 37, .configured = -1, .is_first_copy = true, .has_cursor = true, .cursor = {{1, 2, 3, 255}},
-    .copied = UINT32_MAX, .incarnation = 5, .old_incarnation = UINT64_MAX - 1,
+    .copied = UINT32_MAX, .incarnation = 5, .old_incarnation = UINT64_MAX - 1, .host = 11, .target = UINT64_MAX,
+    .origin = UINT64_MAX - 2, .agreed = 1700000000007, .is_holding = true,
     .started = 1700000000000, .percent_since = 1700000000001, .verified = 0, .finished = 5};
 
 static void
@@ -56,6 +57,11 @@ START_TEST(test_what_was_saved_comes_back)
     ck_assert(!state.is_copied && state.is_first_copy && state.has_cursor);
     ck_assert_uint_eq(state.incarnation, 5);
     ck_assert_uint_eq(state.old_incarnation, UINT64_MAX - 1);
+    ck_assert_uint_eq(state.host, 11);
+    ck_assert_uint_eq(state.target, UINT64_MAX);
+    ck_assert_uint_eq(state.origin, UINT64_MAX - 2);
+    ck_assert_uint_eq(state.agreed, 1700000000007);
+    ck_assert(state.is_holding);
     ck_assert_mem_eq(&state.cursor, &example.cursor, sizeof state.cursor);
     ck_assert_uint_eq(state.copied, UINT32_MAX);
     ck_assert_int_eq(state.started, example.started);

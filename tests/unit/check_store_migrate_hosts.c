@@ -2,102 +2,26 @@
 /* Two hosts, each with a daemon of its own, move from one store that both write to another one. */
 #include <string.h>
 
-#include "common/store/migrate_hosts.h"
 #include "tests/support/run_suite.h"
-#include "tests/unit/migrate_case.h"
-
-#define ONE 0
-#define OTHER 1
-
-static void
-open_host(unsigned host)
-{
-    migrate_choose(host);
-    migrate_host = 100 + host;
-    ck_assert_msg(migrate_open(OLD_URL, "") == SF_OK, "%s", migrate_error.text);
-}
-
-static void
-set_up(void)
-{
-    migrate_set_up();
-    open_host(ONE);
-    open_host(OTHER);
-}
-
-static void
-begin_on(unsigned host)
-{
-    migrate_choose(host);
-    migrate_begin(0);
-}
-
-/* Both have copied and compared, and owe nothing. */
-static void
-verify_both(void)
-{
-    begin_on(ONE);
-    migrate_work_off();
-    begin_on(OTHER);
-    migrate_work_off();
-    migrate_step(10);
-    migrate_choose(ONE);
-    migrate_step(10);
-}
-
-static enum sf_migrate_phase
-phase_of(unsigned host)
-{
-    migrate_choose(host);
-    return migrate_look().phase;
-}
-
-static enum sf_status
-finish(unsigned host)
-{
-    migrate_choose(host);
-    return sf_migrate_finish(migrate, &migrate_error);
-}
-
-/* A few times each, in turn. */
-static void
-step_both(void)
-{
-    for (int i = 0; i < 10; i++) {
-        migrate_choose(i % 2 == 0 ? ONE : OTHER);
-        migrate_step(1);
-    }
-}
-
-/* Held back until the deadline of the call. */
-static enum sf_status
-put_quickly(unsigned host, unsigned number, uint64_t version)
-{
-    struct sf_buffer record = sf_test_record(version, "alice", sf_span_text("some value"));
-    struct sf_write write = sf_test_put(number, version, &record);
-    migrate_choose(host);
-    enum sf_status status = migrate_store->ops->write(migrate_store, &write, 1, sf_clock_steady());
-    sf_buffer_fini(&record);
-    return status;
-}
+#include "tests/unit/migrate_hosts_case.h"
 
 START_TEST(test_both_finish_in_the_same_moment)
 {
     migrate_choose(ONE);
     migrate_fill(300);
-    verify_both();
+    hosts_verify();
     ck_assert_uint_eq(migrate_look().hosts, 2);
-    ck_assert_int_eq(finish(ONE), SF_OK);
+    ck_assert_int_eq(hosts_finish(ONE), SF_OK);
     ck_assert(migrate_look().is_ending);
-    ck_assert_int_eq(put_quickly(ONE, 5, 2), SF_UNAVAILABLE);
-    ck_assert_int_eq(put_quickly(OTHER, 5, 2), SF_OK); /* it does not know yet */
+    ck_assert_int_eq(hosts_put(ONE, 5, 2), SF_UNAVAILABLE);
+    ck_assert_int_eq(hosts_put(OTHER, 5, 2), SF_OK); /* it does not know yet */
     migrate_assert_both(5, 2);
-    step_both();
-    ck_assert_int_eq(phase_of(ONE), SF_MIGRATE_FINISHED);
+    hosts_step();
+    ck_assert_int_eq(hosts_phase(ONE), SF_MIGRATE_FINISHED);
     ck_assert(!migrate_look().is_ending);
-    ck_assert_int_eq(phase_of(OTHER), SF_MIGRATE_FINISHED);
+    ck_assert_int_eq(hosts_phase(OTHER), SF_MIGRATE_FINISHED);
     ck_assert_str_eq(migrate_look().authority, NEW_URL);
-    ck_assert_int_eq(put_quickly(ONE, 5, 3), SF_OK);
+    ck_assert_int_eq(hosts_put(ONE, 5, 3), SF_OK);
     ck_assert_uint_eq(migrate_version(migrate_store, 5), 3);
     migrate_choose(OTHER);
     ck_assert_uint_eq(migrate_version(migrate_store, 5), 3);
@@ -106,32 +30,32 @@ END_TEST
 
 START_TEST(test_none_finishes_before_all_are_ready)
 {
-    begin_on(ONE);
+    hosts_begin(ONE);
     migrate_work_off();
-    begin_on(OTHER);
-    migrate_assert_refused(finish(ONE), "is not ready");
+    hosts_begin(OTHER);
+    migrate_assert_refused(hosts_finish(ONE), "is not ready");
     migrate_choose(OTHER);
     migrate_work_off();
     migrate_step(10);
-    ck_assert_int_eq(finish(ONE), SF_OK);
+    ck_assert_int_eq(hosts_finish(ONE), SF_OK);
 }
 END_TEST
 
 /* It is still owed when all are asked: whoever owes holds when he has paid. */
 START_TEST(test_what_is_owed_is_paid_before)
 {
-    verify_both();
+    hosts_verify();
     migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
-    ck_assert_int_eq(put_quickly(OTHER, 5, 2), SF_OK);
-    ck_assert_int_eq(finish(ONE), SF_OK);
-    step_both();
-    ck_assert_int_eq(phase_of(ONE), SF_MIGRATE_VERIFIED);
+    ck_assert_int_eq(hosts_put(OTHER, 5, 2), SF_OK);
+    ck_assert_int_eq(hosts_finish(ONE), SF_OK);
+    hosts_step();
+    ck_assert_int_eq(hosts_phase(ONE), SF_MIGRATE_VERIFIED);
     ck_assert(migrate_look().is_ending);
     migrate_answer(NEW, SIDE_WRITE, SF_OK);
     for (int i = 0; i < 5; i++)
-        step_both();
-    ck_assert_int_eq(phase_of(ONE), SF_MIGRATE_FINISHED);
-    ck_assert_int_eq(phase_of(OTHER), SF_MIGRATE_FINISHED);
+        hosts_step();
+    ck_assert_int_eq(hosts_phase(ONE), SF_MIGRATE_FINISHED);
+    ck_assert_int_eq(hosts_phase(OTHER), SF_MIGRATE_FINISHED);
     migrate_assert_both(5, 2);
 }
 END_TEST
@@ -139,7 +63,7 @@ END_TEST
 /* The machine is gone; but whoever lives is not forgotten. */
 START_TEST(test_who_is_forgotten_holds_nobody_up)
 {
-    verify_both();
+    hosts_verify();
     migrate_choose(OTHER);
     migrate_kill();
     migrate_choose(ONE);
@@ -147,13 +71,12 @@ START_TEST(test_who_is_forgotten_holds_nobody_up)
     migrate_assert_refused(sf_migrate_forget(migrate, 102, &migrate_error), "no such host");
     ck_assert_int_eq(sf_migrate_forget(migrate, 101, &migrate_error), SF_OK);
     if (_i == 1) {
-        open_host(OTHER);
+        hosts_open(OTHER);
         migrate_step(1);
-        migrate_choose(ONE);
-        migrate_step(10);
-        ck_assert_uint_eq(migrate_look().hosts, 2);
     }
-    (void)!finish(ONE);
+    hosts_wait(ONE);
+    ck_assert_uint_eq(migrate_look().hosts, _i == 1 ? 2 : 1);
+    (void)!hosts_finish(ONE);
     ck_assert_int_eq(migrate_look().phase, _i == 1 ? SF_MIGRATE_VERIFIED : SF_MIGRATE_FINISHED);
 }
 END_TEST
@@ -161,103 +84,305 @@ END_TEST
 /* What it changes goes to the old store only. */
 START_TEST(test_none_finishes_without_who_has_aborted)
 {
-    verify_both();
+    hosts_verify();
     migrate_choose(OTHER);
     ck_assert_int_eq(sf_migrate_abort(migrate, &migrate_error), SF_OK);
-    migrate_assert_refused(finish(ONE), "has aborted");
-    begin_on(OTHER);
+    migrate_assert_refused(hosts_finish(ONE), "has aborted, or not begun");
+    hosts_begin(OTHER);
     migrate_work_off();
     migrate_step(10);
-    ck_assert_int_eq(finish(ONE), SF_OK);
-    step_both();
-    ck_assert_int_eq(phase_of(OTHER), SF_MIGRATE_FINISHED);
+    ck_assert_int_eq(hosts_finish(ONE), SF_OK);
+    hosts_step();
+    ck_assert_int_eq(hosts_phase(OTHER), SF_MIGRATE_FINISHED);
 }
 END_TEST
 
 START_TEST(test_who_does_not_hold_in_time_is_not_left_behind)
 {
-    verify_both();
-    ck_assert_int_eq(finish(ONE), SF_OK);
+    hosts_verify();
+    ck_assert_int_eq(hosts_finish(ONE), SF_OK);
     migrate_pass_time(20 * SF_SECOND);
     migrate_step(4);
     ck_assert(!migrate_look().is_ending);
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_VERIFIED);
-    ck_assert_int_eq(put_quickly(ONE, 5, 1), SF_OK);
-    step_both();
-    ck_assert_int_eq(phase_of(OTHER), SF_MIGRATE_VERIFIED);
-    ck_assert_int_eq(put_quickly(OTHER, 5, 2), SF_OK);
-    ck_assert_int_eq(finish(OTHER), SF_OK);
-    step_both();
-    ck_assert_int_eq(phase_of(ONE), SF_MIGRATE_FINISHED);
-    ck_assert_int_eq(phase_of(OTHER), SF_MIGRATE_FINISHED);
+    ck_assert_int_eq(hosts_put(ONE, 5, 1), SF_OK);
+    hosts_step();
+    ck_assert_int_eq(hosts_phase(OTHER), SF_MIGRATE_VERIFIED);
+    ck_assert_int_eq(hosts_put(OTHER, 5, 2), SF_OK);
+    ck_assert_int_eq(hosts_finish(OTHER), SF_OK);
+    hosts_step();
+    ck_assert_int_eq(hosts_phase(ONE), SF_MIGRATE_FINISHED);
+    ck_assert_int_eq(hosts_phase(OTHER), SF_MIGRATE_FINISHED);
 }
 END_TEST
 
 /* Its successor changes nothing before it knows what has become of that. */
 START_TEST(test_who_is_killed_while_it_holds_goes_over_when_it_is_back)
 {
-    verify_both();
-    ck_assert_int_eq(finish(ONE), SF_OK);
+    hosts_verify();
+    ck_assert_int_eq(hosts_finish(ONE), SF_OK);
     migrate_kill();
     migrate_choose(OTHER);
     migrate_step(4);
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_FINISHED);
-    ck_assert_int_eq(put_quickly(OTHER, 5, 1), SF_OK);
-    open_host(ONE);
+    ck_assert_int_eq(hosts_put(OTHER, 5, 1), SF_OK);
+    hosts_open(ONE);
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_VERIFIED);
-    ck_assert_int_eq(put_quickly(ONE, 6, 1), SF_UNAVAILABLE);
+    ck_assert_int_eq(hosts_put(ONE, 6, 1), SF_UNAVAILABLE);
     ck_assert_uint_eq(migrate_version(migrate_side(OLD), 6), 0);
     migrate_step(1);
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_FINISHED);
-    ck_assert_int_eq(put_quickly(ONE, 6, 1), SF_OK);
+    ck_assert_int_eq(hosts_put(ONE, 6, 1), SF_OK);
     ck_assert_uint_eq(migrate_version(migrate_side(NEW), 6), 1);
 }
 END_TEST
 
 START_TEST(test_who_is_killed_while_it_holds_goes_on_where_the_others_have_not_left)
 {
-    verify_both();
-    ck_assert_int_eq(finish(ONE), SF_OK);
+    hosts_verify();
+    ck_assert_int_eq(hosts_finish(ONE), SF_OK);
     migrate_kill();
-    open_host(ONE);
-    ck_assert_int_eq(put_quickly(ONE, 6, 1), SF_UNAVAILABLE);
+    hosts_open(ONE);
+    ck_assert_int_eq(hosts_put(ONE, 6, 1), SF_UNAVAILABLE);
     migrate_step(1); /* all are still asked to hold */
-    ck_assert_int_eq(put_quickly(ONE, 6, 1), SF_UNAVAILABLE);
+    ck_assert_int_eq(hosts_put(ONE, 6, 1), SF_UNAVAILABLE);
     migrate_pass_time(20 * SF_SECOND);
     migrate_step(4);
-    ck_assert_int_eq(put_quickly(ONE, 6, 1), SF_OK);
+    ck_assert_int_eq(hosts_put(ONE, 6, 1), SF_OK);
     migrate_assert_both(6, 1);
 }
 END_TEST
 
-/* It was away when its row was taken out. */
-START_TEST(test_who_was_left_behind_changes_nothing_any_more)
+/* ONE was away when it was forgotten, and the others have left. */
+static void
+leave_one_behind(void)
 {
-    struct sf_migrate_hosts hosts;
-    sf_time soon = sf_clock_steady() + SF_SECOND;
-    verify_both();
-    ck_assert_int_eq(sf_migrate_hosts_load(&hosts, migrate_side(OLD), soon), SF_OK);
+    struct sf_migrate_hosts hosts = hosts_row(OLD);
     hosts.phase = SF_HOSTS_LEFT;
-    ck_assert_int_eq(sf_migrate_hosts_store(&hosts, migrate_side(OLD), soon), SF_OK);
+    hosts.count = 1;
+    hosts.list[0] = (struct sf_migrate_host){.id = NUMBER_OF(OTHER), .state = SF_HOST_HOLDS};
+    hosts_change_row(OLD, &hosts);
+}
+
+START_TEST(test_who_was_left_behind_and_owes_nothing_goes_over)
+{
+    hosts_verify();
+    leave_one_behind();
+    migrate_step(4);
+    ck_assert_int_eq(hosts_phase(ONE), SF_MIGRATE_FINISHED);
+    ck_assert_str_eq(migrate_look().trouble, "");
+    ck_assert_int_eq(hosts_put(ONE, 6, 1), SF_OK);
+}
+END_TEST
+
+/* It has acknowledged what the others do not know. */
+START_TEST(test_who_was_left_behind_and_owes_changes_nothing_before_it_has_paid)
+{
+    hosts_verify();
+    migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
+    ck_assert_int_eq(hosts_put(ONE, 5, 2), SF_OK);
+    leave_one_behind();
     migrate_step(4);
     ck_assert_ptr_nonnull(strstr(migrate_look().trouble, "without this one"));
-    ck_assert_int_eq(put_quickly(ONE, 6, 1), SF_UNAVAILABLE);
+    ck_assert_int_eq(hosts_put(ONE, 6, 1), SF_UNAVAILABLE);
     migrate_assert_both(6, 0);
+    migrate_answer(NEW, SIDE_WRITE, SF_OK);
+    migrate_pass_time(20 * SF_SECOND);
+    migrate_step(10);
+    ck_assert_int_eq(hosts_phase(ONE), SF_MIGRATE_FINISHED);
+    migrate_assert_both(5, 2);
+}
+END_TEST
+
+/* What it owes somebody else has changed there. */
+START_TEST(test_who_was_left_behind_goes_over_when_it_is_told_to)
+{
+    hosts_verify();
+    migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
+    ck_assert_int_eq(hosts_put(ONE, 5, 2), SF_OK);
+    leave_one_behind();
+    migrate_step(4);
+    ck_assert_int_eq(hosts_phase(ONE), SF_MIGRATE_VERIFIED);
+    migrate_answer(NEW, SIDE_WRITE, SF_OK);
+    ck_assert_int_eq(migrate_open(NEW_URL, ""), SF_OK);
+    migrate_step(1);
+    ck_assert_int_eq(hosts_phase(ONE), SF_MIGRATE_FINISHED);
+}
+END_TEST
+
+/* Those of a migration that all of them but this one have aborted. */
+START_TEST(test_who_moves_elsewhere_goes_nowhere_with_the_others)
+{
+    hosts_verify();
+    struct sf_migrate_hosts hosts = hosts_row(OLD);
+    hosts.target++;
+    hosts.count = 1;
+    hosts.list[0] = (struct sf_migrate_host){.id = 7, .state = SF_HOST_READY};
+    hosts_change_row(OLD, &hosts);
+    migrate_step(10);
+    hosts = hosts_row(OLD);
+    ck_assert_int_eq(sf_migrate_hosts_find(&hosts, NUMBER_OF(ONE))->state, SF_HOST_GONE);
+    ck_assert_ptr_nonnull(strstr(migrate_look().trouble, "abort it here"));
+    ck_assert_int_eq(hosts_put(ONE, 6, 1), SF_OK);
+    hosts = hosts_row(OLD);
+    hosts.phase = SF_HOSTS_LEFT;
+    hosts_change_row(OLD, &hosts);
+    migrate_step(10);
+    ck_assert_ptr_nonnull(strstr(migrate_look().trouble, "for another one"));
+    ck_assert_int_eq(hosts_phase(ONE), SF_MIGRATE_VERIFIED);
+    ck_assert_int_eq(hosts_put(ONE, 6, 2), SF_UNAVAILABLE);
+}
+END_TEST
+
+/* It lives, and has changed something that the new store does not know; then all finish at once. */
+START_TEST(test_none_finishes_while_somebody_is_asked_whether_he_lives)
+{
+    hosts_verify();
+    ck_assert_int_eq(sf_migrate_forget(migrate, NUMBER_OF(OTHER), &migrate_error), SF_OK);
+    ck_assert(migrate_look().is_asking);
+    migrate_assert_refused(sf_migrate_forget(migrate, NUMBER_OF(OTHER), &migrate_error), "is being asked");
+    migrate_assert_refused(sf_migrate_finish(migrate, &migrate_error), "is asked");
+    migrate_choose(OTHER);
+    migrate_step(1);
+    hosts_wait(ONE);
+    ck_assert(!migrate_look().is_asking);
+    ck_assert_uint_eq(migrate_look().hosts, 2);
+    ck_assert_int_eq(hosts_finish(ONE), SF_OK);
+}
+END_TEST
+
+/* Whoever has aborted does not look at the row; it is asked before it writes. */
+START_TEST(test_who_has_aborted_and_was_forgotten_writes_nothing_that_is_lost)
+{
+    hosts_verify();
+    migrate_choose(OTHER);
+    ck_assert_int_eq(sf_migrate_abort(migrate, &migrate_error), SF_OK);
+    migrate_choose(ONE);
+    ck_assert_int_eq(sf_migrate_forget(migrate, NUMBER_OF(OTHER), &migrate_error), SF_OK);
+    if (_i == 1)
+        ck_assert_int_eq(hosts_put(OTHER, 5, 1), SF_OK);
+    if (_i == 1)
+        migrate_assert_refused(hosts_finish(ONE), "has aborted");
+    else
+        ck_assert_int_eq(hosts_finish(ONE), SF_OK);
+    ck_assert_int_eq(hosts_phase(ONE), _i == 1 ? SF_MIGRATE_VERIFIED : SF_MIGRATE_FINISHED);
+    if (_i == 0)
+        ck_assert_int_eq(hosts_put(OTHER, 5, 1), SF_UNAVAILABLE);
+}
+END_TEST
+
+/* A batch was under way when it was killed: it is held until it has paid. */
+START_TEST(test_who_is_killed_before_it_holds_pays_what_it_owes_and_holds)
+{
+    hosts_verify();
+    hosts_wait(OTHER); /* its file says that it has found both equal */
+    migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
+    ck_assert_int_eq(hosts_put(OTHER, 5, 2), SF_OK);
+    ck_assert_int_eq(hosts_finish(ONE), SF_OK);
+    migrate_choose(OTHER);
+    migrate_kill();
+    migrate_answer(NEW, SIDE_WRITE, SF_OK);
+    hosts_open(OTHER);
+    migrate_pass_time(3 * SF_SECOND);
+    hosts_step();
+    ck_assert_int_eq(hosts_phase(ONE), SF_MIGRATE_FINISHED);
+    ck_assert_int_eq(hosts_phase(OTHER), SF_MIGRATE_FINISHED);
+    migrate_assert_both(5, 2);
+}
+END_TEST
+
+static void
+reboot_other(void)
+{
+    migrate_choose(OTHER);
+    migrate_reboot();
+    hosts_open(OTHER);
+}
+
+static void
+abort_other(void)
+{
+    migrate_choose(OTHER);
+    ck_assert_int_eq(sf_migrate_abort(migrate, &migrate_error), SF_OK);
+}
+
+/* It has to copy once more, or has aborted: those who hold are not kept waiting. */
+START_TEST(test_all_go_on_when_one_cannot_hold)
+{
+    void (*const cannot_hold[])(void) = {reboot_other, abort_other};
+    hosts_verify();
+    ck_assert_int_eq(hosts_finish(ONE), SF_OK);
+    ck_assert_int_eq(hosts_put(ONE, 5, 1), SF_UNAVAILABLE);
+    cannot_hold[_i]();
+    migrate_step(1);
+    migrate_choose(ONE);
+    migrate_step(3);
+    ck_assert(!migrate_look().is_ending);
+    ck_assert_int_eq(hosts_put(ONE, 5, 1), SF_OK);
+    migrate_choose(OTHER);
+    migrate_step(1);
+    ck_assert_int_eq(hosts_put(OTHER, 6, 1), SF_OK);
+    ck_assert_int_eq(hosts_phase(ONE), SF_MIGRATE_VERIFIED);
+}
+END_TEST
+
+/* A failover to what is behind: all have left in the meantime, for what this host knows. */
+START_TEST(test_who_holds_does_not_believe_a_row_that_went_back)
+{
+    if (_i == 1)
+        migrate_back_up(OLD); /* it has no row yet, and another host makes one */
+    hosts_verify();
+    if (_i == 0)
+        migrate_back_up(OLD);
+    ck_assert_int_eq(hosts_finish(ONE), SF_OK);
+    migrate_choose(OTHER);
+    migrate_step(4);
+    ck_assert_int_eq(hosts_phase(OTHER), SF_MIGRATE_FINISHED);
+    migrate_go_back(OLD);
+    if (_i == 1) {
+        struct sf_migrate_hosts hosts = {.store = 7, .target = hosts_row(NEW).store, .phase = SF_HOSTS_COPYING};
+        hosts_change_row(OLD, &hosts);
+    }
+    migrate_choose(ONE);
+    migrate_pass_time(20 * SF_SECOND);
+    migrate_step(4);
+    ck_assert_ptr_nonnull(strstr(migrate_look().trouble, "has lost what the hosts have agreed on"));
+    ck_assert_int_eq(hosts_put(ONE, 6, 1), SF_UNAVAILABLE);
+    ck_assert_int_eq(sf_migrate_abort(migrate, &migrate_error), SF_OK);
+    ck_assert_int_eq(hosts_put(ONE, 6, 1), SF_OK);
+}
+END_TEST
+
+/* Whoever writes has not necessarily looked yet. */
+START_TEST(test_none_leaves_before_all_who_write_may_know)
+{
+    hosts_begin(ONE);
+    migrate_work_off();
+    ck_assert_int_eq(sf_migrate_finish(migrate, &migrate_error), SF_OK);
+    ck_assert(migrate_look().is_ending);
+    ck_assert_int_eq(hosts_put(ONE, 5, 1), SF_OK);
+    hosts_wait(ONE);
+    for (int i = 0; i < 3 && migrate_look().phase != SF_MIGRATE_FINISHED; i++) {
+        ck_assert(migrate_look().is_ending);
+        migrate_step(1);
+    }
+    ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_FINISHED);
+    ck_assert(!migrate_look().is_ending);
 }
 END_TEST
 
 /* No other host knows what one of them owes to the new store. */
 START_TEST(test_of_several_none_reads_from_the_new_store)
 {
-    begin_on(ONE);
+    hosts_begin(ONE);
     ck_assert_int_eq(sf_migrate_set_percent(migrate, 100, &migrate_error), SF_OK); /* nobody else is there yet */
     migrate_work_off();
-    begin_on(OTHER);
+    hosts_begin(OTHER);
     migrate_work_off();
     migrate_choose(ONE);
     migrate_step(10);
     migrate_assert_refused(sf_migrate_set_percent(migrate, 50, &migrate_error), "other hosts write");
-    ck_assert_int_eq(put_quickly(OTHER, 5, 1), SF_OK);
+    ck_assert_int_eq(hosts_put(OTHER, 5, 1), SF_OK);
     migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
     migrate_choose(OTHER);
     ck_assert_int_eq(migrate_end(migrate_store, 5, 2), SF_OK);
@@ -270,7 +395,7 @@ END_TEST
 
 START_TEST(test_a_percentage_is_refused_at_the_start_where_others_are)
 {
-    begin_on(ONE);
+    hosts_begin(ONE);
     migrate_choose(OTHER);
     enum sf_status status =
         sf_migrate_start(migrate, NEW_URL, 10, sf_clock_steady() + SF_SECOND, &migrate_error);
@@ -297,17 +422,17 @@ START_TEST(test_a_host_alone_reads_there_and_asks_the_old_one_for_the_truth)
         ck_assert_uint_eq(migrate_calls(NEW, SIDE_LOAD), i == 0 ? 1 : 0);
     }
     sf_buffer_fini(&stored.record);
-    ck_assert_int_eq(finish(ONE), SF_OK);
+    ck_assert_int_eq(hosts_finish(ONE), SF_OK);
     ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_FINISHED);
     ck_assert_int_eq(sf_migrate_abort(migrate, &migrate_error), SF_OK);
     ck_assert_str_eq(migrate_look().authority, OLD_URL);
-    begin_on(ONE);
+    hosts_begin(ONE);
 }
 END_TEST
 
 START_TEST(test_they_move_to_the_same_place)
 {
-    begin_on(ONE);
+    hosts_begin(ONE);
     migrate_choose(OTHER);
     sf_time soon = sf_clock_steady() + SF_SECOND;
     enum sf_status status = sf_migrate_start(migrate, "memory:elsewhere", 0, soon, &migrate_error);
@@ -317,9 +442,9 @@ END_TEST
 
 START_TEST(test_none_goes_back_alone_nor_stays_behind)
 {
-    verify_both();
-    ck_assert_int_eq(finish(ONE), SF_OK);
-    step_both();
+    hosts_verify();
+    ck_assert_int_eq(hosts_finish(ONE), SF_OK);
+    hosts_step();
     migrate_choose(ONE);
     migrate_assert_refused(sf_migrate_abort(migrate, &migrate_error), "goes back alone");
     ck_assert_int_eq(migrate_open(NEW_URL, ""), SF_OK);
@@ -332,14 +457,12 @@ END_TEST
 /* The row says nothing of a store any more that hosts have come back to. */
 START_TEST(test_a_store_that_was_left_can_be_moved_to_again)
 {
-    begin_on(ONE);
-    migrate_work_off();
-    ck_assert_int_eq(finish(ONE), SF_OK);
+    hosts_move_one();
     migrate_host = _i == 0 ? 100 : 0;
     ck_assert_int_eq(migrate_open(NEW_URL, ""), SF_OK);
     ck_assert_int_eq(sf_migrate_start(migrate, OLD_URL, 0, sf_clock_steady() + SF_SECOND, &migrate_error), SF_OK);
     migrate_work_off();
-    ck_assert_int_eq(finish(ONE), SF_OK);
+    ck_assert_int_eq(hosts_finish(ONE), SF_OK);
     migrate_host = 100;
     ck_assert_int_eq(migrate_open(OLD_URL, ""), SF_OK);
 }
@@ -347,7 +470,7 @@ END_TEST
 
 START_TEST(test_the_row_is_no_session)
 {
-    verify_both();
+    hosts_verify();
     ck_assert_uint_eq(migrate_count(migrate_store), 0);
     ck_assert_uint_eq(migrate_count(migrate_side(OLD)), 1);
     ck_assert_uint_eq(migrate_look().compared, 0);
@@ -359,7 +482,7 @@ main(void)
 {
     Suite *suite = suite_create("store_migrate_hosts");
     TCase *tests = tcase_create("store_migrate_hosts");
-    tcase_add_checked_fixture(tests, set_up, migrate_tear_down);
+    tcase_add_checked_fixture(tests, hosts_set_up, migrate_tear_down);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_both_finish_in_the_same_moment);
     tcase_add_test(tests, test_none_finishes_before_all_are_ready);
@@ -369,7 +492,16 @@ main(void)
     tcase_add_test(tests, test_who_does_not_hold_in_time_is_not_left_behind);
     tcase_add_test(tests, test_who_is_killed_while_it_holds_goes_over_when_it_is_back);
     tcase_add_test(tests, test_who_is_killed_while_it_holds_goes_on_where_the_others_have_not_left);
-    tcase_add_test(tests, test_who_was_left_behind_changes_nothing_any_more);
+    tcase_add_test(tests, test_who_was_left_behind_and_owes_nothing_goes_over);
+    tcase_add_test(tests, test_who_was_left_behind_and_owes_changes_nothing_before_it_has_paid);
+    tcase_add_test(tests, test_who_was_left_behind_goes_over_when_it_is_told_to);
+    tcase_add_test(tests, test_who_moves_elsewhere_goes_nowhere_with_the_others);
+    tcase_add_test(tests, test_none_finishes_while_somebody_is_asked_whether_he_lives);
+    tcase_add_loop_test(tests, test_who_has_aborted_and_was_forgotten_writes_nothing_that_is_lost, 0, 2);
+    tcase_add_test(tests, test_who_is_killed_before_it_holds_pays_what_it_owes_and_holds);
+    tcase_add_loop_test(tests, test_all_go_on_when_one_cannot_hold, 0, 2);
+    tcase_add_loop_test(tests, test_who_holds_does_not_believe_a_row_that_went_back, 0, 2);
+    tcase_add_test(tests, test_none_leaves_before_all_who_write_may_know);
     tcase_add_test(tests, test_of_several_none_reads_from_the_new_store);
     tcase_add_test(tests, test_a_percentage_is_refused_at_the_start_where_others_are);
     tcase_add_test(tests, test_a_host_alone_reads_there_and_asks_the_old_one_for_the_truth);

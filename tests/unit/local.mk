@@ -95,6 +95,7 @@ check_PROGRAMS += \
 	%D%/check_store_migrate \
 	%D%/check_store_migrate_change \
 	%D%/check_store_migrate_hosts \
+	%D%/check_store_migrate_row \
 	%D%/check_store_migrate_open \
 	%D%/check_store_migrate_pass \
 	%D%/check_store_migrate_threads \
@@ -300,7 +301,9 @@ tests_unit_check_cgi_header_LDADD = libgateway.a $(LDADD)
 migrate_case = %D%/migrate_case.c %D%/migrate_case.h
 tests_unit_check_store_migrate_SOURCES = %D%/check_store_migrate.c $(migrate_case)
 tests_unit_check_store_migrate_change_SOURCES = %D%/check_store_migrate_change.c $(migrate_case)
-tests_unit_check_store_migrate_hosts_SOURCES = %D%/check_store_migrate_hosts.c $(migrate_case)
+migrate_hosts_case = $(migrate_case) %D%/migrate_hosts_case.c %D%/migrate_hosts_case.h
+tests_unit_check_store_migrate_hosts_SOURCES = %D%/check_store_migrate_hosts.c $(migrate_hosts_case)
+tests_unit_check_store_migrate_row_SOURCES = %D%/check_store_migrate_row.c $(migrate_hosts_case)
 tests_unit_check_store_migrate_open_SOURCES = %D%/check_store_migrate_open.c $(migrate_case)
 tests_unit_check_store_migrate_threads_SOURCES = %D%/check_store_migrate_threads.c $(migrate_case)
 tests_unit_check_store_migrate_pass_SOURCES = %D%/check_store_migrate_pass.c $(migrate_case)

@@ -15,6 +15,8 @@
 
 struct kept {
     struct sf_store *store;
+    struct sf_store *data;   /* that store, or the copy that it has gone back to */
+    struct sf_store *copy;
     const struct sf_store_ops *own;
     struct sf_store_ops ops; /* of its own, but for what is answered instead */
     _Atomic enum sf_status answers[SIDE_CALLS];
@@ -96,7 +98,7 @@ load(struct sf_store *store, struct sf_load *loads, size_t count, sf_time deadli
 {
     enum sf_status answer = answer_of(store, SIDE_LOAD, deadline);
     if (answer == SF_OK)
-        kept_of(store)->own->load(store, loads, count, deadline);
+        kept_of(store)->own->load(kept_of(store)->data, loads, count, deadline);
     else
         sf_store_answer_loads(loads, count, answer);
 }
@@ -107,7 +109,7 @@ write_all(struct sf_store *store, struct sf_write *writes, size_t count, sf_time
 {
     enum sf_status answer = answer_of(store, SIDE_WRITE, deadline);
     if (answer == SF_OK || answer == SF_UNCERTAIN)
-        (void)!kept_of(store)->own->write(store, writes, count, deadline);
+        (void)!kept_of(store)->own->write(kept_of(store)->data, writes, count, deadline);
     for (size_t i = 0; i < count; i++)
         if (answer != SF_OK)
             writes[i].status = answer;
@@ -118,8 +120,9 @@ static enum sf_status
 scan(struct sf_store *store, const struct sf_key *after, struct sf_span user, size_t limit, sf_time deadline,
      sf_store_visit_fn *visit, void *context)
 {
+    struct kept *one = kept_of(store);
     enum sf_status answer = answer_of(store, SIDE_SCAN, deadline);
-    return answer == SF_OK ? kept_of(store)->own->scan(store, after, user, limit, deadline, visit, context) : answer;
+    return answer == SF_OK ? one->own->scan(one->data, after, user, limit, deadline, visit, context) : answer;
 }
 
 static uint64_t
@@ -134,6 +137,35 @@ migrate_restart(enum side side)
     kept[side].incarnation++;
 }
 
+static bool
+copy_row(void *context, const struct sf_key *key, const struct sf_stored *stored)
+{
+    struct sf_store *copy = context;
+    struct sf_record_head head;
+    struct sf_span record = sf_buffer_span(&stored->record);
+    ck_assert_int_eq(sf_record_head(&head, record), SF_OK);
+    struct sf_write write = {.kind = SF_WRITE_PUT, .key = *key, .version = head.version,
+                             .last_access = stored->last_access, .record = record};
+    ck_assert_int_eq(copy->ops->write(copy, &write, 1, sf_clock_steady() + PATIENCE), SF_OK);
+    return true;
+}
+
+void
+migrate_back_up(enum side side)
+{
+    struct kept *one = &kept[side];
+    struct sf_error error;
+    ck_assert_int_eq(sf_store_open(&one->copy, "memory:copy", migrate_folder.path, &error), SF_OK);
+    sf_time soon = sf_clock_steady() + PATIENCE;
+    ck_assert_int_eq(one->own->scan(one->data, NULL, sf_span_text(NULL), STEPS_MAX, soon, copy_row, one->copy), SF_OK);
+}
+
+void
+migrate_go_back(enum side side)
+{
+    kept[side].data = kept[side].copy;
+}
+
 static void
 stay_open(struct sf_store *store)
 {
@@ -145,6 +177,7 @@ keep(struct kept *one, const char *url)
 {
     struct sf_error error;
     ck_assert_msg(sf_store_open(&one->store, url, migrate_folder.path, &error) == SF_OK, "%s", error.text);
+    one->data = one->store;
     one->own = one->store->ops;
     one->ops = *one->own;
     one->ops.attach = attach;
@@ -198,8 +231,10 @@ migrate_tear_down(void)
         migrate_choose(i);
         migrate_close();
     }
-    for (int i = 0; i < SIDES; i++)
+    for (int i = 0; i < SIDES; i++) {
+        sf_store_close(kept[i].copy);
         kept[i].own->close(kept[i].store);
+    }
     for (unsigned i = 0; i < HOSTS; i++)
         sf_temp_folder_fini(&hosts[i].folder);
 }

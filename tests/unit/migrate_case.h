@@ -43,6 +43,8 @@ void migrate_reboot(void);    /* the same, and the machine was another one befor
 struct sf_store *migrate_side(enum side side); /* the store itself: for a look, or behind everybody's back */
 void migrate_answer(enum side side, enum side_call call, enum sf_status status); /* from now on; SF_OK: its own */
 void migrate_restart(enum side side); /* its server, with whatever data it has then */
+void migrate_back_up(enum side side); /* once */
+void migrate_go_back(enum side side); /* to that, as a failover does */
 extern uint64_t migrate_former, migrate_now; /* what was told of the last exchange */
 unsigned migrate_calls(enum side side, enum side_call call); /* since the last look */
 
