@@ -233,12 +233,13 @@ disbelieve(struct round *round)
     return is_any;
 }
 
+/* What L2 says is as old as the epochs: they are read early enough for it to be good for a while yet. */
 static void
 run_round(struct round *round)
 {
     struct sf_tiered *tiered = round->tiered;
     ask_l2(round);
-    ask_store(round, sf_l2_epochs_are_due(&tiered->epochs, tiered->freshness, sf_clock_steady()));
+    ask_store(round, sf_l2_epochs_are_due(&tiered->epochs, tiered->freshness / 2, sf_clock_steady()));
     if (disbelieve(round))
         ask_store(round, false);
     fill_l2(round);

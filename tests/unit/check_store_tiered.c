@@ -252,6 +252,17 @@ START_TEST(test_what_l2_says_is_as_old_as_the_epochs)
 }
 END_TEST
 
+START_TEST(test_what_l2_says_is_good_for_half_of_the_freshness_at_least)
+{
+    sf_time freshness = 100;
+    share_one_session();
+    tiered_restart(b, freshness, 0);
+    assert_loads(b, 1, 3);
+    for (sf_time began = sf_clock_steady(), now = began; now < began + freshness; now = sf_clock_steady())
+        ck_assert_int_gt(tiered_load_whole(b, 1).as_of + freshness / 2, now);
+}
+END_TEST
+
 START_TEST(test_in_doubt_the_store_is_asked_or_nobody)
 {
     share_one_session();
@@ -340,6 +351,7 @@ main(void)
     tcase_add_test(tests, test_scans_show_sessions_only);
     tcase_add_test(tests, test_epochs_are_read_once_in_a_while);
     tcase_add_test(tests, test_what_l2_says_is_as_old_as_the_epochs);
+    tcase_add_test(tests, test_what_l2_says_is_good_for_half_of_the_freshness_at_least);
     tcase_add_test(tests, test_in_doubt_the_store_is_asked_or_nobody);
     tcase_add_test(tests, test_a_later_epoch_in_l2_is_looked_up_at_once);
     tcase_add_test(tests, test_news_of_an_epoch_is_news_of_whatever_l2_has_said);
