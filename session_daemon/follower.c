@@ -20,7 +20,6 @@ struct news {
     size_t count;
     struct {
         struct sf_key key;
-        uint64_t version;
         unsigned half; /* of the lease */
     } list[NEWS_AT_ONCE];
 };
@@ -32,7 +31,7 @@ finish_news(struct task *task, struct daemon *daemon)
 {
     struct news *news = (struct news *)task;
     for (size_t i = 0; i < news->count && !daemon->server.is_stopping; i++)
-        loader_hear(daemon, &news->list[i].key, news->list[i].version, news->list[i].half);
+        loader_hear(daemon, &news->list[i].key, news->list[i].half);
     free(news);
 }
 
@@ -46,7 +45,7 @@ hand_on(struct daemon *daemon)
 }
 
 static void
-hear(void *context, const struct sf_key *key, uint64_t version)
+hear(void *context, const struct sf_key *key)
 {
     struct daemon *daemon = context;
     struct follower *follower = &daemon->follower;
@@ -59,8 +58,7 @@ hear(void *context, const struct sf_key *key, uint64_t version)
     struct news *news = follower->news;
     news->task.finish = finish_news;
     news->list[news->count].key = *key;
-    news->list[news->count].half = lease_hear(&follower->lease);
-    news->list[news->count++].version = version;
+    news->list[news->count++].half = lease_hear(&follower->lease);
     if (news->count == NEWS_AT_ONCE)
         hand_on(daemon);
 }

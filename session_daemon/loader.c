@@ -203,7 +203,7 @@ loader_run_waiting(struct daemon *daemon)
 /* ---- in the main thread ---- */
 
 static void finish_load(struct task *task, struct daemon *daemon);
-static void hear(struct daemon *daemon, const struct sf_key *key, uint64_t version, const unsigned *news);
+static void hear(struct daemon *daemon, const struct sf_key *key, const unsigned *news);
 
 /* Looks at L1 first: what the miss saw must be older than what the store will say. */
 static void
@@ -299,8 +299,10 @@ bring_news(struct daemon *daemon, const struct load *load)
                                   load->question.vacancy.seen);
     else if (status == SF_NOT_FOUND)
         (void)!sf_l1_deny(daemon->l1, &load->key, &load->question);
-    if (status != SF_OK && status != SF_NOT_FOUND)
-        loader_hear_of_anything(daemon);
+    if (status == SF_OK || status == SF_NOT_FOUND)
+        return;
+    sf_journal_doubt(daemon->journaler.journal, &load->key);
+    loader_hear_of_anything(daemon);
 }
 
 static void
@@ -317,7 +319,7 @@ leave_table(struct daemon *daemon, struct load *load, bool goes_on)
     remove_from_table(&daemon->loader, load);
     resume_waiters(load, load->status);
     if (goes_on)
-        hear(daemon, &load->key, 0, load->news);
+        hear(daemon, &load->key, load->news);
     else
         settle_news(daemon, load->news);
     load_free(load);
@@ -337,6 +339,7 @@ finish_load(struct task *task, struct daemon *daemon)
 {
     struct load *load = (struct load *)task;
     bool is_wanted = !TAILQ_EMPTY(&load->waiters);
+    load->is_outdated |= load->question.vacancy.seen < sf_l1_store_since(daemon->l1); /* it may be of another store */
     bool is_late = load->is_skipped && is_wanted; /* somebody came too late for the loader to see */
     bool is_old = (load->is_outdated || load->has_later_news) && !daemon->server.is_stopping;
     if (is_late || (is_old && load->conflicts++ < CONFLICTS_MAX)) {
@@ -445,13 +448,22 @@ loader_hear_of_anything(struct daemon *daemon)
     writer_urge(&daemon->writer);
 }
 
-/* What L1 does not have has no version there that could not be the last one. */
+static bool
+is_in_l1(struct daemon *daemon, const struct sf_key *key)
+{
+    uint64_t version;
+    bool is_clean;
+    return sf_l1_version(daemon->l1, key, &version, &is_clean) != SF_NOT_FOUND;
+}
+
+/* What only the journal has of it is not the last word any more. */
 static void
-hear(struct daemon *daemon, const struct sf_key *key, uint64_t version, const unsigned *news)
+hear(struct daemon *daemon, const struct sf_key *key, const unsigned *news)
 {
     struct load *load = find(&daemon->loader, key);
     bool is_new = load == NULL;
-    if (is_new && sf_l1_is_stored(daemon->l1, key, version == 0 ? UINT64_MAX : version)) {
+    if (is_new && !is_in_l1(daemon, key)) {
+        sf_journal_doubt(daemon->journaler.journal, key);
         settle_news(daemon, news);
         return;
     }
@@ -473,11 +485,11 @@ hear(struct daemon *daemon, const struct sf_key *key, uint64_t version, const un
 }
 
 void
-loader_hear(struct daemon *daemon, const struct sf_key *key, uint64_t version, unsigned half)
+loader_hear(struct daemon *daemon, const struct sf_key *key, unsigned half)
 {
     const unsigned news[LEASE_HALVES] = {half == 0, half == 1};
     sf_count(sf_l1_counters(daemon->l1), news);
-    hear(daemon, key, version, news);
+    hear(daemon, key, news);
 }
 
 bool

@@ -40,10 +40,11 @@ bool loader_may_check(const struct daemon *daemon);
 void loader_check(struct daemon *daemon);
 
 /*
- * Another host may have changed it, to this version or a later one (0: whatever): what L1 has of it is loaded anew,
- * and what is just being loaded once more. `half` is told to the lease when that is done.
+ * Another host may have changed it: what L1 has of it is loaded anew, whatever its version (after a loss of data, or a
+ * long cut, this host may have given that number, too), and what is just being loaded once more. `half` is told to the
+ * lease when that is done.
  */
-void loader_hear(struct daemon *daemon, const struct sf_key *key, uint64_t version, unsigned half);
+void loader_hear(struct daemon *daemon, const struct sf_key *key, unsigned half);
 
 /* They may have changed anything: what L1 has is no longer trusted; what waits here is merged with it. Any thread. */
 void loader_hear_of_anything(struct daemon *daemon);

@@ -101,8 +101,8 @@ typedef bool sf_store_visit_fn(void *context, const struct sf_key *key,
 typedef enum sf_status sf_store_scan_fn(struct sf_store *store, const struct sf_key *after,
                                         struct sf_span user, size_t limit, sf_time deadline,
                                         sf_store_visit_fn *visit, void *context);
-/* `version` is stored now, or a later one; 0: whatever. `key` NULL: anything may have changed. */
-typedef void sf_store_news_fn(void *context, const struct sf_key *key, uint64_t version);
+/* The row may be another one now. `key` NULL: anything may have changed. */
+typedef void sf_store_news_fn(void *context, const struct sf_key *key);
 
 struct sf_follow {
     sf_store_news_fn *news;

@@ -80,7 +80,7 @@ open_link(struct sf_postgresql_follower *follower, struct sf_follow *follow)
         return SF_UNAVAILABLE;
     follow->proven = sf_clock_steady();
     follower->beat_at = follow->proven + follow->beat;
-    follow->news(follow->context, NULL, 0);
+    follow->news(follow->context, NULL);
     return SF_OK;
 }
 
@@ -104,13 +104,10 @@ tell_notice(const struct sf_postgresql_follower *follower, struct sf_follow *fol
         return;
     while (*text != '\0') {
         struct sf_key key;
-        int64_t version;
         bool is_key = sf_key_parse(&key, next_word(&text)) == SF_OK;
-        if (!is_key || sf_int64_parse(next_word(&text), &version) != SF_OK || version < 0) {
-            follow->news(follow->context, NULL, 0);
+        follow->news(follow->context, is_key ? &key : NULL);
+        if (!is_key)
             return;
-        }
-        follow->news(follow->context, &key, (uint64_t)version);
     }
 }
 

@@ -64,9 +64,9 @@ const char *const sf_postgresql_write_sql[SF_POSTGRESQL_WRITES] = {
         " SELECT key FROM session_fast_session JOIN touched USING (key)",
     [SF_POSTGRESQL_NOTIFY] =
         "SELECT pg_notify(" SF_POSTGRESQL_CHANNEL_SQL ","
-        " $3::text || string_agg(' ' || encode(key, 'hex') || ' ' || version, ''))"
-        " FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY AS changed (key, version, place)"
-        " GROUP BY place / 140",
+        " $2::text || string_agg(' ' || encode(key, 'hex'), ''))"
+        " FROM unnest($1::bytea[]) WITH ORDINALITY AS changed (key, place)"
+        " GROUP BY place / 240", /* of up to 8,000 bytes */
     [SF_POSTGRESQL_SWEEP] =
         "WITH expired AS (SELECT key FROM session_fast_session"
         " WHERE expires <> 0 AND expires < $1::bigint"
@@ -113,7 +113,7 @@ static const struct shape {
                                 OF_CHECKSUM, OF_RECORD, OF_EXPECTED}},
     [SF_POSTGRESQL_TOUCH] = {SF_SQL_TOUCH, {OF_KEY, OF_LAST_ACCESS, OF_EXPIRES}},
     [SF_POSTGRESQL_NOTIFY] = {SF_SQL_PUT | SF_SQL_INSERT | SF_SQL_REPLACE | SF_SQL_TOUCH,
-                              {OF_KEY, OF_VERSION}},
+                              {OF_KEY}},
 };
 
 #define SHAPES (sizeof shapes / sizeof shapes[0])

@@ -121,7 +121,7 @@ is_message(const struct redisReply *reply, const char *first, size_t elements)
 static void
 tell(struct sf_redis_follower *follower, const struct sf_key *key)
 {
-    follower->follow->news(follower->follow->context, key, 0);
+    follower->follow->news(follower->follow->context, key);
     follower->has_told = true;
 }
 

@@ -359,7 +359,7 @@ struct news {
  * passed over the news, and has taken the old one from L2 since.
  */
 static void
-tell_news(void *context, const struct sf_key *key, uint64_t version)
+tell_news(void *context, const struct sf_key *key)
 {
     const struct news *news = context;
     struct sf_l2_epochs *epochs = &news->tiered->epochs;
@@ -367,9 +367,9 @@ tell_news(void *context, const struct sf_key *key, uint64_t version)
     if (is_epoch || key == NULL)
         sf_l2_epochs_doubt(epochs);
     if (!is_epoch)
-        news->follow->news(news->follow->context, key, version);
+        news->follow->news(news->follow->context, key);
     else if (sf_l2_epochs_have_believed(epochs))
-        news->follow->news(news->follow->context, NULL, 0);
+        news->follow->news(news->follow->context, NULL);
 }
 
 static enum sf_status

@@ -433,12 +433,20 @@ merge_both(struct sf_stored *stored, const struct sf_stored *journalled)
     return status;
 }
 
-/* Another host has a part in the row: it is not the one that ours grew from. */
+static bool
+has_ended(const struct sf_stored *stored)
+{
+    struct sf_record_head head;
+    return sf_record_head(&head, sf_buffer_span(&stored->record)) == SF_OK && head.kind == SF_RECORD_ENDED;
+}
+
+/* Another host has a part in the row: it is not the one that ours grew from, whatever its number if it is an end. */
 static bool
 must_be_merged(const struct sf_stored *stored, const struct sf_stored *journalled)
 {
     return has_lineage(journalled) && stored->record.size > 0 &&
-           version_of(stored) != sf_lineage_base(sf_buffer_span(&journalled->record));
+           (has_ended(stored) ||
+            version_of(stored) != sf_lineage_base(sf_buffer_span(&journalled->record)));
 }
 
 /* The store may have heard of a later last access than the journal. */
@@ -498,9 +506,12 @@ ask_store(struct sf_store *store, struct sf_load *loads, struct sf_load *asked, 
     }
 }
 
-/* What the journal and the store have said of it. */
+/*
+ * What the journal and the store have said of it. Once more has been shown than the journal has, the journal alone is
+ * not enough any more.
+ */
 static void
-conclude(struct sf_load *load, struct told *told)
+conclude(struct sf_journal *journal, struct sf_load *load, struct told *told)
 {
     bool is_answered = load->is_own || load->status == SF_OK || load->status == SF_NOT_FOUND;
     if (told->status != SF_OK)
@@ -512,6 +523,8 @@ conclude(struct sf_load *load, struct told *told)
     if (!is_answered)
         return;
     load->status = SF_OK;
+    if (must_be_merged(load->stored, &told->stored))
+        sf_journal_doubt(journal, &load->key);
     take_later(load->stored, &told->stored);
 }
 
@@ -529,7 +542,7 @@ sf_journal_load_both(struct sf_journal *journal, struct sf_store *store, struct 
         ask_journal(journal, &loads[i], &told[i]);
     ask_store(store, loads, asked, count, deadline);
     for (size_t i = 0; i < count; i++) {
-        conclude(&loads[i], &told[i]);
+        conclude(journal, &loads[i], &told[i]);
         sf_buffer_fini(&told[i].stored.record);
     }
 out:

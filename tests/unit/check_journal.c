@@ -8,6 +8,7 @@
 
 #include "common/session/life.h"
 #include "tests/support/run_suite.h"
+#include "tests/support/test_records.h"
 #include "tests/unit/journal_case.h"
 
 static size_t
@@ -230,26 +231,67 @@ START_TEST(test_own_orphan_is_not_the_last_word_once_it_is_doubted)
 }
 END_TEST
 
+static void
+lose_store(void)
+{
+    struct sf_error error;
+    sf_store_close(store);
+    ck_assert_int_eq(sf_store_open(&store, "fail:load=UNAVAILABLE", "/nowhere", &error), SF_OK);
+}
+
 START_TEST(test_where_hosts_share_the_store_it_has_the_last_word_if_it_answers)
 {
     uint64_t version;
     bool asked;
-    struct sf_error error;
     sf_l1_set_shared(cache.l1, true);
     change(1);
     ck_assert_int_eq(commit_as(1, 1, true), SF_OK);
     ck_assert_int_eq(load_both(1, &version, &asked), SF_OK);
     ck_assert(asked);
     ck_assert_uint_eq(version, 1);
+    lose_store();
+    ck_assert_int_eq(load_both(1, &version, &asked), SF_OK);
+    ck_assert(!asked);
+    ck_assert_uint_eq(version, 1);
+}
+END_TEST
+
+/* Nobody is shown less than that afterwards. */
+START_TEST(test_where_another_host_had_a_part_in_it_the_journal_alone_is_not_enough)
+{
+    uint64_t version;
+    bool asked;
+    sf_l1_set_shared(cache.l1, true);
+    change(1);
+    ck_assert_int_eq(commit_as(1, 1, true), SF_OK);
     put_into_store(1, 9);
     ck_assert_int_eq(load_both(1, &version, &asked), SF_OK);
     ck_assert(asked);
     ck_assert_uint_eq(version, 10); /* both are in it */
-    sf_store_close(store);
-    ck_assert_int_eq(sf_store_open(&store, "fail:load=UNAVAILABLE", "/nowhere", &error), SF_OK);
+    lose_store();
+    ck_assert_int_eq(load_both(1, &version, &asked), SF_UNAVAILABLE);
+}
+END_TEST
+
+/* Also under the number of the row that ours grew from: that was lost, and the other host gave it once more. */
+START_TEST(test_who_was_logged_out_on_another_host_does_not_come_back_from_the_journal)
+{
+    struct sf_buffer record = sf_test_tombstone((uint64_t)_i, SF_TEST_NOW + SF_HOUR);
+    struct sf_write write = sf_test_put(1, (uint64_t)_i, &record);
+    uint64_t version;
+    bool asked;
+    sf_l1_set_shared(cache.l1, true);
+    write.key = sf_test_cache_key(1);
+    change(1);
+    sf_test_settle_all(cache.l1);
+    change(1);
+    ck_assert_int_eq(commit_as(1, 2, true), SF_OK);
+    ck_assert_int_eq(store->ops->write(store, &write, 1, sf_clock_steady() + SF_SECOND), SF_OK);
     ck_assert_int_eq(load_both(1, &version, &asked), SF_OK);
-    ck_assert(!asked);
-    ck_assert_uint_eq(version, 1);
+    ck_assert_uint_eq(version, 3);
+    lose_store();
+    ck_assert_int_eq(load_both(1, &version, &asked), SF_UNAVAILABLE);
+    sf_buffer_fini(&record);
 }
 END_TEST
 
@@ -329,6 +371,8 @@ main(void)
     tcase_add_test(tests, test_own_orphan_is_loaded_without_the_store);
     tcase_add_test(tests, test_own_orphan_is_not_the_last_word_once_it_is_doubted);
     tcase_add_test(tests, test_where_hosts_share_the_store_it_has_the_last_word_if_it_answers);
+    tcase_add_test(tests, test_where_another_host_had_a_part_in_it_the_journal_alone_is_not_enough);
+    tcase_add_loop_test(tests, test_who_was_logged_out_on_another_host_does_not_come_back_from_the_journal, 1, 3);
     tcase_add_test(tests, test_inherited_row_is_not_the_last_word_while_the_store_is_away);
     tcase_add_test(tests, test_threads_commit_read_and_trim_at_once);
     suite_add_tcase(suite, tests);

@@ -433,9 +433,9 @@ wait_until_older_than_the_ttl(void)
 }
 
 static void
-hear(const struct sf_key *key, uint64_t version)
+hear(const struct sf_key *key)
 {
-    loader_hear(&daemon_, key, version, lease_hear(&daemon_.follower.lease));
+    loader_hear(&daemon_, key, lease_hear(&daemon_.follower.lease));
 }
 
 /* How far the lease goes when all has been told until 9. */
@@ -450,10 +450,10 @@ START_TEST(test_news_hold_up_the_lease_until_they_are_loaded)
 {
     struct sf_key key = fill_stale();
     store(&key, 9, "new");
-    hear(&key, 0);
+    hear(&key);
     ck_assert_int_eq(dealt_with(), 0);
     struct task *task = run_next();
-    hear(&key, 0);
+    hear(&key);
     task->finish(task, &daemon_);
     ck_assert_int_eq(dealt_with(), 0);
     finish_next();
@@ -465,7 +465,7 @@ START_TEST(test_news_of_what_the_cache_has_is_loaded)
 {
     struct sf_key key = fill_stale();
     store(&key, 9, "new");
-    hear(&key, 0);
+    hear(&key);
     finish_next();
     ck_assert_str_eq(sf_test_look(cache.l1, 1, "value").text, "new");
     ck_assert_uint_eq(counted(SF_COUNTER_news), 1);
@@ -477,22 +477,28 @@ END_TEST
 START_TEST(test_news_of_what_the_cache_has_not_is_nothing)
 {
     struct sf_key key = sf_test_cache_key(1);
-    hear(&key, 0);
-    hear(&key, 7);
+    hear(&key);
+    hear(&key);
     ck_assert(is_idle());
     ck_assert_uint_eq(counted(SF_COUNTER_news), 2);
     ck_assert_uint_eq(counted(SF_COUNTER_news_loads), 0);
 }
 END_TEST
 
-START_TEST(test_news_that_are_old_are_nothing)
+/* As it may have been given here, where the store has lost it since: it is no echo of what is here. */
+START_TEST(test_end_is_news_whatever_its_version)
 {
     struct sf_key key = fill_stale();
-    hear(&key, 3);
-    ck_assert(is_idle());
-    hear(&key, 4);
+    struct sf_buffer record = sf_test_tombstone((uint64_t)_i, sf_clock_wall() + SF_HOUR);
+    struct sf_write write = sf_test_put(1, (uint64_t)_i, &record);
+    sf_l1_set_shared(cache.l1, true);
+    write.key = key;
+    ck_assert_int_eq(daemon_.store->ops->write(daemon_.store, &write, 1, sf_clock_steady() + SF_SECOND), SF_OK);
+    hear(&key);
     finish_next();
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).kind, SF_RECORD_ENDED);
     ck_assert(is_idle());
+    sf_buffer_fini(&record);
 }
 END_TEST
 
@@ -500,7 +506,7 @@ END_TEST
 START_TEST(test_news_of_a_removal)
 {
     struct sf_key key = fill_stale();
-    hear(&key, 0);
+    hear(&key);
     finish_next();
     ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_NOT_FOUND);
 }
@@ -513,7 +519,7 @@ START_TEST(test_load_under_way_is_repeated)
     ck_assert(loader_join(&daemon_, &first, &key, false));
     struct task *task = run_next();
     store(&key, 4, "new");
-    hear(&key, 0);
+    hear(&key);
     task->finish(task, &daemon_);
     ck_assert_int_eq(answers[0], SF_INVALID); /* not yet */
     ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_NOT_FOUND);
@@ -532,7 +538,7 @@ START_TEST(test_load_is_not_repeated_for_ever)
     for (int i = 0; answers[0] == SF_INVALID; i++) {
         struct task *task = run_next();
         ck_assert_int_lt(i, 10);
-        hear(&key, 0);
+        hear(&key);
         task->finish(task, &daemon_);
     }
     ck_assert_int_eq(answers[0], SF_OK);
@@ -545,11 +551,11 @@ END_TEST
 START_TEST(test_session_that_changes_all_the_time)
 {
     struct sf_key key = fill_stale();
-    hear(&key, 0);
+    hear(&key);
     for (uint64_t version = 4; version < 24; version++) {
         store(&key, version, "new");
         struct task *task = run_next();
-        hear(&key, 0);
+        hear(&key);
         task->finish(task, &daemon_);
         ck_assert_uint_ge(sf_test_look(cache.l1, 1, NULL).version + 4, version);
     }
@@ -567,7 +573,7 @@ START_TEST(test_news_that_cannot_be_loaded_leave_nothing_to_be_trusted)
     wait_until_older_than_the_ttl();
     ck_assert(is_trusted(2));
     reopen_store("fail:load=UNAVAILABLE");
-    hear(&key, 0);
+    hear(&key);
     finish_next();
     ck_assert_str_eq(sf_test_look(cache.l1, 1, "value").text, "old");
     ck_assert(!is_trusted(1));
@@ -577,12 +583,47 @@ START_TEST(test_news_that_cannot_be_loaded_leave_nothing_to_be_trusted)
 }
 END_TEST
 
+/* The cache has evicted it, and the store goes away before it has been asked. */
+START_TEST(test_what_only_the_journal_has_is_not_shown_behind_news_of_it)
+{
+    struct sf_journal_mark mark = {.key = sf_test_cache_key(7), .version = 1, .is_orphan = true};
+    sf_l1_set_shared(cache.l1, true);
+    create_now(&mark.key);
+    ck_assert_int_eq(sf_journal_commit(daemon_.journaler.journal, &mark, 1), SF_OK);
+    sf_test_settle_all(cache.l1);
+    ck_assert_int_eq(sf_l1_drop(cache.l1, &mark.key), SF_OK);
+    reopen_store("fail:load=UNAVAILABLE");
+    hear(&mark.key);
+    ck_assert(is_idle());
+    load_once(&mark.key);
+    ck_assert_int_eq(answers[0], SF_UNAVAILABLE);
+}
+END_TEST
+
+/* Though the store says it while that goes on. */
+START_TEST(test_what_was_asked_of_the_former_store_is_asked_again)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    store(&key, 3, "old");
+    ck_assert(loader_join(&daemon_, &first, &key, false));
+    struct task *task = run_next();
+    wait_until_older_than_the_ttl();
+    sf_l1_set_store(cache.l1, 2); /* all that is here is in another one now */
+    task->finish(task, &daemon_);
+    ck_assert_int_eq(answers[0], SF_INVALID); /* not yet */
+    finish_next();
+    ck_assert_int_eq(answers[0], SF_OK);
+    ck_assert(is_in_cache);
+    ck_assert(is_idle());
+}
+END_TEST
+
 START_TEST(test_news_of_a_key_that_is_held_are_loaded_after_its_release)
 {
     struct sf_key key = fill_stale();
     ck_assert(loader_hold(&daemon_, &key));
     store(&key, 9, "new");
-    hear(&key, 0);
+    hear(&key);
     ck_assert(is_idle());
     loader_release(&daemon_, &key);
     finish_next();
@@ -664,7 +705,7 @@ main(void)
     tcase_add_test(tests, test_news_hold_up_the_lease_until_they_are_loaded);
     tcase_add_test(tests, test_news_of_what_the_cache_has_is_loaded);
     tcase_add_test(tests, test_news_of_what_the_cache_has_not_is_nothing);
-    tcase_add_test(tests, test_news_that_are_old_are_nothing);
+    tcase_add_loop_test(tests, test_end_is_news_whatever_its_version, 2, 5);
     tcase_add_test(tests, test_news_of_a_removal);
     tcase_add_test(tests, test_load_under_way_is_repeated);
     tcase_add_test(tests, test_load_is_not_repeated_for_ever);
@@ -672,6 +713,8 @@ main(void)
     tcase_add_test(tests, test_news_that_cannot_be_loaded_leave_nothing_to_be_trusted);
     tcase_add_test(tests, test_what_a_cache_has_said_is_as_old_there_as_it_was_here);
     tcase_add_test(tests, test_what_the_journal_alone_has_said_is_compared_later);
+    tcase_add_test(tests, test_what_only_the_journal_has_is_not_shown_behind_news_of_it);
+    tcase_add_test(tests, test_what_was_asked_of_the_former_store_is_asked_again);
     tcase_add_test(tests, test_news_of_a_key_that_is_held_are_loaded_after_its_release);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);

@@ -81,7 +81,7 @@ common_follow(struct sf_store *store, sf_time until, struct sf_follow *follow)
 {
     (void)store;
     (void)until;
-    follow->news(follow->context, &common_store.news, 1);
+    follow->news(follow->context, &common_store.news);
     return SF_OK;
 }
 

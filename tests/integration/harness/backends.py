@@ -61,8 +61,11 @@ class SqlBackend:
         self.server.start()
 
     def start_empty(self):
+        """Nobody comes in before it is empty."""
+        former, self.chaos.fault = self.chaos.fault, "refuse"
         self.server.start()
         self.server.ask("TRUNCATE TABLE session_fast_session", "sessions")
+        self.chaos.fault = former
 
     def clean_up(self):
         self.chaos.clean_up()
