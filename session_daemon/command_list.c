@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SESSION.LIST: a page of the store, after what waits has been written. */
 #include <stdlib.h>
+#include <time.h>
 
 #include "session_daemon/commands.h"
 
@@ -74,15 +75,18 @@ visit(void *context, const struct sf_key *key, const struct sf_stored *stored)
 static void
 run_scan(struct task *task, struct daemon *daemon)
 {
+    const struct timespec pause = {.tv_nsec = 1000000}; /* for the other scan */
     struct scan *scan = (struct scan *)task;
     sf_time deadline = sf_clock_steady() + SCAN_DEADLINE;
     for (;;) {
         scan->status = daemon->store->ops->scan(daemon->store, scan->has_after ? &scan->after : NULL,
                                                 sf_span_of(scan->user, scan->user_size), scan->limit, deadline, visit,
                                                 scan);
-        if (scan->status != SF_FULL)
+        if (scan->status != SF_FULL && scan->status != SF_CONFLICT)
             break;
         loader_run_waiting(daemon);
+        if (scan->status == SF_CONFLICT)
+            nanosleep(&pause, NULL);
     }
 }
 

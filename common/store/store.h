@@ -94,7 +94,7 @@ typedef enum sf_status sf_store_sweep_fn(struct sf_store *store, sf_time now, si
  * Rows in key order behind `after` (NULL: from the first), at most `limit`; of `user` only when it
  * is not empty. `visit` may not call the store; false ends the scan. Damaged rows are left out.
  * SF_FULL: nothing was visited yet, because it takes long: others may load first, and then the same call, with the
- * same deadline, goes on.
+ * same deadline, goes on. SF_CONFLICT: the same, while another scan has its turn: not at once.
  */
 typedef bool sf_store_visit_fn(void *context, const struct sf_key *key,
                                const struct sf_stored *stored);

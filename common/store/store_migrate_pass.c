@@ -63,7 +63,7 @@ scan(struct sf_migrate_side *side, const struct sf_key *after, struct page *page
         enum sf_status status =
             side->store->ops->scan(side->store, after, sf_span_text(NULL), PAGE + 1, deadline, visit, page);
         pthread_mutex_unlock(&side->load_lane);
-        if (status != SF_FULL)
+        if (status != SF_FULL && status != SF_CONFLICT)
             return status;
         nanosleep(&pause, NULL);
     }

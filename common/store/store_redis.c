@@ -203,13 +203,13 @@ redis_follow(struct sf_store *store, sf_time until, struct sf_follow *follow)
 
 /* ---- scanning ---- */
 
-/* SF_FULL: not yet. While one scan lists the keys others wait, for as long as it has time. */
+/* SF_FULL: not yet. While one scan lists the keys others wait, for as long as it has time: SF_CONFLICT. */
 static enum sf_status
 list_all_keys(struct redis_store *redis, sf_time deadline, struct sf_error *error)
 {
     if (redis->listing.is_begun && redis->listed_until != deadline) {
         if (sf_clock_steady() < redis->listed_until)
-            return sf_clock_steady() < deadline ? SF_FULL : SF_UNAVAILABLE;
+            return sf_clock_steady() < deadline ? SF_CONFLICT : SF_UNAVAILABLE;
         sf_redis_listing_fini(&redis->listing);
     }
     redis->listed_until = deadline;
@@ -330,7 +330,8 @@ redis_scan(struct sf_store *store, const struct sf_key *after, struct sf_span us
     struct visit what = {user, limit, visit, context};
     enum sf_status status =
         user.size > 0 ? scan_user(redis, after, &what, deadline) : scan_all(redis, after, &what, deadline);
-    return status == SF_OK || status == SF_FULL || status == SF_NO_MEMORY ? status : SF_UNAVAILABLE;
+    bool is_answer = status == SF_OK || status == SF_FULL || status == SF_CONFLICT || status == SF_NO_MEMORY;
+    return is_answer ? status : SF_UNAVAILABLE;
 }
 
 /* ---- writing ---- */

@@ -365,7 +365,7 @@ START_TEST(test_another_scan_waits_until_the_first_has_its_keys_or_no_time)
 {
     sf_time now = sf_clock_steady();
     ck_assert_int_eq(scan(now + PATIENCE), SF_FULL);
-    ck_assert_int_eq(scan(now + PATIENCE + 1), SF_FULL);
+    ck_assert_int_eq(scan(now + PATIENCE + 1), SF_CONFLICT);
     ck_assert_int_eq(scan(now - 1), SF_UNAVAILABLE);
     ck_assert_int_eq(atomic_load(&pages), 1);
     ck_assert_int_eq(scan(now + PATIENCE), SF_OK);

@@ -145,6 +145,7 @@ check_PROGRAMS += \
 	%D%/check_follower \
 	%D%/check_lease \
 	%D%/check_loader \
+	%D%/check_command_list \
 	%D%/check_command_load \
 	%D%/check_journaler \
 	%D%/check_usage \
@@ -250,6 +251,7 @@ tests_unit_check_touches_SOURCES = %D%/check_touches.c $(writer_case)
 # Parts of the daemon, which is no library.
 tests_unit_check_clock_watch_SOURCES = %D%/check_clock_watch.c session_daemon/clock_watch.c
 tests_unit_check_follower_SOURCES = %D%/check_follower.c session_daemon/follower.c session_daemon/lease.c session_daemon/task_queue.c
+tests_unit_check_command_list_SOURCES = %D%/check_command_list.c session_daemon/command_list.c session_daemon/task_queue.c
 tests_unit_check_command_load_SOURCES = %D%/check_command_load.c session_daemon/command_load.c
 tests_unit_check_loader_SOURCES = %D%/check_loader.c session_daemon/loader.c session_daemon/lease.c session_daemon/task_queue.c
 tests_unit_check_lease_SOURCES = %D%/check_lease.c session_daemon/lease.c
