@@ -29,7 +29,7 @@ read_file(struct doctor *doctor, const char *path)
     return true;
 }
 
-/* `path` NULL: the one that the web server has left for the daemon. */
+/* `path` NULL: the one that the last daemon has left. */
 static void
 examine_configuration(struct doctor *doctor, const char *path)
 {
@@ -43,7 +43,7 @@ examine_configuration(struct doctor *doctor, const char *path)
         (void)read_file(doctor, written);
     else
         sf_found(&doctor->list.findings, SF_FINDING_WARNING, "file",
-                 "name the file: session-fast doctor FILE; httpd makes its own when it starts",
+                 "name the file: session-fast doctor FILE; a daemon leaves one when it starts",
                  "%s: %s: looked at is what the defaults say", written, strerror(errno));
 }
 

@@ -103,6 +103,20 @@ is_l2(const struct store_call *call)
                || strncmp(call->url, "memcached:", strlen("memcached:")) == 0);
 }
 
+/* What no daemon has left is not guessed: an empty file would pass for the store. */
+static int
+refuse_to_guess(const struct store_call *call)
+{
+    const char *path = call->context->instance.config_path;
+
+    if (call->url != NULL || access(path, R_OK) == 0)
+        return EXIT_DONE;
+    return command_fail(EXIT_NEGATIVE,
+                        "%s: %s: a daemon of this instance leaves there which store it has; name the store, as in "
+                        "\"session-fast store check URL\"",
+                        path, strerror(errno));
+}
+
 static int
 run(struct store_call *call, size_t action)
 {
@@ -111,8 +125,10 @@ run(struct store_call *call, size_t action)
     struct sf_error error;
     char shown[16];
     bool needs_all = call->url == NULL && actions[action].run != store_check;
-    int exit_code = refuse_while_it_is_moved(call, action);
+    int exit_code = refuse_to_guess(call);
 
+    if (exit_code == EXIT_DONE)
+        exit_code = refuse_while_it_is_moved(call, action);
     if (exit_code == EXIT_DONE && needs_all)
         exit_code = write_what_waits(context);
     if (exit_code != EXIT_DONE)

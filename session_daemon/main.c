@@ -95,11 +95,8 @@ read_arguments(int argc, char **argv, struct arguments *arguments_out, int *exit
 }
 
 static enum sf_status
-read_config(struct daemon *daemon, const char *path, struct sf_error *error)
+read_config(struct daemon *daemon, const char *path, apr_pool_t *pool, struct sf_error *error)
 {
-    apr_pool_t *pool; /* lives as long as the process, like the strings of the configuration */
-    if (apr_initialize() != APR_SUCCESS || apr_pool_create(&pool, NULL) != APR_SUCCESS)
-        return sf_error_set(error, SF_NO_MEMORY, "no memory");
     enum sf_status status = sf_config_read(&daemon->config, path, pool, error);
     if (status == SF_OK)
         status = sf_config_check(&daemon->config, error);
@@ -156,8 +153,19 @@ prepare_process(void)
     }
 }
 
+/* Where session-fast finds which store this is: fronts that start a daemon have written it for that one. */
+static void
+leave_config(const struct daemon *daemon, apr_pool_t *pool)
+{
+    struct sf_error error;
+    const char *path = daemon->instance.config_path;
+    if (sf_config_differs(&daemon->config, path, pool) != NULL
+        && sf_config_write(&daemon->config, path, pool, &error) != SF_OK)
+        sf_log_write(&daemon->log, SF_LOG_WARNING, "SF0120", "session-fast will not know the options: %s", error.text);
+}
+
 static int
-serve(struct daemon *daemon, sf_time wait, struct sf_error *error)
+serve(struct daemon *daemon, sf_time wait, apr_pool_t *pool, struct sf_error *error)
 {
     if (geteuid() == 0)
         sf_log_write(&daemon->log, SF_LOG_WARNING, "SF0107", "runs as root, as --user says");
@@ -170,6 +178,7 @@ serve(struct daemon *daemon, sf_time wait, struct sf_error *error)
         sf_log_write(&daemon->log, SF_LOG_ERROR, "SF0103", "cannot start: %s", error->text);
         return EXIT_FAILED;
     }
+    leave_config(daemon, pool);
     daemon_serve(daemon);
     return EXIT_DONE;
 }
@@ -181,6 +190,7 @@ main(int argc, char **argv)
     static char program[] = PROGRAM;
     struct arguments arguments;
     struct sf_error error = {.text = ""};
+    apr_pool_t *pool; /* lives as long as the process, like the strings of the configuration */
     int exit_code;
     daemon.log.context = program;
     if (!sf_descriptors_fill())
@@ -191,10 +201,12 @@ main(int argc, char **argv)
     if (sf_privileges_drop(&wanted, &error) != SF_OK)
         return fail(EXIT_USAGE, error.text);
     prepare_process();
-    if (read_config(&daemon, arguments.config_path, &error) != SF_OK
+    if (apr_initialize() != APR_SUCCESS || apr_pool_create(&pool, NULL) != APR_SUCCESS)
+        return fail(EXIT_FAILED, "no memory");
+    if (read_config(&daemon, arguments.config_path, pool, &error) != SF_OK
         || (arguments.only_check && check_stores(&daemon, &error) != SF_OK))
         return fail(EXIT_FAILED, error.text);
     if (arguments.only_check)
         return puts("the configuration is good") < 0 ? EXIT_FAILED : EXIT_DONE;
-    return serve(&daemon, arguments.wait, &error);
+    return serve(&daemon, arguments.wait, pool, &error);
 }

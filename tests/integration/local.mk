@@ -11,7 +11,8 @@ PYTEST_FLAGS =
 
 # Run with real servers there.
 if BUILD_TESTS
-store_suites = tests/unit/check_store_contract$(EXEEXT) tests/unit/check_store_hosts$(EXEEXT)
+store_suites = tests/unit/check_store_contract$(EXEEXT) tests/unit/check_store_hosts$(EXEEXT) \
+	tests/unit/check_store_news$(EXEEXT)
 endif
 PROGRAMS_FROM =
 BACKENDS = auto

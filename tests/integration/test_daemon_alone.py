@@ -84,6 +84,7 @@ def test_signals_that_do_not_end_it(daemon):
 def test_files_are_for_nobody_else(daemon):
     modes = {path.name: path.stat().st_mode & 0o777 for path in daemon.folder.iterdir()}
     assert modes.pop("daemon.sock") == 0o660
+    assert modes.pop("instance.conf") == 0o640
     modes.pop("test.conf"), modes.pop("log")
     assert all(mode & 0o077 == 0 for mode in modes.values()), modes
 

@@ -36,6 +36,21 @@ def test_sessions_go_to_another_store_and_back(alone, store):
         assert parsed(again) == rows
 
 
+def test_store_is_the_one_that_the_daemon_has(alone, store):
+    """No web server has started it. Who cannot know which store that is does not make one up."""
+    daemon = alone(store="sqlite:mine.db").start()
+    fill(daemon, 3)
+    code, exported, errors = store(daemon, "export")
+    assert (code, len(parsed(exported))) == (0, 3) and "3 sessions" in errors
+    assert daemon.stop() == 0
+    assert store(daemon, "export")[:2] == (0, exported)
+    (daemon.folder / "instance.conf").unlink()
+    for action in "export", "import", "check":
+        code, text, errors = store(daemon, action, lines=exported)
+        assert (code, text) == (1, "") and "instance.conf: No such file" in errors and "name the store" in errors
+    assert not (daemon.folder / "sessions.db").exists()
+
+
 def test_import_never_replaces_what_is_later(alone, store):
     daemon = alone().start()
     fill(daemon, 3)
