@@ -1,22 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """session-fast store: check, export and import, past the daemon."""
-import json
 import subprocess
 
 import pytest
 
-from harness.daemon import create, key
-
-
-def fill(daemon, count):
-    with daemon.client() as client:
-        for number in range(1, count + 1):
-            create(client, number, "SET", "name", f"n\u00ba {number}", "SETINT", "n", str(number))
-        client.call("SESSION.END", key(count))
-
-
-def parsed(text):
-    return {line["key"]: line["row"] for line in map(json.loads, text.splitlines())}
+from harness.daemon import key
+from harness.store_suites import exported_rows as parsed
+from harness.store_suites import fill
 
 
 def test_sessions_go_to_another_store_and_back(alone, store):

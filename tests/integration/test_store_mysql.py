@@ -4,8 +4,8 @@ import pytest
 
 from harness.daemon import create, key
 from harness.mysql import MySQL
-from harness.store_suites import (LINES, OUTAGES, Outage, assert_row_is_refused_alone, assert_story, logged, outage_reason,
-                                    run_suite)
+from harness.store_suites import (LINES, OUTAGES, Outage, assert_row_is_refused_alone, assert_story, check_import_and_export,
+                                    logged, outage_reason, run_suite)
 from harness.waiting import wait_until
 
 PASSWORD = "Xq7-not-in-any-log"
@@ -44,6 +44,10 @@ def url(server, options=""):
 @pytest.mark.parametrize("suite", ["check_store_contract", "check_store_hosts"])
 def test_contract(server, suite):
     run_suite(suite, url(server, "&prefix=t%n_"), server.tcp_url("app", PASSWORD, "sessions", "?prefix=q%n_"))
+
+
+def test_import_and_export(server, alone, store):
+    check_import_and_export(alone().start(), store, url(server))
 
 
 def test_check(server, check):

@@ -6,8 +6,8 @@ import pytest
 
 from harness.daemon import create, key
 from harness.postgresql import PostgreSQL
-from harness.store_suites import (LINES, OUTAGES, Outage, assert_row_is_refused_alone, assert_story, logged, outage_reason,
-                                    run_suite)
+from harness.store_suites import (LINES, OUTAGES, Outage, assert_row_is_refused_alone, assert_story, check_import_and_export,
+                                    logged, outage_reason, run_suite)
 from harness.waiting import wait_until
 
 PASSWORD = "Xq7-not-in-any-log"
@@ -46,6 +46,10 @@ def url(server, options=""):
 def test_contract(server, suite):
     run_suite(suite, url(server, "schema=t%n"), url(server, "schema=p%n&pgbouncer=1"),
               server.tcp_url("app", PASSWORD, "sessions", "?sslmode=disable&schema=q%n"))
+
+
+def test_import_and_export(server, alone, store):
+    check_import_and_export(alone().start(), store, url(server))
 
 
 def test_check(server, check):

@@ -6,7 +6,7 @@ import pytest
 
 from harness.daemon import DaemonError, create, key
 from harness.redis import ADMIN, Redis
-from harness.store_suites import AT_ONCE, CACHED, LINES, PAGES, STORED, Outage, assert_story, logged, run_suite
+from harness.store_suites import AT_ONCE, CACHED, LINES, PAGES, STORED, Outage, assert_story, check_import_and_export, logged, run_suite
 from harness.waiting import wait_until
 
 pytestmark = pytest.mark.backends
@@ -26,6 +26,10 @@ def reason(daemon):
 
 
 # ---- the contract ----
+
+def test_import_and_export(server, alone, store):
+    check_import_and_export(alone().start(), store, server.url())
+
 
 @pytest.mark.parametrize("suite", ["check_store_contract", "check_store_hosts", "check_store_news"])
 def test_contract(server, suite):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every store on a network has to show: the contract, and an outage that nobody notices who need not."""
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -26,6 +27,29 @@ def run_suite(name, *urls):
                           env=dict(os.environ, STORE_URLS=" ".join(urls)), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "100%" in done.stdout and "Checks: 0" not in done.stdout, done.stdout
+
+
+def fill(daemon, count):
+    """The last one is ended."""
+    with daemon.client() as client:
+        for number in range(1, count + 1):
+            create(client, number, "SET", "name", f"n\u00ba {number}", "SETINT", "n", str(number))
+        client.call("SESSION.END", key(count))
+
+
+def exported_rows(text):
+    return {line["key"]: line["row"] for line in map(json.loads, text.splitlines())}
+
+
+def check_import_and_export(daemon, store, url):
+    """What goes into a store comes out of it as it was."""
+    fill(daemon, 300)
+    exported = store(daemon, "export")[1]
+    assert len(exported_rows(exported)) == 300
+    assert store(daemon, "import", url, lines=exported)[:2] == (0, "imported  300\nrefused   0\n")
+    code, again, errors = store(daemon, "export", url)
+    assert code == 0, errors
+    assert exported_rows(again) == exported_rows(exported)
 
 
 def logged(daemon):
