@@ -154,6 +154,68 @@ START_TEST(test_store_that_goes_back_and_back_loses_nothing_that_a_cache_has)
 }
 END_TEST
 
+static void
+add(struct host *host, int64_t amount, struct expectation *expected)
+{
+    increment(host, "n", amount);
+    expected->sum += amount;
+}
+
+/*
+ * The same, where the caches are not lost, and some changes wait: one host has evicted the session, loads what the store
+ * has now, and so counts on from a version behind which it has counted before. Each takes another number first.
+ */
+static void
+lose_and_renumber(struct expectation *expected, unsigned *seed, const struct sf_buffer *backup)
+{
+    size_t late = (size_t)rand_r(seed) % HOSTS, first = (size_t)rand_r(seed) % HOSTS;
+    for (size_t i = 0; i < HOSTS; i++)
+        if (i == late || rand_r(seed) % 2 == 0)
+            store(&hosts[i]);
+    refresh(&hosts[(late + 1) % HOSTS]);
+    copy(&row, backup);
+    for (size_t i = 0; i < HOSTS; i++)
+        hosts[i].id += 100;
+    forget(&hosts[late], hosts[late].id, true);
+    for (int i = rand_r(seed) % 6; i > 0; i--) {
+        add(&hosts[late], 1, expected);
+        store(&hosts[late]);
+    }
+    for (size_t i = 0; i < HOSTS; i++)
+        if (rand_r(seed) % 2 == 0)
+            add(&hosts[i], 100, expected);
+    for (size_t i = 0; i < HOSTS; i++)
+        restore(&hosts[(first + i) % HOSTS]);
+}
+
+START_TEST(test_host_that_counts_on_from_older_data_loses_nothing_under_another_number)
+{
+    unsigned seed = (unsigned)_i;
+    struct expectation expected = {.sum = 0};
+    struct sf_buffer backup = new_buffer();
+    char text[24];
+    add(&hosts[0], 1, &expected);
+    store(&hosts[0]);
+    for (int round = 0; round < 4; round++) {
+        for (size_t i = 0; i < HOSTS; i++)
+            store(&hosts[i]);
+        copy(&backup, &row);
+        for (int i = rand_r(&seed) % 12; i > 0; i--) {
+            struct host *host = &hosts[(size_t)rand_r(&seed) % HOSTS];
+            add(host, 10, &expected);
+            if (rand_r(&seed) % 2 == 0)
+                store(host);
+        }
+        lose_and_renumber(&expected, &seed, &backup);
+        for (size_t i = 0; i < HOSTS; i++)
+            store(&hosts[i]);
+        snprintf(text, sizeof text, "%lld", (long long)expected.sum);
+        ck_assert_str_eq(look(&row, "n"), text);
+    }
+    sf_buffer_fini(&backup);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -162,6 +224,7 @@ main(void)
     tcase_add_checked_fixture(all, set_up, tear_down);
     tcase_add_loop_test(all, test_nothing_is_lost_and_nothing_counts_twice, 0, 500);
     tcase_add_loop_test(all, test_store_that_goes_back_and_back_loses_nothing_that_a_cache_has, 0, 200);
+    tcase_add_loop_test(all, test_host_that_counts_on_from_older_data_loses_nothing_under_another_number, 0, 200);
     suite_add_tcase(suite, all);
     return sf_run_suite(suite);
 }

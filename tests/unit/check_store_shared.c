@@ -446,6 +446,41 @@ START_TEST(test_it_is_told_which_store_has_answered)
 }
 END_TEST
 
+static int writes_made;
+
+static enum sf_status
+write_to_another(struct sf_store *store, struct sf_write *writes, size_t count, sf_time deadline)
+{
+    incarnation += writes_made++ == 0;
+    for (size_t i = 0; i < count; i++)
+        writes[i].expected = sf_store_expected(&writes[i], incarnation);
+    return sf_store_memory.write(store, writes, count, deadline);
+}
+
+/* The row that it was merged with may not be the one that is there, whatever their numbers. */
+START_TEST(test_what_was_merged_for_the_former_store_is_merged_again)
+{
+    struct sf_store_ops ops = sf_store_memory;
+    struct sf_store *inner, *shared;
+    ops.incarnation = tell_incarnation;
+    ops.write = write_to_another;
+    ck_assert_int_eq(sf_store_open(&inner, "memory:", folder.path, NULL), SF_OK);
+    inner->ops = &ops;
+    ck_assert_int_eq(sf_store_share(&shared, inner, NULL, NULL), SF_OK);
+    incarnation = 1;
+    for (int i = 0; i < 2; i++) {
+        increment(&hosts[0], 1);
+        struct sf_write write = put_of(&hosts[0], 1, NULL);
+        write.is_again = i == 1;
+        writes_made = 0;
+        ck_assert_int_eq(shared->ops->write(shared, &write, 1, soon()), SF_OK);
+        ck_assert_int_eq(writes_made, 1 + i);
+        hosts[0].is_stored[1] = true;
+    }
+    sf_store_close(shared);
+}
+END_TEST
+
 START_TEST(test_records_of_a_host_that_is_alone_go_through)
 {
     struct sf_buffer record = sf_test_record(5, NULL, sf_span_text("alone"));
@@ -472,6 +507,7 @@ make_suite(void)
     tcase_add_loop_test(all, test_what_is_put_again_is_merged_with_what_became_of_older_data, 0, 2);
     tcase_add_test(all, test_what_is_put_again_does_not_hold_up_the_others);
     tcase_add_test(all, test_it_is_told_which_store_has_answered);
+    tcase_add_test(all, test_what_was_merged_for_the_former_store_is_merged_again);
     tcase_add_test(all, test_records_of_a_host_that_is_alone_go_through);
     tcase_add_test(all, test_lineage_is_expected_by_its_head);
     tcase_add_test(all, test_who_merges_does_not_load_beside_the_loader);
