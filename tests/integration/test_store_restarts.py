@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Redis, PostgreSQL and MySQL that come back empty, or as they were some time ago: the cache puts again what it has."""
+import signal
+
 import pytest
 
-from harness.backends import ALL
-from harness.daemon import key
+from harness.backends import ALL, RedisBackend
+from harness.daemon import DaemonError, create, key
 from harness.store_rider import CACHED, STORED, Rider
 from harness.waiting import wait_until
 
@@ -70,3 +72,41 @@ def test_restarted_with_an_older_copy(rider, daemon):
     with rider.daemon.client(20) as client:
         client.call("SESSION.LOAD", key(ENDED))
         assert client.pairs("SESSION.GET", key(ENDED))["@state"] == "ended"
+
+
+@pytest.fixture
+def redis():
+    backend = RedisBackend()
+    yield backend
+    backend.clean_up()
+
+
+def increments(client):
+    try:
+        return client.call("SESSION.APPLY", key(1), "OPS", "INCREMENT", "n", "1") is not None
+    except DaemonError:
+        return False  # there is no connection yet
+
+
+def test_host_that_counts_on_from_an_older_copy_hides_no_change(alone, redis):
+    """What it had counted before is in the cache of another host, under the versions that it gives once more."""
+    one, other = (alone("SessionFastMaxBytes 512K\n", store=redis.url).start() for _ in range(2))
+    with one.client() as here, other.client() as there:
+        create(here, 1, "SETINT", "n", "0")
+        here.call("SESSION.FLUSH")
+        redis.snapshot()
+        for _ in range(5):
+            assert increments(here)
+        here.call("SESSION.APPLY", key(1), "OPS", "SET", "large", 200000 * "x")  # more than the cache holds: it leaves it
+        here.call("SESSION.APPLY", key(1), "OPS", "UNSET", "large")
+        assert there.pairs("SESSION.GET", key(1))["n"] == 5
+        other.process.send_signal(signal.SIGSTOP)
+        redis.kill()
+        redis.start_older()
+        for _ in range(2):
+            wait_until(lambda: increments(here), "a connection")
+        here.call("SESSION.FLUSH")
+        assert here.pairs("SESSION.GET", key(1))["n"] == 2
+        other.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: [client.pairs("SESSION.GET", key(1)).get("n") for client in (here, there)] == [7, 7],
+                   "what both have counted", 20)
