@@ -4,6 +4,8 @@
 #include "common/front/visit_private.h"
 #include "common/identity/cookie.h"
 
+#define RENEWALS 10 /* of a cookie with an age, while that lasts */
+
 void
 sf_visit_init(struct sf_visit *visit, struct sf_front *front, const struct sf_config *instance,
               const struct sf_config *config, struct sf_span cookie_header)
@@ -58,6 +60,20 @@ is_too_old_here(const struct sf_visit *visit, const struct sf_visit_call *call, 
            visit->loaded.last_access + call->idle_limit <= now;
 }
 
+/*
+ * A browser forgets a cookie with an age however busy its user is. So it is sent again with the first
+ * request in each tenth of that age, which the last access tells.
+ */
+static bool
+is_cookie_due(const struct sf_visit *visit, sf_time now)
+{
+    const struct sf_loaded *loaded = &visit->loaded;
+    sf_time part = visit->config->cookie_max_age / RENEWALS;
+    sf_time created = loaded->session.head.created;
+    return part > 0 && !loaded->is_former && sf_key_equal(&visit->id.key, &visit->key) &&
+           (now - created) / part > (loaded->last_access - created) / part;
+}
+
 static void
 read_now(struct sf_visit *visit, const struct sf_visit_call *call)
 {
@@ -69,6 +85,14 @@ read_now(struct sf_visit *visit, const struct sf_visit_call *call)
         sf_visit_end(visit, call);
 }
 
+static void
+read_first(struct sf_visit *visit, const struct sf_visit_call *call)
+{
+    read_now(visit, call);
+    if (visit->state == SF_VISIT_ACTIVE && is_cookie_due(visit, sf_clock_wall()))
+        visit->cookie = SF_VISIT_SEND_COOKIE;
+}
+
 enum sf_visit_state
 sf_visit_read(struct sf_visit *visit, const struct sf_visit_call *call)
 {
@@ -78,7 +102,7 @@ sf_visit_read(struct sf_visit *visit, const struct sf_visit_call *call)
     if (visit->id_count > 1)
         has_one = sf_visit_choose(visit, call);
     if (has_one)
-        read_now(visit, call);
+        read_first(visit, call);
     else if (visit->state == SF_VISIT_UNREAD)
         visit->state = SF_VISIT_NONE;
     return visit->state;
@@ -161,7 +185,7 @@ sf_visit_set_cookie(const struct sf_visit *visit, const struct sf_visit_call *ca
     struct sf_cookie_options options;
     if (visit->cookie == SF_VISIT_NO_COOKIE)
         return SF_NOT_FOUND;
-    const char *value = visit->cookie == SF_VISIT_SEND_COOKIE ? visit->new_id.text : NULL;
+    const char *value = visit->cookie == SF_VISIT_SEND_COOKIE ? visit->id.text : NULL;
     sf_cookie_options_from(&options, visit->config);
     enum sf_status status = sf_cookie_format(value_out, &options, value, sf_clock_wall());
     if (status != SF_OK)

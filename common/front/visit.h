@@ -35,7 +35,7 @@ enum sf_visit_cookie { SF_VISIT_NO_COOKIE, SF_VISIT_SEND_COOKIE, SF_VISIT_CLEAR_
  * 1. `key` is valid while state is ACTIVE; `loaded` shows what was read, is_stale says that it was
  *    changed since.
  * 2. At most one id is used: with several that are alive is_ambiguous is set and state is NONE.
- * 3. new_id is valid while cookie is SEND_COOKIE.
+ * 3. `id` is the one that the cookie gets while `cookie` is SEND_COOKIE; before, the last that came in.
  */
 struct sf_visit {
     /* The owner's. `config` may be exchanged, for one with the same cookie name, when the place does. */
@@ -48,7 +48,7 @@ struct sf_visit {
     enum sf_visit_state state;
     struct sf_key key;
     struct sf_loaded loaded;
-    struct sf_session_id new_id;
+    struct sf_session_id id;
     enum sf_visit_cookie cookie;
     int failure;                      /* HTTP status: a change was not committed; 0: none */
     bool is_new;                      /* made by this request */

@@ -48,11 +48,15 @@ static bool
 try_value(void *context, struct sf_span value)
 {
     struct candidates *candidates = context;
+    struct sf_visit *visit = candidates->visit;
     struct sf_session_id id;
-    if (sf_session_id_parse(&id, value, candidates->secrets) != SF_OK)
+    if (sf_session_id_parse(&id, value, candidates->secrets) != SF_OK) {
         candidates->refused++;
-    else if (!add_candidate(candidates->visit, &id.key))
-        candidates->visit->is_ambiguous = true;
+        return true;
+    }
+    visit->id = id;
+    if (!add_candidate(visit, &id.key))
+        visit->is_ambiguous = true;
     return true;
 }
 

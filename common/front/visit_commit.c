@@ -34,7 +34,7 @@ take_result(struct sf_visit *visit, const struct sf_saved *saved)
 {
     visit->is_stale = true;
     if (saved->is_new_id) {
-        visit->new_id = saved->id;
+        visit->id = saved->id;
         visit->key = saved->id.key;
         visit->cookie = SF_VISIT_SEND_COOKIE;
         visit->is_new |= saved->created;

@@ -6,6 +6,7 @@ from harness.backend import Backend
 from harness.client import Cookie
 from harness.servers import Servers
 from harness.site import change, log_in, probe_target
+from harness.waiting import wait_until
 
 SITE = """
 ProxyPass "/proxy/" "http://127.0.0.1:%d/"
@@ -49,6 +50,11 @@ ScriptAlias /minute/ "{folder}/cgi/"
 <Location "/minute/">
     SessionFast On
     SessionFastCookieMaxAge 1min
+</Location>
+ScriptAlias /brief/ "{folder}/cgi/"
+<Location "/brief/">
+    SessionFast On
+    SessionFastCookieMaxAge 2s
 </Location>
 SessionFastPreset django
 """)
@@ -99,6 +105,17 @@ def test_preset_django(django, place, expected):
     assert attributes == {"path": "/", "secure": "", "httponly": "", "samesite": "Lax", "max-age": expected}
     session = browser.get(place).session
     assert int(session["SESSION_EXPIRES"]) - int(session["SESSION_CREATED"]) >= 1209600
+
+
+def test_cookie_with_an_age_lasts_as_long_as_it_is_used(django):
+    """The browser would have forgotten the first one; all are the same id. Who only reads counts, too."""
+    browser = django.browser()
+    first = Cookie(change(browser, "X-Session-Set: a=1", "/brief/probe").one("Set-Cookie"))
+    for _ in range(3):
+        sent = wait_until(lambda: browser.get("/brief/probe").all("Set-Cookie"), "the cookie to be sent again")
+        again = Cookie(sent[0])
+        assert (len(sent), again.name, again.value, again.attributes["max-age"]) == (1, first.name, first.value, "2")
+    assert browser.get("/brief/probe").session["SESSION_STATE"] == "active"
 
 
 def test_sent_only_when_something_happens_to_the_id(browser):

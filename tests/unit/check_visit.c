@@ -182,10 +182,50 @@ START_TEST(test_cookie_is_sent_for_a_new_id_only)
     char expected[80];
     ck_assert_int_eq(cookie_is(""), SF_NOT_FOUND);
     ck_assert_int_eq(set_field("a", "b"), SF_OK);
-    snprintf(expected, sizeof expected, "__Host-id=%s; Path=/; Secure", test.visit.new_id.text);
+    snprintf(expected, sizeof expected, "__Host-id=%s; Path=/; Secure", test.visit.id.text);
     ck_assert_int_eq(cookie_is(expected), SF_OK);
     begin_with_session(0);
     ck_assert_int_eq(set_field("a", "b"), SF_OK);
+    ck_assert_int_eq(cookie_is(""), SF_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_cookie_with_an_age_is_sent_again_while_it_is_used)
+{
+    char expected[80];
+    test.config.cookie_max_age = 10 * SF_MINUTE;
+    struct sf_session_id id = begin_with_session(SF_MINUTE + SF_SECOND);
+    ck_assert_int_eq(read_session(), SF_VISIT_ACTIVE);
+    snprintf(expected, sizeof expected, "__Host-id=%s; Path=/; ", id.text);
+    ck_assert_int_eq(cookie_is(expected), SF_OK);
+    ck_assert_int_eq(sf_visit_cache_rule(&test.visit), SF_CACHE_NO_STORE);
+    begin(&id, NULL);
+    ck_assert_int_eq(read_session(), SF_VISIT_ACTIVE);
+    ck_assert_int_eq(cookie_is(""), SF_NOT_FOUND); /* once */
+}
+END_TEST
+
+START_TEST(test_cookie_is_not_sent_again_before_it_is_time)
+{
+    test.config.cookie_max_age = 10 * SF_MINUTE;
+    begin_with_session(58 * SF_SECOND);
+    ck_assert_int_eq(read_session(), SF_VISIT_ACTIVE);
+    ck_assert_int_eq(cookie_is(""), SF_NOT_FOUND);
+    test.config.cookie_max_age = 0;
+    begin_with_session(20 * SF_MINUTE);
+    ck_assert_int_eq(read_session(), SF_VISIT_ACTIVE);
+    ck_assert_int_eq(cookie_is(""), SF_NOT_FOUND); /* it lasts until the browser ends */
+}
+END_TEST
+
+START_TEST(test_replaced_id_is_not_sent_again)
+{
+    test.config.cookie_max_age = 10 * SF_MINUTE;
+    struct sf_session_id former = begin_with_session(2 * SF_MINUTE);
+    change_session(&former, SF_OP_ROTATE, NULL);
+    begin(&former, NULL);
+    ck_assert_int_eq(read_session(), SF_VISIT_ACTIVE);
+    ck_assert(test.visit.loaded.is_former);
     ck_assert_int_eq(cookie_is(""), SF_NOT_FOUND);
 }
 END_TEST
@@ -253,6 +293,9 @@ main(void)
     tcase_add_test(tests, test_application_sees_the_state);
     tcase_add_test(tests, test_application_sees_what_the_place_exports);
     tcase_add_test(tests, test_cookie_is_sent_for_a_new_id_only);
+    tcase_add_test(tests, test_cookie_with_an_age_is_sent_again_while_it_is_used);
+    tcase_add_test(tests, test_cookie_is_not_sent_again_before_it_is_time);
+    tcase_add_test(tests, test_replaced_id_is_not_sent_again);
     tcase_add_test(tests, test_cookie_is_taken_away_at_the_end);
     tcase_add_test(tests, test_cookie_that_cannot_be_written_is_logged);
     tcase_add_test(tests, test_caches_keep_what_is_nobodys);

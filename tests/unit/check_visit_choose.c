@@ -215,7 +215,7 @@ START_TEST(test_login_gives_an_imported_session_an_id_of_ours)
     sf_visit_commit(&test.visit, &test.call);
     ck_assert_int_eq(test.visit.failure, 0);
     ck_assert_int_eq(test.visit.cookie, SF_VISIT_SEND_COOKIE);
-    struct sf_session_id own = test.visit.new_id;
+    struct sf_session_id own = test.visit.id;
     begin(&own, NULL);
     ck_assert(is_taken(&own));
 }

@@ -34,7 +34,7 @@ START_TEST(test_first_field_makes_a_session)
     ck_assert_int_eq(test.visit.cookie, SF_VISIT_SEND_COOKIE);
     ck_assert(test.visit.is_new);
     ck_assert(shows("a", "b"));
-    struct sf_session_id id = test.visit.new_id;
+    struct sf_session_id id = test.visit.id;
     begin(&id, NULL);
     ck_assert(shows("a", "b"));
 }
