@@ -390,6 +390,9 @@ postpone_in_section(struct sf_l1 *l1, const struct sf_key *key, const struct sf_
     sf_time now = sf_clock_steady(), ttl = ttl_of(l1, key);
     sf_time since = ttl > POSTPONED ? now - ttl + POSTPONED : now;
 
+    /* Now it seems to be confirmed later than it is: not for the lease, from the beginning. */
+    sf_l1_distrust(l1);
+    sf_l1_fence(); /* O12 */
     /* Within a TTL of the boot nothing is stale; a time before it would be one far ahead. */
     if (since > 0 && l1->is_writable && question->is_here &&
         sf_l1_block_place(l1, question->ticket.block, &place))
@@ -402,6 +405,5 @@ sf_l1_postpone(struct sf_l1 *l1, const struct sf_key *key, const struct sf_l1_qu
     uint64_t section = sf_l1_enter(l1);
 
     postpone_in_section(l1, key, question);
-    sf_l1_distrust(l1); /* now it seems to be confirmed later than it is: not for the lease */
     sf_l1_leave(l1, section);
 }

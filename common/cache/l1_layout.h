@@ -48,9 +48,9 @@
  *   O9  a record is dirty before it is counted among the changes
  *         CAS that publishes, then add (release) to hint_head; repairs, then add to deaths
  *         sf_l1_changes (acquire), and the loads with which a scan begins; then the controls
- *   O12 what a lease is not for before the lease
- *         lease_from store, then lease_until store (release) in sf_l1_lease
- *         lease_until load (acquire), then lease_from load, in is_leased
+ *   O12 what a lease is not for before the lease, and before what seems to be confirmed later than it is
+ *         lease_from store, then lease_until store (release) in sf_l1_lease; fence, then since in sf_l1_postpone
+ *         since load, then lease_until load (acquire), then lease_from load, in is_leased
  *   O13 the number of this host before the first answer of the store that it was drawn for
  *         add to host_number, then the CAS (release) that publishes the answer
  *         index load (acquire) of the record that is changed, then host_number load

@@ -5,6 +5,7 @@
  */
 #include <check.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "common/cache/l1_evict.h"
 #include "tests/crash/stepper.h"
@@ -204,6 +205,57 @@ START_TEST(test_fill_that_was_confirmed_stays)
 }
 END_TEST
 
+/* ---- a reader looks while a comparison is put off ---- */
+
+struct waiter {
+    struct sf_l1_question question;
+    sf_time since;
+    bool is_leased; /* what has not been compared since */
+};
+
+static void
+put_off(void *context)
+{
+    const struct waiter *waiter = context;
+    const struct sf_key key = sf_test_cache_key(1);
+
+    sf_l1_postpone(cache.l1, &key, &waiter->question);
+}
+
+/* As sf_l1_is_stale does, when the entry is past its TTL again. */
+static void
+look_at_lease(void *context)
+{
+    struct waiter *waiter = context;
+    const struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_found found;
+
+    ck_assert_int_eq(sf_l1_find(cache.l1, &key, NULL, &found), SF_OK);
+    waiter->is_leased = found.image.since != waiter->since &&
+                        (uint64_t)found.image.since > sf_l1_peek(&cache.l1->header->lease_from);
+}
+
+START_TEST(test_what_is_put_off_is_never_leased)
+{
+    const struct sf_key key = sf_test_cache_key(1);
+    struct waiter waiter;
+    struct meeting meeting = {put_off, look_at_lease, &waiter, 0};
+    struct sf_l1_found found;
+    bool was_met = true;
+
+    ck_assert_int_eq(sf_test_fill(cache.l1, 1, 5, "stored"), SF_OK);
+    for (long at = 1; was_met; at++) {
+        usleep(1000); /* `since` is in milliseconds, and moves forward only */
+        sf_l1_ask(cache.l1, &key, &waiter.question);
+        ck_assert_int_eq(sf_l1_find(cache.l1, &key, NULL, &found), SF_OK);
+        waiter.since = found.image.since;
+        waiter.is_leased = false;
+        was_met = meet(&meeting, at);
+        ck_assert_msg(!waiter.is_leased, "at instruction %ld", at);
+    }
+}
+END_TEST
+
 int
 main(void)
 {
@@ -218,6 +270,7 @@ main(void)
     tcase_add_test(tests, test_key_is_not_mistaken_for_one_that_changes);
     tcase_add_test(tests, test_session_is_not_missed_while_it_changes);
     tcase_add_test(tests, test_fill_that_was_confirmed_stays);
+    tcase_add_test(tests, test_what_is_put_off_is_never_leased);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);
 }
