@@ -223,6 +223,13 @@ sf_resolver_find(struct sf_resolver *resolver, sf_time deadline, struct sf_addre
     return status;
 }
 
+sf_time
+sf_resolver_share(sf_time deadline, size_t left)
+{
+    sf_time now = sf_clock_steady();
+    return now + (deadline - now) / (sf_time)(left + 1);
+}
+
 void
 sf_resolver_doubt(struct sf_resolver *resolver)
 {

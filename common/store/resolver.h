@@ -43,6 +43,12 @@ void sf_resolver_free(struct sf_resolver *resolver); /* waits for nobody */
 enum sf_status sf_resolver_find(struct sf_resolver *resolver, sf_time deadline, struct sf_addresses *addresses_out,
                                 struct sf_error *error) SF_MUST_CHECK;
 
+/*
+ * The deadline of one of several hosts, `left` of which (it is one of them) are still to be found: a share, so that a
+ * name that hangs leaves time for the others, and for the connection.
+ */
+sf_time sf_resolver_share(sf_time deadline, size_t left);
+
 /* What was found does not work (any more): the next one asks again. What is known stays known. */
 void sf_resolver_doubt(struct sf_resolver *resolver);
 

@@ -118,7 +118,7 @@ shake_hands(struct sf_mysql_connection *connection, const struct place *place, c
 
 /* ---- hosts ---- */
 
-/* One host that is not known does not keep us from the others. */
+/* One host that is not known, or whose name hangs, does not keep us from the others. */
 static size_t
 find_places(struct place places[ADDRESSES_MAX], const struct sf_mysql_connection *connection,
             struct sf_error *error)
@@ -127,8 +127,8 @@ find_places(struct place places[ADDRESSES_MAX], const struct sf_mysql_connection
     size_t count = 0;
     for (size_t i = 0; i < url->host_count; i++) {
         struct sf_addresses found;
-        if (sf_resolver_find(connection->database->resolvers[i], connection->deadline, &found,
-                             error) != SF_OK)
+        sf_time deadline = sf_resolver_share(connection->deadline, url->host_count - i);
+        if (sf_resolver_find(connection->database->resolvers[i], deadline, &found, error) != SF_OK)
             continue;
         for (size_t j = 0; j < found.count; j++, count++) {
             sf_address_format(&found.list[j], places[count].number);

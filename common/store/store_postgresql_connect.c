@@ -127,14 +127,14 @@ add_address(struct addresses *addresses, const struct sf_store_host *host, const
 /* A folder with a socket is a name to libpq, and no number. */
 static enum sf_status
 add_host(struct addresses *addresses, struct sf_postgresql_connection *connection, size_t which,
-         struct sf_error *error)
+         sf_time deadline, struct sf_error *error)
 {
     const struct sf_store_host *host = &connection->database->url.hosts[which];
     struct sf_addresses found;
     if (host->name[0] == '/')
         return add_address(addresses, host, "");
-    enum sf_status status = sf_resolver_find(connection->database->resolvers[which],
-                                             connection->deadline, &found, error);
+    enum sf_status status =
+        sf_resolver_find(connection->database->resolvers[which], deadline, &found, error);
     for (size_t i = 0; status == SF_OK && i < found.count; i++) {
         char number[SF_ADDRESS_TEXT];
         sf_address_format(&found.list[i], number);
@@ -143,15 +143,16 @@ add_host(struct addresses *addresses, struct sf_postgresql_connection *connectio
     return status;
 }
 
-/* One host that is not known does not keep us from the others. */
+/* One host that is not known, or whose name hangs, does not keep us from the others. */
 static enum sf_status
 find_hosts(struct addresses *addresses, struct sf_postgresql_connection *connection,
            struct sf_error *error)
 {
     size_t count = connection->database->url.host_count;
     for (size_t i = 0; i < count; i++) {
+        sf_time deadline = sf_resolver_share(connection->deadline, count - i);
         enum sf_status status =
-            add_host(addresses, connection, (connection->turn + i) % count, error);
+            add_host(addresses, connection, (connection->turn + i) % count, deadline, error);
         if (status == SF_NO_MEMORY)
             return status;
     }

@@ -123,10 +123,9 @@ sf_reach_examine_hosts(const struct sf_store_url *url, uint16_t port, const char
         uint16_t its_port = host->port == 0 ? port : host->port;
         bool is_in_folder = host->name[0] == '/' && socket_name != NULL;
         char path[PATH_TEXT];
-        sf_time now = sf_clock_steady();
         snprintf(path, sizeof path, "%s/%s.%u", host->name, socket_name == NULL ? "" : socket_name, its_port);
         enum sf_reach reach = sf_reach_examine(is_in_folder ? path : host->name, its_port,
-                                               now + (deadline - now) / (sf_time)(url->host_count - i + 1), findings);
+                                               sf_resolver_share(deadline, url->host_count - i), findings);
         farthest = reach > farthest ? reach : farthest;
     }
     findings->where[0] = '\0';

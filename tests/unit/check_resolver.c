@@ -226,6 +226,15 @@ START_TEST(test_resolver_may_be_freed_while_it_hangs)
 }
 END_TEST
 
+START_TEST(test_share_leaves_time_for_those_behind)
+{
+    sf_time began = sf_clock_steady(), share = sf_resolver_share(began + 3 * PATIENCE, 2);
+    ck_assert_int_ge(share, began + PATIENCE);
+    ck_assert_int_le(share, sf_clock_steady() + PATIENCE);
+    ck_assert_int_le(sf_resolver_share(began - 1, 1), began);
+}
+END_TEST
+
 START_TEST(test_free_accepts_null)
 {
     sf_resolver_free(NULL);
@@ -257,6 +266,7 @@ main(void)
     tcase_add_test(names, test_resolver_that_hangs_is_left_behind_and_not_started_twice);
     tcase_add_test(names, test_deadline_in_the_past_finds_nothing);
     tcase_add_test(names, test_resolver_may_be_freed_while_it_hangs);
+    tcase_add_test(names, test_share_leaves_time_for_those_behind);
     tcase_add_test(names, test_free_accepts_null);
     tcase_add_test(names, test_system_knows_localhost);
     suite_add_tcase(suite, names);

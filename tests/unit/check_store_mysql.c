@@ -61,6 +61,13 @@ START_TEST(test_server_of_another_kind)
 }
 END_TEST
 
+START_TEST(test_name_that_hangs_does_not_keep_from_the_next_host)
+{
+    no_server_is_reached_behind_a_name_that_hangs(
+        "mysql://joe:s3cret@" NO_SERVER_NAME_THAT_HANGS ",127.0.0.1:%u/sessions", "handshake");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -74,6 +81,7 @@ main(void)
     tcase_add_test(alone, test_no_time_at_all);
     tcase_add_test(alone, test_server_that_hangs_up);
     tcase_add_test(alone, test_server_of_another_kind);
+    tcase_add_test(alone, test_name_that_hangs_does_not_keep_from_the_next_host);
     suite_add_tcase(suite, alone);
     return sf_run_suite(suite);
 }

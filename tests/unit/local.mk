@@ -182,6 +182,8 @@ check_PROGRAMS += %D%/check_store_mysql
 tests_unit_check_store_mysql_SOURCES = %D%/check_store_mysql.c $(no_server_case)
 endif
 no_server_case = %D%/no_server_case.c %D%/no_server_case.h
+tests_unit_check_store_postgresql_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getaddrinfo
+tests_unit_check_store_mysql_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getaddrinfo
 
 tests_unit_check_l1_read_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sf_l1_block_read \
 	-Wl,--wrap=sf_buffer_reserve -Wl,--wrap=sf_record_find_part

@@ -3,7 +3,11 @@
 
 #include <arpa/inet.h>
 #include <check.h>
+#include <netdb.h>
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,12 +15,15 @@
 #include "tests/support/test_records.h"
 
 #define PATIENCE (10 * SF_SECOND)
+#define HANGING_PATIENCE (3 * SF_SECOND) /* a part of it is spent on the name */
 
 static struct sf_store *store;
 static int listener;
 static unsigned port;
 static const char *greeting;
 static bool is_polite; /* waits for the client's first bytes */
+static atomic_int hanging; /* look-ups, until `is_over` lets them go; each says that it is `gone` */
+static sem_t is_over, gone;
 
 void
 no_server_set_up(void)
@@ -24,6 +31,9 @@ no_server_set_up(void)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     store = NULL;
+    atomic_store(&hanging, 0);
+    ck_assert_int_eq(sem_init(&is_over, 0, 0), 0);
+    ck_assert_int_eq(sem_init(&gone, 0, 0), 0);
     listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, size), 0);
     ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &size), 0);
@@ -35,6 +45,10 @@ no_server_tear_down(void)
 {
     sf_store_close(store);
     close(listener);
+    for (int i = 0; i < atomic_load(&hanging); i++)
+        sem_post(&is_over);
+    for (int i = 0; i < atomic_load(&hanging); i++)
+        sem_wait(&gone);
 }
 
 void
@@ -130,4 +144,38 @@ no_server_is_unavailable_after_welcome(const char *says, const char *why)
     greeting = says;
     is_polite = false;
     be_served(why);
+}
+
+/* ---- a name that hangs ---- */
+
+int __real_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found);
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found);
+
+int
+__wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+    if (strcmp(host, NO_SERVER_NAME_THAT_HANGS) != 0 || (hints->ai_flags & AI_NUMERICHOST) != 0)
+        return __real_getaddrinfo(host, service, hints, found);
+    atomic_fetch_add(&hanging, 1);
+    sem_wait(&is_over);
+    sem_post(&gone);
+    return EAI_AGAIN;
+}
+
+void
+no_server_is_reached_behind_a_name_that_hangs(const char *url, const char *why)
+{
+    struct sf_error error = {.status = SF_OK};
+    pthread_t server;
+    greeting = "HTTP/1.1 400 Bad Request\r\n\r\n";
+    is_polite = false;
+    no_server_open(url);
+    no_server_listen();
+    ck_assert_int_eq(pthread_create(&server, NULL, serve, NULL), 0);
+    ck_assert_int_eq(store->ops->attach(store, sf_clock_steady() + HANGING_PATIENCE, &error), SF_UNAVAILABLE);
+    ck_assert_msg(strstr(error.text, why) != NULL, "%s", error.text);
+    while (atomic_load(&hanging) == 0)
+        sched_yield();
+    shutdown(listener, SHUT_RDWR);
+    pthread_join(server, NULL);
 }
