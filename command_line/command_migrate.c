@@ -79,6 +79,7 @@ show_status(const struct command_context *context, const json_t *status)
         {"found", "differences in the last one", PRINT_TEXT},
         {"differences", "differences altogether", PRINT_TEXT},
         {"repaired", "repaired", PRINT_TEXT},
+        {"waits", "times that the other store was waited for in vain", PRINT_TEXT},
         {"started", "started", PRINT_TIME},
         {"verified", "found equal", PRINT_TIME},
         {"finished", "finished", PRINT_TIME},

@@ -54,6 +54,7 @@ reply_status(struct call *call)
         {"found", (int64_t)report.found}, {"differences", (int64_t)report.differences},
         {"repaired", (int64_t)report.repaired}, {"started", report.started}, {"percent_since", report.percent_since},
         {"verified", report.verified}, {"finished", report.finished}, {"hosts", (int64_t)report.hosts},
+        {"waits", (int64_t)report.waits},
     };
     size_t text_count = sizeof texts / sizeof texts[0], number_count = sizeof numbers / sizeof numbers[0];
     reply_array(call, 2 * (text_count + number_count));

@@ -6,7 +6,7 @@
 
 #define SECOND_LOAD_DEADLINE ((sf_time)150) /* the authority is asked then; a request waits for 250 ms */
 #define SECOND_SWEEP_DEADLINE ((sf_time)250) /* changes wait behind it */
-#define LANE_WAIT 50                        /* ms for the second's lane, which a page of a pass may have for long */
+#define LANE_WAIT ((sf_time)50)             /* for the second's lane, which a page of a pass may have for long */
 #define DOUBT_PAUSE (2 * SF_SECOND)         /* a write whose answer was lost may come to pass so much later */
 
 /* ---- what is known of a key ---- */
@@ -80,7 +80,7 @@ plan_loads(struct sf_migrate *migrate, const struct sf_load *loads, struct plan 
 {
     pthread_mutex_lock(&migrate->lock);
     bool is_alone = sf_migrate_is_alone(migrate), is_single = migrate->state.host == 0;
-    bool may_ask = migrate->state.phase != SF_MIGRATE_FINISHED && is_alone;
+    bool may_ask = migrate->state.phase != SF_MIGRATE_FINISHED && is_alone && !atomic_load(&migrate->is_second_late);
     for (size_t i = 0; i < count; i++) {
         plans[i].is_trusted = sf_migrate_trusts(migrate, &loads[i].key);
         plans[i].may_back_up = is_alone;
@@ -101,11 +101,27 @@ take_lane(struct sf_migrate *migrate, struct sf_migrate_side *side)
     if (side == &migrate->authority)
         return pthread_mutex_lock(&side->load_lane) == 0;
     const struct timespec pause = {.tv_nsec = 1000000};
-    for (int waited = 0; waited < LANE_WAIT; waited++) {
-        if (pthread_mutex_trylock(&side->load_lane) == 0)
-            return true;
+    sf_time until = sf_clock_steady() + LANE_WAIT; /* not so many pauses, which are long on a busy machine */
+    while (pthread_mutex_trylock(&side->load_lane) != 0) {
+        if (sf_clock_steady() >= until)
+            return false;
         nanosleep(&pause, NULL);
     }
+    return true;
+}
+
+static bool
+is_no_answer(enum sf_status status)
+{
+    return status != SF_OK && status != SF_NOT_FOUND;
+}
+
+static bool
+is_any_there(const struct sf_load *loads, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (loads[i].status != SF_UNAVAILABLE)
+            return true;
     return false;
 }
 
@@ -115,6 +131,7 @@ ask_side(struct sf_migrate *migrate, struct sf_migrate_side *side, struct sf_loa
 {
     if (!take_lane(migrate, side)) {
         sf_store_answer_loads(asked, count, SF_UNAVAILABLE);
+        sf_migrate_note_late(migrate);
         return;
     }
     if (side->store == NULL)
@@ -122,6 +139,8 @@ ask_side(struct sf_migrate *migrate, struct sf_migrate_side *side, struct sf_loa
     else
         side->store->ops->load(side->store, asked, count, deadline);
     pthread_mutex_unlock(&side->load_lane);
+    if (side == &migrate->second && !is_any_there(asked, count))
+        sf_migrate_note_late(migrate);
 }
 
 /* Those that are planned, all at once. */
@@ -139,12 +158,6 @@ ask(struct sf_migrate *migrate, struct sf_migrate_side *side, struct sf_load *lo
     for (size_t i = 0; i < count; i++)
         if (plans[i].is_asked)
             loads[i].status = asked[answered++].status;
-}
-
-static bool
-is_no_answer(enum sf_status status)
-{
-    return status != SF_OK && status != SF_NOT_FOUND;
 }
 
 /* After the second was asked: what it has said may have been out of date, or its server restarted with older data. */
@@ -327,11 +340,12 @@ try_second(struct sf_migrate *migrate, struct sf_write *copies, size_t count, sf
     sf_time patience = sf_migrate_patience(copies, count);
     for (size_t i = 0; i < count; i++)
         copies[i].status = SF_UNAVAILABLE;
-    if (count == 0 || migrate->is_second_late)
+    if (count == 0 || atomic_load(&migrate->is_second_late))
         return;
     sf_time deadline = sf_clock_steady() + (patience > took ? patience : took);
     (void)!second->ops->write(second, copies, count, sf_migrate_earlier(until, deadline));
-    migrate->is_second_late = !is_any_answered(copies, count);
+    if (!is_any_answered(copies, count))
+        sf_migrate_note_late(migrate);
 }
 
 static void
@@ -417,8 +431,9 @@ migrate_sweep(struct sf_store *store, sf_time now, size_t limit, sf_time deadlin
     pthread_mutex_lock(&migrate->write_lane);
     enum sf_status status = sweep_one(migrate->authority.store, now, limit, deadline, removed_out);
     sf_time soon = sf_migrate_earlier(deadline, sf_clock_steady() + SECOND_SWEEP_DEADLINE);
-    if (status == SF_OK && !migrate->is_second_late)
-        migrate->is_second_late = sweep_one(migrate->second.store, now, limit, soon, &removed) != SF_OK;
+    if (status == SF_OK && !atomic_load(&migrate->is_second_late)
+        && sweep_one(migrate->second.store, now, limit, soon, &removed) != SF_OK)
+        sf_migrate_note_late(migrate);
     if (removed > *removed_out)
         *removed_out = removed;
     pthread_mutex_unlock(&migrate->write_lane);

@@ -96,6 +96,7 @@ struct sf_migrate_report {
     uint64_t found;                /* differences of the last one */
     uint64_t differences;          /* all that were found since this process began */
     uint64_t repaired;
+    uint64_t waits;                /* of a load or a change for the second, in vain, since this process began */
     sf_time started, percent_since, verified, finished; /* wall clock; 0: not yet */
     uint64_t host;                 /* among several; 0: there is one */
     size_t hosts;                  /* of them; 0: not known */

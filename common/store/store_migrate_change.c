@@ -134,7 +134,8 @@ begin(struct sf_migrate *migrate, const char *url, const struct sf_migrate_state
     if (status == SF_OK) {
         migrate->wanted_url[0] = '\0'; /* whoever asked for it first: one is under way */
         migrate->second.store = store;
-        migrate->is_second_late = migrate->takes_notes = false;
+        atomic_store(&migrate->is_second_late, false);
+        migrate->takes_notes = false;
         migrate->pass = (struct sf_migrate_pass){.is_wanted = false};
         migrate->passes = migrate->compared = migrate->found = migrate->repaired = migrate->difference_count = 0;
         migrate->trouble.text[0] = migrate->stop.text[0] = '\0';
@@ -222,7 +223,7 @@ exchange(struct sf_migrate *migrate)
     struct sf_store *store = migrate->authority.store;
     migrate->authority.store = migrate->second.store;
     migrate->second.store = store;
-    migrate->is_second_late = false;
+    atomic_store(&migrate->is_second_late, false);
     if (migrate->exchanged != NULL)
         migrate->exchanged(migrate->context, sf_store_incarnation(store),
                            sf_store_incarnation(migrate->authority.store));
@@ -455,7 +456,7 @@ sf_migrate_report(struct sf_migrate *migrate, struct sf_migrate_report *report_o
         .found = migrate->found, .differences = migrate->difference_count, .repaired = migrate->repaired,
         .started = state->started, .percent_since = state->percent_since, .verified = state->verified,
         .finished = state->finished, .host = state->host, .hosts = migrate->host_count, .is_ending = migrate->is_ending,
-        .is_asking = migrate->asked != 0,
+        .is_asking = migrate->asked != 0, .waits = atomic_load(&migrate->waits),
     };
     sf_store_show_url(migrate->store_url, report_out->authority, sizeof report_out->authority);
     if (migrate->second.store != NULL)

@@ -327,11 +327,10 @@ wait_for_second(struct sf_migrate *migrate)
 {
     struct sf_store *second = migrate->second.store;
     struct sf_write write = {.kind = SF_WRITE_TOUCH};
-    pthread_mutex_lock(&migrate->write_lane);
-    bool is_late = migrate->is_second_late;
-    pthread_mutex_unlock(&migrate->write_lane);
-    if (!is_late)
+    if (!atomic_load(&migrate->is_second_late))
         return SF_OK;
+    pthread_mutex_lock(&migrate->write_lane); /* who writes to it now began before it was known to be late */
+    pthread_mutex_unlock(&migrate->write_lane);
     enum sf_status status = second->ops->write(second, &write, 1, sf_clock_steady() + SF_SECOND_DEADLINE);
     return status == SF_UNAVAILABLE || status == SF_UNCERTAIN ? SF_UNAVAILABLE : SF_OK;
 }
@@ -365,7 +364,7 @@ run(struct equalizing *equalizing)
     if (status != SF_OK)
         return status;
     keep_results(equalizing);
-    equalizing->migrate->is_second_late = false;
+    atomic_store(&equalizing->migrate->is_second_late, false);
     return SF_OK;
 }
 
@@ -429,6 +428,15 @@ sf_migrate_equalize(struct sf_migrate *migrate, const struct sf_key *keys, size_
         return SF_NO_MEMORY;
     enum sf_status status = run_with_lane(equalizing, run);
     free(equalizing);
+    return status;
+}
+
+enum sf_status
+sf_migrate_try_again(struct sf_migrate *migrate)
+{
+    enum sf_status status = wait_for_second(migrate);
+    if (status == SF_OK)
+        atomic_store(&migrate->is_second_late, false);
     return status;
 }
 

@@ -23,6 +23,9 @@ enum sf_equalize_reason {
 enum sf_status sf_migrate_equalize(struct sf_migrate *migrate, const struct sf_key *keys, size_t count,
                                  enum sf_equalize_reason reason) SF_MUST_CHECK;
 
+/* The second has not answered: has it now? */
+enum sf_status sf_migrate_try_again(struct sf_migrate *migrate) SF_MUST_CHECK;
+
 /*
  * Leaves in `keys` those that are different now. Another host's change is in one store for a moment before it is in the
  * other, and what is found in all of several looks is no such moment.

@@ -294,7 +294,7 @@ begin_notes(struct sf_migrate *migrate)
     return is_begun ? SF_OK : tell(migrate, "the state folder cannot be written");
 }
 
-enum work { WORK_NONE, WORK_NOTES, WORK_DEBTS, WORK_COPY, WORK_COMPARE };
+enum work { WORK_NONE, WORK_NOTES, WORK_DEBTS, WORK_TRY, WORK_COPY, WORK_COMPARE };
 
 static enum work
 choose_work(struct sf_migrate *migrate, sf_time now, struct sf_key *keys, size_t *count_out)
@@ -310,6 +310,8 @@ choose_work(struct sf_migrate *migrate, sf_time now, struct sf_key *keys, size_t
         work = WORK_DEBTS;
     else if (is_held)
         work = WORK_NONE;
+    else if (atomic_load(&migrate->is_second_late))
+        work = WORK_TRY;
     else if (!migrate->state.is_copied)
         work = WORK_COPY;
     else if (migrate->pass.is_wanted && migrate->pass.begins_at <= now)
@@ -346,6 +348,7 @@ do_work(struct sf_migrate *migrate, enum work work, sf_time now, const struct sf
     case WORK_NONE: return SF_OK;
     case WORK_NOTES: return begin_notes(migrate);
     case WORK_DEBTS: return sf_migrate_equalize(migrate, keys, count, SF_EQUALIZE_DEBT);
+    case WORK_TRY: return sf_migrate_try_again(migrate);
     case WORK_COPY:
     case WORK_COMPARE: return look_on(migrate, work, now);
     }

@@ -49,8 +49,9 @@ struct sf_migrate {
 
     pthread_mutex_t follow_lane;
     atomic_bool is_link_wanted; /* by somebody who waits for the follow lane: whoever has it is to come out */
-    pthread_mutex_t write_lane; /* writes and sweeps of both; guards: */
-    bool is_second_late;        /* it has not answered in time: only the work in the background asks it */
+    pthread_mutex_t write_lane; /* writes and sweeps of both */
+    atomic_bool is_second_late; /* it has not answered in time: only the work in the background asks it */
+    atomic_uint_fast64_t waits; /* of loads and changes for that */
     struct sf_migrate_side authority, second;
 
     pthread_mutex_t lock;       /* guards what follows */
@@ -114,6 +115,14 @@ static inline sf_time
 sf_migrate_earlier(sf_time a, sf_time b)
 {
     return a < b ? a : b;
+}
+
+/* It was waited for in vain, once: nobody waits before the work in the background has had an answer. */
+static inline void
+sf_migrate_note_late(struct sf_migrate *migrate)
+{
+    atomic_store(&migrate->is_second_late, true);
+    atomic_fetch_add(&migrate->waits, 1);
 }
 
 /* ---- with `lock` ---- */

@@ -5,7 +5,6 @@ import random
 import signal
 import subprocess
 import threading
-import time
 
 import pytest
 
@@ -20,7 +19,6 @@ from harness.waiting import wait_until
 
 LINES = "SessionFastFlushDelay 100ms\n"
 OTHERS = 300  # sessions that nobody changes
-IN_TIME = 1.0  # seconds: what needs no answer of the new store, on a busy machine
 
 
 def migrate(daemon, *words, lines=None):
@@ -147,14 +145,12 @@ def test_new_store_that_hangs_is_not_noticed(alone, redis):
         daemon.kill(signal.SIGKILL)
         (daemon.folder / "l1.cache").unlink()
         daemon.start()
-        late = 0
         for number in range(1, 61):
-            began = time.monotonic()
             with daemon.client() as client:
                 durability = ["STORE"] if number <= 3 else []
                 client.call("SESSION.APPLY", key(number), *durability, "OPS", "INCREMENT", "count", "1")
-            late += time.monotonic() - began > IN_TIME
-        assert late <= 1  # of three that wait for the store, and thirty that are loaded from there
+        # Of three that wait for the store, and thirty that are loaded from there; and a load within a change.
+        assert 1 <= state(daemon)["waits"] <= 2
         with daemon.client(30) as client:
             client.call("SESSION.FLUSH", "WAIT", "20000")
         assert state(daemon)["owed"] >= 60

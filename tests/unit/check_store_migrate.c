@@ -166,6 +166,49 @@ START_TEST(test_a_new_store_that_hangs_holds_a_change_up_for_a_moment_and_once)
 }
 END_TEST
 
+/* And a load, too: the others ask the old one at once, until the work in the background has had an answer. */
+START_TEST(test_a_new_store_that_hangs_is_waited_for_by_one_load)
+{
+    migrate_fill(3);
+    migrate_verify(100);
+    migrate_answer(NEW, SIDE_LOAD, SF_UNAVAILABLE);
+    migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
+    migrate_calls(NEW, SIDE_LOAD);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_eq(migrate_load(i), SF_OK);
+    migrate_step(2);
+    ck_assert_int_eq(migrate_load(0), SF_OK);
+    ck_assert_uint_eq(migrate_calls(NEW, SIDE_LOAD), 1);
+    ck_assert_uint_eq(migrate_look().waits, 1);
+    migrate_answer(NEW, SIDE_LOAD, SF_OK);
+    migrate_answer(NEW, SIDE_WRITE, SF_OK);
+    migrate_pass_time(SF_SECOND);
+    migrate_step(1);
+    ck_assert_int_eq(migrate_load(0), SF_OK);
+    ck_assert_uint_eq(migrate_calls(NEW, SIDE_LOAD), 1);
+    ck_assert_uint_eq(migrate_look().waits, 1);
+}
+END_TEST
+
+static enum sf_status
+load_twice(void)
+{
+    enum sf_status status = migrate_load(1);
+    return status == SF_OK ? migrate_load(2) : status;
+}
+
+/* Its lane is taken by a page of the comparison that it does not answer. */
+START_TEST(test_a_lane_of_the_new_store_that_is_taken_is_waited_for_by_one_load)
+{
+    migrate_fill(3);
+    migrate_verify(100);
+    ck_assert_int_eq(sf_migrate_compare(migrate, &migrate_error), SF_OK);
+    migrate_during(NEW, SIDE_SCAN, load_twice);
+    migrate_step(1);
+    ck_assert_uint_eq(migrate_look().waits, 1);
+}
+END_TEST
+
 /* The work in the background waits for it without keeping anybody out. */
 START_TEST(test_changes_go_on_while_the_new_store_hangs)
 {
@@ -378,6 +421,8 @@ main(void)
     tcase_add_test(tests, test_the_new_store_stands_in_for_the_old_one_where_it_is_known_to_be_equal);
     tcase_add_loop_test(tests, test_what_the_new_store_has_not_taken_is_not_read_there, 0, 4);
     tcase_add_test(tests, test_a_new_store_that_hangs_holds_a_change_up_for_a_moment_and_once);
+    tcase_add_test(tests, test_a_new_store_that_hangs_is_waited_for_by_one_load);
+    tcase_add_test(tests, test_a_lane_of_the_new_store_that_is_taken_is_waited_for_by_one_load);
     tcase_add_loop_test(tests, test_changes_go_on_while_the_new_store_hangs, 0, 2);
     tcase_add_test(tests, test_what_the_authority_has_not_taken_the_other_one_does_not_get);
     tcase_add_test(tests, test_a_lost_answer_of_the_authority_is_looked_after);
