@@ -10,6 +10,7 @@
 #include "session_daemon/instance_lock.h"
 
 #define ATTACH_DEADLINE (5 * SF_SECOND)
+#define SUCCESSOR_DEADLINE SF_SECOND /* the same, of one who is waited for */
 #define ANSWER_SHARE 4 /* a quarter of the stop timeout is for answers, the rest for writing */
 
 /* The daemon itself signs nothing; but it makes the file before the first front needs it, as the user that may. */
@@ -48,6 +49,7 @@ open_cache(struct daemon *daemon, struct sf_error *error)
     if (status != SF_OK)
         return status;
     log_cache(daemon, &made);
+    daemon->is_successor = !made.is_new;
     status = sf_l1_attach(&daemon->l1, &daemon->instance, SF_L1_READ_WRITE, error);
     if (status == SF_OK)
         sf_l1_set_ttl(daemon->l1, daemon->is_volatile ? 0 : daemon->config.cache_ttl);
@@ -114,7 +116,8 @@ open_store(struct daemon *daemon, struct sf_error *error)
         return sf_error_set(error, status, "no memory");
     if (*daemon->config.l2 != '\0' && (status = put_l2_in_front(daemon, error)) != SF_OK)
         return status;
-    status = daemon->store->ops->attach(daemon->store, sf_clock_steady() + ATTACH_DEADLINE, error);
+    sf_time patience = daemon->is_successor ? SUCCESSOR_DEADLINE : ATTACH_DEADLINE;
+    status = daemon->store->ops->attach(daemon->store, sf_clock_steady() + patience, error);
     if (status == SF_OK || status == SF_INVALID)
         return status;
     (void)sf_log_state_changed(&daemon->load_state, false);

@@ -6,7 +6,8 @@ import pytest
 
 from harness.daemon import DaemonError, create, key
 from harness.redis import ADMIN, Redis
-from harness.store_suites import AT_ONCE, CACHED, LINES, PAGES, STORED, Outage, assert_story, check_import_and_export, logged, run_suite
+from harness.store_suites import (AT_ONCE, CACHED, LINES, LOAD_DEADLINE, PAGES, STORED, Outage, assert_story, check_import_and_export,
+                                    logged, run_suite)
 from harness.waiting import wait_until
 
 pytestmark = pytest.mark.backends
@@ -123,6 +124,22 @@ def assert_outage(outage, begin, end, changes):
 def test_frozen(server, alone):
     outage = Outage(alone, server.url())
     assert_outage(outage, server.freeze, server.thaw, [1, 1, 1, 1])
+
+
+def test_daemon_that_dies_while_nothing_answers(server, alone):
+    """The next one does not wait for the store for as long as a load does: logins wait for it."""
+    outage = Outage(alone, server.url())
+    server.freeze()
+    outage.daemon.kill()
+    began = time.monotonic()
+    outage.daemon.start()
+    with outage.daemon.client() as client:
+        client.call("SESSION.APPLY", key(CACHED), "JOURNAL", "OPS", "INCREMENT", "n", "1")
+    outage.acknowledged += 1
+    assert time.monotonic() - began < LOAD_DEADLINE
+    server.thaw()
+    outage.flush()
+    assert server.ask("HGET", f"session:{key(CACHED)}", "n") == str(outage.acknowledged)
 
 
 def test_loads_are_refused_at_once_while_nothing_answers(server, alone):
