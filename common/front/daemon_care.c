@@ -8,7 +8,7 @@
 
 #define START_TIME (10 * SF_SECOND)
 #define ANSWER_TIME (10 * SF_SECOND)
-#define STOP_MARGIN (1 * SF_SECOND)
+#define STOP_MARGIN (3 * SF_SECOND) /* a daemon whose store hangs ends a second behind its timeout */
 #define QUICK_DEATH (10 * SF_SECOND)
 #define QUICK_DEATHS_MAX 5
 #define RETRY_PAUSE (5 * SF_SECOND)

@@ -20,6 +20,7 @@ static const struct sf_redis_fault faults[] = {
     {"ASK", SF_UNAVAILABLE, true, "this is a node of a Cluster: begin the URL with redis-cluster:"},
     {"TRYAGAIN", SF_UNAVAILABLE, false, "this is a node of a Cluster: begin the URL with redis-cluster:"},
     {"CROSSSLOT", SF_UNAVAILABLE, true, "this is a node of a Cluster: begin the URL with redis-cluster:"},
+    {SF_REDIS_MAXCLIENTS, SF_UNAVAILABLE, true, "the server has reached maxclients"},
     {"WRONGTYPE", SF_INVALID, false, "somebody else has put something there that is no session"},
 };
 

@@ -15,6 +15,9 @@ struct sf_redis_fault {
     const char *meaning;
 };
 
+/* The word of the one that a server says before it is asked anything, and leaves. */
+#define SF_REDIS_MAXCLIENTS "ERR max number of clients reached"
+
 /* Never NULL: what is not known is SF_UNAVAILABLE, with the server's words. */
 const struct sf_redis_fault *sf_redis_fault(struct sf_span reply);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/random.h"
+#include "common/store/store_redis_errors.h"
 #include "common/store/store_redis_reader.h"
 
 /* ---- a stream ---- */
@@ -50,6 +51,18 @@ struct verdict {
 
 /* Only the first word is told: who knows what a server that is none of ours repeats. */
 static void
+explain_refusal(char *text_out, size_t size, struct sf_span said)
+{
+    size_t length = 0;
+    while (length < said.size && isupper(said.data[length]))
+        length++;
+    if (sf_redis_fault_is(said, SF_REDIS_MAXCLIENTS))
+        snprintf(text_out, size, "%s", sf_redis_fault(said)->meaning);
+    else
+        snprintf(text_out, size, "user or password are not taken: %.*s", (int)length, (const char *)said.data);
+}
+
+static void
 take_welcome(void *context, size_t index, const struct redisReply *reply)
 {
     struct verdict *verdict = context;
@@ -57,10 +70,8 @@ take_welcome(void *context, size_t index, const struct redisReply *reply)
     (void)index;
     if (reply->type == REDIS_REPLY_STATUS)
         return;
-    size_t length = 0;
-    while (reply->type == REDIS_REPLY_ERROR && length < reply->len && isupper((unsigned char)reply->str[length]))
-        length++;
-    snprintf(text, sizeof text, "user or password are not taken: %.*s", (int)length, reply->str);
+    bool is_text = reply->type == REDIS_REPLY_ERROR;
+    explain_refusal(text, sizeof text, sf_span_text(is_text ? reply->str : ""));
     verdict->connection->must_leave = true;
     verdict->status = sf_redis_fail(verdict->connection, SF_UNAVAILABLE, text, &verdict->error);
 }

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stores redis: and rediss: on real servers, which are stopped, frozen, killed, emptied and filled up."""
+import contextlib
+import socket
 import time
 
 import pytest
@@ -64,6 +66,16 @@ def test_every_key_has_a_time_to_live(server, alone):
 
 
 # ---- what is refused, and why ----
+
+def test_server_that_has_too_many_clients(server, alone):
+    """It is told so, not that the password is wrong."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        server.ask("CONFIG", "SET", "maxclients", "1")
+        daemon = alone(LINES, store=server.tcp_url()).start()
+        assert "the server has reached maxclients" in reason(daemon)
+
 
 @pytest.mark.parametrize("user, why", [("app:wrong@", "WRONGPASS"), (f"guest:{ADMIN}@", "NOPERM")])
 def test_wrong_user_is_an_outage_that_says_why(server, alone, user, why):

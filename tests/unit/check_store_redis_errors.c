@@ -24,6 +24,7 @@ START_TEST(test_replies_that_mean_another_server)
         "CLUSTERDOWN The cluster is down",
         "MOVED 3999 127.0.0.1:6381",
         "ASK 3999 127.0.0.1:6381",
+        "ERR max number of clients reached",
     };
     for (size_t i = 0; i < sizeof replies / sizeof replies[0]; i++) {
         ck_assert_int_eq(fault(replies[i])->status, SF_UNAVAILABLE);
