@@ -136,6 +136,8 @@ list_cached(struct list_request *request)
 
     if (sf_l1_attach(&l1, &request->context->instance, SF_L1_READ_ONLY, &error) != SF_OK)
         return command_fail(EXIT_NO_ANSWER, "%s", error.text);
+    if (sf_l1_is_bypassed(l1))
+        fprintf(stderr, "session-fast: SessionFastCacheSize 0: the cache has only what waits for the store\n");
     sf_l1_each(l1, add_cached, request);
     sf_l1_close(l1);
     return EXIT_DONE;

@@ -27,7 +27,7 @@ examine_room_for_cache(struct doctor *doctor)
     struct statvfs room;
     if (access(instance->cache_path, F_OK) == 0 || statvfs(instance->run, &room) != 0)
         return;
-    uint64_t bytes = (uint64_t)room.f_bavail * room.f_frsize, wanted = doctor->context->config.cache_size;
+    uint64_t bytes = (uint64_t)room.f_bavail * room.f_frsize, wanted = sf_config_cache_bytes(&doctor->context->config);
     bool is_short = bytes < wanted;
     sf_found(&doctor->list.findings, is_short ? SF_FINDING_ERROR : SF_FINDING_OK, "room for the cache",
              is_short ? "make the file system larger (mount -o remount,size=), or SessionFastCacheSize smaller" : "",
@@ -98,7 +98,7 @@ doctor_cache(struct doctor *doctor)
         return;
     }
     sf_l1_close(l1);
-    uint64_t wanted = context->config.cache_size, bytes = (uint64_t)seen.st_size;
+    uint64_t wanted = sf_config_cache_bytes(&context->config), bytes = (uint64_t)seen.st_size;
     bool differs = bytes / (1u << 20) != wanted / (1u << 20);
     sf_found(findings, differs ? SF_FINDING_WARNING : SF_FINDING_OK, "segment",
              differs ? "stop everything that has it open, then start: it is made anew when all is stored" : "",

@@ -14,7 +14,7 @@ void
 doctor_memory(struct doctor *doctor)
 {
     struct sf_findings *findings = &doctor->list.findings;
-    uint64_t size = doctor->context->config.cache_size;
+    uint64_t size = sf_config_cache_bytes(&doctor->context->config);
     uint64_t all = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t percent = all == 0 ? 0 : size / (all / 100 + 1);
     enum sf_finding_level level = percent >= MEMORY_ERROR     ? SF_FINDING_ERROR

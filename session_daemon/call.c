@@ -187,6 +187,10 @@ call_wait_for_journal(struct call *call, const struct stored_mark *marks, size_t
         be_done(call, resume);
         return;
     }
+    if (call->daemon->is_store_only) {
+        begin_store_wait(call, resume);
+        return;
+    }
     if (sf_l1_host(call->daemon->l1) == 0) {
         begin_journal_wait(call);
         return;
@@ -206,6 +210,31 @@ call_wait_for_store(struct call *call, const struct stored_mark *marks, size_t c
         be_done(call, resume);
     else
         begin_store_wait(call, resume);
+}
+
+/* Nothing but the load is left to be waited for. */
+static void
+brought_to_store(struct call *call, const struct answer *answer)
+{
+    const struct waiting otherwise = call->connection->otherwise;
+    const struct sf_key *key = &otherwise.marks[0].key;
+    if (answer->status == SF_OK && sf_l1_drop(call->daemon->l1, key) != SF_CONFLICT)
+        call_wait_for_load_only(call, key, otherwise.resume);
+    else
+        otherwise.resume(call, &(struct answer){.status = SF_UNAVAILABLE});
+}
+
+void
+call_wait_for_truth(struct call *call, const struct sf_key *key, call_resume_fn *resume)
+{
+    const struct stored_mark mark = {.key = *key, .version = 1};
+    if (sf_l1_drop(call->daemon->l1, key) != SF_CONFLICT) {
+        call_wait_for_load_only(call, key, resume);
+        return;
+    }
+    begin_wait_for_marks(call, &mark, 1, CALL_STORE_WAIT, resume);
+    call->connection->otherwise = call->connection->waiting;
+    call_wait_for_store(call, &mark, 1, CALL_STORE_WAIT, brought_to_store);
 }
 
 void

@@ -44,6 +44,8 @@ bool word_is(struct sf_span word, const char *text); /* any case */
 void call_wait_for_load(struct call *call, const struct sf_key *key, call_resume_fn *resume);
 /* The same, but L1 does not get it. */
 void call_wait_for_load_only(struct call *call, const struct sf_key *key, call_resume_fn *resume);
+/* And nor does it keep what it has, which is brought to the store first if that lacks it. */
+void call_wait_for_truth(struct call *call, const struct sf_key *key, call_resume_fn *resume);
 
 /*
  * Until the store has these versions (none given: all that waits now). SF_INVALID: it has, but for records

@@ -5,13 +5,18 @@
  *
  *   begin -> L1 does not know it: loaded -> once more
  *         -> L1 is full: all that waits is written (then it may be evicted) -> once more
- *                        -> still full: write_through.h
+ *                        -> still full: past L1
+ *
+ * Where sessions are in the store only, all go past L1 at once: loaded, changed, and written over what was loaded
+ * (write_through.h); once more if somebody was faster.
  */
 #include <stdio.h>
 
+#include "common/session/life.h"
 #include "session_daemon/commands.h"
 #include "session_daemon/write_through.h"
 
+#define PAST_TRIES_MAX 100 /* lost to other hosts, or following from an id to the next */
 #define TIME_MAX (36500 * SF_DAY) /* a hundred years: sums of times cannot overflow */
 
 /* What the words say. */
@@ -27,7 +32,8 @@ struct request {
 
 static void after_miss(struct call *call, const struct request *request, const struct sf_l1_applied *applied);
 static void after_no_room(struct call *call, const struct request *request, const struct sf_l1_applied *applied);
-static void write_now(struct call *call, const struct request *request, const struct sf_stored *found);
+static void go_past_cache(struct call *call, const struct sf_key *key);
+static void write_now(struct call *call, const struct request *request, const struct answer *found);
 static call_resume_fn stored, journalled, loaded, written_out, loaded_only, written_through;
 
 /* ---- words ---- */
@@ -403,7 +409,7 @@ after_no_room(struct call *call, const struct request *request, const struct sf_
     } else if (sf_l1_drop(call->daemon->l1, &request->key) == SF_CONFLICT) {
         reply_refusal(call, request, SF_FULL);
     } else {
-        call_wait_for_load_only(call, &request->key, loaded_only);
+        go_past_cache(call, &request->key);
     }
 }
 
@@ -442,10 +448,16 @@ begin(struct call *call)
 {
     struct request request;
     call->connection->phase = APPLY_BEGUN;
+    call->connection->past_tries = 0;
     if (!read_request(call, &request))
         return;
     request.change.must_be_fresh = loader_may_check(call->daemon);
-    attempt(call, &request);
+    if (!call->daemon->is_store_only)
+        attempt(call, &request);
+    else if (request.has_key)
+        go_past_cache(call, &request.key);
+    else
+        write_now(call, &request, NULL);
     request_fini(&request);
 }
 
@@ -464,7 +476,18 @@ command_end(struct call *call)
 /* ---- past L1 ---- */
 
 static void
-write_now(struct call *call, const struct request *request, const struct sf_stored *found)
+go_past_cache(struct call *call, const struct sf_key *key)
+{
+    struct connection *connection = call->connection;
+    connection->past = *key;
+    if (connection->past_tries++ < PAST_TRIES_MAX)
+        call_wait_for_truth(call, key, loaded_only);
+    else
+        reply_error(call, SF_UNAVAILABLE, "others were faster too often; nothing was changed");
+}
+
+static void
+write_now(struct call *call, const struct request *request, const struct answer *found)
 {
     const struct sf_key *key = request_key(request);
     if (key != NULL && !loader_hold(call->daemon, key)) {
@@ -479,16 +502,31 @@ write_now(struct call *call, const struct request *request, const struct sf_stor
     reply_refusal(call, request, status);
 }
 
+/* As L1 follows what ROTATE left behind; not for LOGIN and ROTATE, whose new id goes to whoever asks. */
+static bool
+leads_on(const struct request *request, const struct sf_stored *found, struct sf_key *successor_out)
+{
+    struct sf_record_head head;
+    if (sf_ops_wants_new_id(&request->ops) || sf_record_head(&head, sf_buffer_span(&found->record)) != SF_OK)
+        return false;
+    *successor_out = head.successor;
+    return head.kind == SF_RECORD_ENDED && sf_session_leads_on(&head, request->change.now);
+}
+
 static void
 loaded_only(struct call *call, const struct answer *answer)
 {
     struct request request;
     if (!read_request(call, &request))
         return;
-    if (answer->status == SF_OK)
-        write_now(call, &request, answer->stored);
-    else
+    struct sf_key successor;
+    request.key = call->connection->past;
+    if (answer->status != SF_OK)
         reply_refusal(call, &request, answer->status);
+    else if (leads_on(&request, answer->stored, &successor))
+        go_past_cache(call, &successor);
+    else
+        write_now(call, &request, answer);
     request_fini(&request);
 }
 
@@ -499,7 +537,9 @@ written_through(struct call *call, const struct answer *answer)
     if (!read_request(call, &request))
         return;
     const struct sf_l1_applied *applied = write_through_applied(answer->task);
-    if (answer->status != SF_OK)
+    if (answer->status == SF_CONFLICT)
+        go_past_cache(call, &call->connection->past);
+    else if (answer->status != SF_OK)
         reply_refusal(call, &request, answer->status);
     else if (request.is_end_command)
         reply_integer(call, applied->ended);

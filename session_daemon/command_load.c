@@ -86,7 +86,8 @@ resume_found(struct call *call, const struct answer *answer, reply_found_fn *rep
     struct sf_key key;
     if (!command_key(call, 1, &key))
         return;
-    enum sf_status status = reply_from_cache(call, &key, true, reply_found);
+    enum sf_status status =
+        call->daemon->is_store_only ? SF_NOT_FOUND : reply_from_cache(call, &key, true, reply_found);
     if (status == SF_NOT_FOUND && answer->status == SF_OK && answer->is_in_cache)
         call_wait_for_load(call, &key, resume);
     else if (status == SF_NOT_FOUND)
@@ -99,7 +100,11 @@ static void
 find(struct call *call, reply_found_fn *reply_found, call_resume_fn *resume)
 {
     struct sf_key key;
-    if (command_key(call, 1, &key) && reply_from_cache(call, &key, false, reply_found) != SF_OK)
+    if (!command_key(call, 1, &key))
+        return;
+    if (call->daemon->is_store_only)
+        call_wait_for_truth(call, &key, resume);
+    else if (reply_from_cache(call, &key, false, reply_found) != SF_OK)
         call_wait_for_load(call, &key, resume);
 }
 

@@ -33,6 +33,7 @@ struct caller_task {
 struct answer {
     enum sf_status status;
     const struct sf_stored *stored; /* of a load that is SF_OK */
+    uint64_t of_store;              /* and of which incarnation of the store, at the latest */
     bool is_in_cache;               /* as L1 has taken it; or L1 has a later one, and then this is worth nothing */
     struct caller_task *task;       /* of a task; freed afterwards by whoever finishes it */
 };
@@ -77,9 +78,11 @@ struct connection {
     size_t needed;                     /* bytes of input behind `done` before parsing is of use */
     size_t sent;                       /* bytes of output */
     struct waiting waiting;
-    struct waiting otherwise;          /* what it waits for if that fails; see call_wait_for_journal */
+    struct waiting otherwise;          /* what it waits for if that fails, or next; see call.c */
     struct sf_l1_applied applied;      /* SESSION.APPLY: what it will reply when the store has it */
     enum apply_phase phase;            /* SESSION.APPLY: what has been tried */
+    struct sf_key past;                /* SESSION.APPLY past L1: where the session is, a successor perhaps */
+    unsigned past_tries;               /* how often it has been looked for there */
     TAILQ_ENTRY(connection) all;       /* in server.connections */
     TAILQ_ENTRY(connection) link;      /* with those who wait for the same */
 };

@@ -36,6 +36,11 @@ log_cache(const struct daemon *daemon, const struct sf_l1_made *made)
         sf_log_write(&daemon->log, SF_LOG_WARNING, "SF0108",
                      "the cache keeps its size of %" PRIu64 " bytes: it is in use; the new size counts once it is not",
                      made->bytes);
+    if (daemon->is_store_only) {
+        sf_log_write(&daemon->log, SF_LOG_NOTICE, "SF0121",
+                     "SessionFastCacheSize 0: each session is read from the store, and changed there");
+        return;
+    }
     sf_log_write(&daemon->log, SF_LOG_INFO, "SF0110",
                  "cache of %" PRIu64 " bytes %s: room for about %" PRIu64 " sessions of 1 KiB", made->bytes,
                  made->is_new ? "made" : "found and kept", made->fits);
@@ -45,15 +50,17 @@ static enum sf_status
 open_cache(struct daemon *daemon, struct sf_error *error)
 {
     struct sf_l1_made made;
-    enum sf_status status = sf_l1_create(&daemon->instance, daemon->config.cache_size, &made, error);
+    enum sf_status status = sf_l1_create(&daemon->instance, sf_config_cache_bytes(&daemon->config), &made, error);
     if (status != SF_OK)
         return status;
     log_cache(daemon, &made);
     daemon->is_successor = !made.is_new;
     status = sf_l1_attach(&daemon->l1, &daemon->instance, SF_L1_READ_WRITE, error);
-    if (status == SF_OK)
-        sf_l1_set_ttl(daemon->l1, daemon->is_volatile ? 0 : daemon->config.cache_ttl);
-    return status;
+    if (status != SF_OK)
+        return status;
+    sf_l1_set_bypassed(daemon->l1, daemon->is_store_only);
+    sf_l1_set_ttl(daemon->l1, daemon->is_volatile ? 0 : daemon->config.cache_ttl);
+    return SF_OK;
 }
 
 static void
@@ -195,6 +202,7 @@ daemon_start(struct daemon *daemon, sf_time lock_wait, struct sf_error *error)
 {
     const struct sf_instance *instance = &daemon->instance;
     daemon->is_volatile = !sf_config_has_store(&daemon->config);
+    daemon->is_store_only = !sf_config_has_cache(&daemon->config);
     enum sf_status status = sf_instance_prepare(instance, geteuid(), getegid(), error);
     if (status == SF_OK)
         status = instance_lock_take(&daemon->lock_fd, instance, sf_clock_steady() + lock_wait, error);

@@ -33,6 +33,7 @@ struct daemon {
     struct sf_store *store;
     bool is_shared;               /* by other hosts, for all that is known */
     bool is_successor;            /* the cache of another daemon was found: somebody may wait */
+    bool is_store_only;           /* L1 is bypassed: each session is read from the store and changed there */
     bool is_volatile;             /* there is no store, and no class of durability but memory */
     struct sf_log_state load_state; /* of loads, as the log knows it; the batch writer has its own */
     _Atomic bool loads_fail;        /* as status shows it */

@@ -158,6 +158,8 @@ follower_start(struct follower *follower, struct daemon *daemon)
     enum sf_status status = task_queue_init(&follower->queue, false);
     bool is_shared = sf_l1_host(daemon->l1) != 0, has_news = daemon->store->ops->follow != NULL;
     sf_l1_lease(daemon->l1, 0, 0); /* of a daemon that was killed */
+    if (daemon->is_store_only)
+        return status; /* there is nothing that news could be for */
     if (is_shared && !has_news)
         tell_that_nothing_is_told(daemon);
     if (status != SF_OK || !is_shared || !has_news)

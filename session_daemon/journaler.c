@@ -105,6 +105,8 @@ static sf_time
 step_spill(struct journaler *journaler, struct daemon *daemon)
 {
     sf_time now = sf_clock_steady();
+    if (daemon->is_store_only)
+        return now + SF_HOUR; /* nobody needs room there, and what the journal has is used while the store is away */
     if (now < journaler->spill_at)
         return journaler->spill_at;
     bool is_behind = store_is_behind(daemon);

@@ -22,6 +22,7 @@ struct load {
     struct load *next;                 /* in its bucket */
     struct sf_key key;
     struct connection_list waiters;
+    struct connection *first_late;     /* of them, NULL: none: from here on they came when the store had been asked */
     bool is_held;
     bool keeps_out;                    /* of L1: it is to be changed in the store */
     bool needs_truth;                  /* no other cache will do */
@@ -34,10 +35,12 @@ struct load {
     unsigned conflicts;
     sf_time give_up;                   /* steady clock */
     _Atomic bool is_wanted;            /* somebody waits; the loader looks, relaxed: at worst it loads for nobody */
+    _Atomic bool is_sent;              /* the store is being asked, or was; seq_cst: who sees false came before that */
     struct sf_l1_question question;    /* what L1 had before the store was asked */
     enum sf_status status;
     sf_time as_of;                     /* as struct sf_load */
     struct sf_stored stored;
+    uint64_t of_store;                 /* as it was before it was asked */
 };
 
 /* ---- the table ---- */
@@ -154,12 +157,15 @@ run_loads(struct load *const *loads, size_t count, struct daemon *daemon)
     struct sf_load asked[LOADS_AT_ONCE];
     sf_time now = sf_clock_steady();
     sf_time deadline = now + CALL_LEAST;
+    uint64_t of_store = sf_store_incarnation(daemon->store);
     size_t wanted = 0;
     for (size_t i = 0; i < count; i++) {
         if (!is_to_be_run(loads[i], now))
             continue;
         if (deadline < loads[i]->give_up)
             deadline = loads[i]->give_up;
+        loads[i]->of_store = of_store;
+        atomic_store(&loads[i]->is_sent, true);
         run[wanted] = loads[i];
         asked[wanted++] = (struct sf_load){.key = loads[i]->key,
                                            .stored = &loads[i]->stored,
@@ -215,6 +221,8 @@ begin(struct daemon *daemon, struct load *load)
     load->status = SF_UNAVAILABLE; /* if nobody runs it any more */
     load->is_skipped = false;
     load->as_of = 0;
+    load->first_late = NULL;
+    atomic_store(&load->is_sent, false);
     load->is_outdated = load->has_later_news = load->is_in_cache = false;
     load->needs_truth = load->question.is_here || load->keeps_out || load->is_news;
     load->give_up = sf_clock_steady() + LOAD_DEADLINE;
@@ -276,9 +284,9 @@ static void
 resume_waiters(struct load *load, enum sf_status status)
 {
     const struct answer answer = {
-        .status = status, .stored = &load->stored, .is_in_cache = load->is_in_cache};
+        .status = status, .stored = &load->stored, .of_store = load->of_store, .is_in_cache = load->is_in_cache};
     struct connection *one;
-    while ((one = TAILQ_FIRST(&load->waiters)) != NULL) {
+    while ((one = TAILQ_FIRST(&load->waiters)) != load->first_late) {
         TAILQ_REMOVE(&load->waiters, one, link);
         one->waiting.load = NULL;
         connection_resume(one, &answer);
@@ -312,12 +320,46 @@ settle_news(struct daemon *daemon, const unsigned *news)
         lease_settle(&daemon->follower.lease, half, news[half]);
 }
 
+static void
+wait_for(struct daemon *daemon, struct load *load, struct connection *connection, bool keeps_out)
+{
+    load->is_outdated |= keeps_out && !load->keeps_out; /* who comes now has just dropped what L1 had */
+    load->keeps_out |= keeps_out;
+    TAILQ_INSERT_TAIL(&load->waiters, connection, link);
+    connection->waiting.load = load;
+    atomic_store_explicit(&load->is_wanted, true, memory_order_relaxed);
+    if (daemon->is_store_only && load->first_late == NULL && atomic_load(&load->is_sent))
+        load->first_late = connection;
+}
+
+/* Who came late: together, behind those who have just been resumed, for one of them may hold the key by now. */
+static void
+join_anew(struct daemon *daemon, struct load *former)
+{
+    struct load *load = find(&daemon->loader, &former->key);
+    struct connection *one;
+    bool is_new = load == NULL && !TAILQ_EMPTY(&former->waiters);
+    if (is_new)
+        load = add(&daemon->loader, &former->key);
+    while ((one = TAILQ_FIRST(&former->waiters)) != NULL) {
+        TAILQ_REMOVE(&former->waiters, one, link);
+        one->waiting.load = NULL;
+        if (load != NULL)
+            wait_for(daemon, load, one, former->keeps_out);
+        else
+            connection_resume(one, &(struct answer){.status = SF_UNAVAILABLE});
+    }
+    if (is_new && load != NULL)
+        begin(daemon, load);
+}
+
 /* Without those who have waited for long enough. */
 static void
 leave_table(struct daemon *daemon, struct load *load, bool goes_on)
 {
     remove_from_table(&daemon->loader, load);
     resume_waiters(load, load->status);
+    join_anew(daemon, load);
     if (goes_on)
         hear(daemon, &load->key, load->news);
     else
@@ -422,11 +464,7 @@ loader_join(struct daemon *daemon, struct connection *connection, const struct s
         load = add(&daemon->loader, key);
     if (load == NULL)
         return false;
-    load->is_outdated |= keeps_out && !load->keeps_out; /* who comes now has just dropped what L1 had */
-    load->keeps_out |= keeps_out;
-    atomic_store_explicit(&load->is_wanted, true, memory_order_relaxed);
-    TAILQ_INSERT_TAIL(&load->waiters, connection, link);
-    connection->waiting.load = load;
+    wait_for(daemon, load, connection, keeps_out);
     if (is_new)
         begin(daemon, load);
     return true;
@@ -436,6 +474,8 @@ void
 loader_leave(struct connection *connection)
 {
     struct load *load = connection->waiting.load;
+    if (load->first_late == connection)
+        load->first_late = TAILQ_NEXT(connection, link);
     TAILQ_REMOVE(&load->waiters, connection, link);
     atomic_store_explicit(&load->is_wanted, !TAILQ_EMPTY(&load->waiters) || load->is_news, memory_order_relaxed);
 }

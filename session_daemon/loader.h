@@ -22,7 +22,8 @@ struct loader {
 
 /*
  * The connection waits for a load of `key`, which begins if none is under way. `keeps_out`: this load does
- * not put the record into L1. false: too many are under way, or no memory.
+ * not put the record into L1. Where sessions are in the store only, the store is asked once more for who comes when
+ * it has been asked: its answer may be older than what he knows. false: too many are under way, or no memory.
  */
 bool loader_join(struct daemon *daemon, struct connection *connection, const struct sf_key *key, bool keeps_out);
 void loader_leave(struct connection *connection); /* the client has gone */

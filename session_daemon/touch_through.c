@@ -16,23 +16,42 @@ struct touch {
     struct sf_write write;
 };
 
-/* In the writer thread. */
+/* ---- in the writer thread ---- */
+
 static void
-run_touch(struct task *task, struct daemon *daemon)
+write_touches(struct touches *touches, struct sf_write *writes, size_t count, struct daemon *daemon)
 {
-    struct touch *touch = (struct touch *)task;
-    struct touches *touches = &daemon->writer.touches;
     struct sf_batch_writer_state state;
     sf_time now = sf_clock_steady();
     sf_batch_writer_state(daemon->writer.batch, &state);
     if (!state.is_up || now < touches->pause_until)
         return;
-    enum sf_status status = daemon->store->ops->write(daemon->store, &touch->write, 1, now + DEADLINE);
-    if (status == SF_OK)
-        sf_count(sf_l1_counters(daemon->l1), flushed_touches);
-    else if (status != SF_NOT_FOUND)
+    enum sf_status status = daemon->store->ops->write(daemon->store, writes, count, now + DEADLINE);
+    for (size_t i = 0; i < count; i++)
+        if (writes[i].status == SF_OK)
+            sf_count(sf_l1_counters(daemon->l1), flushed_touches);
+    if (status != SF_OK && status != SF_NOT_FOUND)
         touches->pause_until = sf_clock_steady() + FAILED_PAUSE;
 }
+
+/* All that wait at the same time share a transaction. */
+static void
+run_touch(struct task *task, struct daemon *daemon)
+{
+    struct task *tasks[TOUCHES_MAX];
+    struct sf_write writes[TOUCHES_MAX];
+    size_t count = 0;
+    while (task != NULL) {
+        tasks[count] = task;
+        writes[count++] = ((struct touch *)task)->write;
+        task = count < TOUCHES_MAX ? task_queue_pop_same(&daemon->writer.queue, run_touch) : NULL;
+    }
+    write_touches(&daemon->writer.touches, writes, count, daemon);
+    for (size_t i = 1; i < count; i++) /* the first one is the writer's to hand on */
+        task_queue_push(&daemon->server.done, tasks[i]);
+}
+
+/* ---- in the main thread ---- */
 
 static void
 finish_touch(struct task *task, struct daemon *daemon)
@@ -43,8 +62,8 @@ finish_touch(struct task *task, struct daemon *daemon)
     free(touch);
 }
 
-static bool
-is_due(const struct sf_record_head *head, sf_time last_access, sf_time now)
+bool
+touch_is_due(const struct sf_record_head *head, sf_time last_access, sf_time now)
 {
     sf_time ahead = now - last_access;
     return ahead >= AHEAD_MAX || (head->idle_timeout > 0 && ahead >= head->idle_timeout / 10);
@@ -79,7 +98,7 @@ void
 touch_through(struct daemon *daemon, const struct sf_key *key, const struct sf_record_head *head,
               sf_time last_access, sf_time now)
 {
-    if (!is_due(head, last_access, now))
+    if (!touch_is_due(head, last_access, now))
         return;
     struct touch *touch = add_touch(&daemon->writer.touches, key);
     if (touch == NULL)

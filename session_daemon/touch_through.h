@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * touch_through.h - tells the store of an access to a session that L1 has no room for.
+ * touch_through.h - tells the store of an access to a session that L1 has no room for, or that is in the store only.
  *
  * Elsewhere L1 remembers the last access, and the batch writer brings it to the store.
  */
@@ -20,6 +20,9 @@ struct touches {
     size_t count;           /* of them */
     sf_time pause_until;    /* writer thread; steady clock: the store has not taken one */
 };
+
+/* An access at `now` is worth a write, where the store knows of one at `last_access`. */
+bool touch_is_due(const struct sf_record_head *head, sf_time last_access, sf_time now);
 
 /*
  * The store knows the session of `key` and `head`, and a last access; somebody reads it at `now` (wall clock).

@@ -5,16 +5,19 @@
 
 #include "common/session/life.h"
 #include "common/session/lineage_keep.h"
+#include "session_daemon/touch_through.h"
 
 #define WRITE_DEADLINE (5 * SF_SECOND)
+#define WRITES_MAX 2      /* of one change */
+#define WRITES_AT_ONCE 64 /* changes in one call of the store */
 
 /* One change: the session's new record, and for a rotation what the old key holds from now on. */
 struct write_through {
     struct caller_task base;    /* first member */
     struct sf_key held;         /* until this is done; see loader_hold */
     bool has_held;
-    struct sf_buffer records[2];
-    struct sf_write writes[2];
+    struct sf_buffer records[WRITES_MAX];
+    struct sf_write writes[WRITES_MAX];
     size_t count;
     struct sf_l1_applied applied;
     uint64_t host;              /* see sf_l1_host */
@@ -42,24 +45,78 @@ write_through_new(void)
 
 /* ---- in the writer thread ---- */
 
+/* All that wait at the same time share a transaction. */
+struct group {
+    struct write_through *members[WRITES_AT_ONCE];
+    size_t count;
+    struct sf_write writes[WRITES_AT_ONCE * WRITES_MAX];
+    size_t write_count;
+};
+
+static void
+enter(struct group *group, struct write_through *self)
+{
+    group->members[group->count++] = self;
+    for (size_t i = 0; i < self->count; i++)
+        group->writes[group->write_count++] = self->writes[i];
+}
+
+static void
+write_group(struct group *group, struct sf_store *store, sf_time deadline)
+{
+    const struct sf_write *write = group->writes;
+    if (group->write_count > 0)
+        (void)!store->ops->write(store, group->writes, group->write_count, deadline);
+    for (size_t i = 0; i < group->count; i++) {
+        struct write_through *self = group->members[i];
+        self->status = sf_store_worst(write, self->count);
+        write += self->count;
+    }
+}
+
 /*
- * A lost answer is asked for once more, which repeats nothing: writes carry their version. Whatever the
- * second attempt says but "done", the first may have done it.
+ * A lost answer is asked for once more, which repeats nothing: writes carry their version, and what another host has
+ * made of the row meanwhile is merged. Whatever the second attempt says but "done", the first may have done it.
  */
+static void
+ask_again(struct write_through *self, struct sf_store *store, sf_time deadline)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        self->writes[i].is_exact = false;
+        self->writes[i].is_again = true;
+    }
+    if (store->ops->write(store, self->writes, self->count, deadline) == SF_OK)
+        self->status = SF_OK;
+}
+
+static void
+tell_journal(const struct write_through *self, struct sf_journal *journal, sf_time written)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        if (self->status == SF_OK)
+            sf_journal_stored(journal, &self->writes[i].key, self->writes[i].version, written);
+        else if (self->status == SF_UNCERTAIN)
+            sf_journal_doubt(journal, &self->writes[i].key);
+    }
+}
+
 static void
 run_write(struct task *task, struct daemon *daemon)
 {
-    struct write_through *self = (struct write_through *)task;
-    struct sf_store *store = daemon->store;
+    struct group group = {.count = 0};
     sf_time written = sf_clock_steady(), deadline = written + WRITE_DEADLINE;
-    self->status = store->ops->write(store, self->writes, self->count, deadline);
-    if (self->status == SF_UNCERTAIN && store->ops->write(store, self->writes, self->count, deadline) == SF_OK)
-        self->status = SF_OK;
-    for (size_t i = 0; i < self->count; i++) {
-        if (self->status == SF_OK)
-            sf_journal_stored(daemon->journaler.journal, &self->writes[i].key, self->writes[i].version, written);
-        else if (self->status == SF_UNCERTAIN)
-            sf_journal_doubt(daemon->journaler.journal, &self->writes[i].key);
+    while (task != NULL) {
+        enter(&group, (struct write_through *)task);
+        task = group.count < WRITES_AT_ONCE ? task_queue_pop_same(&daemon->writer.queue, run_write) : NULL;
+    }
+    write_group(&group, daemon->store, deadline);
+    for (size_t i = 0; i < group.count; i++) {
+        struct write_through *self = group.members[i];
+        if (self->status == SF_UNCERTAIN)
+            ask_again(self, daemon->store, deadline);
+        tell_journal(self, daemon->journaler.journal, written);
+        if (i > 0) /* the first one is the writer's to hand on */
+            task_queue_push(&daemon->server.done, &self->base.task);
     }
 }
 
@@ -89,7 +146,6 @@ add_write(struct write_through *self, const struct sf_key *key, const struct sf_
         .last_access = session->head.last_access,
         .expires = sf_record_expires(&session->head, session->head.last_access),
         .record = sf_buffer_span(record),
-        .is_again = true, /* since it was loaded the store may have gone back */
     };
     return SF_OK;
 }
@@ -156,13 +212,15 @@ find_session(struct sf_session *session, const struct sf_l1_change *change, cons
 /* All records that the change makes. `scratch` is what APPEND needs. */
 static enum sf_status
 make_writes(struct write_through *self, struct sf_session *session, const struct sf_key *key,
-            const struct sf_l1_change *change, const struct sf_stored *found, struct sf_buffer *scratch)
+            const struct sf_l1_change *change, const struct answer *answer, struct sf_buffer *scratch)
 {
+    const struct sf_stored *found = answer == NULL ? NULL : answer->stored;
     struct sf_ops_outcome outcome;
     struct sf_ops ops = *change->ops;
     ops.host = self->host;
     enum sf_status status = find_session(session, change, found);
     session->is_stored = found != NULL && !found->is_journalled;
+    sf_time last_access = session->head.last_access;
     if (status == SF_OK)
         status = sf_ops_apply(session, &ops, change->now, scratch, &outcome);
     if (status != SF_OK)
@@ -173,8 +231,6 @@ make_writes(struct write_through *self, struct sf_session *session, const struct
         return SF_NOT_FOUND;
     if (outcome.ended)
         sf_session_end(session, change->end_reason, change->now, change->tombstone_lifetime);
-    if (is_rotated)
-        status = add_former(self, key, change, found, session->head.version);
     self->applied = (struct sf_l1_applied){
         .key = is_created || is_rotated ? *change->new_key : *key,
         .version = session->head.version,
@@ -184,16 +240,24 @@ make_writes(struct write_through *self, struct sf_session *session, const struct
         .changed = outcome.changed,
     };
     if (!outcome.changed) {
-        add_touch(self, key, session);
+        if (touch_is_due(&session->head, last_access, change->now))
+            add_touch(self, key, session);
         return SF_OK;
     }
-    size_t max_bytes = outcome.ended ? SF_RECORD_BYTES_MAX : change->max_bytes;
-    return status == SF_OK ? add_write(self, &self->applied.key, session, max_bytes) : status;
+    /* The new id first: what ends the old one leads there. */
+    status = add_write(self, &self->applied.key, session, outcome.ended ? SF_RECORD_BYTES_MAX : change->max_bytes);
+    if (status == SF_OK && is_rotated)
+        status = add_former(self, key, change, found, session->head.version);
+    for (size_t i = 0; i < self->count; i++)
+        self->writes[i].is_again = is_rotated; /* since it was loaded the store may have gone back */
+    self->writes[0].is_exact = !is_created && !is_rotated;
+    self->writes[0].of_store = is_created ? 0 : answer->of_store;
+    return status;
 }
 
 static enum sf_status
 make(struct write_through *self, const struct sf_key *key, const struct sf_l1_change *change,
-     const struct sf_stored *found)
+     const struct answer *found)
 {
     struct sf_session session;
     struct sf_buffer scratch;
@@ -207,7 +271,7 @@ make(struct write_through *self, const struct sf_key *key, const struct sf_l1_ch
 
 enum sf_status
 write_through_begin(struct call *call, const struct sf_key *key, const struct sf_l1_change *change,
-                    const struct sf_stored *found, call_resume_fn *resume)
+                    const struct answer *found, call_resume_fn *resume)
 {
     struct write_through *self = write_through_new();
     if (self == NULL)

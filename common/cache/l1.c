@@ -92,6 +92,19 @@ sf_l1_lead(struct sf_l1 *l1, enum sf_l1_duty duty)
     return l1->leads[duty];
 }
 
+void
+sf_l1_set_bypassed(struct sf_l1 *l1, bool is_bypassed)
+{
+    if (l1->is_writable)
+        atomic_store_explicit(&l1->header->bypassed, is_bypassed, memory_order_relaxed);
+}
+
+bool
+sf_l1_is_bypassed(const struct sf_l1 *l1)
+{
+    return sf_l1_peek(&l1->header->bypassed) != 0;
+}
+
 /* ---- last access, and what is stored ---- */
 
 static void

@@ -136,6 +136,15 @@ enum sf_status sf_l1_drop(struct sf_l1 *l1, const struct sf_key *key) SF_MUST_CH
 /* For all processes: it stands in the segment. 0: for ever. */
 void sf_l1_set_ttl(struct sf_l1 *l1, sf_time ttl);
 
+/* ---- store only ---- */
+
+/*
+ * From now on no process reads or changes sessions here: the daemon does it in the store. What waits for the store
+ * is brought there as ever; what it has goes with the next pass of sf_l1_repair.
+ */
+void sf_l1_set_bypassed(struct sf_l1 *l1, bool is_bypassed);
+bool sf_l1_is_bypassed(const struct sf_l1 *l1);
+
 /* ---- other hosts that share the store ---- */
 
 /*
@@ -393,7 +402,7 @@ struct sf_l1_usage {
 void sf_l1_usage(struct sf_l1 *l1, struct sf_l1_usage *usage_out); /* walks everything */
 
 /*
- * Repairs what dead processes left, drops what is expired and clean, and replaces by a tombstone
+ * Repairs what dead processes left, drops what is clean and expired, or bypassed, and replaces by a tombstone
  * what an old id shows of its session when the grace is over. At most `budget` blocks; *cursor goes
  * round. Returns repairs.
  */

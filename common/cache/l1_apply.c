@@ -303,15 +303,6 @@ rotate(struct attempt *attempt)
 
 /* ---- an existing session ---- */
 
-static bool
-has_successor(const struct sf_record_head *head, sf_time now)
-{
-    static const struct sf_key none;
-
-    return head->end_reason == SF_END_ROTATED && now < head->grace_until &&
-           !sf_key_equal(&head->successor, &none);
-}
-
 /* L1 may know of a later access than the record. */
 static void
 raise_last_access(struct attempt *attempt)
@@ -386,7 +377,7 @@ find_session(struct attempt *attempt)
             status = load_session(attempt);
         if (status != SF_OK || attempt->session.head.kind != SF_RECORD_ENDED)
             return status;
-        if (!has_successor(&attempt->session.head, attempt->change->now) ||
+        if (!sf_session_leads_on(&attempt->session.head, attempt->change->now) ||
             sf_ops_wants_new_id(attempt->change->ops)) {
             return SF_NOT_FOUND;
         }

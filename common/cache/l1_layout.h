@@ -107,6 +107,7 @@ struct sf_l1_header { /* constant but for the atomics */
     /* While others tell what they change: see l1_confirm.c. The first one O12, the others relaxed */
     _Alignas(64) _Atomic uint64_t lease_until;
     _Atomic uint64_t lease_from, lease_ttl;
+    _Atomic uint64_t bypassed; /* 1: sessions are read and changed in the store only; by the daemon alone; relaxed */
     _Alignas(64) _Atomic uint64_t sections; /* which of its two counts a section uses; relaxed */
     _Atomic uint64_t store; /* incarnation of the store that has what is clean; 0: not known; relaxed */
     _Atomic uint64_t store_since; /* ms, steady clock: when that was said last; relaxed */

@@ -133,6 +133,14 @@ is_over(uint64_t control, const struct sf_l1_image *image, sf_time now)
     return sf_l1_control_is_clean(control) && expires != 0 && expires + SF_SECOND <= now;
 }
 
+/* Nobody reads it here any more, and the store has it, or the journal, and is to hear nothing of its last access. */
+static bool
+is_passed_by(const struct sf_l1 *l1, uint64_t control, const struct sf_l1_image *image)
+{
+    return sf_l1_is_bypassed(l1) && sf_l1_control_is_clean(control) &&
+           !sf_l1_image_needs_touch(image);
+}
+
 static void
 trim(struct part *part, const struct sf_l1_image *image)
 {
@@ -171,7 +179,8 @@ repair_live(struct part *part, uint32_t block, const struct sf_l1_place *place, 
             control); /* replaced or removed, and then its remover died or has not come to it yet */
     if (status == SF_CORRUPT)
         sf_count(l1->counters, l1_bad);
-    if (status != SF_CORRUPT && !is_over(control, &image, part->now))
+    if (status != SF_CORRUPT && !is_over(control, &image, part->now) &&
+        !is_passed_by(l1, control, &image))
         trim(part, &image);
     else if (sf_l1_unname(l1, block, place, control, &image.key))
         sf_l1_block_retire(l1, block, control);

@@ -303,6 +303,18 @@ sf_config_has_store(const struct sf_config *config)
     return strcmp(config->store, SF_CONFIG_NO_STORE) != 0;
 }
 
+bool
+sf_config_has_cache(const struct sf_config *config)
+{
+    return config->cache_size > 0;
+}
+
+uint64_t
+sf_config_cache_bytes(const struct sf_config *config)
+{
+    return sf_config_has_cache(config) ? config->cache_size : SF_CONFIG_NO_CACHE_BYTES;
+}
+
 const struct sf_option *
 sf_option_find(const char *directive)
 {

@@ -71,6 +71,11 @@ struct sf_option {
 #define SF_CONFIG_NO_STORE "none"
 bool sf_config_has_store(const struct sf_config *config);
 
+/* SessionFastCacheSize 0: the store is all there is. Then the segment says so, and has what waits from before. */
+#define SF_CONFIG_NO_CACHE_BYTES (8u << 20)
+bool sf_config_has_cache(const struct sf_config *config);
+uint64_t sf_config_cache_bytes(const struct sf_config *config); /* of the segment */
+
 extern const struct sf_option sf_options[SF_OPTION_COUNT];
 
 /* All defaults, nothing set. Strings point to constants. */

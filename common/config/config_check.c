@@ -309,6 +309,31 @@ check_no_store(const struct sf_config *config, struct sf_error *error)
     return sf_error_set(error, SF_INVALID, "%s goes with SessionFastStore none", wrong);
 }
 
+#define CACHE_MIN ((uint64_t)1 << 20)
+
+static enum sf_status
+check_cache_size(const struct sf_config *config, struct sf_error *error)
+{
+    if (config->cache_size == 0 || config->cache_size >= CACHE_MIN)
+        return SF_OK;
+    return sf_error_set(error, SF_INVALID, "SessionFastCacheSize: a cache has at least 1M; 0: there is none");
+}
+
+/* Without a cache of the host there is none anywhere: who wants none wants what the store says. */
+static enum sf_status
+check_no_cache(const struct sf_config *config, struct sf_error *error)
+{
+    if (sf_config_has_cache(config))
+        return SF_OK;
+    if (!sf_config_has_store(config))
+        return sf_error_set(error, SF_INVALID,
+                            "SessionFastCacheSize 0 and SessionFastStore none leave no place for a session");
+    if (*config->l2 != '\0')
+        return sf_error_set(error, SF_INVALID,
+                            "SessionFastL2: nothing goes with SessionFastCacheSize 0, for it is a cache, too");
+    return SF_OK;
+}
+
 struct rule {
     rule_fn *check;
     uint64_t options; /* that it looks at */
@@ -336,6 +361,8 @@ static const struct rule rules[] = {
     {check_store_path, BIT(store)},
     {check_migrate, BIT(migrate)},
     {check_l2, BIT(l2)},
+    {check_cache_size, BIT(cache_size)},
+    {check_no_cache, BIT(cache_size) | BIT(store) | BIT(l2)},
     {check_no_store, BIT(store) | BIT(durability) | BIT(login_durability) | BIT(l2) | BIT(migrate) | BIT(shared_store)},
 };
 

@@ -188,6 +188,13 @@ sf_front_l1(struct sf_front *front)
     return l1 != NULL && !sf_l1_is_retired(l1) ? l1 : attach_again(front);
 }
 
+struct sf_l1 *
+sf_front_cache(struct sf_front *front)
+{
+    struct sf_l1 *l1 = sf_front_l1(front);
+    return l1 != NULL && sf_l1_is_bypassed(l1) ? NULL : l1;
+}
+
 /* ---- questions ---- */
 
 enum sf_status
@@ -365,7 +372,7 @@ check_stale(struct search *search, const struct sf_key *key, struct sf_loaded *l
 static enum sf_status
 look_up(struct search *search, const struct sf_key *key, struct sf_loaded *loaded)
 {
-    struct sf_l1 *l1 = sf_front_l1(search->front);
+    struct sf_l1 *l1 = sf_front_cache(search->front);
     enum cached cached = CACHED_NOT;
     enum sf_status status = SF_NOT_FOUND;
     loaded->source = SF_FROM_CACHE;
@@ -427,7 +434,7 @@ sf_front_load(struct sf_front *front, const struct sf_key *key, const struct sf_
         status = judge_successor(&search, loaded);
     /* The cache keeps whole seconds: within one there is nothing to move, and nothing to look up again. */
     bool has_moved = status == SF_OK && !loaded->is_former && loaded->last_access + SF_SECOND <= now;
-    struct sf_l1 *l1 = has_moved ? sf_front_l1(front) : NULL;
+    struct sf_l1 *l1 = has_moved ? sf_front_cache(front) : NULL;
     if (l1 != NULL)
         sf_l1_touch(l1, key, now);
     return load_status(status);

@@ -45,7 +45,7 @@ apply_in_cache(struct change *change, bool must_be_fresh, struct sf_l1_applied *
     *applied_out = (struct sf_l1_applied){.missed = true};
     if (change->key != NULL)
         applied_out->key = *change->key;
-    struct sf_l1 *l1 = sf_front_l1(change->front);
+    struct sf_l1 *l1 = sf_front_cache(change->front);
     if (l1 == NULL)
         return SF_NOT_FOUND;
     const struct sf_config *config = change->config;
@@ -279,7 +279,7 @@ apply_somewhere(struct change *change)
 {
     struct sf_l1_applied applied;
     enum sf_status status = apply_in_cache(change, sf_front_may_check(change->front), &applied);
-    if (status == SF_NOT_FOUND && applied.missed && change->key != NULL && sf_front_l1(change->front) != NULL)
+    if (status == SF_NOT_FOUND && applied.missed && change->key != NULL && sf_front_cache(change->front) != NULL)
         status = load_and_apply(change, &applied);
     return needs_daemon(status, &applied) ? apply_in_daemon(change) : status;
 }
@@ -313,9 +313,13 @@ wait_until_durable(struct change *change)
     return status == SF_OK ? SF_OK : SF_UNCERTAIN;
 }
 
+/* Where sessions are in the store only there is nothing less. */
 static enum sf_durability
-durability_of(const struct sf_ops *ops, const struct sf_config *config)
+durability_of(struct sf_front *front, const struct sf_ops *ops, const struct sf_config *config)
 {
+    struct sf_l1 *l1 = sf_front_l1(front);
+    if (l1 != NULL && sf_l1_is_bypassed(l1))
+        return SF_DURABILITY_STORE;
     bool is_login = sf_ops_wants_new_id(ops) || sf_ops_has(ops, SF_OP_END);
     int durability = config->durability;
     if (is_login && durability < config->login_durability)
@@ -333,7 +337,7 @@ must_wait(const struct change *change)
     const struct sf_saved *saved = change->saved;
     if (change->durability == SF_DURABILITY_MEMORY || saved->is_durable)
         return false;
-    struct sf_l1 *l1 = saved->changed || sf_ops_only_touch(change->ops) ? NULL : sf_front_l1(change->front);
+    struct sf_l1 *l1 = saved->changed || sf_ops_only_touch(change->ops) ? NULL : sf_front_cache(change->front);
     return saved->changed || (l1 != NULL && !sf_l1_has_stored(l1, &change->where, saved->version));
 }
 
@@ -369,7 +373,7 @@ sf_front_apply(struct sf_front *front, const struct sf_key *key, const struct sf
         .config = config,
         .now = now,
         .deadline = sf_clock_steady() + config->deadline,
-        .durability = durability_of(ops, config),
+        .durability = durability_of(front, ops, config),
         .saved = saved_out,
     };
     sf_daemon_reply_init(&change.reply, SF_FRONT_REPLY_VALUES);

@@ -42,6 +42,9 @@ struct sf_front {
 /* NULL: there is no usable segment now. Attaches again when one has appeared; looks for it every 100 ms. */
 struct sf_l1 *sf_front_l1(struct sf_front *front);
 
+/* The same, to look for sessions in it; NULL also when these are in the store only. */
+struct sf_l1 *sf_front_cache(struct sf_front *front);
+
 /* The daemon has given no answer about something stale: for a while it is used as it is. */
 void sf_front_pause_checks(struct sf_front *front);
 bool sf_front_may_check(const struct sf_front *front);

@@ -46,3 +46,11 @@ sf_session_replace(struct sf_session *session, const struct sf_replacement *repl
     if (grace == 0) /* nobody may read it */
         session->count = head->field_count = 0;
 }
+
+bool
+sf_session_leads_on(const struct sf_record_head *head, sf_time now)
+{
+    static const struct sf_key none;
+
+    return head->end_reason == SF_END_ROTATED && now < head->grace_until && !sf_key_equal(&head->successor, &none);
+}

@@ -26,3 +26,6 @@ struct sf_replacement {
  * gets no grace at all.
  */
 void sf_session_replace(struct sf_session *session, const struct sf_replacement *replacement);
+
+/* Changes that come to it now go to head->successor. */
+bool sf_session_leads_on(const struct sf_record_head *head, sf_time now);

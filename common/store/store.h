@@ -41,6 +41,7 @@ struct sf_write {
                                  record now, which `record` was merged into, that; else empty */
     bool is_again;          /* PUT: the store may have lost what it had of it: by store_shared.h it is merged in any
                                case, for versions tell nothing then */
+    bool is_exact;          /* PUT: by store_shared.h: where the store has another record, SF_CONFLICT, and no merge */
     bool is_news;           /* answer, of a PUT that is OK: there was no row, or one with a smaller version */
     enum sf_status status;  /* OK NOT_FOUND (TOUCH: no row) CONFLICT (PUT: another version than `expected`,
                                or no row) UNAVAILABLE UNCERTAIN FULL INVALID */

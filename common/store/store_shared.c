@@ -188,6 +188,12 @@ is_looked_at(const struct sf_write *write)
     return write->is_again && is_shared(write);
 }
 
+static bool
+is_to_be_merged(const struct sf_write *write)
+{
+    return write->status == SF_CONFLICT && !write->is_exact && is_shared(write);
+}
+
 /* What has no lineage is stored over whatever is earlier. */
 static void
 expect(struct sf_write *write)
@@ -203,7 +209,7 @@ static void
 collect_conflicts(struct round *round, struct sf_write *writes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (writes[i].status != SF_CONFLICT || !is_shared(&writes[i]))
+        if (!is_to_be_merged(&writes[i]))
             continue;
         struct item *item = &round->items[round->count++];
         *item = (struct item){.write = &writes[i]};
@@ -336,7 +342,7 @@ merge_conflicts(struct shared_store *self, struct sf_write *writes, size_t count
     for (int i = 0; has_memory && round.count > 0 && i < ROUNDS_MAX && sf_clock_steady() < deadline; i++)
         run_round(self, &round, deadline);
     for (size_t i = 0; i < count; i++)
-        if (writes[i].status == SF_CONFLICT && is_shared(&writes[i]))
+        if (is_to_be_merged(&writes[i]))
             writes[i].status = SF_UNAVAILABLE; /* it stays dirty, and is tried again */
     for (size_t i = 0; i < round.count; i++)
         finish_item(&round.items[i]);
@@ -379,7 +385,7 @@ shared_write(struct sf_store *store, struct sf_write *writes, size_t count, sf_t
     write_what_goes_through(self, writes, count, deadline);
     size_t conflicts = 0;
     for (size_t i = 0; i < count; i++)
-        conflicts += writes[i].status == SF_CONFLICT;
+        conflicts += is_to_be_merged(&writes[i]);
     if (conflicts > 0)
         merge_conflicts(self, writes, count, deadline);
     return sf_store_worst(writes, count);

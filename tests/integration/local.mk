@@ -106,6 +106,7 @@ EXTRA_DIST += \
 	%D%/test_store_commands.py \
 	%D%/test_store_faults.py %D%/test_store_file.py %D%/test_store_restarts.py \
 	%D%/test_store_redis.py %D%/test_store_redis_cluster.py %D%/test_store_redis_sentinel.py \
+	%D%/test_store_only.py \
 	%D%/test_story.py \
 	%D%/test_tiers.py \
 	%D%/test_two_ids.py \

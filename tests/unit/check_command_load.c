@@ -28,6 +28,13 @@ call_wait_for_load(struct call *waiting, const struct sf_key *key, call_resume_f
     resume = then;
 }
 
+void
+call_wait_for_truth(struct call *waiting, const struct sf_key *key, call_resume_fn *then)
+{
+    ck_assert(waiting->daemon->is_store_only);
+    call_wait_for_load(waiting, key, then);
+}
+
 bool
 command_key(struct call *of, size_t word, struct sf_key *key_out)
 {

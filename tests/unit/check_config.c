@@ -179,7 +179,7 @@ END_TEST
 START_TEST(test_malformed_values_are_refused_with_directive_value_and_range)
 {
     assert_refused("SessionFastCacheSize", "12X",
-                   "SessionFastCacheSize: '12X' is not a size (1M to 64G)");
+                   "SessionFastCacheSize: '12X' is not a size (0 to 64G)");
     assert_refused("SessionFastFlushDelay", "soon",
                    "SessionFastFlushDelay: 'soon' is not a duration (10ms to 1h)");
     assert_refused("SessionFastFlushBatch", "-1",
@@ -192,10 +192,10 @@ END_TEST
 
 START_TEST(test_values_out_of_range_are_refused)
 {
-    assert_refused("SessionFastCacheSize", "1023K",
-                   "SessionFastCacheSize: '1023K' is out of range (1M to 64G)");
+    assert_refused("SessionFastMaxBytes", "1023",
+                   "SessionFastMaxBytes: '1023' is out of range (1K to 1M)");
     assert_refused("SessionFastCacheSize", "65G",
-                   "SessionFastCacheSize: '65G' is out of range (1M to 64G)");
+                   "SessionFastCacheSize: '65G' is out of range (0 to 64G)");
     assert_refused("SessionFastFlushBatch", "0",
                    "SessionFastFlushBatch: '0' is out of range (1 to 100000)");
     assert_refused("SessionFastDeadline", "0",

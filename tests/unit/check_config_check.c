@@ -66,6 +66,35 @@ START_TEST(test_without_a_store_nothing_is_promised_that_needs_one)
 }
 END_TEST
 
+START_TEST(test_without_a_cache_there_is_a_store_and_no_other_cache)
+{
+    config.cache_size = 0;
+    assert_allowed();
+    ck_assert_uint_eq(sf_config_cache_bytes(&config), SF_CONFIG_NO_CACHE_BYTES);
+    config.l2 = "memcached://127.0.0.1";
+    assert_refused("SessionFastL2: nothing goes with SessionFastCacheSize 0, for it is a cache, too");
+    config.l2 = "";
+    config.migrate = "redis://127.0.0.1 percent=10";
+    config.durability = SF_DURABILITY_MEMORY;
+    assert_allowed();
+    config.migrate = "";
+    config.store = SF_CONFIG_NO_STORE;
+    assert_refused("SessionFastCacheSize 0 and SessionFastStore none leave no place for a session");
+}
+END_TEST
+
+START_TEST(test_a_cache_has_a_smallest_size)
+{
+    config.cache_size = 1;
+    assert_refused("SessionFastCacheSize: a cache has at least 1M; 0: there is none");
+    config.cache_size = (1 << 20) - 1;
+    assert_refused("SessionFastCacheSize: a cache has at least 1M; 0: there is none");
+    config.cache_size = 1 << 20;
+    assert_allowed();
+    ck_assert_uint_eq(sf_config_cache_bytes(&config), 1 << 20);
+}
+END_TEST
+
 START_TEST(test_cookie_name_must_be_a_token)
 {
     static const char *const refused[] = {"a b", "a=b", "a;b", "a,b", "a\"b", "(a)", "caf\xc3\xa9"};
@@ -347,6 +376,8 @@ main(void)
     tcase_add_test(tests, test_options_at_odds_are_named);
     tcase_add_test(tests, test_options_without_a_rule_are_known);
     tcase_add_test(tests, test_without_a_store_nothing_is_promised_that_needs_one);
+    tcase_add_test(tests, test_without_a_cache_there_is_a_store_and_no_other_cache);
+    tcase_add_test(tests, test_a_cache_has_a_smallest_size);
     tcase_add_test(tests, test_http_prefixes_need_http_only);
     tcase_add_test(tests, test_cookie_lives_for_a_second_at_least);
     return sf_run_suite(suite);

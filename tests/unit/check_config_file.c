@@ -161,14 +161,14 @@ END_TEST
 START_TEST(test_bad_value_is_refused_with_file_and_line)
 {
     assert_refused("SessionFastCacheSize 12X\n",
-                   "some.conf:1: SessionFastCacheSize: '12X' is not a size (1M to 64G)");
+                   "some.conf:1: SessionFastCacheSize: '12X' is not a size (0 to 64G)");
 }
 END_TEST
 
 START_TEST(test_error_in_joined_lines_names_the_first)
 {
     assert_refused("\nSessionFastCacheSize \\\n\\\n12X\n",
-                   "some.conf:2: SessionFastCacheSize: '12X' is not a size (1M to 64G)");
+                   "some.conf:2: SessionFastCacheSize: '12X' is not a size (0 to 64G)");
 }
 END_TEST
 

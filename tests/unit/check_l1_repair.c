@@ -282,6 +282,46 @@ START_TEST(test_expired_records_are_dropped_once_they_are_clean)
 }
 END_TEST
 
+START_TEST(test_what_is_bypassed_goes_once_it_is_clean)
+{
+    ck_assert(!sf_l1_is_bypassed(cache.l1));
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    sf_test_settle_all(cache.l1);
+    ck_assert_int_eq(sf_test_create(cache.l1, 2, "a", "b"), SF_OK);
+    (void)sf_test_repair_all(cache.l1, SF_TEST_NOW);
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_OK);
+    sf_l1_set_bypassed(cache.l1, true);
+    ck_assert(sf_l1_is_bypassed(cache.l1));
+    (void)sf_test_repair_all(cache.l1, SF_TEST_NOW);
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_NOT_FOUND);
+    ck_assert_int_eq(sf_test_look(cache.l1, 2, NULL).status, SF_OK);
+    sf_l1_set_bypassed(cache.l1, false);
+    sf_test_settle_all(cache.l1);
+    (void)sf_test_repair_all(cache.l1, SF_TEST_NOW);
+    ck_assert_int_eq(sf_test_look(cache.l1, 2, NULL).status, SF_OK);
+}
+END_TEST
+
+/* Or it would be taken for expired. */
+START_TEST(test_what_is_bypassed_stays_until_its_last_access_is_stored)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    struct sf_l1_touched touched;
+    uint32_t cursor = 0;
+
+    ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
+    sf_test_settle_all(cache.l1);
+    sf_l1_touch(cache.l1, &key, SF_TEST_NOW + 10 * SF_MINUTE);
+    sf_l1_set_bypassed(cache.l1, true);
+    (void)sf_test_repair_all(cache.l1, SF_TEST_NOW + 10 * SF_MINUTE);
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_OK);
+    ck_assert_uint_eq(sf_l1_touched_take(cache.l1, &cursor, &touched, 1), 1);
+    sf_l1_touched_settle(cache.l1, &touched);
+    (void)sf_test_repair_all(cache.l1, SF_TEST_NOW + 10 * SF_MINUTE);
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_NOT_FOUND);
+}
+END_TEST
+
 START_TEST(test_tombstones_are_dropped_after_their_time)
 {
     ck_assert_int_eq(sf_test_create(cache.l1, 1, "a", "b"), SF_OK);
@@ -359,6 +399,8 @@ main(void)
     tcase_add_test(tests, test_pass_in_small_steps_does_the_same);
     tcase_add_test(tests, test_pass_takes_as_many_calls_as_its_budget_is_made_for);
     tcase_add_test(tests, test_expired_records_are_dropped_once_they_are_clean);
+    tcase_add_test(tests, test_what_is_bypassed_goes_once_it_is_clean);
+    tcase_add_test(tests, test_what_is_bypassed_stays_until_its_last_access_is_stored);
     tcase_add_test(tests, test_tombstones_are_dropped_after_their_time);
     tcase_add_test(tests, test_image_whose_grace_is_over_becomes_an_empty_tombstone);
     tcase_add_test(tests, test_word_that_names_a_free_block_is_emptied);

@@ -18,6 +18,7 @@ static struct connection first, second;
 static enum sf_status answers[2]; /* to each of them; SF_INVALID: none yet */
 static uint64_t versions[2];      /* of what they got */
 static bool is_in_cache;          /* what the last one got */
+static const struct sf_key *held_by_first; /* as soon as it is resumed; then NULL */
 
 static int writer_retries, writer_urges;
 
@@ -44,6 +45,10 @@ connection_resume(struct connection *connection, const struct answer *answer)
         ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&answer->stored->record)), SF_OK);
     versions[connection == &second] = head.version;
     is_in_cache = answer->is_in_cache;
+    if (connection == &first && held_by_first != NULL) {
+        ck_assert(loader_hold(&daemon_, held_by_first));
+        held_by_first = NULL;
+    }
 }
 
 static void
@@ -618,6 +623,75 @@ START_TEST(test_what_was_asked_of_the_former_store_is_asked_again)
 }
 END_TEST
 
+/* Sessions are in the store only: what the store was asked for before somebody came is no answer for him. */
+START_TEST(test_who_comes_when_the_store_was_asked_has_it_asked_again)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    daemon_.is_store_only = true;
+    store(&key, 3, "old");
+    ck_assert(loader_join(&daemon_, &first, &key, true));
+    struct task *task = run_next();
+    store(&key, 4, "new");
+    ck_assert(loader_join(&daemon_, &second, &key, true));
+    task->finish(task, &daemon_);
+    ck_assert_uint_eq(versions[0], 3);
+    ck_assert_int_eq(answers[1], SF_INVALID);
+    finish_next();
+    ck_assert_uint_eq(versions[1], 4);
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_who_comes_before_the_store_was_asked_shares_the_answer)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    daemon_.is_store_only = true;
+    store(&key, 3, "old");
+    ck_assert(loader_join(&daemon_, &first, &key, true));
+    ck_assert(loader_join(&daemon_, &second, &key, true));
+    finish_next();
+    ck_assert_uint_eq(versions[0], 3);
+    ck_assert_uint_eq(versions[1], 3);
+}
+END_TEST
+
+START_TEST(test_who_came_late_and_left_is_not_waited_for)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    daemon_.is_store_only = true;
+    store(&key, 3, "old");
+    ck_assert(loader_join(&daemon_, &first, &key, true));
+    struct task *task = run_next();
+    ck_assert(loader_join(&daemon_, &second, &key, true));
+    loader_leave(&second);
+    task->finish(task, &daemon_);
+    ck_assert_uint_eq(versions[0], 3);
+    ck_assert(is_idle());
+}
+END_TEST
+
+/* Who was answered changes it at once, and who came late waits for that. */
+START_TEST(test_who_came_late_waits_for_a_change_that_was_faster)
+{
+    struct sf_key key = sf_test_cache_key(1);
+    daemon_.is_store_only = true;
+    store(&key, 3, "old");
+    ck_assert(loader_join(&daemon_, &first, &key, true));
+    struct task *task = run_next();
+    ck_assert(loader_join(&daemon_, &second, &key, true));
+    held_by_first = &key;
+    task->finish(task, &daemon_);
+    ck_assert_ptr_null(held_by_first);
+    ck_assert(is_idle());
+    store(&key, 4, "new");
+    loader_release(&daemon_, &key);
+    finish_next();
+    ck_assert_uint_eq(versions[1], 4);
+    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_NOT_FOUND);
+    ck_assert(!is_in_cache);
+}
+END_TEST
+
 START_TEST(test_news_of_a_key_that_is_held_are_loaded_after_its_release)
 {
     struct sf_key key = fill_stale();
@@ -716,6 +790,10 @@ main(void)
     tcase_add_test(tests, test_what_only_the_journal_has_is_not_shown_behind_news_of_it);
     tcase_add_test(tests, test_what_was_asked_of_the_former_store_is_asked_again);
     tcase_add_test(tests, test_news_of_a_key_that_is_held_are_loaded_after_its_release);
+    tcase_add_test(tests, test_who_comes_when_the_store_was_asked_has_it_asked_again);
+    tcase_add_test(tests, test_who_comes_before_the_store_was_asked_shares_the_answer);
+    tcase_add_test(tests, test_who_came_late_and_left_is_not_waited_for);
+    tcase_add_test(tests, test_who_came_late_waits_for_a_change_that_was_faster);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);
 }

@@ -214,6 +214,27 @@ START_TEST(test_write_whose_answer_was_lost_counts_once)
 }
 END_TEST
 
+/* Whoever writes it so begins again with what is there. */
+START_TEST(test_exact_change_of_another_record_is_refused)
+{
+    increment(&hosts[0], 1);
+    store_all(&hosts[0]);
+    copy_record(&hosts[1], &hosts[0], 1);
+    increment(&hosts[0], 1);
+    increment(&hosts[1], 1);
+    struct sf_write write = put_of(&hosts[0], 1, NULL);
+    write.is_exact = true;
+    ck_assert_int_eq(hosts[0].store->ops->write(hosts[0].store, &write, 1, soon()), SF_OK);
+    write = put_of(&hosts[1], 1, NULL);
+    write.is_exact = true;
+    ck_assert_int_eq(hosts[1].store->ops->write(hosts[1].store, &write, 1, soon()), SF_CONFLICT);
+    ck_assert_int_eq(stored_number(1), 2);
+    write.is_exact = false;
+    ck_assert_int_eq(hosts[1].store->ops->write(hosts[1].store, &write, 1, soon()), SF_OK);
+    ck_assert_int_eq(stored_number(1), 3);
+}
+END_TEST
+
 START_TEST(test_row_that_was_lost_is_written_again)
 {
     increment(&hosts[0], 1);
@@ -501,6 +522,7 @@ make_suite(void)
     tcase_add_checked_fixture(all, set_up, tear_down);
     tcase_add_test(all, test_increments_of_all_hosts_add_up);
     tcase_add_test(all, test_write_whose_answer_was_lost_counts_once);
+    tcase_add_test(all, test_exact_change_of_another_record_is_refused);
     tcase_add_test(all, test_row_that_was_lost_is_written_again);
     tcase_add_test(all, test_what_is_put_again_and_there_changes_nothing);
     tcase_add_test(all, test_row_that_was_lost_is_put_again);

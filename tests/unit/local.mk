@@ -80,6 +80,7 @@ check_PROGRAMS += \
 	%D%/check_front_apply \
 	%D%/check_front_attach \
 	%D%/check_front_stale \
+	%D%/check_front_store_only \
 	%D%/check_visit \
 	%D%/check_visit_choose \
 	%D%/check_visit_commit \
@@ -223,6 +224,7 @@ tests_unit_check_front_SOURCES = %D%/check_front.c $(front_case)
 tests_unit_check_front_apply_SOURCES = %D%/check_front_apply.c $(front_case)
 tests_unit_check_front_attach_SOURCES = %D%/check_front_attach.c $(front_case)
 tests_unit_check_front_stale_SOURCES = %D%/check_front_stale.c $(front_case)
+tests_unit_check_front_store_only_SOURCES = %D%/check_front_store_only.c $(front_case)
 visit_case = %D%/visit_case.c %D%/visit_case.h
 tests_unit_check_visit_SOURCES = %D%/check_visit.c $(visit_case)
 tests_unit_check_visit_choose_SOURCES = %D%/check_visit_choose.c $(visit_case)
