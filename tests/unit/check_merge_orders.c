@@ -162,8 +162,8 @@ add(struct host *host, int64_t amount, struct expectation *expected)
 }
 
 /*
- * The same, where the caches are not lost, and some changes wait: one host has evicted the session, loads what the store
- * has now, and so counts on from a version behind which it has counted before. Each takes another number first.
+ * The same, where the caches are not lost, and some changes wait: one host has evicted the session, loads what the
+ * store has now, and so counts on from a version behind which it has counted before. Each takes another number first.
  */
 static void
 lose_and_renumber(struct expectation *expected, unsigned *seed, const struct sf_buffer *backup)
