@@ -3,10 +3,11 @@
  * bench_stores.c - a backend as session-fast uses it, and as a plain client does.
  *
  * bench_stores batches URL FOLDER
- * bench_stores steps URL FOLDER --config FILE [--cache SOCKET]
+ * bench_stores steps URL FOLDER --config FILE [--bare FILE] [--cache SOCKET]
  * bench_stores changes URL FOLDER --config FILE
  *
- * FILE is that of a daemon that runs on URL; SOCKET a memcached's. bench_stores.py starts all of them.
+ * FILE is that of a daemon that runs on URL, the second one with SessionFastCacheSize 0; SOCKET a memcached's.
+ * bench_stores.py starts all of them.
  */
 #include <apr_general.h>
 #include <getopt.h>
@@ -79,6 +80,7 @@ static bool
 read_options(struct rounds_request *request, int argc, char **argv)
 {
     static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"bare", required_argument, NULL, 'o'},
                                             {"cache", required_argument, NULL, 'm'},
                                             {"rounds", required_argument, NULL, 'r'},
                                             {"milliseconds", required_argument, NULL, 't'},
@@ -91,6 +93,9 @@ read_options(struct rounds_request *request, int argc, char **argv)
         switch (option) {
         case 'c':
             request->config = optarg;
+            break;
+        case 'o':
+            request->bare = optarg;
             break;
         case 'm':
             request->cache = optarg;
@@ -124,8 +129,8 @@ main(int argc, char **argv)
     while (is_right && part < count && strcmp(parts[part].name, argv[optind]) != 0)
         part++;
     if (!is_right || part == count || (parts[part].needs_config && request.config == NULL)) {
-        fputs("usage: bench_stores batches|steps|changes URL FOLDER [--config FILE] [--cache SOCKET] [--rounds N]"
-              " [--milliseconds N] [--sessions N] [--bytes N]\n",
+        fputs("usage: bench_stores batches|steps|changes URL FOLDER [--config FILE] [--bare FILE]"
+              " [--cache SOCKET] [--rounds N] [--milliseconds N] [--sessions N] [--bytes N]\n",
               stderr);
         return EXIT_FAILURE;
     }

@@ -89,6 +89,7 @@ STORES = {"memory": nothing, "file": file, "SQLite": sqlite, "PostgreSQL": postg
 # In the tables; where the plain client has another step for ours, which.
 STEPS = {"create": "create", "first read": "first read", "first read again": "first read", "warm read": "warm read", "save": "save",
          "save, stored": "save", "end": "end", "end, in memory": "end", "create, behind": None, "save, behind": None}
+LABELS = ["us", "plain_us", "cached_us", "store_only_us", "ratio", "cached_ratio", "store_only_ratio"]
 TOTAL = {"create": 1, "first read": 1, "warm read": 99, "save": 1, "end": 1}
 
 
@@ -137,10 +138,12 @@ class Bench:
             try:
                 found.is_whole = found.run(self.program, "batches", url, folder, *options)
                 alone = Alone(f"SessionFastStateDirectory {folder}\n{lines}", url, "64M")
-                alone.user = "root"
-                with cleaned_up(alone), memcached_beside(alone.folder) as cache:
+                (folder / "bare").mkdir(mode=0o700)
+                bare = Alone(f"SessionFastStateDirectory {folder}/bare", url, "0")
+                alone.user = bare.user = "root"
+                with cleaned_up(alone), cleaned_up(bare), memcached_beside(alone.folder) as cache:
                     config = ["--config", alone.config, *options]
-                    found.is_whole &= found.run(self.program, "steps", url, folder, *config, *cache)
+                    found.is_whole &= found.run(self.program, "steps", url, folder, *config, "--bare", bare.config, *cache)
                     found.is_whole &= found.run(self.program, "changes", url, folder, *config)
             finally:
                 shutil.rmtree(folder)
@@ -174,8 +177,8 @@ class Bench:
             print(row)
 
     def report_steps(self):
-        print("\na session's life through cache and daemon, us each: ours, plain client, plain client with memcached;"
-              " how many times as long these take")
+        print("\na session's life through cache and daemon, us each: ours, plain client, plain client with memcached,"
+              " ours with SessionFastCacheSize 0; how many times as long these take")
         for name, found in self.found.items():
             print(f"  {name}")
             for step, than in STEPS.items():
@@ -183,24 +186,26 @@ class Bench:
                     continue
                 figures = {"us": found.median(step), "plain_us": than and found.median(than, "plain"),
                            "cached_us": than and found.median(than, "cached"),
+                           "store_only_us": than and found.median(than, "store only"),
                            "ratio": than and found.ratio(step, than, "plain"),
-                           "cached_ratio": than and found.ratio(step, than, "cached")}
+                           "cached_ratio": than and found.ratio(step, than, "cached"),
+                           "store_only_ratio": than and found.ratio(step, than, "store only")}
                 self.print_step(name, step, figures)
             self.print_step(name, "1 life, 100 reads", self.total(found))
 
     def total(self, found):
         """Of the medians."""
         sums = {}
-        for who, label in (("session-fast", "us"), ("plain", "plain_us"), ("cached", "cached_us")):
+        for who, label in (("session-fast", "us"), ("plain", "plain_us"), ("cached", "cached_us"), ("store only", "store_only_us")):
             medians = [found.median(step, who) for step in TOTAL]
             sums[label] = None if None in medians else sum(us * times for us, times in zip(medians, TOTAL.values()))
         ours = sums["us"]
-        for label, them in (("ratio", "plain_us"), ("cached_ratio", "cached_us")):
+        for label, them in (("ratio", "plain_us"), ("cached_ratio", "cached_us"), ("store_only_ratio", "store_only_us")):
             sums[label] = sums[them] / ours if ours and sums[them] else None
         return sums
 
     def print_step(self, name, step, figures):
-        print(f"    {step:20}" + "".join(text(figures[label], 11) for label in ("us", "plain_us", "cached_us", "ratio", "cached_ratio")))
+        print(f"    {step:20}" + "".join(text(figures[label], 11) for label in LABELS))
         self.write(name, step, **{label: value and round(value, 3) for label, value in figures.items()})
 
     def report_changes(self):

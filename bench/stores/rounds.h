@@ -12,6 +12,7 @@ struct rounds_request {
     const char *url;
     const char *folder;  /* for files */
     const char *config;  /* steps: of a daemon that runs on this store, in a cache of its own */
+    const char *bare;    /* steps: of one without a cache; NULL: there is none */
     const char *cache;   /* steps: socket of a memcached in front of the plain client; NULL: none */
     unsigned rounds;
     unsigned milliseconds; /* batches: of each kind of call in a round */

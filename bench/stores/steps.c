@@ -24,6 +24,8 @@
 
 struct steps {
     const struct rounds_request *request;
+    struct bench_stage bare_stage; /* of a daemon with the same store and no cache */
+    struct bench_door *bare_door;  /* NULL: there is none */
     struct bench_stage stage, stored_stage, memory_stage; /* of the same daemon: other durabilities */
     struct bench_door *door, *stored_door, *memory_door;
     struct sf_l1 *l1;
@@ -172,6 +174,14 @@ static const struct step our_steps[] = {
     {NULL, flush, 1, 0, 4},
 };
 
+static const struct step bare_steps[] = {
+    {"create", create, 1, 0, 4},
+    {"first read", read_one, 1, 0, 4},
+    {"warm read", read_one, 1, 0, 4},
+    {"save", change, 1, 0, 4},
+    {"end", end, 1, 0, 4},
+};
+
 static const struct step plain_steps[] = {
     {"create", plain_create, 1, 0, 4},
     {NULL, plain_forget, 1, 0, 4},
@@ -212,10 +222,24 @@ play_plain(struct steps *steps, const char *who, struct plain *plain)
     return plain == NULL || play_steps(steps, who, plain_steps, sizeof plain_steps / sizeof plain_steps[0]);
 }
 
+/* Through the other daemon. */
+static bool
+play_bare(struct steps *steps)
+{
+    struct bench_door *door = steps->door;
+
+    if (steps->bare_door == NULL)
+        return true;
+    steps->door = steps->bare_door;
+    bool is_well = play_steps(steps, "store only", bare_steps, sizeof bare_steps / sizeof bare_steps[0]);
+    steps->door = door;
+    return is_well;
+}
+
 static bool
 play_round(struct steps *steps)
 {
-    return play_steps(steps, "session-fast", our_steps, sizeof our_steps / sizeof our_steps[0]) &&
+    return play_steps(steps, "session-fast", our_steps, sizeof our_steps / sizeof our_steps[0]) && play_bare(steps) &&
            play_plain(steps, "plain", steps->alone) && play_plain(steps, "cached", steps->cached);
 }
 
@@ -244,6 +268,22 @@ open_instance(struct steps *steps, apr_pool_t *pool)
 }
 
 static bool
+open_bare(struct steps *steps, apr_pool_t *pool)
+{
+    struct sf_error error = {.text = "no memory"};
+    struct bench_stage *stage = &steps->bare_stage;
+
+    if (steps->request->bare == NULL)
+        return true;
+    if (sf_config_read(&stage->config, steps->request->bare, pool, &error) != SF_OK ||
+        sf_instance_resolve(&stage->instance, &stage->config, &error) != SF_OK)
+        return rounds_fail(steps->request->bare, error.text);
+    stage->config.deadline = stage->config.store_deadline = PATIENCE;
+    steps->bare_door = bench_door_front.open(stage, steps->request->bytes);
+    return steps->bare_door != NULL || rounds_fail(steps->request->bare, "its daemon cannot be used");
+}
+
+static bool
 open_plain(struct steps *steps)
 {
     const struct rounds_request *request = steps->request;
@@ -266,13 +306,13 @@ prepare(struct steps *steps, apr_pool_t *pool)
     steps->sessions = calloc(steps->request->sessions + CHANGED_SESSIONS, sizeof *steps->sessions);
     if (steps->value == NULL || steps->sessions == NULL)
         return rounds_fail("steps", "no memory");
-    return open_instance(steps, pool);
+    return open_instance(steps, pool) && open_bare(steps, pool);
 }
 
 static void
 release(struct steps *steps)
 {
-    struct bench_door *const doors[] = {steps->door, steps->stored_door, steps->memory_door};
+    struct bench_door *const doors[] = {steps->door, steps->stored_door, steps->memory_door, steps->bare_door};
 
     for (size_t i = 0; i < sizeof doors / sizeof doors[0]; i++)
         if (doors[i] != NULL)
