@@ -107,7 +107,9 @@ print_configuration(void)
          "* `SessionFastAbsoluteTimeout` is 0 or at least `SessionFastIdleTimeout`.\n"
          "* `SessionFastRotateGrace` is at most `SessionFastTombstoneLifetime`.\n"
          "* `SessionFastDeadline` is shorter than `SessionFastIdleTimeout`.\n"
-         "* `SessionFastStore` begins with a scheme, such as `sqlite:`.");
+         "* `SessionFastStore` begins with a scheme, such as `sqlite:`. The whole of its URL, of `SessionFastL2` and\n"
+         "  of `SessionFastMigrate` is looked at by `session-fast config check` and at the start, not by\n"
+         "  `apachectl -t`: only the daemon knows the stores.");
 }
 
 static void

@@ -301,7 +301,7 @@ run(struct sf_gateway *gateway, const char *path, apr_pool_t *pool)
 int
 main(int argc, char **argv)
 {
-    static struct sf_gateway gateway = {.log = {.write = sf_log_to_stderr, .level = SF_LOG_INFO}};
+    static struct sf_gateway gateway = {.log = {.write = sf_log_to_stderr_dated, .level = SF_LOG_INFO}};
     static char program[] = PROGRAM;
     struct sf_error error;
     const char *path;

@@ -234,7 +234,8 @@ log_end(struct daemon *daemon)
     sf_journal_state(daemon->journaler.journal, &journal);
     bool is_written = usage.blocks_dirty == 0 && journal.orphans == 0;
     if (is_written)
-        sf_log_write(&daemon->log, SF_LOG_NOTICE, "SF0105", "stopped: everything is in the store");
+        sf_log_write(&daemon->log, SF_LOG_NOTICE, "SF0105", "stopped: everything is in the %s",
+                     daemon->is_volatile ? "cache, which is all there is" : "store");
     else
         sf_log_write(&daemon->log, SF_LOG_ERROR, "SF0106",
                      "stopped: %" PRIu64 " changed sessions are not in the store; they stay in the cache, %zu others "

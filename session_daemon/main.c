@@ -11,8 +11,7 @@
 #include <unistd.h>
 
 #include "common/config/config_file.h"
-#include "common/config/migrate_words.h"
-#include "common/store/l2.h"
+#include "common/store/stores_check.h"
 #include "session_daemon/daemon.h"
 #include "common/base/descriptors.h"
 #include "common/base/privileges.h"
@@ -103,39 +102,6 @@ read_config(struct daemon *daemon, const char *path, apr_pool_t *pool, struct sf
     return status == SF_OK ? sf_instance_resolve(&daemon->instance, &daemon->config, error) : status;
 }
 
-static enum sf_status
-check_url(const struct daemon *daemon, const char *url, struct sf_error *error)
-{
-    struct sf_store *store;
-    enum sf_status status = sf_store_open(&store, url, daemon->instance.state, error);
-    sf_store_close(store);
-    return status;
-}
-
-static enum sf_status
-check_l2(const char *url, struct sf_error *error)
-{
-    struct sf_l2 *l2 = NULL;
-    enum sf_status status = *url == '\0' ? SF_OK : sf_l2_open(&l2, url, error);
-    sf_l2_close(l2);
-    return status;
-}
-
-/* The URLs, at least: nothing is touched. */
-static enum sf_status
-check_stores(const struct daemon *daemon, struct sf_error *error)
-{
-    char url[SF_MIGRATE_URL_MAX];
-    int percent;
-    enum sf_status status = check_url(daemon, daemon->config.store, error);
-    if (status == SF_OK)
-        status = check_l2(daemon->config.l2, error);
-    if (status != SF_OK || daemon->config.migrate[0] == '\0')
-        return status;
-    status = sf_migrate_words_parse(daemon->config.migrate, url, sizeof url, &percent, error);
-    return status == SF_OK ? check_url(daemon, url, error) : status;
-}
-
 /*
  * Nobody else looks into our memory or files, a client that goes away is no signal, and there are enough
  * descriptors.
@@ -186,7 +152,7 @@ serve(struct daemon *daemon, sf_time wait, apr_pool_t *pool, struct sf_error *er
 int
 main(int argc, char **argv)
 {
-    static struct daemon daemon = {.log = {.write = sf_log_to_stderr, .level = SF_LOG_INFO}};
+    static struct daemon daemon = {.log = {.write = sf_log_to_stderr_dated, .level = SF_LOG_INFO}};
     static char program[] = PROGRAM;
     struct arguments arguments;
     struct sf_error error = {.text = ""};
@@ -198,13 +164,14 @@ main(int argc, char **argv)
     if (!read_arguments(argc, argv, &arguments, &exit_code))
         return exit_code;
     const struct sf_privileges wanted = {arguments.user, "--user"};
-    if (sf_privileges_drop(&wanted, &error) != SF_OK)
+    bool only_looks = arguments.only_check && arguments.user == NULL;
+    if (!only_looks && sf_privileges_drop(&wanted, &error) != SF_OK)
         return fail(EXIT_USAGE, error.text);
     prepare_process();
     if (apr_initialize() != APR_SUCCESS || apr_pool_create(&pool, NULL) != APR_SUCCESS)
         return fail(EXIT_FAILED, "no memory");
     if (read_config(&daemon, arguments.config_path, pool, &error) != SF_OK
-        || (arguments.only_check && check_stores(&daemon, &error) != SF_OK))
+        || (arguments.only_check && sf_stores_check(&daemon.config, daemon.instance.state, &error) != SF_OK))
         return fail(EXIT_FAILED, error.text);
     if (arguments.only_check)
         return puts("the configuration is good") < 0 ? EXIT_FAILED : EXIT_DONE;

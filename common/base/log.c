@@ -5,11 +5,14 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/bytes.h"
 
 #define LINE_BYTES 1001 /* with the NUL */
+#define MOMENT_TEXT 64
 
 enum known_state { STATE_UNKNOWN, STATE_UP, STATE_DOWN };
 
@@ -46,11 +49,42 @@ level_name(enum sf_log_level level)
     return "unknown";
 }
 
+static void
+write_line(const char *moment, const char *program, enum sf_log_level level, const char *line)
+{
+    const char *name = program != NULL ? program : program_invocation_short_name;
+    dprintf(STDERR_FILENO, "%s%s: %s: %s\n", moment, name, level_name(level), line);
+}
+
 void
 sf_log_to_stderr(void *context, enum sf_log_level level, const char *line)
 {
-    const char *program = context != NULL ? context : program_invocation_short_name;
-    dprintf(STDERR_FILENO, "%s: %s: %s\n", program, level_name(level), line);
+    write_line("", context, level, line);
+}
+
+/* The journal and a terminal know the time; a file, or a program that writes one, has it as in httpd's lines. */
+static void
+format_moment(char text_out[MOMENT_TEXT])
+{
+    struct stat seen;
+    struct tm local;
+    sf_time now = sf_clock_wall();
+    time_t seconds = (time_t)(now / SF_SECOND);
+    text_out[0] = '\0';
+    if (fstat(STDERR_FILENO, &seen) != 0 || (!S_ISREG(seen.st_mode) && !S_ISFIFO(seen.st_mode))
+        || localtime_r(&seconds, &local) == NULL)
+        return;
+    size_t used = strftime(text_out, MOMENT_TEXT, "[%a %b %d %H:%M:%S", &local);
+    used += (size_t)snprintf(text_out + used, MOMENT_TEXT - used, ".%03d", (int)(now % SF_SECOND));
+    strftime(text_out + used, MOMENT_TEXT - used, " %Y] ", &local);
+}
+
+void
+sf_log_to_stderr_dated(void *context, enum sf_log_level level, const char *line)
+{
+    char moment[MOMENT_TEXT];
+    format_moment(moment);
+    write_line(moment, context, level, line);
 }
 
 bool

@@ -31,6 +31,9 @@ void sf_log_write(const struct sf_log *log, enum sf_log_level level, const char 
 /* One line to standard error: "NAME: level: line". `context` is the program's name; NULL: as it was started. */
 void sf_log_to_stderr(void *context, enum sf_log_level level, const char *line);
 
+/* The same, in a file or pipe with the time in front. It takes a lock: not for what happens between fork and exec. */
+void sf_log_to_stderr_dated(void *context, enum sf_log_level level, const char *line);
+
 /*
  * Reports a state only when it changes: keep one for each thing that can be down (zero: not known, the first "up" is
  * silent). Thread safe. Returns true when the caller should log.

@@ -188,3 +188,12 @@ sf_secrets_wipe(struct sf_secrets *secrets)
 {
     sodium_memzero(secrets, sizeof *secrets);
 }
+
+void
+sf_secret_name(const unsigned char key[SF_SECRET_BYTES], char name_out[SF_SECRET_NAME])
+{
+    static const unsigned char purpose[] = "session-fast: name of a secret";
+    unsigned char hash[crypto_generichash_BYTES_MIN];
+    crypto_generichash(hash, sizeof hash, purpose, sizeof purpose, key, SF_SECRET_BYTES);
+    sodium_bin2hex(name_out, SF_SECRET_NAME, hash, (SF_SECRET_NAME - 1) / 2);
+}

@@ -26,3 +26,7 @@ struct sf_secrets {
 enum sf_status sf_secrets_load(struct sf_secrets *secrets_out, const char *path, struct sf_error *error)
     SF_MUST_CHECK;
 void sf_secrets_wipe(struct sf_secrets *secrets);
+
+/* Eight hex digits by which people tell whether two hosts have the same secret; they give nothing of it away. */
+#define SF_SECRET_NAME 9 /* with the NUL */
+void sf_secret_name(const unsigned char key[SF_SECRET_BYTES], char name_out[SF_SECRET_NAME]);

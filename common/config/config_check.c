@@ -299,9 +299,9 @@ check_no_store(const struct sf_config *config, struct sf_error *error)
     else if (wants_login)
         wrong = "SessionFastLoginDurability: only memory";
     else if (*config->l2 != '\0')
-        wrong = "SessionFastL2: nothing";
+        wrong = "SessionFastL2: only \"\"";
     else if (*config->migrate != '\0')
-        wrong = "SessionFastMigrate: nothing";
+        wrong = "SessionFastMigrate: only \"\"";
     else if (config->shared_store == SF_SHARED_ON)
         wrong = "SessionFastSharedStore: only off";
     if (wrong == NULL)

@@ -37,9 +37,11 @@ sf_l2_open(struct sf_l2 **l2_out, const char *url, struct sf_error *error)
             return (*ops)->open(l2_out, url, error);
         used += (size_t)snprintf(known + used, sizeof known - used, " %s:", (*ops)->scheme);
     }
-    return sf_error_set(error, SF_INVALID, "L2: unknown scheme \"%.*s\"; known are%s (no Sentinels and no Cluster: "
+    if (used == 0)
+        return sf_error_set(error, SF_INVALID, "URL: this build has no cache that hosts share: see ./configure --help");
+    return sf_error_set(error, SF_INVALID, "URL: unknown scheme \"%.*s\"; known are%s (no Sentinels and no Cluster: "
                         "each host is a server by itself)",
-                        (int)strnlen(url, strcspn(url, ":/")), url, known);
+                        (int)strcspn(url, ":/"), url, known);
 }
 
 void
@@ -74,7 +76,7 @@ take_names(struct sf_l2 *l2, const char *names, struct sf_error *error)
     }
     if (names == NULL && i == l2->server_count)
         return SF_OK;
-    return sf_error_set(error, SF_INVALID, "L2: option names: is not one name for each host, separated by commas");
+    return sf_error_set(error, SF_INVALID, "URL: option names: is not one name for each host, separated by commas");
 }
 
 enum sf_status

@@ -316,10 +316,10 @@ static enum sf_status
 check_url(const struct sf_store_url *url, struct sf_error *error)
 {
     if (*url->user != '\0' || url->password != NULL || sf_store_url_option(url, "password-file") != NULL)
-        return sf_error_set(error, SF_INVALID, "L2: memcached: takes no user and no password (what is kept there is "
+        return sf_error_set(error, SF_INVALID, "URL: memcached: takes no user and no password (what is kept there is "
                             "sealed; keep the network away from it)");
     if (*url->name != '\0')
-        return sf_error_set(error, SF_INVALID, "L2: memcached: has nothing behind the host");
+        return sf_error_set(error, SF_INVALID, "URL: memcached: has nothing behind the host");
     return SF_OK;
 }
 

@@ -28,7 +28,8 @@ libstore_a_SOURCES += \
 	%D%/store_shared.c %D%/store_shared.h \
 	%D%/store_sqlite.c \
 	%D%/store_sqlite_connection.c %D%/store_sqlite_connection.h \
-	%D%/store_url.c %D%/store_url.h
+	%D%/store_url.c %D%/store_url.h \
+	%D%/stores_check.c %D%/stores_check.h
 
 # What the stores on a network share is built in any case, so that it is tested in any case.
 libstore_a_SOURCES += %D%/store_reach.c %D%/store_reach.h %D%/store_sql.c %D%/store_sql.h \

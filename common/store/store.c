@@ -27,17 +27,31 @@ find_backend(const char *url)
     return NULL;
 }
 
+/* What ./configure may have left out. */
+static bool
+is_left_out(const char *scheme, size_t length)
+{
+    static const char *const optional[] = {"postgresql",     "mysql",           "redis",         "rediss",
+                                           "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster"};
+    for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++)
+        if (strlen(optional[i]) == length && strncmp(optional[i], scheme, length) == 0)
+            return true;
+    return false;
+}
+
 /* The URL itself is not repeated: it may hold a password. */
 static enum sf_status
 refuse_scheme(const char *url, struct sf_error *error)
 {
     char known[256] = "";
-    size_t used = 0;
+    size_t used = 0, length = strcspn(url, ":/");
     for (size_t i = 0; i < BACKENDS && used < sizeof known; i++)
-        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s:", i > 0 ? " " : "",
-                                 backends[i]->scheme);
-    return sf_error_set(error, SF_INVALID, "store: unknown scheme \"%.*s\"; known are %s",
-                        (int)strnlen(url, strcspn(url, ":/")), url, known);
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s%s", i > 0 ? " " : "", backends[i]->scheme,
+                                 strcmp(backends[i]->scheme, SF_CONFIG_NO_STORE) == 0 ? "" : ":");
+    if (is_left_out(url, length))
+        return sf_error_set(error, SF_INVALID, "URL: %.*s: is not in this build: see ./configure --help; known are %s",
+                            (int)length, url, known);
+    return sf_error_set(error, SF_INVALID, "URL: unknown scheme \"%.*s\"; known are %s", (int)length, url, known);
 }
 
 enum sf_status
@@ -94,7 +108,11 @@ sf_store_renew(struct sf_store *store)
 enum sf_status
 sf_store_examine(struct sf_store *store, sf_time deadline, struct sf_findings *findings)
 {
-    if ((store->ops->flags & SF_STORE_DURABLE) == 0)
+    bool is_none = strcmp(store->ops->scheme, SF_CONFIG_NO_STORE) == 0;
+    if (is_none)
+        sf_found(findings, SF_FINDING_WARNING, "durability", "name a store that keeps what it has",
+                 "none: sessions are in the cache of this host only, and end with it");
+    else if ((store->ops->flags & SF_STORE_DURABLE) == 0)
         sf_found(findings, SF_FINDING_WARNING, "durability", "name a store that keeps what it has",
                  "%s: forgets everything when the daemon ends", store->ops->scheme);
     return store->ops->examine == NULL ? SF_OK : store->ops->examine(store, deadline, findings);

@@ -69,7 +69,7 @@ read_prefix(struct sf_mysql_database *database, struct sf_error *error)
     size_t size = strlen(database->prefix);
     if (size > PREFIX_BYTES_MAX || strspn(database->prefix, letters) != size)
         return sf_error_set(error, SF_INVALID,
-                            "store: option prefix: more than %d bytes, or not of letters, digits"
+                            "URL: option prefix: more than %d bytes, or not of letters, digits"
                             " and _",
                             PREFIX_BYTES_MAX);
     return SF_OK;
@@ -82,7 +82,7 @@ read_tls(struct sf_mysql_database *database, struct sf_error *error)
     database->is_verified = tls != NULL && strcmp(tls, "verify") == 0;
     database->has_tls = database->is_verified || (tls != NULL && strcmp(tls, "require") == 0);
     if (tls != NULL && !database->has_tls && strcmp(tls, "off") != 0)
-        return sf_error_set(error, SF_INVALID, "store: option tls: is none of off require verify");
+        return sf_error_set(error, SF_INVALID, "URL: option tls: is none of off require verify");
     return SF_OK;
 }
 
@@ -90,6 +90,8 @@ static enum sf_status
 open_database(struct sf_mysql_database *database, const char *url, struct sf_error *error)
 {
     enum sf_status status = sf_store_url_parse(&database->url, url, &rules, error);
+    if (status == SF_OK && *database->url.name == '\0') /* the server would not have one, as PostgreSQL has */
+        status = sf_error_set(error, SF_INVALID, "URL: behind the host stands the name of a database");
     if (status == SF_OK)
         status = read_prefix(database, error);
     if (status == SF_OK)

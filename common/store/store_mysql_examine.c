@@ -11,6 +11,9 @@
 #include "common/store/store_sql_facts.h"
 
 #define PORT 3306
+#define LOGIN_MEND                                                           \
+    "look at user, password, database and tls of the URL, and at SHOW GRANTS; " \
+    "is it MySQL or MariaDB that listens there?"
 #define LOWEST_MARIADB 100300 /* as mysql_get_server_version counts */
 #define LOWEST_MYSQL 80000
 #define TEXT_MAX 4096
@@ -186,7 +189,7 @@ sf_mysql_examine(struct sf_mysql_database *database, sf_time deadline, struct sf
     struct sf_mysql_connection connection = {.database = database, .doing = "check", .deadline = deadline};
     const struct sf_reach_login login = {.is_tls = database->has_tls,
                                          .user = database->url.user,
-                                         .mend = "look at user, password and database of the URL, and at SHOW GRANTS"};
+                                         .mend = LOGIN_MEND};
     struct sf_error error;
     enum sf_reach reach = sf_reach_examine_hosts(&database->url, PORT, NULL, deadline, findings);
     if (reach == SF_REACH_FAILED)

@@ -38,10 +38,10 @@ none_open(struct sf_store **store_out, const char *url, const char *state, struc
 {
     (void)state;
     if (strcmp(url, SF_CONFIG_NO_STORE) != 0)
-        return sf_error_set(error, SF_INVALID, "store: nothing stands behind none");
+        return sf_error_set(error, SF_INVALID, "URL: nothing stands behind none");
     struct sf_store *none = calloc(1, sizeof *none);
     if (none == NULL)
-        return sf_error_set(error, SF_NO_MEMORY, "store: no memory");
+        return sf_error_set(error, SF_NO_MEMORY, "URL: no memory");
     none->ops = &sf_store_none;
     *store_out = none;
     return SF_OK;

@@ -12,6 +12,9 @@
 
 #define LOWEST_VERSION 110000
 #define PORT 5432
+#define LOGIN_MEND                                                               \
+    "look at user, password, database and sslmode of the URL, and at pg_hba.conf; " \
+    "is it PostgreSQL that listens there?"
 
 /* One row for each: name, value. */
 static const char facts_sql[] =
@@ -214,7 +217,7 @@ sf_postgresql_examine(struct sf_postgresql_database *database, sf_time deadline,
     enum sf_status status = sf_postgresql_connect(&connection, &error);
     const struct sf_reach_login login = {.is_tls = status == SF_OK && PQsslInUse(connection.pg) == 1,
                                          .user = status == SF_OK ? PQuser(connection.pg) : "",
-                                         .mend = "look at user, password and database of the URL, and at pg_hba.conf"};
+                                         .mend = LOGIN_MEND};
     sf_reach_examine_login(&login, status == SF_OK ? NULL : &error, findings);
     if (status != SF_OK)
         return SF_UNAVAILABLE;

@@ -149,6 +149,18 @@ add_ping(struct sf_redis_connection *connection, char which)
     return status;
 }
 
+/* An error of the server, in words of ours and of its own. */
+static enum sf_status
+explain(struct sf_redis_connection *connection, const struct redisReply *reply, struct sf_error *reason_out)
+{
+    char words[SF_REDIS_WORDS_TEXT];
+    struct sf_span said = sf_span_of(reply->str, reply->len);
+    const struct sf_redis_fault *fault = sf_redis_fault(said);
+    sf_redis_words_format(said, words);
+    connection->must_leave |= fault->is_other_server;
+    return sf_error_set(reason_out, fault->status, "%s: %s", fault->meaning, words);
+}
+
 static enum sf_status
 expect_ping(struct sf_redis_connection *connection, char which, sf_time deadline, struct sf_error *error)
 {
@@ -159,7 +171,7 @@ expect_ping(struct sf_redis_connection *connection, char which, sf_time deadline
     if (status != SF_OK)
         return status;
     if (reply->type == REDIS_REPLY_ERROR)
-        status = sf_redis_judge(connection, reply, error);
+        status = explain(connection, reply, error);
     else if (reply->type != REDIS_REPLY_STRING
              || !sf_span_equal(sf_span_of(reply->str, reply->len), sf_span_text(text)))
         status = sf_error_set(error, SF_UNAVAILABLE, "it answers what it was not asked");
@@ -268,11 +280,7 @@ sf_redis_begin(struct sf_redis_connection *connection, sf_time deadline, struct 
 enum sf_status
 sf_redis_judge(struct sf_redis_connection *connection, const struct redisReply *reply, struct sf_error *error)
 {
-    char words[SF_REDIS_WORDS_TEXT], text[sizeof error->text];
-    struct sf_span said = sf_span_of(reply->str, reply->len);
-    const struct sf_redis_fault *fault = sf_redis_fault(said);
-    sf_redis_words_format(said, words);
-    connection->must_leave |= fault->is_other_server;
-    snprintf(text, sizeof text, "%s: %s", fault->meaning, words);
-    return sf_redis_fail(connection, fault->status, text, error);
+    struct sf_error reason;
+    enum sf_status status = explain(connection, reply, &reason);
+    return sf_redis_fail(connection, status, reason.text, error);
 }

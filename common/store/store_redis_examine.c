@@ -17,7 +17,7 @@
 
 #define SAMPLE 32 /* sessions whose time to live is asked for */
 #define SCANNED "256"
-#define LOGIN_MEND "look at user, password and password-file of the URL, and at ACL LIST of the server"
+#define LOGIN_MEND "look at user, password and password-file of the URL, and at ACL LIST of the server; "
 
 /* ---- what it says of itself ---- */
 
@@ -218,17 +218,41 @@ judge_role(const struct answers *answers, struct sf_findings *findings)
     return false;
 }
 
-/* Who need not log in is told here, who must and does not. */
+static void
+take_hello(void *context, size_t index, const struct redisReply *reply)
+{
+    bool *is_asked_for_password = context;
+    (void)index;
+    *is_asked_for_password = reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "NOAUTH", strlen("NOAUTH")) == 0;
+}
+
+/* Who has no password has sent nothing so far: is there a server that talks to him? */
+static enum sf_status
+say_hello(struct sf_redis_connection *connection, sf_time deadline, struct sf_error *error)
+{
+    bool is_asked_for_password = false;
+    enum sf_status status = sf_redis_start(connection, false);
+    if (status == SF_OK)
+        status = sf_redis_words(connection, (const char *const[]){"PING"}, 1);
+    if (status == SF_OK)
+        status = sf_redis_finish(connection, deadline, take_hello, &is_asked_for_password, error);
+    return is_asked_for_password ? sf_error_set(error, SF_UNAVAILABLE, "the server asks for a password") : status;
+}
+
 static enum sf_status
 log_in(struct sf_redis_connection *connection, sf_time deadline, struct sf_findings *findings)
 {
+    bool is_tls = connection->server->is_tls;
     struct sf_error error = {.text = "no memory"};
     const char *user = connection->server->url.user;
-    const struct sf_reach_login login = {.is_tls = connection->server->is_tls,
+    const struct sf_reach_login login = {.is_tls = is_tls,
                                          .user = *user == '\0' ? "the default user" : user,
-                                         .mend = LOGIN_MEND};
+                                         .mend = is_tls ? LOGIN_MEND "is it Redis with TLS that listens there?"
+                                                        : LOGIN_MEND "is it Redis that listens there?"};
     sf_findings_begin(findings);
     enum sf_status status = sf_redis_login_as_user(connection, deadline, &error);
+    if (status == SF_OK)
+        status = say_hello(connection, deadline, &error);
     sf_reach_examine_login(&login, status == SF_OK ? NULL : &error, findings);
     return status;
 }

@@ -28,9 +28,9 @@ check_tls(const struct sf_redis_server *server, struct sf_error *error)
 {
     const struct sf_wire_tls *tls = &server->tls;
     if (server->is_tls && *server->url.hosts[0].name == '/')
-        return sf_error_set(error, SF_INVALID, "store: rediss: is for hosts; a unix socket needs no TLS");
+        return sf_error_set(error, SF_INVALID, "URL: rediss: is for hosts; a unix socket needs no TLS");
     if (!server->is_tls && (tls->ca != NULL || tls->certificate != NULL || tls->key != NULL))
-        return sf_error_set(error, SF_INVALID, "store: options ca, cert and key are for rediss:");
+        return sf_error_set(error, SF_INVALID, "URL: options ca, cert and key are for rediss:");
     return SF_OK;
 }
 
@@ -38,9 +38,9 @@ static enum sf_status
 check_cluster(const struct sf_redis_server *server, struct sf_error *error)
 {
     if (server->database != 0)
-        return sf_error_set(error, SF_INVALID, "store: a Cluster has no other database than 0");
+        return sf_error_set(error, SF_INVALID, "URL: a Cluster has no other database than 0");
     if (strchr(server->prefix, '{') != NULL)
-        return sf_error_set(error, SF_INVALID, "store: option prefix: a brace would bring all keys to one node");
+        return sf_error_set(error, SF_INVALID, "URL: option prefix: a brace would bring all keys to one node");
     return SF_OK;
 }
 
@@ -52,12 +52,12 @@ check_kind(const struct sf_redis_server *server, struct sf_error *error)
     bool is_for_sentinels = sf_store_url_option(url, "sentinel-user") != NULL
                             || sf_store_url_option(url, "sentinel-password-file") != NULL;
     if (is_sentinel && (server->master == NULL || *server->master == '\0'))
-        return sf_error_set(error, SF_INVALID, "store: option master: is missing: the name that the Sentinels know");
+        return sf_error_set(error, SF_INVALID, "URL: option master: is missing: the name that the Sentinels know");
     if (server->kind != SF_REDIS_SINGLE && *url->hosts[0].name == '/')
-        return sf_error_set(error, SF_INVALID, "store: Sentinels and nodes of a Cluster are asked by host and port");
+        return sf_error_set(error, SF_INVALID, "URL: Sentinels and nodes of a Cluster are asked by host and port");
     if (!is_sentinel && (server->master != NULL || is_for_sentinels))
         return sf_error_set(error, SF_INVALID,
-                            "store: options master and sentinel-... are for redis-sentinel: and rediss-sentinel:");
+                            "URL: options master and sentinel-... are for redis-sentinel: and rediss-sentinel:");
     return server->kind == SF_REDIS_CLUSTER ? check_cluster(server, error) : SF_OK;
 }
 
@@ -72,11 +72,11 @@ read_url(struct sf_redis_server *server, struct sf_error *error)
                                        .certificate = sf_store_url_option(url, "cert"),
                                        .key = sf_store_url_option(url, "key")};
     if (strlen(server->prefix) > PREFIX_MAX)
-        return sf_error_set(error, SF_INVALID, "store: option prefix: longer than %d bytes", PREFIX_MAX);
+        return sf_error_set(error, SF_INVALID, "URL: option prefix: longer than %d bytes", PREFIX_MAX);
     if (*url->name != '\0'
         && (sf_int64_parse(sf_span_text(url->name), &server->database) != SF_OK || server->database < 0
             || server->database > DATABASE_MAX))
-        return sf_error_set(error, SF_INVALID, "store: behind the host stands the number of a database");
+        return sf_error_set(error, SF_INVALID, "URL: behind the host stands the number of a database");
     enum sf_status status = sf_store_url_number(&server->replicas, url, "wait", 0, 0, REPLICAS_MAX, error);
     if (status == SF_OK)
         status = check_tls(server, error);
@@ -92,7 +92,7 @@ make_resolvers(struct sf_redis_server *server, struct sf_error *error)
         const struct sf_store_host *host = &server->url.hosts[i];
         server->resolvers[i] = sf_resolver_new(host->name, host->port, sf_resolver_ask_system);
         if (server->resolvers[i] == NULL)
-            return sf_error_set(error, SF_NO_MEMORY, "store: no memory");
+            return sf_error_set(error, SF_NO_MEMORY, "URL: no memory");
     }
     return SF_OK;
 }

@@ -94,7 +94,7 @@ refuse_option(const struct sf_store_url_rules *rules, struct sf_error *error)
     char known[160] = OPTION_SOCKET " " OPTION_PASSWORD_FILE;
     for (const char *const *name = rules->options; *name != NULL; name++)
         append(known, sizeof known, " %s", *name);
-    return sf_error_set(error, SF_INVALID, "store: an option is unknown; known are %s", known);
+    return sf_error_set(error, SF_INVALID, "URL: an option is unknown; known are %s", known);
 }
 
 static enum sf_status
@@ -104,13 +104,13 @@ parse_options(struct sf_store_url *url, char *text, const struct sf_store_url_ru
         next = cut(text, '&');
         char *value = cut(text, '=');
         if (url->parameter_count == SF_STORE_PARAMETERS_MAX)
-            return sf_error_set(error, SF_INVALID, "store: more than %d options", SF_STORE_PARAMETERS_MAX);
+            return sf_error_set(error, SF_INVALID, "URL: more than %d options", SF_STORE_PARAMETERS_MAX);
         if (!decode(text) || !is_known(text, rules))
             return refuse_option(rules, error);
         if (value == NULL || !decode(value))
-            return sf_error_set(error, SF_INVALID, "store: option %s: is not written as %s=VALUE", text, text);
+            return sf_error_set(error, SF_INVALID, "URL: option %s: is not written as %s=VALUE", text, text);
         if (sf_store_url_option(url, text) != NULL)
-            return sf_error_set(error, SF_INVALID, "store: option %s: stands twice", text);
+            return sf_error_set(error, SF_INVALID, "URL: option %s: stands twice", text);
         url->parameters[url->parameter_count++] = (struct sf_store_parameter){text, value};
     }
     return SF_OK;
@@ -134,7 +134,7 @@ sf_store_url_number(int64_t *number_out, const struct sf_store_url *url, const c
     if (text == NULL)
         return SF_OK;
     if (sf_int64_parse(sf_span_text(text), number_out) != SF_OK || *number_out < min || *number_out > max)
-        return sf_error_set(error, SF_INVALID, "store: option %s: is not a number from %lld to %lld", name,
+        return sf_error_set(error, SF_INVALID, "URL: option %s: is not a number from %lld to %lld", name,
                             (long long)min, (long long)max);
     return SF_OK;
 }
@@ -146,7 +146,7 @@ parse_port(uint16_t *port_out, const char *text, struct sf_error *error)
 {
     int64_t number;
     if (sf_int64_parse(sf_span_text(text), &number) != SF_OK || number < 1 || number > PORT_MAX)
-        return sf_error_set(error, SF_INVALID, "store: what stands as port is not a number from 1 to %d "
+        return sf_error_set(error, SF_INVALID, "URL: what stands as port is not a number from 1 to %d "
                             "(in a password, write : / ? # @ and %% as %%XX)", PORT_MAX);
     *port_out = (uint16_t)number;
     return SF_OK;
@@ -161,13 +161,13 @@ parse_host(struct sf_store_host *host, char *text, struct sf_error *error)
         name = text + 1;
         char *behind = cut(name, ']');
         if (behind == NULL || (*behind != '\0' && *behind != ':'))
-            return sf_error_set(error, SF_INVALID, "store: a host that begins with [ is not written as [::1]:PORT");
+            return sf_error_set(error, SF_INVALID, "URL: a host that begins with [ is not written as [::1]:PORT");
         port = *behind == ':' ? behind + 1 : NULL;
     } else {
         port = cut(name, ':');
     }
     if (!decode(name) || *name == '\0')
-        return sf_error_set(error, SF_INVALID, "store: a host has no name");
+        return sf_error_set(error, SF_INVALID, "URL: a host has no name");
     host->name = name;
     return port == NULL ? SF_OK : parse_port(&host->port, port, error);
 }
@@ -178,7 +178,7 @@ parse_hosts(struct sf_store_url *url, char *text, const struct sf_store_url_rule
     const char *path = sf_store_url_option(url, OPTION_SOCKET);
     if (path != NULL && (*path != '/' || *text != '\0'))
         return sf_error_set(error, SF_INVALID,
-                            "store: option " OPTION_SOCKET ": needs a path that begins with /, and no host beside it");
+                            "URL: option " OPTION_SOCKET ": needs a path that begins with /, and no host beside it");
     if (path != NULL) {
         url->hosts[url->host_count++] = (struct sf_store_host){path, 0};
         return SF_OK;
@@ -186,7 +186,7 @@ parse_hosts(struct sf_store_url *url, char *text, const struct sf_store_url_rule
     for (char *next; text != NULL; text = next) {
         next = cut(text, ',');
         if (url->host_count == SF_STORE_HOSTS_MAX)
-            return sf_error_set(error, SF_INVALID, "store: more than %d hosts", SF_STORE_HOSTS_MAX);
+            return sf_error_set(error, SF_INVALID, "URL: more than %d hosts", SF_STORE_HOSTS_MAX);
         struct sf_store_host *host = &url->hosts[url->host_count++];
         host->port = rules->port;
         enum sf_status status = parse_host(host, text, error);
@@ -203,13 +203,13 @@ parse_user(struct sf_store_url *url, char *user, struct sf_error *error)
 {
     char *password = cut(user, ':');
     if (!decode(user) || !decode_or_null(password))
-        return sf_error_set(error, SF_INVALID, "store: user or password: %% is not followed by two hex digits");
+        return sf_error_set(error, SF_INVALID, "URL: user or password: %% is not followed by two hex digits");
     if (password != NULL && strlen(password) >= SF_STORE_PASSWORD_MAX)
-        return sf_error_set(error, SF_INVALID, "store: a password of more than %d bytes", SF_STORE_PASSWORD_MAX - 1);
+        return sf_error_set(error, SF_INVALID, "URL: a password of more than %d bytes", SF_STORE_PASSWORD_MAX - 1);
     url->user = user;
     url->password = password;
     if (password != NULL && sf_store_url_option(url, OPTION_PASSWORD_FILE) != NULL)
-        return sf_error_set(error, SF_INVALID, "store: a password and a " OPTION_PASSWORD_FILE);
+        return sf_error_set(error, SF_INVALID, "URL: a password and a " OPTION_PASSWORD_FILE);
     return SF_OK;
 }
 
@@ -237,7 +237,7 @@ parse_parts(struct sf_store_url *url, const struct sf_store_url_rules *rules, st
 {
     char *rest = strstr(url->text, "://");
     if (rest == NULL)
-        return sf_error_set(error, SF_INVALID, "store: is not written as scheme://host");
+        return sf_error_set(error, SF_INVALID, "URL: is not written as scheme://host");
     *rest = '\0';
     rest += strlen("://");
     enum sf_status status = parse_options(url, cut(rest, '?'), rules, error);
@@ -245,7 +245,7 @@ parse_parts(struct sf_store_url *url, const struct sf_store_url_rules *rules, st
     char *at = strrchr(rest, '@');
     url->user = url->name = "";
     if (status == SF_OK && !decode_or_null(name))
-        status = sf_error_set(error, SF_INVALID, "store: behind the host: %% is not followed by two hex digits");
+        status = sf_error_set(error, SF_INVALID, "URL: behind the host: %% is not followed by two hex digits");
     if (name != NULL)
         url->name = name;
     if (at != NULL)
@@ -264,7 +264,7 @@ sf_store_url_parse(struct sf_store_url *url_out, const char *text, const struct 
     memset(url_out, 0, sizeof *url_out);
     url_out->text = strdup(text);
     if (url_out->text == NULL)
-        return sf_error_set(error, SF_NO_MEMORY, "store: no memory");
+        return sf_error_set(error, SF_NO_MEMORY, "URL: no memory");
     enum sf_status status = parse_parts(url_out, rules, error);
     if (status == SF_OK)
         print_label(url_out, url_out->text);

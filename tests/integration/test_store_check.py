@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """session-fast store check: stores that are well, and stores that are broken in one way each."""
 import shutil
+import socketserver
 import subprocess
+import threading
 
 import pytest
 
@@ -186,6 +188,33 @@ def test_redis_rights(server, check):
 def test_redis_that_cannot_be_used(server, check, url, what, why):
     code, findings = check(url(server))
     assert code in (1, 3) and findings.level(what) == "error" and why in findings.why(what)
+
+
+@pytest.mark.backends
+def test_redis_that_asks_for_a_password(server, check):
+    """One error says so; nothing is said of rights, and nobody is told to give them to everybody."""
+    server.ask("CONFIG", "SET", "requirepass", ADMIN)
+    try:
+        code, findings = check(server.tcp_url(user=""))
+    finally:
+        server.ask("-a", ADMIN, "CONFIG", "SET", "requirepass", "")
+    assert (code, findings.bad(), findings.why("log in")) == (3, {"log in"}, "the server asks for a password")
+
+
+class SomethingElse(socketserver.BaseRequestHandler):
+    def handle(self):
+        if self.request.recv(100):
+            self.request.sendall(b"ERROR\r\n")
+
+
+@pytest.mark.backends
+def test_redis_that_is_something_else(check):
+    """Whoever listens there is not said to be without a password."""
+    with socketserver.TCPServer(("127.0.0.1", 0), SomethingElse) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        code, findings = check(f"redis://127.0.0.1:{other.server_address[1]}")
+        other.shutdown()
+    assert (code, findings.bad()) == (3, {"log in"}) and "not the Redis protocol" in findings.why("log in")
 
 
 @pytest.mark.backends

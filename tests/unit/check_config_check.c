@@ -58,9 +58,9 @@ START_TEST(test_without_a_store_nothing_is_promised_that_needs_one)
     config.login_durability = SF_DURABILITY_STORE;
     assert_refused_without_store("SessionFastLoginDurability: only memory");
     config.l2 = "memcached://127.0.0.1";
-    assert_refused_without_store("SessionFastL2: nothing");
+    assert_refused_without_store("SessionFastL2: only \"\"");
     config.migrate = "redis://127.0.0.1 percent=10";
-    assert_refused_without_store("SessionFastMigrate: nothing");
+    assert_refused_without_store("SessionFastMigrate: only \"\"");
     config.shared_store = SF_SHARED_ON;
     assert_refused_without_store("SessionFastSharedStore: only off");
 }

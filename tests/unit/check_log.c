@@ -4,6 +4,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/support/run_suite.h"
@@ -72,13 +73,13 @@ END_TEST
 
 /* What a write to standard error leaves in a pipe that stands in for it. */
 static void
-capture_stderr(void *context, char *text_out, size_t size)
+capture_stderr(sf_log_fn *write, void *context, char *text_out, size_t size)
 {
     int ends[2];
     int kept = dup(STDERR_FILENO);
     ck_assert_int_eq(pipe(ends), 0);
     ck_assert_int_ge(dup2(ends[1], STDERR_FILENO), 0);
-    sf_log_to_stderr(context, SF_LOG_ERROR, "SF0101: no");
+    write(context, SF_LOG_ERROR, "SF0101: no");
     ck_assert_int_ge(dup2(kept, STDERR_FILENO), 0);
     ssize_t got = read(ends[0], text_out, size - 1);
     ck_assert_int_gt(got, 0);
@@ -92,7 +93,7 @@ START_TEST(test_standard_error_gets_program_level_and_line)
 {
     char program[] = "some-program";
     char text[200];
-    capture_stderr(program, text, sizeof text);
+    capture_stderr(sf_log_to_stderr, program, text, sizeof text);
     ck_assert_str_eq(text, "some-program: error: SF0101: no\n");
 }
 END_TEST
@@ -100,8 +101,39 @@ END_TEST
 START_TEST(test_program_without_a_given_name_uses_its_own)
 {
     char text[200];
-    capture_stderr(NULL, text, sizeof text);
+    capture_stderr(sf_log_to_stderr, NULL, text, sizeof text);
     ck_assert_ptr_nonnull(strstr(text, "check_log: error: SF0101: no\n"));
+}
+END_TEST
+
+/* "[Sat Nov 21 19:35:42.129 2026] " */
+START_TEST(test_pipe_gets_the_time_as_httpd_writes_it)
+{
+    char program[] = "some-program", text[200], day[8], month[8];
+    int date, hour, minute, second, fraction, year, end = 0;
+    capture_stderr(sf_log_to_stderr_dated, program, text, sizeof text);
+    int found = sscanf(text, "[%3s %3s %2d %2d:%2d:%2d.%6d %4d] some-program: error: SF0101: no\n%n", day, month, &date,
+                       &hour, &minute, &second, &fraction, &year, &end);
+    ck_assert_msg(found == 8 && end == (int)strlen(text) && year >= 1970, "%s", text);
+}
+END_TEST
+
+/* The journal of systemd is a socket, and writes its own. */
+START_TEST(test_socket_gets_no_time)
+{
+    int ends[2], kept = dup(STDERR_FILENO);
+    char program[] = "some-program", text[200];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    ck_assert_int_ge(dup2(ends[1], STDERR_FILENO), 0);
+    sf_log_to_stderr_dated(program, SF_LOG_ERROR, "SF0101: no");
+    ck_assert_int_ge(dup2(kept, STDERR_FILENO), 0);
+    ssize_t got = read(ends[0], text, sizeof text - 1);
+    ck_assert_int_gt(got, 0);
+    text[got] = '\0';
+    ck_assert_str_eq(text, "some-program: error: SF0101: no\n");
+    close(ends[0]);
+    close(ends[1]);
+    close(kept);
 }
 END_TEST
 
@@ -160,6 +192,8 @@ main(void)
     tcase_add_test(tests, test_long_line_is_cut_at_1000_bytes);
     tcase_add_test(tests, test_standard_error_gets_program_level_and_line);
     tcase_add_test(tests, test_program_without_a_given_name_uses_its_own);
+    tcase_add_test(tests, test_pipe_gets_the_time_as_httpd_writes_it);
+    tcase_add_test(tests, test_socket_gets_no_time);
     tcase_add_test(tests, test_first_up_is_silent);
     tcase_add_test(tests, test_first_down_is_told_once);
     tcase_add_test(tests, test_each_change_is_told_once);

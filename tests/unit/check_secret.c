@@ -306,6 +306,23 @@ reading_tests(void)
     return tests;
 }
 
+START_TEST(test_name_tells_secrets_apart_and_gives_nothing_away)
+{
+    struct sf_secrets secrets;
+    struct sf_error error;
+    char first[SF_SECRET_NAME], again[SF_SECRET_NAME], second[SF_SECRET_NAME];
+    write_file(LINE_A LINE_B, 0600);
+    ck_assert_int_eq(sf_secrets_load(&secrets, path, &error), SF_OK);
+    sf_secret_name(secrets.keys[0], first);
+    sf_secret_name(secrets.keys[0], again);
+    sf_secret_name(secrets.keys[1], second);
+    ck_assert_uint_eq(strlen(first), 8);
+    ck_assert_str_eq(first, again);
+    ck_assert_str_ne(first, second);
+    ck_assert_ptr_null(strstr(LINE_A LINE_B, first));
+}
+END_TEST
+
 static TCase *
 making_tests(void)
 {
@@ -316,6 +333,7 @@ making_tests(void)
     tcase_add_test(tests, test_two_new_files_have_different_secrets);
     tcase_add_test(tests, test_folder_that_does_not_exist_is_unavailable);
     tcase_add_test(tests, test_wipe_leaves_nothing);
+    tcase_add_test(tests, test_name_tells_secrets_apart_and_gives_nothing_away);
     tcase_add_test(tests, test_starters_at_the_same_time_agree_on_one_secret);
     return tests;
 }

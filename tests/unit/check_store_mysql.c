@@ -15,6 +15,8 @@
 START_TEST(test_url_that_is_none_is_refused)
 {
     no_server_refuses("mysql:sessions", "//");
+    no_server_refuses("mysql://joe:s3cret@localhost", "name of a database");
+    no_server_refuses("mysql://joe:s3cret@localhost/?tls=off", "name of a database");
     no_server_refuses("mysql://joe:s3cret@localhost/x?schema=y", "prefix");
     no_server_refuses("mysql://joe:s3cret@localhost/x?prefix=a;b", "prefix");
     no_server_refuses("mysql://joe:s3cret@localhost/x?prefix=abcdefghijklmnopqrstuvwxyz0123456",

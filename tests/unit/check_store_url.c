@@ -150,7 +150,7 @@ START_TEST(test_no_text_holds_the_password)
         "redis://u:hush@?socket=x",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        assert_refused(wrong[i], "store: ");
+        assert_refused(wrong[i], "URL: ");
         ck_assert_msg(strstr(error.text, "hush") == NULL, "%s", error.text);
     }
     parse("redis://u:hush@host");
@@ -168,7 +168,7 @@ START_TEST(test_numbers)
     ck_assert_int_eq(sf_store_url_number(&number, &url, "other", 7, 0, 10, &error), SF_OK);
     ck_assert_int_eq(number, 7);
     ck_assert_int_eq(sf_store_url_number(&number, &url, "timeout", 1, 0, 249, &error), SF_INVALID);
-    ck_assert_str_eq(error.text, "store: option timeout: is not a number from 0 to 249");
+    ck_assert_str_eq(error.text, "URL: option timeout: is not a number from 0 to 249");
     sf_store_url_fini(&url);
 }
 END_TEST

@@ -126,6 +126,7 @@ check_PROGRAMS += \
 	%D%/check_refused \
 	%D%/check_row_checksum \
 	%D%/check_store_url \
+	%D%/check_stores_check \
 	%D%/check_breaker \
 	%D%/check_resolver \
 	%D%/check_journal_map \
