@@ -1,22 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "command_line/command.h"
 
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
 #define WORDS_MAX 16
 
 static int
 tell_failure(const struct command_context *context, enum sf_status status)
 {
+    const char *path = context->instance.socket_path;
+
     if (status == SF_UNCERTAIN)
-        return command_fail(EXIT_NO_ANSWER, "the daemon at %s did not answer in time",
-                            context->instance.socket_path);
-    return command_fail(EXIT_NO_ANSWER, "no daemon answers at %s", context->instance.socket_path);
+        return command_fail(EXIT_NO_ANSWER, "the daemon at %s did not answer in time", path);
+    if (access(path, R_OK | W_OK) != 0)
+        return command_fail(EXIT_NO_ANSWER, "no daemon answers at %s: %s%s", path, strerror(errno),
+                            errno == EACCES ? ": to be run as root or as the user of the daemon" : "");
+    return command_fail(EXIT_NO_ANSWER, "no daemon answers at %s", path);
 }
 
 static int
 tell_refusal(const struct sf_daemon_reply *reply)
 {
     struct sf_span text = reply->values[0].text;
+    const unsigned char *blank = memchr(text.data, ' ', text.size);
 
+    if (blank != NULL) /* the word is for programs, and is in the exit code */
+        text = sf_span_of(blank + 1, text.size - (size_t)(blank + 1 - (const unsigned char *)text.data));
     switch (sf_daemon_reply_status(reply)) {
     case SF_UNAVAILABLE:
     case SF_UNCERTAIN:

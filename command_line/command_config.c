@@ -5,6 +5,10 @@
 #include "command_line/command.h"
 #include "command_line/print.h"
 #include "common/config/places.h"
+#include "common/store/store.h"
+#include "common/store/stores_check.h"
+
+#define SHOWN_MAX 1200 /* SessionFastMigrate is the longest value that may hold a URL */
 
 /* Everything that can be said of a file without touching the instance that it names. */
 static enum sf_status
@@ -17,7 +21,21 @@ check_file(struct sf_routes *routes, const char *path, apr_pool_t *pool, struct 
         status = sf_places_check_start(routes, pool, error);
     if (status == SF_OK)
         status = sf_places_check_routes(routes, error);
-    return status == SF_OK ? sf_instance_resolve(&instance, &routes->top, error) : status;
+    if (status == SF_OK)
+        status = sf_instance_resolve(&instance, &routes->top, error);
+    return status == SF_OK ? sf_stores_check(&routes->top, instance.state, error) : status;
+}
+
+/* A password stays in its file. */
+static json_t *
+show_value(const char *value)
+{
+    char shown[SHOWN_MAX];
+
+    if (strstr(value, "://") == NULL)
+        return json_string(value);
+    sf_store_show_url(value, shown, sizeof shown);
+    return json_string(shown);
 }
 
 static json_t *
@@ -30,7 +48,7 @@ set_options(const struct sf_config *config, const struct sf_config *outer, apr_p
         bool is_from_outside = outer != NULL && outer->is_set[i] &&
                                strcmp(value, sf_config_format(outer, &sf_options[i], pool)) == 0;
         if (config->is_set[i] && !is_from_outside)
-            json_object_set_new(options, sf_options[i].directive, json_string(value));
+            json_object_set_new(options, sf_options[i].directive, show_value(value));
     }
     return options;
 }

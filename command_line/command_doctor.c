@@ -16,7 +16,7 @@ read_file(struct doctor *doctor, const char *path)
     struct sf_config given = context->config;
     if (sf_routes_read(&routes, path, context->pool, &error) != SF_OK) {
         sf_found(&doctor->list.findings, SF_FINDING_ERROR, "file",
-                 "mend that line; session-fast config check tells more", "%s",
+                 "mend what the text names; session-fast config check looks at that alone", "%s",
                  error.text);
         return false;
     }

@@ -88,19 +88,30 @@ show_status(const struct command_context *context, const json_t *status)
         {"hosts", "hosts that move together", PRINT_TEXT},
     };
 
+    size_t all = sizeof lines / sizeof lines[0], of_hosts = *text_of(status, "host") == '\0' ? 2 : 0;
+
     if (context->is_json)
         print_json(status);
     else
-        print_object(status, lines, is_state(status, "none") ? 2 : sizeof lines / sizeof lines[0], 0);
+        print_object(status, lines, is_state(status, "none") ? 2 : all - of_hosts, 0);
 }
 
 static void
 tell_next_step(const struct command_context *context, const json_t *status)
 {
-    if (context->is_json || !is_state(status, "finished"))
+    bool is_on_the_way = is_state(status, "copying") || is_state(status, "verified");
+    json_int_t hosts = number_of(status, "hosts");
+
+    if (context->is_json)
         return;
-    fprintf(stderr, "session-fast: set SessionFastStore to the new store and restart; until then the old one gets "
-                    "every change, and \"migrate abort\" goes back to it\n");
+    if (is_state(status, "finished"))
+        fprintf(stderr,
+                "session-fast: set SessionFastStore to the new store and restart%s; until then the old one gets every "
+                "change%s\n",
+                hosts > 1 ? ", on every host" : "", hosts > 1 ? "" : ", and \"migrate abort\" goes back to it");
+    else if (is_on_the_way && hosts == 1)
+        fprintf(stderr, "session-fast: no other host has begun: if others use this store, \"migrate start\" on each of "
+                        "them before \"migrate finish\"\n");
 }
 
 static int
@@ -253,9 +264,9 @@ static int
 show_differences(struct command_context *context, const json_t *report)
 {
     static const struct print_column columns[] = {
-        {"key", "key", PRINT_TEXT},           {"kind", "kind", PRINT_TEXT},
-        {"version", "version", PRINT_NUMBER}, {"other_version", "other", PRINT_NUMBER},
-        {"noticed", "noticed", PRINT_TIME},   {"repaired", "repaired", PRINT_TEXT}};
+        {"key", "KEY", PRINT_TEXT},           {"kind", "KIND", PRINT_TEXT},
+        {"version", "VERSION", PRINT_NUMBER}, {"other_version", "OTHER", PRINT_NUMBER},
+        {"noticed", "NOTICED", PRINT_TIME},   {"repaired", "REPAIRED", PRINT_TEXT}};
     json_int_t found = number_of(report, "found"), compared = number_of(report, "compared");
     int exit_code;
     json_t *rows = ask_differences(context, &exit_code);
@@ -267,7 +278,8 @@ show_differences(struct command_context *context, const json_t *report)
         print_json(result);
         json_decref(result);
     } else {
-        print_table(rows, columns, sizeof columns / sizeof columns[0]);
+        if (json_array_size(rows) > 0)
+            print_table(rows, columns, sizeof columns / sizeof columns[0]);
         fprintf(stderr, "session-fast: %lld sessions compared, %lld differences\n", (long long)compared,
                 (long long)found);
     }

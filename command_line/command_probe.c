@@ -159,7 +159,8 @@ probe_once(const struct command_context *context, struct probe *probe)
     json_decref(rows);
     if (status == SF_OK)
         return EXIT_DONE;
-    return command_fail(has_no_answer ? EXIT_NO_ANSWER : EXIT_NEGATIVE, "the last step: %s", sf_status_text(status));
+    return command_fail(has_no_answer ? EXIT_NO_ANSWER : EXIT_NEGATIVE, "the last step: %s%s", sf_status_text(status),
+                        has_no_answer ? "; session-fast doctor says more" : "");
 }
 
 /* As whom the instance belongs to: its secrets are read. */
@@ -186,6 +187,8 @@ command_probe(struct command_context *context, int argc, char **argv)
 
     if (argc != 1)
         return command_fail(EXIT_USAGE, "usage: session-fast %s", argv[0]);
+    if (!sf_config_has_store(&context->config))
+        return command_fail(EXIT_NEGATIVE, "SessionFastStore none: there is no store to read from");
     probe.config.durability = SF_DURABILITY_STORE;
     probe.config.idle_timeout = probe.config.absolute_timeout = LIFETIME;
     probe.config.deadline = probe.config.store_deadline = PATIENCE;

@@ -23,8 +23,8 @@ form_of(const char *name)
         return PRINT_BYTES;
     if (ends_with(name, "_ms"))
         return PRINT_DURATION;
-    if (strcmp(name, "started") == 0 || strcmp(name, "writer_last_flush") == 0 ||
-        strcmp(name, "sweep_last") == 0)
+    if (strcmp(name, "started") == 0 || strcmp(name, "writer_last_flush") == 0 || strcmp(name, "sweep_last") == 0 ||
+        strcmp(name, "news_since") == 0)
         return PRINT_TIME;
     return PRINT_TEXT;
 }

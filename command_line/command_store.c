@@ -117,6 +117,25 @@ refuse_to_guess(const struct store_call *call)
                         path, strerror(errno));
 }
 
+/* What is read is not made: an export of a wrong name would be a good backup of nothing. */
+static int
+refuse_missing_file(const struct store_call *call, const char *url)
+{
+    bool is_file = strncmp(url, "sqlite:", strlen("sqlite:")) == 0 || strncmp(url, "file:", strlen("file:")) == 0;
+    const char *path = strchr(url, ':');
+    char full[2 * PATH_MAX];
+
+    if (!is_file || path == NULL)
+        return EXIT_DONE;
+    if (*++path == '/')
+        snprintf(full, sizeof full, "%s", path);
+    else
+        snprintf(full, sizeof full, "%s/%s", call->context->instance.state, path);
+    if (access(full, F_OK) == 0 || errno != ENOENT)
+        return EXIT_DONE;
+    return command_fail(EXIT_NEGATIVE, "%s: %s", full, strerror(errno));
+}
+
 static int
 run(struct store_call *call, size_t action)
 {
@@ -141,9 +160,12 @@ run(struct store_call *call, size_t action)
         return store_check_l2(call);
     if (sf_store_open(&call->store, url, context->instance.state, &error) != SF_OK)
         return command_fail(EXIT_NEGATIVE, "%s", error.text);
-    snprintf(shown, sizeof shown, "%s:", call->store->ops->scheme);
+    snprintf(shown, sizeof shown, "%s", call->store->ops->scheme);
     call->shown = shown;
-    exit_code = run_on(call, action);
+    if (actions[action].run == store_export)
+        exit_code = refuse_missing_file(call, url);
+    if (exit_code == EXIT_DONE)
+        exit_code = run_on(call, action);
     sf_store_close(call->store);
     return exit_code;
 }

@@ -64,6 +64,23 @@ judge_journal(struct sf_findings *findings, const struct sf_daemon_reply *reply)
         sf_found(findings, SF_FINDING_OK, "journal", "", "is %s", state);
 }
 
+/* Which store holds the truth is another one than the configuration says, from the end until that is changed. */
+static void
+judge_migration(struct sf_findings *findings, const struct sf_daemon_reply *reply)
+{
+    char state[TEXT], store[TEXT], why[TEXT];
+    get(reply, "migration", state);
+    get(reply, "store", store);
+    get(reply, "migration_trouble", why);
+    if (strcmp(state, "finished") == 0)
+        sf_found(findings, SF_FINDING_WARNING, "migration", "name that store in SessionFastStore, and restart",
+                 "finished: the sessions are in %s", store);
+    else if (strcmp(state, "copying") == 0 || strcmp(state, "verified") == 0)
+        sf_found(findings, *why == '\0' ? SF_FINDING_OK : SF_FINDING_WARNING, "migration",
+                 *why == '\0' ? "" : "session-fast migrate status says more", "%s%s%s", state, *why == '\0' ? "" : ": ",
+                 why);
+}
+
 /* What the daemon can do without; `name` and "_state", "_error" in what it has answered. */
 static void
 judge_helper(struct sf_findings *findings, const struct sf_daemon_reply *reply, const char *name, const char *what,
@@ -91,6 +108,7 @@ judge(struct doctor *doctor)
     judge_version(findings, reply);
     judge_store(findings, reply);
     judge_journal(findings, reply);
+    judge_migration(findings, reply);
     judge_helper(findings, reply, "news", "news of other hosts", "until then SessionFastFreshness holds");
     judge_helper(findings, reply, "l2", "SessionFastL2", "the store is asked meanwhile: see docs/stores.md");
 }

@@ -93,7 +93,8 @@ doctor_cache(struct doctor *doctor)
     enum sf_status status = sf_l1_attach(&l1, &context->instance, SF_L1_READ_ONLY, &error);
     if (status != SF_OK) {
         sf_found(findings, SF_FINDING_ERROR, "segment",
-                 "a daemon that starts sets it aside and takes over what it can", "%s",
+                 seen.st_uid == geteuid() ? "a daemon that starts sets it aside and takes over what it can"
+                                          : "give it to the user of the daemon", "%s",
                  error.text);
         return;
     }
@@ -153,6 +154,21 @@ doctor_journal(struct doctor *doctor)
 
 /* ---- keys ---- */
 
+/* Sessions of a host whose secret another one does not have are none to that. */
+static void
+name_keys(struct sf_findings *findings, const struct sf_secrets *secrets)
+{
+    char names[SF_SECRETS_MAX * (SF_SECRET_NAME + 1)] = "";
+    for (size_t i = 0; i < secrets->count; i++) {
+        char name[SF_SECRET_NAME];
+        size_t used = strlen(names);
+        sf_secret_name(secrets->keys[i], name);
+        snprintf(names + used, sizeof names - used, " %s", name);
+    }
+    sf_found(findings, SF_FINDING_OK, "secret.keys", "", "%zu secret%s, by name%s: all hosts of a store have the same",
+             secrets->count, secrets->count == 1 ? "" : "s", names);
+}
+
 void
 doctor_keys(struct doctor *doctor)
 {
@@ -168,10 +184,11 @@ doctor_keys(struct doctor *doctor)
         return;
     }
     if (sf_secrets_load(&secrets, path, &error) != SF_OK) {
-        sf_found(findings, SF_FINDING_ERROR, "secret.keys", "chmod 0600, and give it to the user of the daemon", "%s",
+        sf_found(findings, SF_FINDING_ERROR, "secret.keys",
+                 "it has mode 0600, is of the daemon's user, and a secret is a line of 64 hex digits", "%s",
                  error.text);
         return;
     }
-    sf_found(findings, SF_FINDING_OK, "secret.keys", "", "%zu secret%s", secrets.count, secrets.count == 1 ? "" : "s");
+    name_keys(findings, &secrets);
     sf_secrets_wipe(&secrets);
 }

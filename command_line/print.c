@@ -10,11 +10,12 @@
 
 #define CELL_MAX 512
 #define COLUMNS_MAX 16
+#define DIGITS 12 /* of a fraction: 0.1, not 0.10000000000000001 */
 
 void
 print_json(const json_t *value)
 {
-    json_dumpf(value, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENCODE_ANY);
+    json_dumpf(value, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENCODE_ANY | JSON_REAL_PRECISION(DIGITS));
     putchar('\n');
 }
 

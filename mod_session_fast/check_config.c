@@ -35,10 +35,13 @@ check_folder(const char *directive, const char *path, struct sf_error *error)
     char *slash = strrchr(parent, '/');
     if (slash != NULL)
         slash[slash == parent] = '\0';
-    if (slash != NULL && access(path, F_OK) != 0 && is_folder(parent))
+    bool is_there = access(path, F_OK) == 0;
+    if (slash != NULL && !is_there && is_folder(parent))
         return true;
-    sf_error_set(error, SF_INVALID, "%s: %s cannot be made, because %s is no folder", directive,
-                 path, parent);
+    if (is_there)
+        sf_error_set(error, SF_INVALID, "%s: %s is no folder", directive, path);
+    else
+        sf_error_set(error, SF_INVALID, "%s: %s cannot be made, because %s is no folder", directive, path, parent);
     return false;
 }
 

@@ -468,6 +468,12 @@ def test_a_second_provider_in_one_place_is_warned_of(server, rival):
     assert is_good and not any("SF0505" in line for line in said), said
 
 
+def test_instance_that_is_a_file(server, tmp_path):
+    (tmp_path / "file").write_text("")
+    is_good, said, _ = check(server, f"SessionFastInstance {tmp_path}/file")
+    assert not is_good and any(f"SessionFastInstance: {tmp_path}/file is no folder" in line for line in said), said
+
+
 @pytest.mark.parametrize("name", ["../up", "a/b", "/tmp/../etc"])
 def test_instances_that_lead_elsewhere(server, name):
     is_good, said, _ = check(server, f"SessionFastInstance {name}")

@@ -116,6 +116,33 @@ def test_no_daemon(session_fast, servers):
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_who_may_not_ask_is_told_so(server, session_fast, as_root):
+    """Not that no daemon runs."""
+    program = build.program("session-fast", "command_line")
+    done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "-i", server.instance, "status"],
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode == 3 and "Permission denied: to be run as root or as the user" in done.stderr
+
+
+@pytest.mark.parametrize("line, says", [
+    ("SessionFastStore carrier-pigeon://joe:geheim@host", "SessionFastStore: URL: unknown scheme"),
+    ("SessionFastL2 memcached:127.0.0.1", "SessionFastL2: URL: "),
+    ("SessionFastMigrate carrier-pigeon://joe:geheim@host percent=5", "SessionFastMigrate: URL: unknown scheme"),
+])
+def test_config_check_looks_at_the_urls(session_fast, tmp_path, line, says):
+    (tmp_path / "x.conf").write_text(line + "\n")
+    code, text = session_fast("config", "check", tmp_path / "x.conf")
+    assert code == 1 and says in text and "geheim" not in text
+
+
+@pytest.mark.backends
+def test_config_check_shows_no_password(session_fast, tmp_path):
+    (tmp_path / "x.conf").write_text("SessionFastStore redis://joe:geheim@host/1\n"
+                                     "SessionFastMigrate redis://joe:geheim@other/1 percent=5\n")
+    code, text = session_fast("config", "check", tmp_path / "x.conf")
+    assert code == 0 and "redis://joe:***@host/1" in text and "geheim" not in text
+
+
 def test_wrong_usage(session_fast):
     for words in ([], ["jump"], ["show"], ["show", "xyz"]):
         code, text = session_fast(*words)

@@ -23,7 +23,7 @@ def test_one_that_is_well(alone, doctor):
     assert {found["area"] for found in findings} == {"configuration", "user", "memory", "run folder", "state folder", "cache",
                                                     "keys", "journal", "daemon", "limits", "clock", "store"}
     assert findings.of("daemon")[0]["microseconds"] > 0
-    assert findings.why("segment").endswith("4 MiB") and findings.why("secret.keys") == "1 secret"
+    assert findings.why("segment").endswith("4 MiB") and findings.why("secret.keys").startswith("1 secret, by name ")
 
 
 def test_nothing_is_changed_and_no_daemon_is_needed(alone, doctor):
@@ -33,6 +33,17 @@ def test_nothing_is_changed_and_no_daemon_is_needed(alone, doctor):
     code, findings = doctor(daemon)
     assert code == 4 and findings.errors() == set() and "no daemon runs" in findings.why("socket")
     assert contents(daemon.folder) == before
+
+
+def test_sessions_that_are_in_another_store(alone, doctor):
+    """The configuration still names the one that they have left."""
+    daemon = alone().start()
+    program = build.program("session-fast", "command_line")
+    for words in (("start", "file:other.json", "--wait"), ("finish",)):
+        subprocess.run([program, "-i", daemon.folder, "migrate", *words], check=True, capture_output=True, timeout=60)
+    code, findings = doctor(daemon)
+    assert code == 4 and findings.level("migration") == "warning"
+    assert findings.why("migration") == "finished: the sessions are in file:other.json"
 
 
 def test_daemon_that_was_killed(alone, doctor):

@@ -41,6 +41,15 @@ def test_store_is_the_one_that_the_daemon_has(alone, store):
     assert not (daemon.folder / "sessions.db").exists()
 
 
+@pytest.mark.parametrize("url", ["sqlite:seesions.db", "file:seesions.json"])
+def test_export_of_a_wrong_name_is_no_backup_of_nothing(alone, store, url):
+    daemon = alone().start()
+    fill(daemon, 1)
+    code, exported, errors = store(daemon, "export", url)
+    assert (code, exported) == (1, "") and "No such file" in errors
+    assert not list(daemon.folder.glob("seesions*"))
+
+
 def test_import_never_replaces_what_is_later(alone, store):
     daemon = alone().start()
     fill(daemon, 3)

@@ -41,6 +41,9 @@ def test_without_a_store_sessions_live_as_long_as_the_cache(servers):
     for words in (("store", "check", "none"), ("store", "export", "none")):
         status, text = command(server, *words)
         assert status == 1 and "there is no store" in text
+    for words in (("flush",), ("probe",)):
+        status, text = command(server, *words)
+        assert status == 1 and "SessionFastStore none: there is no store" in text
     status, text = command(server, "migrate", "start", "sqlite:other.db")
     assert status != 0 and "SessionFastStore none" in text
 
