@@ -222,7 +222,7 @@ ask(struct sf_mysql_connection *connection, const struct sf_buffer *text, MYSQL_
 }
 
 static enum sf_status
-compose_load(struct sf_buffer *text, const struct sf_mysql_connection *connection,
+compose_load(struct sf_buffer *text, struct sf_mysql_connection *connection,
              const struct sf_load *loads, size_t count)
 {
     enum sf_status status = sf_mysql_begin_text(text, connection);
@@ -272,7 +272,7 @@ store_load(struct sf_store *store, struct sf_load *loads, size_t count, sf_time 
 }
 
 static enum sf_status
-compose_scan(struct sf_buffer *text, const struct sf_mysql_connection *connection,
+compose_scan(struct sf_buffer *text, struct sf_mysql_connection *connection,
              const struct sf_sql_scan *scan, size_t rows)
 {
     enum sf_status status = sf_mysql_begin_text(text, connection);

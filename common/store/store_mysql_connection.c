@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/store/store_mysql_connection.h"
 
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,12 +82,16 @@ be_late(struct sf_mysql_connection *connection, enum sf_status status, struct sf
 /* ---- texts ---- */
 
 enum sf_status
-sf_mysql_begin_text(struct sf_buffer *text, const struct sf_mysql_connection *connection)
+sf_mysql_begin_text(struct sf_buffer *text, struct sf_mysql_connection *connection)
 {
     sf_time left = connection->deadline - sf_clock_steady();
     long long ms = left > 8 ? left - left / 8 : 1;
     long long seconds = ms < SF_SECOND ? 1 : ms / SF_SECOND;
     sf_buffer_clear(text);
+    enum sf_status status =
+        sf_buffer_append_format(text, "SELECT %" PRIu64 ";", ++connection->question);
+    if (status != SF_OK)
+        return status;
     if (connection->is_mariadb)
         return sf_buffer_append_format(text,
                                        "SET max_statement_time=%lld.%03lld,"
@@ -181,6 +186,27 @@ read_answer(struct sf_mysql_connection *connection, struct sf_mysql_answer *answ
     return answer->rows == NULL ? judge(connection, is_last, error) : SF_OK;
 }
 
+/* A proxy that mixes up answers must log nobody out. */
+static enum sf_status
+read_question(struct sf_mysql_connection *connection, struct sf_error *error)
+{
+    struct sf_mysql_answer answer = {.rows = NULL};
+    int64_t number = -1;
+    enum sf_status status = read_answer(connection, &answer, true, false, error);
+    if (status != SF_OK)
+        return status;
+    MYSQL_ROW row = answer.rows == NULL ? NULL : mysql_fetch_row(answer.rows);
+    bool is_ours = row != NULL && row[0] != NULL &&
+                   sf_int64_parse(sf_span_text(row[0]), &number) == SF_OK &&
+                   (uint64_t)number == connection->question;
+    sf_mysql_free_answers(&answer, 1);
+    if (is_ours)
+        return SF_OK;
+    sf_mysql_fail(connection, SF_UNCERTAIN, "it answers what it was not asked", error);
+    sf_mysql_close(connection);
+    return SF_UNCERTAIN;
+}
+
 enum sf_status
 sf_mysql_run(struct sf_mysql_connection *connection, const struct sf_buffer *text,
              struct sf_mysql_answer *answers, size_t count, struct sf_error *error)
@@ -189,8 +215,10 @@ sf_mysql_run(struct sf_mysql_connection *connection, const struct sf_buffer *tex
     if (connection->packet_bytes != 0 && text->size >= connection->packet_bytes)
         return sf_mysql_fail(connection, SF_INVALID, "longer than max_allowed_packet", error);
     enum sf_status status = send_text(connection, text, error);
+    if (status == SF_OK)
+        status = read_question(connection, error);
     for (size_t i = 0; status == SF_OK && i < count; i++)
-        status = read_answer(connection, &answers[i], i == 0, i == count - 1, error);
+        status = read_answer(connection, &answers[i], false, i == count - 1, error);
     if (status != SF_OK)
         sf_mysql_free_answers(answers, count);
     return status;

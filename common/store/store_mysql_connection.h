@@ -41,6 +41,7 @@ struct sf_mysql_connection {
     /* Of the call that is going on: */
     const char *doing;
     sf_time deadline;
+    uint64_t question; /* number of the text: what answers another one is not believed */
 };
 
 /* What a statement gave. */
@@ -56,9 +57,12 @@ struct sf_mysql_answer {
 enum sf_status sf_mysql_begin_call(struct sf_mysql_connection *connection, const char *doing,
                                    sf_time deadline, struct sf_error *error) SF_MUST_CHECK;
 
-/* Begins a text: replaced by what lets the server itself give up, a little before we do. */
+/*
+ * Begins a text: replaced by its number, which sf_mysql_run expects in the answer, and what lets the
+ * server itself give up, a little before we do.
+ */
 enum sf_status sf_mysql_begin_text(struct sf_buffer *text,
-                                   const struct sf_mysql_connection *connection) SF_MUST_CHECK;
+                                   struct sf_mysql_connection *connection) SF_MUST_CHECK;
 enum sf_status sf_mysql_add_bytes(struct sf_buffer *text, struct sf_span bytes) SF_MUST_CHECK;
 
 /*

@@ -170,7 +170,7 @@ add_touch(struct transaction *transaction, const struct sf_sql_row *row)
 }
 
 static void
-compose(struct transaction *transaction, const struct sf_mysql_connection *connection,
+compose(struct transaction *transaction, struct sf_mysql_connection *connection,
         struct sf_sql_row *const *rows, size_t count)
 {
     transaction->status = sf_mysql_begin_text(&transaction->text, connection);

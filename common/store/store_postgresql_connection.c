@@ -2,6 +2,7 @@
 #include "common/store/store_postgresql_connection.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,8 @@
 /*
  * Ahead of each transaction, and for it alone (a pooler may give us another session next time): the
  * server itself gives up a little before we do, which is an answer and leaves no session behind
- * that waits for a lock; the schema; and what is answered is on the server's disk.
+ * that waits for a lock; the schema; and what is answered is on the server's disk. What it was asked
+ * stands in its answer.
  */
 static const char setup_sql[] =
     "SELECT set_config('statement_timeout', $1::text, true),"
@@ -19,10 +21,13 @@ static const char setup_sql[] =
     " ELSE quote_ident($2::text) END, true),"
     " set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN "
     "'on'"
-    " ELSE current_setting('synchronous_commit') END, true)";
+    " ELSE current_setting('synchronous_commit') END, true), $3::text";
+
+#define SETUP_QUESTION 3 /* column */
 
 #define SETUP_NAME "session_fast_setup"
 #define NAME_BYTES sizeof "session_fast_00"
+#define NUMBER_BYTES 24
 
 /* ---- errors ---- */
 
@@ -162,12 +167,36 @@ take_end(struct sf_postgresql_connection *connection, struct verdict *verdict,
     return is_end;
 }
 
+static void
+format_question(const struct sf_postgresql_connection *connection, char text_out[NUMBER_BYTES])
+{
+    snprintf(text_out, NUMBER_BYTES, "%" PRIu64, connection->question);
+}
+
+/* A proxy that mixes up answers must log nobody out. */
+static bool
+take_setup(struct sf_postgresql_connection *connection, struct verdict *verdict,
+           struct sf_error *error)
+{
+    struct sf_postgresql_call setup = {.result = NULL};
+    char number[NUMBER_BYTES];
+    bool goes_on = take_answer(connection, &setup, verdict, error);
+    format_question(connection, number);
+    if (setup.result != NULL && (PQntuples(setup.result) != 1 ||
+                                 strcmp(PQgetvalue(setup.result, 0, SETUP_QUESTION), number) != 0)) {
+        sf_postgresql_fail(connection, SF_UNCERTAIN, "it answers what it was not asked", error);
+        goes_on = false;
+    }
+    PQclear(setup.result);
+    return goes_on;
+}
+
 static enum sf_status
 collect(struct sf_postgresql_connection *connection, struct sf_postgresql_call *calls, size_t count,
         struct sf_error *error)
 {
     struct verdict verdict = {.status = SF_OK};
-    bool goes_on = take_answer(connection, NULL, &verdict, error);
+    bool goes_on = take_setup(connection, &verdict, error);
     for (size_t i = 0; goes_on && i < count; i++)
         goes_on = take_answer(connection, calls == NULL ? NULL : &calls[i], &verdict, error);
     if (goes_on)
@@ -191,15 +220,17 @@ sf_postgresql_add_parameter(struct sf_postgresql_call *call, const void *bytes, 
 
 /* An eighth of the time for the way there and back. */
 static bool
-queue_setup(const struct sf_postgresql_connection *connection)
+queue_setup(struct sf_postgresql_connection *connection)
 {
-    char timeout[24];
+    char timeout[NUMBER_BYTES], number[NUMBER_BYTES];
     sf_time left = connection->deadline - sf_clock_steady();
     snprintf(timeout, sizeof timeout, "%lld", (long long)(left > 8 ? left - left / 8 : 1));
-    const char *const values[] = {timeout, connection->database->schema};
+    connection->question++;
+    format_question(connection, number);
+    const char *const values[] = {timeout, connection->database->schema, number};
     if (connection->is_prepared)
-        return PQsendQueryPrepared(connection->pg, SETUP_NAME, 2, values, NULL, NULL, 0) == 1;
-    return PQsendQueryParams(connection->pg, setup_sql, 2, NULL, values, NULL, NULL, 0) == 1;
+        return PQsendQueryPrepared(connection->pg, SETUP_NAME, 3, values, NULL, NULL, 0) == 1;
+    return PQsendQueryParams(connection->pg, setup_sql, 3, NULL, values, NULL, NULL, 0) == 1;
 }
 
 static void

@@ -46,6 +46,7 @@ struct sf_postgresql_connection {
     /* Of the call that is going on: */
     const char *doing;
     sf_time deadline;
+    uint64_t question;      /* number of the transaction: what answers another one is not believed */
     bool is_sent;           /* the end of the transaction may have reached the server */
 };
 

@@ -8,6 +8,26 @@ import threading
 PIECE = 65536
 
 
+class Answers:
+    """Of one connection: what has come since the last request, and what came before that."""
+
+    def __init__(self):
+        self.this = self.former = b""
+        self.is_replaced = False  # the one to this request
+        self.is_shifted = False   # any so far
+
+    def begin(self):
+        """A request; a part of a long one if nothing has been said since the last part."""
+        if self.this:
+            self.this, self.former, self.is_replaced = b"", self.this, False
+
+    def shift(self, data):
+        """What the client gets instead."""
+        is_first, self.is_replaced = not self.is_replaced, True
+        self.is_shifted |= self.former != b""
+        return (self.former if is_first else b"") if self.former else data
+
+
 class Chaos:
     """
     What `fault` says now, for connections that are there and those that come:
@@ -17,7 +37,7 @@ class Chaos:
     "lost"      as that, and who wants to connect has no answer either: his packets are dropped
     "half"      the first half of the next answer, then a reset
     "slow"      an answer of one byte a second
-    "shift"     each answer is the one to the request before
+    "shift"     each answer is the one to the request before, on the same connection; its first one is as it should be
     With `only` for those connections that have sent these bytes.
     """
 
@@ -28,6 +48,7 @@ class Chaos:
         self.fault = None
         self.only = b""
         self.faults = 0  # done to somebody
+        self.shifted = 0  # answers that were given to another request
         self.is_over = False
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -81,7 +102,7 @@ class Chaos:
                 self.begin(self.serve, client)
 
     def serve(self, client):
-        kept = b""
+        answers = Answers()
         is_meant = False
         try:
             with client, socket.create_connection(self.target) as server:
@@ -92,16 +113,20 @@ class Chaos:
                             return
                         if ready is client:
                             is_meant |= self.only in data
+                            answers.begin()
                             server.sendall(data)
                         else:
-                            kept = self.answer(client, data, kept, self.fault if is_meant else None)
+                            answers.this += data
+                            self.answer(client, data, answers, self.fault if is_meant else None)
         except OSError:
             pass
 
-    def answer(self, client, data, kept, fault):
+    def answer(self, client, data, answers, fault):
         self.faults += fault is not None
-        if fault is None:
-            client.sendall(kept + data)
+        if fault is None and not answers.is_shifted:
+            client.sendall(data)
+        elif fault is None:
+            raise OSError  # nobody knows any more what belongs to what
         elif fault in ("half", "refuse"):
             client.sendall(data[:len(data) // 2] if fault == "half" else b"")
             self.reset(client)
@@ -113,9 +138,8 @@ class Chaos:
                 if self.is_over or self.fault != fault or changed.wait(1):
                     raise OSError
         elif fault == "shift":
-            client.sendall(kept or b"+OK\r\n")
-            return data
-        return b""
+            self.shifted += answers.former != b"" and not answers.is_replaced
+            client.sendall(answers.shift(data))
 
     @staticmethod
     def reset(client):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A daemon whose store is mistreated: who is in the cache goes on, nobody is logged out, and all that was acknowledged is kept."""
+import re
 import secrets
 import threading
 import time
@@ -59,12 +60,12 @@ class Rider:
         assert (session["owner"], int(session["n"])) == (key(number), self.counts[number])
         return time.monotonic() - began
 
-    def ask_for(self, session):
-        """true: there was an answer; and in time in any case."""
+    def ask_for(self, session, is_there=False):
+        """true: there was an answer, and the right one; and in time in any case."""
         began = time.monotonic()
         try:
             with self.daemon.client(2 * LOAD_DEADLINE) as client:
-                client.call("SESSION.LOAD", session)
+                assert (client.call("SESSION.LOAD", session) is not None) == is_there, f"{self.name}: {session}, a wrong answer"
             return True
         except DaemonError as error:
             assert str(error).startswith("UNAVAILABLE"), error
@@ -110,11 +111,11 @@ class Rider:
     def suffer(self, fault):
         """Until a load and a write have failed."""
         chaos, before, done = self.backend.chaos, logged(self.daemon), []
-        unseen = self.unseen.pop()
+        unseen, log = self.unseen.pop(), len(self.daemon.log_text())
 
         def harm():
             chaos.fault = fault
-            wait_until(lambda: not self.ask_for(key(unseen)), f"{self.name}: a load to fail", 30)
+            wait_until(lambda: not self.ask_for(key(unseen), True), f"{self.name}: a load to fail", 30)
             wait_until(lambda: logged(self.daemon)[2] > before[2], f"{self.name}: a write to fail", 30)
             chaos.fault = None
             done.append(True)
@@ -124,6 +125,9 @@ class Rider:
         finally:
             chaos.fault = None
         assert self.look(unseen) == 0
+        if fault == "shift":  # and not because of a connection that could not even be made
+            assert chaos.shifted > 0
+            assert re.search("SF0113.*: it answers what it was not asked", self.daemon.log_text()[log:]), self.name
         changes = [now - then for now, then in zip(logged(self.daemon), before)]
         assert changes == [1, 1, 1, 1], f"{self.name}, {fault}: {changes}"
 
