@@ -33,6 +33,15 @@ sf_migrate_distrust(struct sf_migrate *migrate)
         state->phase = SF_MIGRATE_COPYING;
 }
 
+void
+sf_migrate_doubt(struct sf_migrate *migrate)
+{
+    migrate->pass = (struct sf_migrate_pass){.is_wanted = migrate->state.is_copied};
+    migrate->state.verified = 0;
+    if (migrate->state.phase == SF_MIGRATE_VERIFIED)
+        migrate->state.phase = SF_MIGRATE_COPYING;
+}
+
 bool
 sf_migrate_knows_second(struct sf_migrate *migrate)
 {

@@ -67,7 +67,7 @@ sf_migrate_join(struct sf_migrate *migrate, struct sf_store *second, struct sf_m
     if (status != SF_OK || migrate->host == 0)
         return status;
     state->host = migrate->host;
-    migrate->joined_at = present(migrate);
+    migrate->compare_at = present(migrate) + SAID_IN;
     status = SF_CONFLICT;
     for (int i = 0; status == SF_CONFLICT && i < TRIES; i++)
         status = enter(migrate, state, error);
@@ -170,8 +170,7 @@ own_state(struct sf_migrate *migrate, const struct sf_migrate_hosts *hosts, sf_t
         migrate->ending_since = 0;
     else if (migrate->ending_since == 0)
         migrate->ending_since = now;
-    bool may_hold = is_ending && !is_elsewhere && now >= migrate->joined_at + SAID_IN;
-    if (may_hold && hold(migrate, hosts))
+    if (is_ending && !is_elsewhere && hold(migrate, hosts))
         return SF_HOST_HOLDS;
     if (!is_ending || is_elsewhere)
         release(migrate);
@@ -301,12 +300,20 @@ is_over(struct sf_migrate *migrate, const struct sf_migrate_hosts *hosts)
     return sf_migrate_why_not(hosts->phase) != NULL;
 }
 
-/* true: it has not for so long, and is none of them any more. */
+/*
+ * true: it has not for so long, and is none of them any more. What it has changed in this store alone nobody owes now:
+ * this host compares once more, and is not ready before.
+ */
 static bool
-forget_silent(const struct sf_migrate *migrate, struct sf_migrate_hosts *hosts, sf_time now)
+forget_silent(struct sf_migrate *migrate, struct sf_migrate_hosts *hosts, sf_time now)
 {
     struct sf_migrate_host *silent = silent_host(migrate, hosts);
     if (silent == NULL || now < migrate->asked_at + SAID_IN)
+        return false;
+    pthread_mutex_lock(&migrate->lock);
+    sf_migrate_doubt(migrate);
+    pthread_mutex_unlock(&migrate->lock);
+    if (save(migrate) != SF_OK)
         return false;
     *silent = hosts->list[--hosts->count];
     return true;
@@ -320,6 +327,7 @@ look(struct sf_migrate *migrate, sf_time now)
     sf_time asked = sf_clock_steady();
     if (load_row(&migrate->authority, &hosts) != SF_OK || is_lost(migrate, &hosts) || is_over(migrate, &hosts))
         return true;
+    bool is_changed = forget_silent(migrate, &hosts, now);
     size_t count = hosts.count;
     struct sf_migrate_host *own = sf_migrate_hosts_add(&hosts, migrate->state.host);
     if (own == NULL)
@@ -327,8 +335,7 @@ look(struct sf_migrate *migrate, sf_time now)
     enum sf_host_state former = own->state;
     enum sf_hosts_phase phase = hosts.phase;
     own->state = own_state(migrate, &hosts, now);
-    bool is_changed = hosts.count != count || own->state != former;
-    is_changed |= forget_silent(migrate, &hosts, now);
+    is_changed |= hosts.count != count || own->state != former;
     decide(migrate, &hosts, now);
     is_changed |= hosts.phase != phase;
     enum sf_status status = is_changed ? store_row(migrate, &migrate->authority, &hosts) : SF_OK;
@@ -345,6 +352,14 @@ is_together(struct sf_migrate *migrate)
     pthread_mutex_unlock(&migrate->lock);
     return migrate->second.store != NULL && migrate->state.host != 0
         && (phase == SF_MIGRATE_COPYING || phase == SF_MIGRATE_VERIFIED);
+}
+
+void
+sf_migrate_meet_again(struct sf_migrate *migrate)
+{
+    const struct sf_migrate_state *state = &migrate->state;
+    if (state->host != 0 && sf_clock_wall() < state->started + SAID_IN)
+        migrate->compare_at = present(migrate) + SAID_IN;
 }
 
 sf_time

@@ -52,6 +52,8 @@ enum sf_status sf_migrate_may_stay(struct sf_migrate *migrate, struct sf_error *
 enum sf_status sf_migrate_join(struct sf_migrate *migrate, struct sf_store *second, struct sf_migrate_state *state,
                                sf_time deadline, struct sf_error *error) SF_MUST_CHECK;
 
+/* After a start: whoever did not know yet that this host moves may still not know it. */
+void sf_migrate_meet_again(struct sf_migrate *migrate);
 /* Looks at the row, if it is time to, and does what it asks for. Returns when it is time the next time. */
 sf_time sf_migrate_meet(struct sf_migrate *migrate, sf_time now);
 void sf_migrate_meet_at_once(struct sf_migrate *migrate);

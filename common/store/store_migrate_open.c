@@ -252,6 +252,7 @@ sf_migrate_attach(struct sf_store *store, sf_time deadline, struct sf_error *err
         sf_migrate_distrust(migrate);
     if (migrate->state.is_copied && migrate->state.phase == SF_MIGRATE_COPYING)
         migrate->pass.is_wanted = true;
+    sf_migrate_meet_again(migrate);
     return status;
 }
 

@@ -314,7 +314,7 @@ choose_work(struct sf_migrate *migrate, sf_time now, struct sf_key *keys, size_t
         work = WORK_TRY;
     else if (!migrate->state.is_copied)
         work = WORK_COPY;
-    else if (migrate->pass.is_wanted && migrate->pass.begins_at <= now)
+    else if (migrate->pass.is_wanted && migrate->pass.begins_at <= now && migrate->compare_at <= now)
         work = WORK_COMPARE;
     pthread_mutex_unlock(&migrate->lock);
     return work;

@@ -75,7 +75,8 @@ struct sf_migrate {
     atomic_bool is_held;        /* changes: for writers; set and reset by the migration's thread */
     uint64_t host;              /* of this one, for the next start; 0: nobody else writes the store */
     /* The migration's thread only: */
-    sf_time retry_at, backoff, save_at, met_at, meet_at, ending_since, joined_at, asked_at;
+    sf_time retry_at, backoff, save_at, met_at, meet_at, ending_since, asked_at;
+    sf_time compare_at;         /* not before: until then somebody may write the authority alone, and not know yet */
 };
 
 #define SF_MIGRATE_NO_PERCENT "other hosts write these stores: all is read from the old one until all of them finish"
@@ -135,6 +136,8 @@ void sf_migrate_distrust(struct sf_migrate *migrate);
 bool sf_migrate_knows_second(struct sf_migrate *migrate);
 void sf_migrate_owe(struct sf_migrate *migrate, const struct sf_key *key, bool is_acknowledged, sf_time due);
 void sf_migrate_list(struct sf_migrate *migrate, const struct sf_difference *difference);
+/* They are compared once more before they count as equal. */
+void sf_migrate_doubt(struct sf_migrate *migrate);
 /* SF_INVALID: the second does not have everything, or is not known to; but for what is owed now and then. */
 enum sf_status sf_migrate_has_verified(const struct sf_migrate *migrate, struct sf_error *error) SF_MUST_CHECK;
 /* The same, and nothing is owed. */

@@ -16,6 +16,9 @@ START_TEST(test_both_finish_in_the_same_moment)
     ck_assert_int_eq(hosts_put(ONE, 5, 2), SF_UNAVAILABLE);
     ck_assert_int_eq(hosts_put(OTHER, 5, 2), SF_OK); /* it does not know yet */
     migrate_assert_both(5, 2);
+    while (hosts_row(OLD).phase != SF_HOSTS_LEFT)
+        migrate_step(1);
+    ck_assert(migrate_look().is_ending); /* until it is there */
     hosts_step();
     ck_assert_int_eq(hosts_phase(ONE), SF_MIGRATE_FINISHED);
     ck_assert(!migrate_look().is_ending);
@@ -353,21 +356,48 @@ START_TEST(test_who_holds_does_not_believe_a_row_that_went_back)
 }
 END_TEST
 
-/* Whoever writes has not necessarily looked yet. */
-START_TEST(test_none_leaves_before_all_who_write_may_know)
+/* Whoever writes has not necessarily looked yet, and does it in the old store alone. */
+START_TEST(test_none_compares_before_all_who_write_may_know)
 {
     hosts_begin(ONE);
-    migrate_work_off();
-    ck_assert_int_eq(sf_migrate_finish(migrate, &migrate_error), SF_OK);
-    ck_assert(migrate_look().is_ending);
-    ck_assert_int_eq(hosts_put(ONE, 5, 1), SF_OK);
-    hosts_wait(ONE);
-    for (int i = 0; i < 3 && migrate_look().phase != SF_MIGRATE_FINISHED; i++) {
-        ck_assert(migrate_look().is_ending);
+    while (migrate_look().is_copying)
         migrate_step(1);
+    if (_i == 1) {
+        migrate_pass_time(2 * SF_SECOND);
+        migrate_step(2); /* its file says that it has copied */
+        migrate_kill();
+        hosts_open(ONE);
     }
-    ck_assert_int_eq(migrate_look().phase, SF_MIGRATE_FINISHED);
-    ck_assert(!migrate_look().is_ending);
+    migrate_step(10);
+    ck_assert_int_eq(migrate_put(migrate_side(OLD), 5, 1), SF_OK);
+    migrate_work_off();
+    migrate_assert_both(5, 1);
+    ck_assert_int_eq(hosts_finish(ONE), SF_OK);
+    ck_assert_int_eq(hosts_phase(ONE), SF_MIGRATE_FINISHED);
+}
+END_TEST
+
+/* It has aborted, or its machine is gone with what it owed: what it acknowledged the old store has, and nobody owes. */
+START_TEST(test_what_only_a_host_that_was_forgotten_knew_is_brought_over)
+{
+    hosts_verify();
+    if (_i == 0) {
+        migrate_choose(OTHER);
+        ck_assert_int_eq(sf_migrate_abort(migrate, &migrate_error), SF_OK);
+    }
+    migrate_answer(NEW, SIDE_WRITE, SF_UNAVAILABLE);
+    ck_assert_int_eq(hosts_put(OTHER, 5, 2), SF_OK);
+    migrate_answer(NEW, SIDE_WRITE, SF_OK);
+    ck_assert_uint_eq(migrate_version(migrate_side(NEW), 5), 0);
+    migrate_choose(ONE);
+    ck_assert_int_eq(sf_migrate_forget(migrate, NUMBER_OF(OTHER), &migrate_error), SF_OK);
+    hosts_wait(ONE);
+    ck_assert_uint_eq(migrate_look().hosts, 1);
+    migrate_assert_refused(sf_migrate_finish(migrate, &migrate_error), "have not been found equal");
+    migrate_work_off();
+    migrate_assert_both(5, 2);
+    ck_assert_int_eq(hosts_finish(ONE), SF_OK);
+    ck_assert_int_eq(hosts_phase(ONE), SF_MIGRATE_FINISHED);
 }
 END_TEST
 
@@ -501,7 +531,8 @@ main(void)
     tcase_add_test(tests, test_who_is_killed_before_it_holds_pays_what_it_owes_and_holds);
     tcase_add_loop_test(tests, test_all_go_on_when_one_cannot_hold, 0, 2);
     tcase_add_loop_test(tests, test_who_holds_does_not_believe_a_row_that_went_back, 0, 2);
-    tcase_add_test(tests, test_none_leaves_before_all_who_write_may_know);
+    tcase_add_loop_test(tests, test_none_compares_before_all_who_write_may_know, 0, 2);
+    tcase_add_loop_test(tests, test_what_only_a_host_that_was_forgotten_knew_is_brought_over, 0, 2);
     tcase_add_test(tests, test_of_several_none_reads_from_the_new_store);
     tcase_add_test(tests, test_a_percentage_is_refused_at_the_start_where_others_are);
     tcase_add_test(tests, test_a_host_alone_reads_there_and_asks_the_old_one_for_the_truth);
