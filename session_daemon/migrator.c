@@ -95,10 +95,15 @@ migrator_log(struct migrator *migrator, const struct sf_log *log)
     struct sf_migrate_report report;
     sf_migrate_report(migrator->migrate, &report);
     bool is_doubted = migrator->was_copied && report.is_copying && report.phase == migrator->phase;
+    bool is_asked = report.percent != migrator->percent && report.phase == SF_MIGRATE_COPYING;
     if (report.phase != migrator->phase && migrator->phase != SF_MIGRATE_VERIFIED)
         log_phase(&report, log);
     else if (report.phase != migrator->phase && report.phase != SF_MIGRATE_COPYING)
         log_phase(&report, log);
+    else if (report.phase != migrator->phase && is_asked && !report.is_copying)
+        sf_log_write(log, SF_LOG_NOTICE, "SF0248",
+                     "migration: %d %% of the keys are read from the new store; both are compared once more",
+                     report.percent);
     else if (report.phase != migrator->phase || is_doubted)
         sf_log_write(log, SF_LOG_WARNING, "SF0247",
                      "migration: the stores are not known to be equal any more: %s",
@@ -106,6 +111,7 @@ migrator_log(struct migrator *migrator, const struct sf_log *log)
     log_trouble(migrator, &report, log);
     migrator->phase = report.phase;
     migrator->was_copied = !report.is_copying;
+    migrator->percent = report.percent;
 }
 
 /* ---- the thread ---- */
@@ -125,6 +131,7 @@ migrator_start(struct migrator *migrator, struct daemon *daemon)
     sf_migrate_report(migrator->migrate, &report);
     migrator->phase = report.phase;
     migrator->was_copied = !report.is_copying;
+    migrator->percent = report.percent;
     migrator->worker.step = step;
     return worker_start(&migrator->worker, daemon);
 }

@@ -13,6 +13,7 @@ struct migrator {
     struct sf_migrate *migrate;    /* belongs to daemon->store */
     enum sf_migrate_phase phase;   /* as the log knows it; the thread's own, as what follows */
     bool was_copied;
+    int percent;
     struct sf_log_state log_state; /* does it go on? */
 };
 

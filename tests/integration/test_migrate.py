@@ -260,6 +260,17 @@ def assert_moved(hosts, load, sessions, users):
             assert all(client.pairs("SESSION.GET", key(number))["@state"] == "ended" for number in users)
 
 
+def test_percentage_is_no_alarm(alone):
+    """Who asks for it is told that the stores are compared once more, and not that something is wrong."""
+    daemon = alone(LINES).start()
+    fill(daemon, 3)
+    done(daemon, "start", "file:other.json", "--wait")
+    done(daemon, "percent", "10")
+    wait_until(lambda: "SF0248: migration: 10 %" in daemon.log_text(), "the line about it")
+    assert done(daemon, "status", "--wait")["state"] == "verified"
+    assert "SF0247" not in daemon.log_text()
+
+
 def test_differences_are_listed_without_contents(alone):
     daemon = alone(LINES).start()
     fill(daemon, 5)
