@@ -157,14 +157,12 @@ run_loads(struct load *const *loads, size_t count, struct daemon *daemon)
     struct sf_load asked[LOADS_AT_ONCE];
     sf_time now = sf_clock_steady();
     sf_time deadline = now + CALL_LEAST;
-    uint64_t of_store = sf_store_incarnation(daemon->store);
     size_t wanted = 0;
     for (size_t i = 0; i < count; i++) {
         if (!is_to_be_run(loads[i], now))
             continue;
         if (deadline < loads[i]->give_up)
             deadline = loads[i]->give_up;
-        loads[i]->of_store = of_store;
         atomic_store(&loads[i]->is_sent, true);
         run[wanted] = loads[i];
         asked[wanted++] = (struct sf_load){.key = loads[i]->key,
@@ -221,6 +219,7 @@ begin(struct daemon *daemon, struct load *load)
     load->status = SF_UNAVAILABLE; /* if nobody runs it any more */
     load->is_skipped = false;
     load->as_of = 0;
+    load->of_store = sf_store_incarnation(daemon->store);
     load->first_late = NULL;
     atomic_store(&load->is_sent, false);
     load->is_outdated = load->has_later_news = load->is_in_cache = false;
