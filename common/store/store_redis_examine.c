@@ -73,18 +73,26 @@ keep_clock(struct answers *answers, const struct redisReply *reply)
         answers->clock = seconds * SF_SECOND + microseconds / 1000;
 }
 
+/* Rows of our own are not: of hosts that move to another store, and the epochs of L2. */
+static bool
+is_session(const struct redisReply *name, size_t prefix)
+{
+    static const char own[] = "73662d"; /* "sf-" */
+    return name->len == prefix + SF_KEY_TEXT && strncmp(name->str + prefix, own, strlen(own)) != 0;
+}
+
 /* Those of sessions: the prefix and 32 digits. */
 static void
 keep_names(struct answers *answers, const struct redisReply *reply)
 {
-    size_t length = strlen(answers->server->prefix) + SF_KEY_TEXT;
+    size_t prefix = strlen(answers->server->prefix);
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || reply->element[1]->type != REDIS_REPLY_ARRAY)
         return;
     const struct redisReply *found = reply->element[1];
     answers->names = calloc(SAMPLE, sizeof *answers->names);
     for (size_t i = 0; answers->names != NULL && i < found->elements && answers->sampled < SAMPLE; i++)
-        if (found->element[i]->len == length)
-            memcpy(answers->names[answers->sampled++], found->element[i]->str, length);
+        if (is_session(found->element[i], prefix))
+            memcpy(answers->names[answers->sampled++], found->element[i]->str, prefix + SF_KEY_TEXT);
 }
 
 static void

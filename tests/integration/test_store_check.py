@@ -159,6 +159,14 @@ def test_redis_sessions_that_never_expire(server, check):
 
 
 @pytest.mark.backends
+def test_redis_rows_that_are_no_sessions(server, check):
+    """What hosts tell each other while they move never expires, and fills nothing."""
+    server.ask("HSET", "session:" + b"sf-migrate-hosts".hex(), "n", "1", database=5)
+    code, findings = check(server.url(database=5))
+    assert (code, findings.why("time to live")) == (0, "no session was met")
+
+
+@pytest.mark.backends
 def test_redis_rights(server, check):
     """Each that is missing is named; without those for news the store works."""
     code, findings = check(server.tcp_url(user=f"guest:{ADMIN}@"))
