@@ -81,6 +81,22 @@ judge_migration(struct sf_findings *findings, const struct sf_daemon_reply *repl
                  why);
 }
 
+/* SessionFastCacheSize and SessionFastStore count when it is started. */
+static void
+judge_tier(struct sf_findings *findings, const struct sf_daemon_reply *reply, const struct sf_config *config)
+{
+    const char *wanted = sf_config_tier(config);
+    char tier[TEXT];
+    get(reply, "tier", tier);
+    if (*tier == '\0')
+        return; /* an earlier version */
+    if (strcmp(tier, wanted) == 0)
+        sf_found(findings, SF_FINDING_OK, "tier", "", "%s", tier);
+    else
+        sf_found(findings, SF_FINDING_WARNING, "tier", "restart the web server, which restarts the daemon",
+                 "the daemon was started as %s, and the configuration says %s", tier, wanted);
+}
+
 /* What the daemon can do without; `name` and "_state", "_error" in what it has answered. */
 static void
 judge_helper(struct sf_findings *findings, const struct sf_daemon_reply *reply, const char *name, const char *what,
@@ -106,6 +122,7 @@ judge(struct doctor *doctor)
     const struct sf_daemon_reply *reply = &doctor->context->reply;
     struct sf_findings *findings = &doctor->list.findings;
     judge_version(findings, reply);
+    judge_tier(findings, reply, &doctor->context->config);
     judge_store(findings, reply);
     judge_journal(findings, reply);
     judge_migration(findings, reply);

@@ -48,12 +48,6 @@ add_number(struct entries *entries, const char *name, uint64_t number)
     add_entry(entries, name, NULL, number);
 }
 
-static const char *
-tier_of(const struct daemon *daemon)
-{
-    return daemon->is_store_only ? "store only" : daemon->is_volatile ? "cache only" : "cached store";
-}
-
 static void
 add_process(struct entries *entries, const struct call *call)
 {
@@ -61,7 +55,7 @@ add_process(struct entries *entries, const struct call *call)
     add_text(entries, "version", SF_VERSION);
     add_number(entries, "pid", (uint64_t)getpid());
     add_text(entries, "instance", daemon->instance.run);
-    add_text(entries, "tier", tier_of(daemon));
+    add_text(entries, "tier", sf_config_tier(&daemon->config));
     add_number(entries, "started", (uint64_t)daemon->started);
     add_number(entries, "uptime", (uint64_t)((call->now - daemon->started) / SF_SECOND));
     add_number(entries, "connections", daemon->server.connection_count);

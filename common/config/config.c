@@ -315,6 +315,14 @@ sf_config_cache_bytes(const struct sf_config *config)
     return sf_config_has_cache(config) ? config->cache_size : SF_CONFIG_NO_CACHE_BYTES;
 }
 
+const char *
+sf_config_tier(const struct sf_config *config)
+{
+    if (!sf_config_has_cache(config))
+        return "store only";
+    return sf_config_has_store(config) ? "cached store" : "cache only";
+}
+
 const struct sf_option *
 sf_option_find(const char *directive)
 {

@@ -75,6 +75,7 @@ bool sf_config_has_store(const struct sf_config *config);
 #define SF_CONFIG_NO_CACHE_BYTES (8u << 20)
 bool sf_config_has_cache(const struct sf_config *config);
 uint64_t sf_config_cache_bytes(const struct sf_config *config); /* of the segment */
+const char *sf_config_tier(const struct sf_config *config); /* "cached store", "store only", "cache only" */
 
 extern const struct sf_option sf_options[SF_OPTION_COUNT];
 

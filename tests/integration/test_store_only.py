@@ -169,8 +169,11 @@ def test_comparisons_hold_between_hosts(alone, tmp_path):
     assert (found["n"], found["all"], found["@version"]) == ("60", 60, 61)
 
 
-def test_changes_go_to_the_id_that_took_the_place(alone):
+def test_changes_go_to_the_id_that_took_the_place(alone, doctor):
     daemon = alone(cache="0").start()
+    assert doctor(daemon)[1].why("tier") == "store only"
+    daemon.configure(cache="4M")
+    assert "started as store only, and the configuration says cached store" in doctor(daemon)[1].why("tier")
     with daemon.client() as client:
         create(client, 1, "SET", "n", "0")
         client.call("SESSION.APPLY", key(1), "NEWKEY", key(2), "GRACE", "60000", "OPS", "ROTATE")

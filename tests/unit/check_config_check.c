@@ -50,7 +50,9 @@ assert_refused_without_store(const char *wrong)
 
 START_TEST(test_without_a_store_nothing_is_promised_that_needs_one)
 {
+    ck_assert_str_eq(sf_config_tier(&config), "cached store");
     config.store = SF_CONFIG_NO_STORE;
+    ck_assert_str_eq(sf_config_tier(&config), "cache only");
     assert_allowed();
     config.durability = SF_DURABILITY_JOURNAL;
     assert_refused_without_store("SessionFastDurability: only memory");
@@ -71,6 +73,7 @@ START_TEST(test_without_a_cache_there_is_a_store_and_no_other_cache)
     config.cache_size = 0;
     assert_allowed();
     ck_assert_uint_eq(sf_config_cache_bytes(&config), SF_CONFIG_NO_CACHE_BYTES);
+    ck_assert_str_eq(sf_config_tier(&config), "store only");
     config.l2 = "memcached://127.0.0.1";
     assert_refused("SessionFastL2: nothing goes with SessionFastCacheSize 0, for it is a cache, too");
     config.l2 = "";
