@@ -92,7 +92,7 @@ run_steps(struct probe *probe, struct sf_findings *findings)
         struct sf_error error;
         sf_findings_begin(findings);
         bool is_well = steps[i].run(probe);
-        sf_l2_explain(probe->l2, &error);
+        sf_l2_explain(probe->l2, probe->item.server, &error);
         sf_found(findings, is_well ? SF_FINDING_OK : SF_FINDING_ERROR, steps[i].name, "", "%s",
                  is_well                 ? "works"
                  : error.text[0] != '\0' ? error.text

@@ -212,6 +212,7 @@ add_l2(struct entries *entries, const struct daemon *daemon, struct sf_tiered_st
     add_text(entries, "l2_error", state->is_disputed || state->servers_down > 0 ? state->last.text : "");
     for (int i = 0; i < SF_L2_COUNTS; i++)
         add_number(entries, counts[i], state->counts[i]);
+    add_store(entries, &state->figures);
 }
 
 static void

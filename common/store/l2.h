@@ -16,8 +16,10 @@
 #include <stdatomic.h>
 
 #include "common/base/finding.h"
+#include "common/base/histogram.h"
 #include "common/identity/session_id.h"
 #include "common/store/breaker.h"
+#include "common/store/l2_crew.h"
 #include "common/store/store.h"
 #include "common/store/store_url.h"
 
@@ -82,6 +84,13 @@ struct sf_l2_server {
     uint64_t links[SF_STORE_LANES];              /* the same: the last one */
     _Atomic bool is_down[SF_STORE_LANES];
     uint64_t losses;                          /* lane of writes: failures, and connections that were lost */
+    struct sf_error last;                     /* that it has made */
+};
+
+struct sf_l2_lane {
+    struct sf_l2_crew crew;
+    struct sf_store_lane_figures figures; /* but for the latencies, which are in */
+    struct sf_histogram latency;          /* microseconds */
 };
 
 struct sf_l2 {
@@ -89,9 +98,9 @@ struct sf_l2 {
     char label[128];             /* for logs: without password */
     size_t server_count;
     struct sf_l2_server servers[SF_STORE_HOSTS_MAX];
+    struct sf_l2_lane lanes[SF_STORE_LANES];
     sf_time timeout;             /* of one pipeline */
-    pthread_mutex_t lock;        /* guards `last` */
-    struct sf_error last;
+    pthread_mutex_t lock;        /* guards figures, latency and last */
 };
 
 #ifdef SF_WITH_MEMCACHED
@@ -108,8 +117,10 @@ void sf_l2_close(struct sf_l2 *l2); /* NULL is fine */
 unsigned sf_l2_place(const struct sf_l2 *l2, const struct sf_key *key);
 
 /*
- * Sets is_done of each item; without a ticket FILL and SHOW leave it out. A server that fails is left alone for a
- * while: its items are not done, at once. true: all servers that were needed have answered.
+ * Sets is_done of each item; without a ticket FILL and SHOW leave it out. All servers are asked at once, each pipeline
+ * for as long as the timeout; in the lane of reads, where somebody waits, all that one is asked together. A server that
+ * fails is not asked again in this call, and after a few it is left alone for a while: its items are not done, at once.
+ * true: all servers that were needed have answered.
  */
 bool sf_l2_call(struct sf_l2 *l2, enum sf_store_lane lane, enum sf_l2_call call, struct sf_l2_item *items,
                 size_t count);
@@ -118,7 +129,9 @@ bool sf_l2_call(struct sf_l2 *l2, enum sf_store_lane lane, enum sf_l2_call call,
 enum sf_status sf_l2_examine(struct sf_l2 *l2, sf_time deadline, struct sf_findings *findings) SF_MUST_CHECK;
 
 bool sf_l2_is_up(const struct sf_l2 *l2, unsigned server);
-void sf_l2_explain(struct sf_l2 *l2, struct sf_error *error_out); /* the last error; any thread */
+/* From any thread: its last error; what has been measured, a pipeline being a call. */
+void sf_l2_explain(struct sf_l2 *l2, unsigned server, struct sf_error *error_out);
+void sf_l2_figures(struct sf_l2 *l2, struct sf_store_figures *figures_out);
 
 /* ---- for backends ---- */
 

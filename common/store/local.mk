@@ -80,6 +80,7 @@ endif
 # Caches that hosts share, between L1 and the store.
 libstore_a_SOURCES += \
 	%D%/l2.c %D%/l2.h \
+	%D%/l2_crew.c %D%/l2_crew.h \
 	%D%/l2_epochs.c %D%/l2_epochs.h \
 	%D%/l2_seal.c %D%/l2_seal.h \
 	%D%/memcached_meta.c %D%/memcached_meta.h \

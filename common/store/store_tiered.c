@@ -17,6 +17,7 @@ struct round {
     uint64_t epochs[LOADS_MAX];         /* of its server, when L2 was asked; 0: it was not */
     bool is_hit[LOADS_MAX];             /* L2 has answered, and is believed */
     bool is_asked[LOADS_MAX];           /* the store was, and its answer stands */
+    bool has_waited;                    /* for L2, for as long as it may take */
 };
 
 /* ---- epochs ---- */
@@ -129,6 +130,7 @@ ask_l2(struct round *round)
     }
     if (!sf_l2_call(tiered->l2, SF_STORE_READS, SF_L2_GET, round->items, round->count))
         sf_tiered_count(tiered, SF_L2_COUNT_FAILED, 1);
+    round->has_waited = sf_clock_steady() >= now + tiered->l2->timeout;
     for (size_t i = 0; i < round->count; i++) {
         if (!round->items[i].is_done)
             continue;
@@ -162,11 +164,14 @@ may_fill(const struct round *round, size_t i)
            && sf_l2_epochs_of(&round->tiered->epochs, item->server, sf_clock_steady()) == round->epochs[i];
 }
 
+/* Those who have waited for one server are not to wait for another. */
 static void
 fill_l2(struct round *round)
 {
     struct sf_tiered *tiered = round->tiered;
     size_t filled = 0;
+    if (round->has_waited)
+        return;
     for (size_t i = 0; i < round->count; i++) {
         struct sf_l2_item *item = &round->items[i];
         const struct sf_stored *stored = round->loads[i].stored;
@@ -273,7 +278,7 @@ sf_tiered_log_states(struct sf_tiered *tiered)
         bool is_up = sf_l2_is_up(tiered->l2, i);
         if (!sf_log_state_changed(&tiered->servers_up[i], is_up))
             continue;
-        sf_l2_explain(tiered->l2, &error);
+        sf_l2_explain(tiered->l2, i, &error);
         if (is_up)
             sf_log_write(tiered->log, SF_LOG_NOTICE, "SF0232", "L2 %s answers again", tiered->l2->servers[i].name);
         else
@@ -296,11 +301,13 @@ sf_store_tiered_state(struct sf_store *store, struct sf_tiered_state *state_out)
         .servers = (unsigned)tiered->l2->server_count,
         .is_disputed = sf_l2_epochs_are_disputed(&tiered->epochs),
     };
-    for (unsigned i = 0; i < tiered->l2->server_count; i++)
-        state_out->servers_down += !sf_l2_is_up(tiered->l2, i);
+    for (unsigned i = 0; i < tiered->l2->server_count; i++) {
+        if (!sf_l2_is_up(tiered->l2, i) && state_out->servers_down++ == 0)
+            sf_l2_explain(tiered->l2, i, &state_out->last);
+    }
     for (int i = 0; i < SF_L2_COUNTS; i++)
         state_out->counts[i] = atomic_load_explicit(&tiered->counts[i], memory_order_relaxed);
-    sf_l2_explain(tiered->l2, &state_out->last);
+    sf_l2_figures(tiered->l2, &state_out->figures);
 }
 
 /* ---- what only passes through ---- */

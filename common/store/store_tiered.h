@@ -41,7 +41,8 @@ struct sf_tiered_state {
     const char *label;   /* without password */
     unsigned servers, servers_down;
     bool is_disputed;    /* another host names other servers: L2 is not used */
-    struct sf_error last;
+    struct sf_error last; /* of the first that is down */
+    struct sf_store_figures figures;
     uint64_t counts[SF_L2_COUNTS]; /* since it was made */
 };
 

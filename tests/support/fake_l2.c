@@ -4,14 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define MARK "-"
 
 struct fake {
     struct sf_l2 base;
     struct sf_fake_server *servers;
-    bool is_cut[SF_STORE_HOSTS_MAX];
+    bool is_cut[SF_STORE_HOSTS_MAX], is_silent[SF_STORE_HOSTS_MAX];
     uint64_t link[SF_STORE_HOSTS_MAX];
+    _Atomic unsigned expected, met; /* at the same time */
 };
 
 /* ---- a server ---- */
@@ -126,14 +128,37 @@ do_one(struct sf_fake_server *server, enum sf_l2_call call, struct sf_l2_item *i
     }
 }
 
+/* false: not in time. */
+static bool
+meet(struct fake *fake, sf_time deadline)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    atomic_fetch_add(&fake->met, 1);
+    while (atomic_load(&fake->met) < atomic_load(&fake->expected)) {
+        if (sf_clock_steady() >= deadline)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
+static void
+be_silent(sf_time deadline)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    while (sf_clock_steady() < deadline)
+        nanosleep(&pause, NULL);
+}
+
 static enum sf_status
 fake_talk(struct sf_l2 *l2, unsigned server, enum sf_store_lane lane, enum sf_l2_call call,
           struct sf_l2_item *const *items, size_t count, sf_time deadline, uint64_t *link_out, struct sf_error *error)
 {
     struct fake *fake = (struct fake *)l2;
     (void)lane;
-    (void)deadline;
-    if (fake->is_cut[server])
+    if (fake->is_silent[server])
+        be_silent(deadline);
+    if (fake->is_cut[server] || fake->is_silent[server] || !meet(fake, deadline))
         return sf_error_set(error, SF_UNAVAILABLE, "cut off from %s", l2->servers[server].name);
     pthread_mutex_lock(&fake->servers[server].lock);
     fake->servers[server].calls[call]++;
@@ -166,6 +191,7 @@ sf_fake_l2_new(struct sf_fake_server *servers, size_t count)
     if (fake == NULL || sf_l2_init(&fake->base, &ops, &url, NULL) != SF_OK)
         abort();
     fake->servers = servers;
+    fake->base.timeout = SF_MINUTE; /* what is late here is so on purpose */
     for (size_t i = 0; i < count; i++)
         fake->link[i] = 1;
     return &fake->base;
@@ -175,6 +201,20 @@ void
 sf_fake_l2_cut(struct sf_l2 *l2, unsigned server, bool is_cut)
 {
     ((struct fake *)l2)->is_cut[server] = is_cut;
+}
+
+void
+sf_fake_l2_silence(struct sf_l2 *l2, unsigned server)
+{
+    ((struct fake *)l2)->is_silent[server] = true;
+}
+
+void
+sf_fake_l2_meet(struct sf_l2 *l2, unsigned count)
+{
+    struct fake *fake = (struct fake *)l2;
+    atomic_store(&fake->met, 0);
+    atomic_store(&fake->expected, count);
 }
 
 void

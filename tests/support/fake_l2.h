@@ -31,4 +31,6 @@ struct sf_fake_entry *sf_fake_find(struct sf_fake_server *server, const struct s
 /* A host's view of so many servers; they live longer. sf_l2_close frees it. */
 struct sf_l2 *sf_fake_l2_new(struct sf_fake_server *servers, size_t count);
 void sf_fake_l2_cut(struct sf_l2 *l2, unsigned server, bool is_cut); /* this host does not reach it */
+void sf_fake_l2_meet(struct sf_l2 *l2, unsigned count); /* nobody answers until so many are asked at the same time */
+void sf_fake_l2_silence(struct sf_l2 *l2, unsigned server); /* it answers nothing any more */
 void sf_fake_l2_relink(struct sf_l2 *l2, unsigned server);           /* its connections broke, and are there again */

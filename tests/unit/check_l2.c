@@ -123,7 +123,8 @@ START_TEST(test_it_is_left_alone_after_three_failures_and_the_other_lane_is_not)
     for (int i = 0; i < 3; i++)
         ck_assert(!get());
     ck_assert(!sf_l2_is_up(l2, 2));
-    sf_l2_explain(l2, &error);
+    ck_assert_int_gt(l2->servers[2].breakers[SF_STORE_READS].pause, 250); /* the next one: longer and longer */
+    sf_l2_explain(l2, 2, &error);
     ck_assert_ptr_nonnull(strstr(error.text, "fake2:1"));
     sf_fake_l2_cut(l2, 2, false);
     unsigned calls = servers[2].calls[SF_L2_GET];
@@ -148,6 +149,64 @@ START_TEST(test_losses_are_counted)
 }
 END_TEST
 
+START_TEST(test_all_servers_are_asked_at_once)
+{
+    sf_fake_l2_meet(l2, SERVERS);
+    ck_assert(get());
+    sf_fake_l2_meet(l2, SERVERS);
+    ck_assert(sf_l2_call(l2, SF_STORE_WRITES, SF_L2_HIDE, items, ITEMS));
+}
+END_TEST
+
+/* Not once for each of its pipelines. */
+START_TEST(test_one_that_fails_is_not_asked_again_in_the_same_call)
+{
+    struct sf_store_figures figures;
+    for (unsigned i = 0; i < ITEMS; i++)
+        items[i].server = 1;
+    sf_fake_l2_silence(l2, 1);
+    l2->timeout = 5;
+    ck_assert(!sf_l2_call(l2, SF_STORE_WRITES, SF_L2_HIDE, items, ITEMS));
+    sf_l2_figures(l2, &figures);
+    ck_assert_uint_eq(figures.lanes[SF_STORE_WRITES].calls, 1);
+    ck_assert(sf_l2_is_up(l2, 1));
+    for (unsigned i = 0; i < ITEMS; i++)
+        ck_assert(!items[i].is_done && items[i].ticket.mark == 0);
+    /* Nobody knows what has become of those that were not asked for. */
+    ck_assert_uint_gt(l2->servers[1].losses, 0);
+}
+END_TEST
+
+START_TEST(test_what_is_measured)
+{
+    struct sf_store_figures figures;
+    const struct sf_store_lane_figures *loads = &figures.lanes[SF_STORE_READS];
+    ck_assert(get());
+    sf_l2_figures(l2, &figures);
+    ck_assert_str_eq(loads->state, "up");
+    ck_assert_uint_eq(loads->calls, SERVERS);
+    ck_assert_uint_eq(loads->rows, ITEMS);
+    ck_assert_uint_eq(loads->failures + loads->late + loads->refused, 0);
+    ck_assert_uint_eq(figures.lanes[SF_STORE_WRITES].calls, 0);
+    sf_fake_l2_cut(l2, 0, true);
+    sf_fake_l2_silence(l2, 1);
+    l2->timeout = 100;
+    for (unsigned i = 0; i < 2; i++)
+        l2->servers[i].breakers[SF_STORE_READS].pause = SF_SECOND * 10;
+    for (int i = 0; i < 4; i++)
+        ck_assert(!get());
+    sf_l2_figures(l2, &figures);
+    ck_assert_str_eq(loads->state, "down");
+    ck_assert_uint_eq(loads->failures, 6);
+    ck_assert_uint_eq(loads->late, 3);
+    ck_assert_uint_eq(loads->refused, 2);
+    ck_assert_uint_eq(loads->calls, SERVERS + 3 * SERVERS + SERVERS - 2);
+    ck_assert_uint_ge(loads->longest, 99000);
+    ck_assert_uint_le(loads->p50, loads->p99);
+    ck_assert_str_eq(figures.lanes[SF_STORE_WRITES].state, "up");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -163,6 +222,9 @@ main(void)
     tcase_add_test(tests, test_a_lost_server_is_no_answer_for_its_items_only);
     tcase_add_test(tests, test_it_is_left_alone_after_three_failures_and_the_other_lane_is_not);
     tcase_add_test(tests, test_losses_are_counted);
+    tcase_add_test(tests, test_all_servers_are_asked_at_once);
+    tcase_add_test(tests, test_one_that_fails_is_not_asked_again_in_the_same_call);
+    tcase_add_test(tests, test_what_is_measured);
     suite_add_tcase(suite, tests);
     return sf_run_suite(suite);
 }

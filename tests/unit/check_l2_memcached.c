@@ -205,7 +205,7 @@ START_TEST(test_silence_ends_at_the_timeout)
     sf_time began = sf_clock_steady();
     ck_assert(!call(SF_L2_GET));
     ck_assert_int_ge(sf_clock_steady() - began, 30);
-    sf_l2_explain(l2, &error);
+    sf_l2_explain(l2, 0, &error);
     ck_assert_ptr_nonnull(strstr(error.text, "no answer in time"));
 }
 END_TEST

@@ -251,7 +251,7 @@ static void
 assert_explained(const char *expected)
 {
     struct sf_error error;
-    sf_l2_explain(l2, &error);
+    sf_l2_explain(l2, 0, &error);
     ck_assert_msg(strstr(error.text, expected) != NULL, "%s", error.text);
 }
 

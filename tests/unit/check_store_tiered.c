@@ -80,13 +80,18 @@ START_TEST(test_l2_away_is_as_if_there_were_none)
 }
 END_TEST
 
+static unsigned
+number_on(unsigned server)
+{
+    unsigned number = 1;
+    while (tiered_server(number) != server)
+        number++;
+    return number;
+}
+
 START_TEST(test_one_servers_loss_concerns_its_keys_only)
 {
-    unsigned lost = 1, kept = 1;
-    while (tiered_server(lost) != 0)
-        lost++;
-    while (tiered_server(kept) != 1)
-        kept++;
+    unsigned lost = number_on(0), kept = number_on(1);
     ck_assert_int_eq(tiered_put(a, lost, 1), SF_OK);
     ck_assert_int_eq(tiered_put(a, kept, 1), SF_OK);
     sf_fake_l2_cut(a->l2, 0, true);
@@ -97,6 +102,32 @@ START_TEST(test_one_servers_loss_concerns_its_keys_only)
     ck_assert_uint_eq(common_store.loads, loads);
     assert_loads(a, lost, 1);
     ck_assert_uint_eq(common_store.loads, loads + 1);
+}
+END_TEST
+
+/* They are in one batch; whatever waits for the one has waited for both. */
+START_TEST(test_who_has_waited_for_one_server_does_not_wait_for_another)
+{
+    static struct sf_stored found[2];
+    struct sf_load loads[2];
+    const unsigned numbers[] = {number_on(0), number_on(1)};
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(tiered_put(a, numbers[i], 1), SF_OK);
+        sf_buffer_init(&found[i].record, SF_RECORD_BYTES_MAX);
+        loads[i] = (struct sf_load){.key = sf_test_key(numbers[i]), .stored = &found[i]};
+    }
+    sf_fake_l2_silence(a->l2, 0);
+    a->l2->timeout = 100;
+    unsigned fills = servers[1].calls[SF_L2_FILL];
+    a->store->ops->load(a->store, loads, 2, sf_clock_steady() + SF_MINUTE);
+    ck_assert(loads[0].status == SF_OK && loads[1].status == SF_OK);
+    ck_assert_uint_eq(servers[1].calls[SF_L2_FILL], fills);
+    a->l2->timeout = SF_MINUTE;
+    ck_assert_int_eq(tiered_put(a, numbers[1], 2), SF_OK);
+    assert_loads(a, numbers[1], 2);
+    ck_assert_uint_eq(servers[1].calls[SF_L2_FILL], fills + 1);
+    for (size_t i = 0; i < 2; i++)
+        sf_buffer_fini(&found[i].record);
 }
 END_TEST
 
@@ -343,6 +374,7 @@ main(void)
     tcase_add_test(tests, test_ended_sessions_are_there_as_ended);
     tcase_add_test(tests, test_l2_away_is_as_if_there_were_none);
     tcase_add_test(tests, test_one_servers_loss_concerns_its_keys_only);
+    tcase_add_test(tests, test_who_has_waited_for_one_server_does_not_wait_for_another);
     tcase_add_test(tests, test_while_the_store_is_away_l2_answers);
     tcase_add_test(tests, test_what_is_damaged_or_anothers_is_a_miss_and_replaced);
     tcase_add_test(tests, test_a_value_of_another_session_is_a_miss);

@@ -101,6 +101,7 @@ check_PROGRAMS += \
 	%D%/check_store_migrate_pass \
 	%D%/check_store_migrate_threads \
 	%D%/check_l2 \
+	%D%/check_l2_crew \
 	%D%/check_l2_epochs \
 	%D%/check_l2_seal \
 	%D%/check_memcached_meta \
