@@ -18,7 +18,7 @@ struct entry {
     int64_t number;
 };
 
-#define ENTRIES_MAX 192
+#define ENTRIES_MAX 256
 
 struct entries {
     struct entry list[ENTRIES_MAX];
