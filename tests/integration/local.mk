@@ -84,6 +84,7 @@ EXTRA_DIST += \
 	%D%/test_gateway_hostile.py \
 	%D%/test_gateway_servers.py \
 	%D%/test_gateway_upstream.py \
+	%D%/test_history.py \
 	%D%/test_identities.py \
 	%D%/test_import.py \
 	%D%/test_joined_headers.py \
@@ -110,4 +111,5 @@ EXTRA_DIST += \
 	%D%/test_story.py \
 	%D%/test_tiers.py \
 	%D%/test_two_ids.py \
+	%D%/test_two_httpds.py \
 	%D%/test_units.py

@@ -9,13 +9,14 @@ import pytest
 
 from harness.chaos import Chaos
 from harness.daemon import DaemonError, create, key
+from harness.history import Ride, assert_in_time
 from harness.postgresql import PostgreSQL
 from harness.redis import ADMIN, Redis
 from harness.waiting import wait_until
 
-FRESHNESS = 1.0  # seconds: the default
 # Nothing but news explains that a change is seen, and nothing but a wait for the store that it was stored.
 ONLY_NEWS = "SessionFastFreshness 1h\nSessionFastFlushDelay 1h\nSessionFastFlushBatch 100000"
+TRIPS = 10
 numbers = count(1)
 
 
@@ -128,30 +129,40 @@ def milliseconds_until(condition, what):
     return (time.monotonic() - began) * 1000
 
 
-def report(what, times):
-    print(f"{what}: median {statistics.median(times):.2f} ms, longest {max(times):.2f} ms, of {len(times)}")
+def milliseconds_for(call):
+    began = time.monotonic()
+    call()
+    return (time.monotonic() - began) * 1000
+
+
+def report(what, times, stores):
+    """Two round trips to the store take no longer than some of those that store something, whatever else the machine does."""
+    seen, stored = statistics.median(times), statistics.median(stores)
+    print(f"{what}: median {seen:.2f} ms, longest {max(times):.2f} ms, of {len(times)}; it was acknowledged after {stored:.2f} ms")
+    assert seen < TRIPS * stored
 
 
 @pytest.mark.parametrize("how_many", [2, 3])
 def test_change_is_seen_on_the_other_hosts(hosts, how_many):
     _, clients, number = hosts(how_many)
-    times = []
+    times, stores = [], []
     for value in range(1, 30):
         changer, *others = clients[value % how_many:] + clients[:value % how_many]
-        change(changer, number, str(value))
+        stores.append(milliseconds_for(lambda: change(changer, number, str(value))))
         times += [milliseconds_until(lambda: field(other, number) == str(value), "change") for other in others]
-    report("a change is seen after it was acknowledged", times)
+    report("a change is seen after it was acknowledged", times, stores)
 
 
 def test_logout_is_refused_on_the_other_host(hosts):
     """Without waiting for anything but journal or store, as the fronts do."""
     _, (here, there), _ = hosts(2)
-    times = []
+    times, stores = [], []
     for _ in range(20):
         number = new_session([here, there])
-        assert here.call("SESSION.END", key(number)) == 1
+        stores.append(milliseconds_for(lambda: here.call("SESSION.END", key(number))))
+        assert state(here, number) == "ended"
         times.append(milliseconds_until(lambda: state(there, number) == "ended", "logout"))
-    report("a logout is refused elsewhere after it was acknowledged", times)
+    report("a logout is refused elsewhere after it was acknowledged", times, stores)
 
 
 def test_login_and_logout_are_in_the_store_when_they_are_acknowledged(hosts):
@@ -186,11 +197,9 @@ def test_what_a_host_writes_itself_is_no_reason_to_distrust(hosts):
 
 # ---- without news ----
 
-def assert_seen_in_time(here, there, number, value):
+def assert_seen_in_time(here, there, number, value, host):
     change(here, number, value)
-    stored = time.monotonic()
-    wait_until(lambda: time.monotonic() > stored + FRESHNESS, "the time to pass")
-    assert field(there, number) == value
+    assert_in_time(host, lambda: field(there, number) == value, f"{value} is seen late")
 
 
 @pytest.mark.parametrize("fault", ["silent", "half"])
@@ -201,24 +210,35 @@ def test_link_that_is_cut(alone, shared, chaos, fault):
     with daemons[0].client() as here, daemons[1].client() as there:
         number = new_session([here, there])
         chaos.fault = fault
-        change(here, number, "1")
-        cut = milliseconds_until(lambda: field(there, number) == "1", "change")
-        print(f"a change is seen after the link was cut ({fault}): {cut:.0f} ms")
+        assert_seen_in_time(here, there, number, "1", daemons[1])
         wait_for_news(daemons[1], state="down")
-        for value in "23":
-            assert_seen_in_time(here, there, number, value)
+        assert_seen_in_time(here, there, number, "2", daemons[1])
         here.call("SESSION.END", key(number))
-        wait_until(lambda: state(there, number) == "ended", "the logout to be seen")
+        assert_in_time(daemons[1], lambda: state(there, number) == "ended", "a logout is seen late")
         number = new_session([here, there])
         chaos.fault = None
         wait_for_news(daemons[1])
         for value in "45":
             change(here, number, value)
-            back = milliseconds_until(lambda: field(there, number) == value, "change")
-        print(f"a change is seen after the link was back: {back:.1f} ms")
+            wait_until(lambda: field(there, number) == value, "the change to be seen")
     log = daemons[1].log_text()
     assert log.count("SF0117") == 1 and log.count("SF0116") == 1
     assert daemons[1].status()["store_state"] == "up"
+
+
+def test_history_around_a_link_that_is_cut(alone, shared, chaos):
+    """It is cut under the eyes of all, and one of the sessions ends behind that."""
+    lines = "SessionFastFlushDelay 50ms"
+    daemons = [start(alone, shared.url(), lines), start(alone, shared.url(chaos.port), lines)]
+    wait_for_news(*daemons)
+    first, *_ = [next(numbers) for _ in range(4)]
+    with Ride(daemons, first) as ride:
+        ride.wait_for_events(200)
+        chaos.fault = "silent"
+        ride.end()
+        ride.go_on()
+    assert chaos.faults > 0
+    ride.check()
 
 
 def test_what_changes_while_the_link_is_away_is_not_missed(hosts, shared):
@@ -287,7 +307,7 @@ def test_server_that_will_not_tell(alone, redis):
     assert daemons[0].log_text().count("SF0117") == 1
     with daemons[0].client() as here, daemons[1].client() as there:
         number = new_session([here, there])
-        assert_seen_in_time(here, there, number, "1")
+        assert_seen_in_time(here, there, number, "1", daemons[1])
 
 
 @pytest.mark.backends
@@ -303,7 +323,7 @@ def test_store_without_news(alone, tmp_path):
     daemons = [start(alone, url, "SessionFastSharedStore on") for _ in range(2)]
     with daemons[0].client() as here, daemons[1].client() as there:
         number = new_session([here, there])
-        assert_seen_in_time(here, there, number, "1")
+        assert_seen_in_time(here, there, number, "1", daemons[1])
     assert news(daemons[0]) == "none"
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from harness.backends import ALL
 from harness.processes import send
 from harness.servers import MPMS
 from harness.site import change, log_in
@@ -136,6 +137,25 @@ def test_what_nobody_knows_opens_no_door(servers, mpm):
         send(daemon, signal.SIGCONT)
     wait_until(lambda: theme(stored) == "dark", "the daemon to answer again")
     assert {place: stored.get(page).status for place, page in pages.items()} == {"not": 403, "none": 403, "valid": 200}
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("kind", ALL)
+def test_store_that_takes_everything_and_answers_nothing(servers, kind):
+    """No worker is held for longer than SessionFastDeadline, however many ask."""
+    backend = ALL[kind]()
+    try:
+        server = servers.start("event", extra=ANONYMOUS, instance=f'SessionFastStore "{backend.url}"')
+        cached, stored = two_sessions(server)
+        backend.chaos.fault = "silent"
+        for round_number in range(3):
+            assert_goes_on(cached, f"away{round_number}")
+            assert_unknown(stored)
+        backend.chaos.fault = None
+        wait_until(lambda: theme(stored) == "dark", "the store to be used again", 20)
+        assert theme(cached) == "away2"
+    finally:
+        backend.clean_up()
 
 
 @pytest.mark.parametrize("daemon", ["goes on", "is killed"])

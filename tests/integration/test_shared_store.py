@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several hosts, each with a cache and a daemon of its own, and one store for all of them."""
 import random
+import shutil
 import subprocess
 import threading
 
@@ -8,7 +9,8 @@ import pytest
 
 from harness import build
 from harness.daemon import DaemonError, create, key
-from harness.history import Client, History
+from harness.history import Ride, field
+from harness.memcached import Memcached
 from harness.mysql import MySQL
 from harness.postgresql import PostgreSQL
 from harness.redis import Redis
@@ -17,7 +19,6 @@ from harness.waiting import wait_until
 SESSIONS = 100
 BACKENDS = ["postgresql", "mysql", "redis"]
 FLUSH = "SessionFastFlushDelay 50ms\n"
-SLACK = 5.0  # seconds beyond SessionFastFreshness, on a busy machine
 
 
 class Stores:
@@ -66,11 +67,6 @@ def hosts(request, stores, alone, tmp_path):
         shared = "SessionFastSharedStore on\n" if request.param == "sqlite" else ""
         return [alone(shared + lines, store=store).start() for _ in range(count)]
     return start
-
-
-def field(daemon, number, name="n"):
-    with daemon.client() as client:
-        return client.pairs("SESSION.GET", key(number)).get(name)
 
 
 def increment_at_random(daemon, times, seed):
@@ -230,46 +226,40 @@ def test_new_id_of_one_host_is_known_to_the_other(hosts):
 def test_history_is_what_is_promised(hosts, kills):
     """Three hosts, six clients; one session is ended in the midst of it. Now and then a daemon is killed."""
     daemons = hosts(3, FLUSH)
-    history, ended, alive = History(), 1, [2, 3, 4]
-    with daemons[0].client() as client:
-        for session in (ended, *alive):
-            create(client, session, "SETINT", "n", "0")
-        client.call("SESSION.FLUSH")
-    clients = [Client(history, daemon, host, 2 * host + i, [ended, *alive])
-               for host, daemon in enumerate(daemons) for i in range(2)]
-    for client in clients:
-        client.start()
-    wait_until(lambda: len(history.events) > 500, "some traffic")
-    with daemons[0].client() as client:
-        history.do(0, -1, ended, "end",
-                   lambda: client.call("SESSION.APPLY", key(ended), "STORE", "OPS", "END"))
-    for i in range(kills):
-        so_far = len(history.events)
-        wait_until(lambda: len(history.events) > so_far + 50, "more traffic")
-        daemons[i % 3].kill()
-        daemons[i % 3].start()
-    wait_until(lambda: all_ended(daemons, ended), "the end to be heard of")
-    so_far = len(history.events)
-    wait_until(lambda: len(history.events) > so_far + 500, "more traffic")
-    for client in clients:
-        client.stopped.set()
-    for client in clients:
-        client.join()
-    for daemon in daemons:
-        with daemon.client() as client:
-            client.call("SESSION.FLUSH")
-    history.check_reads_never_go_back()
-    history.check_end_is_the_end(1.0 + SLACK)
-    for session in alive:
-        known, unknown = history.increments(session)
-        wait_until(lambda: len({field(daemon, session) for daemon in daemons}) == 1, "all hosts to agree")
-        assert known <= field(daemons[0], session) <= known + unknown
-        assert kills > 0 or unknown == 0
+    with Ride(daemons) as ride:
+        ride.wait_for_events(500)
+        ride.end()
+        for i in range(kills):
+            ride.wait_for_events(50)
+            daemons[i % 3].kill()
+            daemons[i % 3].start()
+        ride.go_on()
+    ride.check(is_all_known=kills == 0)
 
 
-def all_ended(daemons, session):
-    states = []
-    for daemon in daemons:
-        with daemon.client() as client:
-            states.append(client.pairs("SESSION.GET", key(session))["@state"])
-    return states == ["ended"] * len(daemons)
+def uses_l2(daemon):
+    with daemon.client() as client:
+        client.call("SESSION.LOAD", key(10 ** 6))
+    return int(daemon.status()["l2_misses"]) > 0
+
+
+@pytest.mark.backends
+def test_history_with_a_memcached_in_between(alone, tmp_path):
+    cache = Memcached().start()
+    try:
+        lines = f"SessionFastSharedStore on\nSessionFastL2 {cache.url()}\n{FLUSH}"
+        daemons = [alone(lines, store=f"sqlite:{tmp_path}/shared.db") for _ in range(3)]
+        daemons[0].start()
+        for daemon in daemons[1:]:
+            shutil.copy(daemons[0].folder / "secret.keys", daemon.folder / "secret.keys")
+            daemon.start()
+        for daemon in daemons:
+            wait_until(lambda: uses_l2(daemon), "the host to use L2", 30)
+        with Ride(daemons, count=12) as ride:
+            ride.wait_for_events(500)
+            ride.end()
+            ride.go_on()
+        assert sum(int(daemon.status()["l2_hits"]) for daemon in daemons) > 0
+        ride.check()
+    finally:
+        cache.clean_up()

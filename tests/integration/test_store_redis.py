@@ -9,7 +9,7 @@ import pytest
 from harness.daemon import DaemonError, create, key
 from harness.redis import ADMIN, Redis
 from harness.store_suites import (AT_ONCE, CACHED, LINES, LOAD_DEADLINE, PAGES, STORED, Outage, assert_story, check_import_and_export,
-                                    logged, run_suite)
+                                    keeps_what_it_has_stored, logged, run_suite)
 from harness.waiting import wait_until
 
 pytestmark = pytest.mark.backends
@@ -189,6 +189,15 @@ def test_killed_and_back_without_its_data(server, alone):
     with pytest.raises(DaemonError, match="^UNAVAILABLE"):
         outage.load(STORED)  # another host may have it, and is given its time
     wait_until(outage.is_gone, "the other session to be given up", 30)
+
+
+def test_killed_under_load(server, alone):
+    settings = "appendonly yes", "appendfsync always"
+    server.end()
+    server.start(*settings)
+    outage = Outage(alone, server.url())
+    keeps_what_it_has_stored(outage, server.end, lambda: server.start(*settings),
+                             lambda session: server.ask("HGET", f"session:{session}", "@version"))
 
 
 def test_flushed_while_it_runs(server, alone):

@@ -197,6 +197,11 @@ def tables_gone(server, outage):
 
 
 def killed_under_load(server, outage):
+    keeps_what_it_has_stored(outage, lambda: server.end(signal.SIGKILL), server.start,
+                             lambda session: server.ask(server.VERSION_OF + f"'{session}'", "sessions"))
+
+
+def keeps_what_it_has_stored(outage, kill, start, version_of):
     """A change that was said to be in the store is there after each kill."""
     stop, stored = threading.Event(), []
 
@@ -215,10 +220,10 @@ def killed_under_load(server, outage):
         for _ in range(3):
             before = len(stored)
             wait_until(lambda: len(stored) > before + 5, "stored changes", 30)
-            server.end(signal.SIGKILL)
+            kill()
             version = stored[-1]
-            server.start()
-            assert int(server.ask(server.VERSION_OF + f"'{key(3)}'", "sessions")) >= version
+            start()
+            assert int(version_of(key(3))) >= version
     finally:
         stop.set()
         worker.join(60)
