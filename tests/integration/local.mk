@@ -40,6 +40,7 @@ EXTRA_DIST += \
 	%D%/harness/demo.py \
 	%D%/harness/fastcgi.py \
 	%D%/harness/fcgiwrap.py \
+	%D%/harness/figures.py \
 	%D%/harness/findings.py \
 	%D%/harness/gateway.py \
 	%D%/harness/history.py \

@@ -9,6 +9,7 @@ import pytest
 
 from harness.chaos import Chaos
 from harness.daemon import DaemonError, create, key
+from harness.figures import tell
 from harness.history import Ride, assert_in_time
 from harness.postgresql import PostgreSQL
 from harness.redis import ADMIN, Redis
@@ -138,7 +139,7 @@ def milliseconds_for(call):
 def report(what, times, stores):
     """Two round trips to the store take no longer than some of those that store something, whatever else the machine does."""
     seen, stored = statistics.median(times), statistics.median(stores)
-    print(f"{what}: median {seen:.2f} ms, longest {max(times):.2f} ms, of {len(times)}; it was acknowledged after {stored:.2f} ms")
+    tell(f"news: {what}: median {seen:.2f} ms, longest {max(times):.2f} ms, of {len(times)}; it was acknowledged after {stored:.2f} ms")
     assert seen < TRIPS * stored
 
 

@@ -37,7 +37,7 @@ def test_flapping_each_second(riders):
                 time.sleep(1)
             rider.backend.chaos.fault = None
 
-        rider.ride(harm)
+        rider.ride(harm, "flapping each second")
 
     side_by_side(riders, flap)
 

@@ -7,6 +7,7 @@ import threading
 import time
 
 from .daemon import DaemonError, create, key
+from .figures import tell
 from .waiting import wait_until
 
 FRESHNESS = 1.0  # seconds: SessionFastFreshness as it is by default, which is also the least
@@ -281,7 +282,7 @@ class Ride:
         self.history.check_nobody_is_logged_out(self.alive)
         ends = looked_at.check_end_is_the_end(self.seconds)
         changes = looked_at.check_changes_are_seen(self.seconds)
-        print(f"{len(self.history.events)} calls; {ends} behind an end and {changes} changes had to be seen after {self.seconds:.2f} s")
+        tell(f"history: {len(self.history.events)} calls; {ends} behind an end and {changes} changes had to be seen after {self.seconds:.2f} s")
         assert min(ends, changes) >= MANY
         for session in self.alive:
             known, unknown = self.history.increments(session)

@@ -10,6 +10,7 @@ from pathlib import Path
 from .alone import Alone
 from .chaos import Chaos
 from .daemon import create, key
+from .figures import tell
 from .store_suites import AT_ONCE, LOAD_DEADLINE
 from .waiting import wait_until
 
@@ -137,8 +138,8 @@ class L2Rider:
         if failures:
             raise failures[0]
         times.sort()
-        print(f"{self.name}, {what}: {len(times)} requests, p99 {times[len(times) * 99 // 100] * 1000:.1f} ms, "
-              f"longest {times[-1] * 1000:.1f} ms; used again after {recovery:.2f} s")
+        tell(f"{self.name}, {what}: {len(times)} requests, p99 {times[len(times) * 99 // 100] * 1000:.1f} ms, "
+             f"longest {times[-1] * 1000:.1f} ms; used again after {recovery:.2f} s")
         assert times[-1] < LOAD_DEADLINE and times[len(times) * 99 // 100] < AT_ONCE
 
     def wait_for(self, host, state):

@@ -7,6 +7,7 @@ import time
 
 from .alone import Alone
 from .daemon import DaemonError, create, key
+from .figures import tell
 from .store_suites import AT_ONCE, LOAD_DEADLINE, logged
 from .waiting import wait_until
 
@@ -73,7 +74,7 @@ class Rider:
         finally:
             assert time.monotonic() - began < LOAD_DEADLINE + AT_ONCE
 
-    def ride(self, harm):
+    def ride(self, harm, what):
         """Changes go on while `harm` does what it does and until all is well again; returns how long that took."""
         over, times, failures = threading.Event(), [], []
 
@@ -99,8 +100,8 @@ class Rider:
         if failures:
             raise failures[0]
         times.sort()
-        print(f"{self.name}: {len(times)} changes in the cache, p99 {times[len(times) * 99 // 100] * 1000:.1f} ms, "
-              f"longest {times[-1] * 1000:.1f} ms; well again after {recovery:.2f} s")
+        tell(f"{self.name}, {what}: {len(times)} changes in the cache, p99 {times[len(times) * 99 // 100] * 1000:.1f} ms, "
+             f"longest {times[-1] * 1000:.1f} ms; well again after {recovery:.2f} s")
         assert times[len(times) * 99 // 100] < AT_ONCE
         assert times[-1] < LOAD_DEADLINE  # nobody has waited for a call to end
         return recovery
@@ -121,7 +122,7 @@ class Rider:
             done.append(True)
 
         try:
-            self.ride(harm)
+            self.ride(harm, fault)
         finally:
             chaos.fault = None
         assert self.look(unseen) == 0
