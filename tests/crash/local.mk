@@ -9,9 +9,12 @@ tests_crash_check_l1_steps_SOURCES = %D%/check_l1_steps.c \
 	%D%/scenarios.h %D%/scenario_parts.c %D%/scenario_parts.h %D%/session_scenarios.c %D%/upkeep_scenarios.c
 tests_crash_check_l1_between_SOURCES = %D%/check_l1_between.c %D%/stepper.c %D%/stepper.h $(cache_case)
 
-# Calls of the cache are watched: waits.c stands in front of them.
+# Calls of the cache are watched: waits.c stands in front of them, and of what sleeps.
 crash_watched = -Wl,--wrap=sf_l1_get -Wl,--wrap=sf_l1_get_field -Wl,--wrap=sf_l1_apply \
-	-Wl,--wrap=sf_l1_fill -Wl,--wrap=sf_l1_touch
+	-Wl,--wrap=sf_l1_fill -Wl,--wrap=sf_l1_touch \
+	-Wl,--wrap=usleep -Wl,--wrap=sleep -Wl,--wrap=nanosleep -Wl,--wrap=clock_nanosleep -Wl,--wrap=poll -Wl,--wrap=select \
+	-Wl,--wrap=sem_wait -Wl,--wrap=pthread_cond_wait -Wl,--wrap=flock -Wl,--wrap=read -Wl,--wrap=pthread_mutex_lock \
+	-Wl,--wrap=fcntl64
 tests_crash_check_l1_torture_SOURCES = %D%/check_l1_torture.c %D%/waits.c %D%/waits.h
 tests_crash_check_l1_torture_LDFLAGS = $(AM_LDFLAGS) $(crash_watched)
 

@@ -5,9 +5,11 @@
  * waits.h - has a call of the cache waited for another process?
  *
  * Linked in front of the calls that a request makes (--wrap: waits.c names them). The clock on the
- * wall says nothing on a busy machine, where everybody stands in line for a processor. But whoever
- * waits for somebody else either spins, which is processor time of his own, or sleeps, which the
- * kernel counts as leaving the processor of one's own accord. Being preempted is neither.
+ * wall says nothing on a busy machine, where everybody stands in line for a processor; nor does it
+ * say much that a thread has left the processor of its own accord, which happens for each page that
+ * the kernel is just moving elsewhere. But whoever waits for somebody else either spins, which is
+ * processor time of his own, or calls a function that sleeps: in such a call that is a finding,
+ * however short it was. Being preempted is neither.
  */
 #include <stdatomic.h>
 #include <stdint.h>
