@@ -22,7 +22,7 @@ struct load {
     struct load *next;                 /* in its bucket */
     struct sf_key key;
     struct connection_list waiters;
-    struct connection *first_late;     /* of them, NULL: none: from here on they came when the store had been asked */
+    struct connection *first_late;     /* of them: from here on they came too late for what the store says */
     bool is_held;
     bool keeps_out;                    /* of L1: it is to be changed in the store */
     bool needs_truth;                  /* no other cache will do */
@@ -319,6 +319,19 @@ settle_news(struct daemon *daemon, const unsigned *news)
         lease_settle(&daemon->follower.lease, half, news[half]);
 }
 
+/*
+ * Nobody is told what the store has said too long before he came: while this process was stopped others may have been
+ * told of later changes.
+ */
+static bool
+comes_late(const struct daemon *daemon, struct load *load)
+{
+    if (!atomic_load(&load->is_sent))
+        return false;
+    bool is_over = load->question.vacancy.seen + daemon->config.freshness <= sf_clock_steady();
+    return daemon->is_store_only || (is_over && sf_l1_host(daemon->l1) != 0);
+}
+
 static void
 wait_for(struct daemon *daemon, struct load *load, struct connection *connection, bool keeps_out)
 {
@@ -327,7 +340,7 @@ wait_for(struct daemon *daemon, struct load *load, struct connection *connection
     TAILQ_INSERT_TAIL(&load->waiters, connection, link);
     connection->waiting.load = load;
     atomic_store_explicit(&load->is_wanted, true, memory_order_relaxed);
-    if (daemon->is_store_only && load->first_late == NULL && atomic_load(&load->is_sent))
+    if (load->first_late == NULL && comes_late(daemon, load))
         load->first_late = connection;
 }
 

@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Checks the models of the protocol of cache and journal: each without an error in all its states, and each with one
+# Checks the models of the protocol of cache, journal and lease: each without an error in all its states, and each with one
 # mutant after the other (the BUG_ names at its top), in which an error must be found. Also that every function of the
 # table in docs/shared-memory.md exists. check_models.sh [MODEL...]
 
 folder=${top_srcdir:-.}/tests/models
-all='publish flush_evict repair fill create end hints slots rotate retire move age journal'
+all='publish flush_evict repair fill create end hints slots rotate retire move age journal lease'
 status=0
 
 fail ()
@@ -22,8 +22,9 @@ check_table ()
         echo "$table" | grep -q "^| \`$model\.pml\`" || fail "docs/shared-memory.md: no $model.pml in the section Models"
     done
     for name in $(echo "$table" | cut -d '|' -f 4 | grep -o '`[a-z0-9_]*`' | tr -d '`' | sort -u); do
-        grep -qE "^$name\(" "$folder"/../../common/cache/*.[ch] "$folder"/../../common/writeback/*.c ||
-            fail "docs/shared-memory.md: no function $name in common/cache or common/writeback"
+        grep -qE "^$name\(" "$folder"/../../common/cache/*.[ch] "$folder"/../../common/writeback/*.c \
+            "$folder"/../../session_daemon/*.c ||
+            fail "docs/shared-memory.md: no function $name in common/cache, common/writeback or session_daemon"
     done
 }
 

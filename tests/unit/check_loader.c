@@ -19,7 +19,6 @@ static enum sf_status answers[2]; /* to each of them; SF_INVALID: none yet */
 static uint64_t versions[2];      /* of what they got */
 static bool is_in_cache;          /* what the last one got */
 static const struct sf_key *held_by_first; /* as soon as it is resumed; then NULL */
-
 static int writer_retries, writer_urges;
 
 void
@@ -623,13 +622,22 @@ START_TEST(test_what_was_asked_of_the_former_store_is_asked_again)
 }
 END_TEST
 
-/* Sessions are in the store only: what the store was asked for before somebody came is no answer for him. */
-START_TEST(test_who_comes_when_the_store_was_asked_has_it_asked_again)
+/* The first one waits for version 3, from a store alone, or a shared one. */
+static struct sf_key
+join_first(bool is_store_only)
 {
     struct sf_key key = sf_test_cache_key(1);
-    daemon_.is_store_only = true;
+    daemon_.is_store_only = is_store_only;
+    sf_l1_set_shared(cache.l1, !is_store_only);
     store(&key, 3, "old");
     ck_assert(loader_join(&daemon_, &first, &key, true));
+    return key;
+}
+
+/* Sessions are in the store only, or others change them there: what it has said is no answer for who comes too late. */
+START_TEST(test_who_comes_when_the_store_was_asked_has_it_asked_again)
+{
+    struct sf_key key = join_first(_i == 0);
     struct task *task = run_next();
     store(&key, 4, "new");
     ck_assert(loader_join(&daemon_, &second, &key, true));
@@ -642,25 +650,21 @@ START_TEST(test_who_comes_when_the_store_was_asked_has_it_asked_again)
 }
 END_TEST
 
-START_TEST(test_who_comes_before_the_store_was_asked_shares_the_answer)
+START_TEST(test_who_comes_in_time_shares_the_answer)
 {
-    struct sf_key key = sf_test_cache_key(1);
-    daemon_.is_store_only = true;
-    store(&key, 3, "old");
-    ck_assert(loader_join(&daemon_, &first, &key, true));
+    struct sf_key key = join_first(_i == 0);
+    daemon_.config.freshness = SF_HOUR;
+    struct task *task = _i == 1 ? run_next() : NULL;
     ck_assert(loader_join(&daemon_, &second, &key, true));
-    finish_next();
-    ck_assert_uint_eq(versions[0], 3);
-    ck_assert_uint_eq(versions[1], 3);
+    task = task == NULL ? run_next() : task;
+    task->finish(task, &daemon_);
+    ck_assert(versions[0] == 3 && versions[1] == 3);
 }
 END_TEST
 
 START_TEST(test_who_came_late_and_left_is_not_waited_for)
 {
-    struct sf_key key = sf_test_cache_key(1);
-    daemon_.is_store_only = true;
-    store(&key, 3, "old");
-    ck_assert(loader_join(&daemon_, &first, &key, true));
+    struct sf_key key = join_first(true);
     struct task *task = run_next();
     ck_assert(loader_join(&daemon_, &second, &key, true));
     loader_leave(&second);
@@ -673,10 +677,7 @@ END_TEST
 /* Who was answered changes it at once, and who came late waits for that. */
 START_TEST(test_who_came_late_waits_for_a_change_that_was_faster)
 {
-    struct sf_key key = sf_test_cache_key(1);
-    daemon_.is_store_only = true;
-    store(&key, 3, "old");
-    ck_assert(loader_join(&daemon_, &first, &key, true));
+    struct sf_key key = join_first(true);
     struct task *task = run_next();
     ck_assert(loader_join(&daemon_, &second, &key, true));
     held_by_first = &key;
@@ -790,8 +791,8 @@ main(void)
     tcase_add_test(tests, test_what_only_the_journal_has_is_not_shown_behind_news_of_it);
     tcase_add_test(tests, test_what_was_asked_of_the_former_store_is_asked_again);
     tcase_add_test(tests, test_news_of_a_key_that_is_held_are_loaded_after_its_release);
-    tcase_add_test(tests, test_who_comes_when_the_store_was_asked_has_it_asked_again);
-    tcase_add_test(tests, test_who_comes_before_the_store_was_asked_shares_the_answer);
+    tcase_add_loop_test(tests, test_who_comes_when_the_store_was_asked_has_it_asked_again, 0, 2);
+    tcase_add_loop_test(tests, test_who_comes_in_time_shares_the_answer, 0, 2);
     tcase_add_test(tests, test_who_came_late_and_left_is_not_waited_for);
     tcase_add_test(tests, test_who_came_late_waits_for_a_change_that_was_faster);
     suite_add_tcase(suite, tests);
