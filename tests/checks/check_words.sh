@@ -60,16 +60,25 @@ BEGIN {
 
 END { exit failed }' $sources || status=1
 
-for file in $sources $(find $folders m4 \( -name '*.sh' -o -name '*.py' -o -name '*.mk' -o -name 'sf_*.m4' -o -name '*.def' \) ! -path '*/node_modules/*' | sort) \
-    configure.ac Makefile.am check; do
-    head -n 3 "$file" | grep -q 'SPDX-License-Identifier: Apache-2\.0' ||
-        { echo "$file:1: no SPDX-License-Identifier line"; status=1; }
-done
+awk '
+FNR <= 3 && /SPDX-License-Identifier: Apache-2\.0/ { has[FILENAME] = 1 }
+FNR > 3 { nextfile }
+END {
+    for (i = 1; i < ARGC; i++)
+        if (!(ARGV[i] in has)) {
+            print ARGV[i] ":1: no SPDX-License-Identifier line"
+            failed = 1
+        }
+    exit failed
+}' $sources $(find $folders m4 \( -name '*.sh' -o -name '*.py' -o -name '*.mk' -o -name 'sf_*.m4' -o -name '*.def' \) ! -path '*/node_modules/*' | sort) \
+    configure.ac Makefile.am check || status=1
 
-for file in $sources; do
-    lines=$(wc -l < "$file")
-    [ "$lines" -le 800 ] || { echo "$file: $lines lines, 800 at most: has it grown past its name?"; status=1; }
-done
+wc -l $sources | awk '
+$2 != "total" && $1 > 800 {
+    print $2 ": " $1 " lines, 800 at most: has it grown past its name?"
+    failed = 1
+}
+END { exit failed }' || status=1
 
 # Universal Ctags knows where a function ends; other programs of that name do not.
 if ctags --version 2>/dev/null | grep -q 'Universal Ctags'; then
