@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * end-user: all sessions of a user, or of everybody who is logged in, on all hosts of the store.
+ * end-user: a user, or everybody who is logged in, is logged out on all hosts of the store.
  *
- * A login is stored before it is acknowledged, so the store knows every session that there is to be
- * ended; and each end reaches all hosts like any logout. A session may get a new id while we look:
- * by a host that has not heard of its end yet, too. So we look until a pass finds nothing, and once
- * more when everybody has heard. Killed at any moment, it has ended some; the next call ends the others.
+ * First his epoch is moved: when that is acknowledged the store has it, and nothing brings a session back
+ * that was logged in before (user_epochs.h). What follows is cleaning: those that the store knows are ended
+ * one by one, and counted. A session may get a new id while we look, so we look until a pass finds none.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -98,15 +97,39 @@ end_until_none_is_left(struct ending *ending)
     return command_fail(EXIT_NEGATIVE, "new sessions begin as fast as they are ended");
 }
 
-/* Behind it no host shows what the store says has ended. */
+static int
+move_epoch(const struct ending *ending)
+{
+    const char *one[] = {"SESSION.EPOCH", "END", ending->user, NULL};
+    const char *all[] = {"SESSION.EPOCH", "ENDALL", NULL};
+    return command_ask(ending->context, WAIT, ending->user != NULL ? one : all);
+}
+
+/* Without one there is no list of sessions: each of them ends when it is used next. */
+static int
+find_store(struct command_context *context, bool *has_store_out)
+{
+    const struct sf_daemon_reply *reply = &context->reply;
+    const char *words[] = {"SESSION.STATUS", NULL};
+    int exit_code = command_ask(context, WAIT, words);
+
+    *has_store_out = true;
+    for (size_t i = 1; exit_code == EXIT_DONE && i + 1 < reply->count; i += 2) {
+        if (sf_span_equal(reply->values[i].text, sf_span_text("store")))
+            *has_store_out = !sf_span_equal(reply->values[i + 1].text, sf_span_text(SF_CONFIG_NO_STORE));
+    }
+    return exit_code;
+}
+
+/* Behind it no host shows what the store had said at `since`, by the steady clock. */
 static void
-wait_until_all_have_heard(const struct command_context *context)
+wait_until_all_have_heard(const struct command_context *context, sf_time since)
 {
     sf_time freshness = context->config.freshness;
-    sf_time wait = freshness < HEARD_MAX ? freshness : HEARD_MAX;
+    sf_time wait = since + (freshness < HEARD_MAX ? freshness : HEARD_MAX) - sf_clock_steady();
     struct timespec left = {.tv_sec = wait / SF_SECOND, .tv_nsec = wait % SF_SECOND * 1000000};
 
-    while (nanosleep(&left, &left) != 0)
+    while (wait > 0 && nanosleep(&left, &left) != 0)
         continue;
 }
 
@@ -126,15 +149,20 @@ int
 command_end_user(struct command_context *context, int argc, char **argv)
 {
     struct ending ending = {.context = context};
-    bool is_everybody = argc == 2 && strcmp(argv[1], "--all") == 0;
+    bool has_store, is_everybody = argc == 2 && strcmp(argv[1], "--all") == 0;
 
     if (argc != 2 || argv[1][0] == '\0')
         return command_fail(EXIT_USAGE, "usage: session-fast end-user USER|--all");
     ending.user = is_everybody ? NULL : argv[1];
-    int exit_code = end_until_none_is_left(&ending);
-    if (exit_code == EXIT_DONE && ending.ended > 0) {
-        wait_until_all_have_heard(context);
+    int exit_code = find_store(context, &has_store);
+    if (exit_code == EXIT_DONE)
+        exit_code = move_epoch(&ending);
+    if (exit_code != EXIT_DONE)
+        return exit_code;
+    sf_time moved = sf_clock_steady();
+    if (has_store) {
         exit_code = end_until_none_is_left(&ending);
+        wait_until_all_have_heard(context, moved);
     }
     print_result(&ending);
     return exit_code;

@@ -11,6 +11,7 @@
 #include "command_line/command.h"
 #include "command_line/print.h"
 #include "common/cache/l1.h"
+#include "common/session/user_epochs.h"
 #include "common/session/export.h"
 
 #define WAIT (10 * SF_SECOND)
@@ -112,7 +113,7 @@ add_cached(void *data, const struct sf_key *key, struct sf_span record,
     struct sf_record_head head;
     char text[SF_KEY_TEXT + 1];
 
-    if (sf_record_head(&head, record) != SF_OK ||
+    if (sf_user_epochs_has_key(key) || sf_record_head(&head, record) != SF_OK ||
         (request->user != NULL && !sf_span_equal(head.user, sf_span_text(request->user))))
         return true;
     sf_key_format(key, text);

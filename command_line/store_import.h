@@ -7,6 +7,7 @@
 #include "command_line/command_store.h"
 #include "command_line/progress.h"
 #include "common/identity/imported_id.h"
+#include "common/session/user_epochs.h"
 #include "common/store/foreign.h"
 
 #define IMPORT_ROWS 500
@@ -14,7 +15,8 @@
 struct import {
     struct store_call *call;
     struct sf_foreign_options foreign;
-    struct sf_secrets secrets; /* of the instance; foreign only */
+    struct sf_secrets secrets; /* of the instance; foreign only, as what follows */
+    uint32_t logins[SF_USER_EPOCH_ROWS];
     struct sf_write writes[IMPORT_ROWS];
     struct sf_stored rows[IMPORT_ROWS]; /* what writes[i] points into */
     uint64_t lines[IMPORT_ROWS];

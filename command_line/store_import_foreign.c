@@ -13,6 +13,30 @@
 #include "command_line/store_import.h"
 
 #define PHP_FILE "sess_"
+#define LOAD_WAIT (30 * SF_SECOND)
+
+/* Whoever was logged out everywhere was so before he comes in. */
+static enum sf_status
+read_logins(struct import *import)
+{
+    struct sf_store *store = import->call->store;
+    struct sf_stored row;
+    enum sf_status status = SF_OK;
+    sf_time deadline = sf_clock_steady() + LOAD_WAIT;
+    sf_buffer_init(&row.record, SF_RECORD_BYTES_MAX);
+    for (unsigned i = 0; i < SF_USER_EPOCH_ROWS && status == SF_OK; i++) {
+        struct sf_key key = sf_user_epochs_key(i);
+        struct sf_user_epoch epoch = {.next = 0};
+        status = sf_store_load_one(store, &key, deadline, &row);
+        if (status == SF_OK)
+            status = sf_user_epochs_read(&epoch, sf_buffer_span(&row.record), sf_span_text("-"));
+        else if (status == SF_NOT_FOUND)
+            status = SF_OK;
+        import->logins[i] = epoch.next;
+    }
+    sf_buffer_fini(&row.record);
+    return status;
+}
 
 int
 import_begin_foreign(struct import *import)
@@ -27,6 +51,10 @@ import_begin_foreign(struct import *import)
             "--from=php reads the files in --folder=DIR, all others read standard input");
     if (sf_secrets_load(&import->secrets, call->context->instance.secret_path, &error) != SF_OK)
         return command_fail(EXIT_NEGATIVE, "%s", error.text);
+    enum sf_status status = read_logins(import);
+    if (status != SF_OK)
+        return store_fail(call, status, "load");
+    import->foreign.logins = import->logins;
     import->foreign.user_field = call->user_field;
     import->foreign.now = sf_clock_wall();
     import->foreign.idle_timeout = call->context->config.idle_timeout;

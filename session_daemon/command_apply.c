@@ -14,6 +14,7 @@
 
 #include "common/session/life.h"
 #include "session_daemon/commands.h"
+#include "session_daemon/epochs.h"
 #include "session_daemon/write_through.h"
 
 #define PAST_TRIES_MAX 100 /* lost to other hosts, or following from an id to the next */
@@ -24,6 +25,7 @@ struct request {
     struct sf_key key, new_key;
     bool has_key;
     bool is_end_command;
+    bool is_to_be_stamped; /* it logs somebody in, and does not say by which epoch */
     enum sf_durability durability; /* what the change must have reached before the reply */
     sf_time store_wait; /* so long, if it must */
     struct sf_ops ops;
@@ -86,7 +88,7 @@ static bool
 read_new_key(struct call *call, size_t word, struct request *request)
 {
     request->change.new_key = &request->new_key;
-    return command_key(call, word, &request->new_key);
+    return command_session(call, word, &request->new_key);
 }
 
 /* A word with a number behind it: where the number goes. NULL: it is no such word. */
@@ -117,6 +119,17 @@ read_limit(struct call *call, size_t word, struct request *request)
     return true;
 }
 
+/* As SESSION.EPOCH has said. */
+static bool
+read_epoch(struct call *call, size_t word, struct request *request)
+{
+    int64_t epoch;
+    if (!command_integer(call, word, 0, UINT32_MAX, &epoch))
+        return false;
+    request->ops.user_epoch = (uint32_t)epoch;
+    return request->ops.stamps = true;
+}
+
 static bool
 raise_durability(struct request *request, enum sf_durability durability)
 {
@@ -135,6 +148,8 @@ read_option(struct call *call, size_t *word, struct request *request)
         return command_integer(call, (*word)++, 0, TIME_MAX, time);
     if (word_is(name, "NEWKEY"))
         return read_new_key(call, (*word)++, request);
+    if (word_is(name, "EPOCH"))
+        return read_epoch(call, (*word)++, request);
     if (word_is(name, "MAXBYTES"))
         return read_limit(call, (*word)++, request);
     if (word_is(name, "REASON"))
@@ -166,17 +181,30 @@ read_ops(struct call *call, size_t word, struct request *request)
     return status == SF_OK;
 }
 
+/* Without EPOCH it has been asked for, and is the same for all attempts. */
+static void
+stamp_login(struct call *call, struct request *request)
+{
+    if (request->ops.stamps)
+        return;
+    request->ops.user_epoch = call->connection->user_epoch;
+    request->is_to_be_stamped = sf_ops_has(&request->ops, SF_OP_LOGIN);
+}
+
 static bool
 read_apply(struct call *call, struct request *request)
 {
     request->has_key = !word_is(call->words[1], "-");
-    if (request->has_key && !command_key(call, 1, &request->key))
+    if (request->has_key && !command_session(call, 1, &request->key))
         return false;
     size_t word = 2;
     while (word < call->count && !word_is(call->words[word], "OPS"))
         if (!read_option(call, &word, request))
             return false;
-    return read_ops(call, word < call->count ? word + 1 : word, request);
+    if (!read_ops(call, word < call->count ? word + 1 : word, request))
+        return false;
+    stamp_login(call, request);
+    return true;
 }
 
 static bool
@@ -185,7 +213,7 @@ read_end(struct call *call, struct request *request)
     request->is_end_command = true;
     request->has_key = true;
     request->durability = SF_DURABILITY_JOURNAL;
-    if (!command_key(call, 1, &request->key) || (call->count > 2 && !read_reason(call, 2, request)))
+    if (!command_session(call, 1, &request->key) || (call->count > 2 && !read_reason(call, 2, request)))
         return false;
     enum sf_status status = sf_ops_add(&request->ops, &(struct sf_op){.kind = SF_OP_END});
     if (status != SF_OK)
@@ -444,20 +472,43 @@ written_out(struct call *call, const struct answer *answer)
 }
 
 static void
+begin_stamped(struct call *call, struct request *request)
+{
+    request->change.must_be_fresh = loader_may_check(call->daemon);
+    if (!call->daemon->is_store_only)
+        attempt(call, request);
+    else if (request->has_key)
+        go_past_cache(call, &request->key);
+    else
+        write_now(call, request, NULL);
+}
+
+/* Where the store does not say it now, what the cache knows has to do: too low an epoch is refused sooner. */
+static void
+stamped(struct call *call, const struct answer *answer)
+{
+    struct request request;
+    if (!read_request(call, &request))
+        return;
+    struct sf_span user = sf_ops_user(&request.ops);
+    bool is_known = answer->status == SF_OK;
+    request.ops.user_epoch = is_known ? epochs_answer(answer->task) : epochs_cached(call->daemon, user);
+    call->connection->user_epoch = request.ops.user_epoch;
+    begin_stamped(call, &request);
+    request_fini(&request);
+}
+
+static void
 begin(struct call *call)
 {
     struct request request;
     call->connection->phase = APPLY_BEGUN;
     call->connection->past_tries = 0;
+    call->connection->user_epoch = 0;
     if (!read_request(call, &request))
         return;
-    request.change.must_be_fresh = loader_may_check(call->daemon);
-    if (!call->daemon->is_store_only)
-        attempt(call, &request);
-    else if (request.has_key)
-        go_past_cache(call, &request.key);
-    else
-        write_now(call, &request, NULL);
+    if (!request.is_to_be_stamped || !epochs_begin(call, sf_ops_user(&request.ops), NULL, stamped))
+        begin_stamped(call, &request);
     request_fini(&request);
 }
 

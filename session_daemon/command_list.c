@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "common/session/user_epochs.h"
 #include "session_daemon/commands.h"
 
 #define ROWS_MAX 1000
@@ -58,7 +59,8 @@ visit(void *context, const struct sf_key *key, const struct sf_stored *stored)
 {
     struct scan *scan = context;
     size_t before = scan->rows.size;
-    enum sf_status status = append_row(&scan->rows, key, stored, scan->now);
+    bool is_session = !sf_user_epochs_has_key(key);
+    enum sf_status status = !is_session ? SF_NOT_FOUND : append_row(&scan->rows, key, stored, scan->now);
     scan->is_cut = status == SF_FULL || status == SF_NO_MEMORY;
     if (status == SF_OK)
         scan->count++;

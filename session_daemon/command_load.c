@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include "session_daemon/commands.h"
+#include "session_daemon/epochs.h"
 #include "session_daemon/touch_through.h"
 
 #define LOOKS_MAX 64 /* at a record that changes under every look */
@@ -137,7 +138,7 @@ reply_record(struct call *call, const struct found *found)
     reply_array(call, 2);
     reply_bulk(call, found->record);
     reply_integer(call, found->last_access);
-    if (sf_key_parse(&key, call->words[1]) == SF_OK)
+    if (sf_key_parse(&key, call->words[1]) == SF_OK && !sf_user_epochs_has_key(&key))
         touch(call, &key, found);
 }
 
@@ -171,6 +172,12 @@ reply_value(struct call *call, const struct sf_value *value)
         reply_bulk(call, value->bytes);
 }
 
+static bool
+has_user(const struct sf_record_head *head)
+{
+    return head->kind == SF_RECORD_SESSION && head->user.size > 0;
+}
+
 static void
 reply_session(struct call *call, const struct sf_session *session, sf_time last_access)
 {
@@ -180,7 +187,9 @@ reply_session(struct call *call, const struct sf_session *session, sf_time last_
     char flags[SF_RECORD_FLAGS_TEXT];
     reply_array(call, 2 * (7 + session->count));
     reply_text(call, "@state");
-    reply_text(call, command_state(head, last_access, call->now));
+    bool is_over = epochs_refuse(call->daemon, head)
+                   || (has_user(head) && head->user_epoch < call->connection->user_epoch);
+    reply_text(call, is_over ? "ended" : command_state(head, last_access, call->now));
     reply_text(call, "@user");
     reply_bulk(call, head->user);
     reply_time(call, "@version", (int64_t)head->version);
@@ -196,16 +205,35 @@ reply_session(struct call *call, const struct sf_session *session, sf_time last_
     }
 }
 
+static call_resume_fn get_resumed, get_with_epoch;
+
+/* true: whether its user was logged out everywhere is asked first. */
+static bool
+waits_for_epoch(struct call *call, const struct sf_record_head *head)
+{
+    return has_user(head) && !call->connection->knows_epoch && !epochs_are_known(call->daemon, head->user)
+           && epochs_begin(call, head->user, NULL, get_with_epoch);
+}
+
+static void
+reply_known(struct call *call, const struct sf_session *session, sf_time last_access)
+{
+    if (has_user(&session->head) && call->connection->doubts_epoch)
+        reply_error(call, SF_UNAVAILABLE, "the store has gone back, and is being told what it has forgotten");
+    else
+        reply_session(call, session, last_access);
+}
+
 static void
 reply_fields(struct call *call, const struct found *found)
 {
     struct sf_session session;
     sf_session_init(&session);
     enum sf_status status = sf_session_decode(&session, found->record);
-    if (status == SF_OK)
-        reply_session(call, &session, found->last_access);
-    else
+    if (status != SF_OK)
         reply_error(call, status, "the record is damaged");
+    else if (!waits_for_epoch(call, &session.head))
+        reply_known(call, &session, found->last_access);
     sf_session_fini(&session);
 }
 
@@ -215,8 +243,23 @@ get_resumed(struct call *call, const struct answer *answer)
     resume_found(call, answer, reply_fields, get_resumed);
 }
 
+/* Where nobody can say it, the session is shown as it is. */
+static void
+get_with_epoch(struct call *call, const struct answer *answer)
+{
+    struct connection *connection = call->connection;
+    connection->knows_epoch = true;
+    connection->doubts_epoch = answer->status == SF_CONFLICT;
+    connection->user_epoch = answer->status == SF_OK ? epochs_least(answer->task) : 0;
+    find(call, reply_fields, get_resumed);
+}
+
 void
 command_get(struct call *call)
 {
-    find(call, reply_fields, get_resumed);
+    struct sf_key key;
+    call->connection->knows_epoch = call->connection->doubts_epoch = false;
+    call->connection->user_epoch = 0;
+    if (command_session(call, 1, &key))
+        find(call, reply_fields, get_resumed);
 }

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "common/session/user_epochs.h"
+
 static command_fn ping, quit, describe_commands, client, hello, info;
 
 struct command {
@@ -16,6 +18,7 @@ static const struct command table[] = {
     {"SESSION.GET", command_get, 2, 2},
     {"SESSION.APPLY", command_apply, 4, SF_RESP_WORDS_MAX},
     {"SESSION.END", command_end, 2, 3},
+    {"SESSION.EPOCH", command_epoch, 2, 4},
     {"SESSION.FLUSH", command_flush, 1, 3 + 2 * CONNECTION_MARKS_MAX},
     {"SESSION.LIST", command_list, 3, 4},
     {"SESSION.MIGRATE", command_migrate, 2, 5},
@@ -56,6 +59,17 @@ command_key(struct call *call, size_t word, struct sf_key *key_out)
     if (word < call->count && sf_key_parse(key_out, call->words[word]) == SF_OK)
         return true;
     reply_error(call, SF_INVALID, "a key is 32 hexadecimal digits");
+    return false;
+}
+
+bool
+command_session(struct call *call, size_t word, struct sf_key *key_out)
+{
+    if (!command_key(call, word, key_out))
+        return false;
+    if (!sf_user_epochs_has_key(key_out))
+        return true;
+    reply_error(call, SF_INVALID, "that is the key of no session");
     return false;
 }
 

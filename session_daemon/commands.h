@@ -11,7 +11,7 @@
 typedef void command_fn(struct call *call);
 
 command_fn command_load, command_get;
-command_fn command_apply, command_end;
+command_fn command_apply, command_end, command_epoch;
 command_fn command_flush, command_list, command_migrate, command_status;
 
 /* Runs the command that the words name, or replies that there is none. */
@@ -22,4 +22,6 @@ const char *command_state(const struct sf_record_head *head, sf_time last_access
 
 /* Words as keys and numbers. false: an error was replied, also for a word that is not there. */
 bool command_key(struct call *call, size_t word, struct sf_key *key_out) SF_MUST_CHECK;
+/* A key of what may be named: not of what is no session. */
+bool command_session(struct call *call, size_t word, struct sf_key *key_out) SF_MUST_CHECK;
 bool command_integer(struct call *call, size_t word, int64_t min, int64_t max, int64_t *value_out) SF_MUST_CHECK;

@@ -83,6 +83,8 @@ struct connection {
     enum apply_phase phase;            /* SESSION.APPLY: what has been tried */
     struct sf_key past;                /* SESSION.APPLY past L1: where the session is, a successor perhaps */
     unsigned past_tries;               /* how often it has been looked for there */
+    bool knows_epoch, doubts_epoch;    /* SESSION.GET: as well as anybody can say it now; the store has gone back */
+    uint32_t user_epoch;               /* SESSION.APPLY: of its login, if it does not say that itself; GET: the least */
     TAILQ_ENTRY(connection) all;       /* in server.connections */
     TAILQ_ENTRY(connection) link;      /* with those who wait for the same */
 };

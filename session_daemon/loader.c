@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/session/user_epochs.h"
 #include "session_daemon/daemon.h"
 
 #define LOAD_DEADLINE (5 * SF_SECOND) /* from the question on, the wait for the thread in it */
@@ -26,6 +27,7 @@ struct load {
     bool is_held;
     bool keeps_out;                    /* of L1: it is to be changed in the store */
     bool needs_truth;                  /* no other cache will do */
+    bool is_epochs;                    /* a row of user_epochs.h, which is there even where the store has none */
     bool is_skipped;                   /* nobody waited for it: the store was not asked */
     bool is_news;                      /* another host may have changed it: L1 is to know, whoever waits */
     bool has_later_news;               /* and perhaps once more, since the store was asked */
@@ -69,6 +71,7 @@ add(struct loader *loader, const struct sf_key *key)
         return NULL;
     struct load **bucket = bucket_of(loader, key);
     load->key = *key;
+    load->is_epochs = sf_user_epochs_has_key(key);
     load->next = *bucket;
     *bucket = load;
     loader->loads++;
@@ -134,17 +137,36 @@ is_to_be_run(struct load *load, sf_time now)
     return !load->is_skipped && now < load->give_up;
 }
 
+/*
+ * No row: nobody was logged out everywhere; of which L1 has more than that, it stays. SF_CONFLICT: it has none, and the
+ * store has gone back: it may lack what the caches of all hosts are about to put there again.
+ */
+static void
+take_epochs(struct load *load, struct daemon *daemon)
+{
+    bool is_first = (load->status == SF_OK || load->status == SF_NOT_FOUND) && !load->question.is_here;
+    if (is_first && sf_restore_doubts(&daemon->writer.restore, false, sf_clock_steady()))
+        load->status = SF_CONFLICT;
+    else if (load->status == SF_NOT_FOUND)
+        load->status = sf_user_epochs_first(&load->stored.record);
+}
+
 static void
 take_answer(struct load *load, const struct sf_load *answer, struct daemon *daemon)
 {
     load->status = answer->status;
     load->as_of = answer->as_of;
-    count_load(daemon, answer->status);
+    if (!load->is_epochs)
+        count_load(daemon, answer->status);
     if (answer->is_own) {
         sf_l1_distrust(daemon->l1); /* the store has not said it, and news of it has been passed over */
         return;
     }
     log_load(daemon, answer->status);
+    if (load->is_epochs) {
+        take_epochs(load, daemon);
+        return;
+    }
     if (answer->status == SF_NOT_FOUND
         && sf_restore_doubts(&daemon->writer.restore, load->question.is_here, sf_clock_steady()))
         load->status = SF_UNAVAILABLE;
@@ -223,7 +245,7 @@ begin(struct daemon *daemon, struct load *load)
     load->first_late = NULL;
     atomic_store(&load->is_sent, false);
     load->is_outdated = load->has_later_news = load->is_in_cache = false;
-    load->needs_truth = load->question.is_here || load->keeps_out || load->is_news;
+    load->needs_truth = load->question.is_here || load->keeps_out || load->is_news || load->is_epochs;
     load->give_up = sf_clock_steady() + LOAD_DEADLINE;
     task_queue_push(&daemon->loader.worker.queue, &load->task);
 }
@@ -542,6 +564,14 @@ loader_hear(struct daemon *daemon, const struct sf_key *key, unsigned half)
     const unsigned news[LEASE_HALVES] = {half == 0, half == 1};
     sf_count(sf_l1_counters(daemon->l1), news);
     hear(daemon, key, news);
+}
+
+void
+loader_outdate(struct daemon *daemon, const struct sf_key *key)
+{
+    struct load *load = find(&daemon->loader, key);
+    if (load != NULL)
+        load->is_outdated = true;
 }
 
 bool

@@ -47,6 +47,9 @@ void loader_check(struct daemon *daemon);
  */
 void loader_hear(struct daemon *daemon, const struct sf_key *key, unsigned half);
 
+/* This daemon has just changed it there itself: what is being loaded is loaded once more. */
+void loader_outdate(struct daemon *daemon, const struct sf_key *key);
+
 /* They may have changed anything: what L1 has is no longer trusted; what waits here is merged with it. Any thread. */
 void loader_hear_of_anything(struct daemon *daemon);
 

@@ -4,6 +4,7 @@ session_fastd_SOURCES = \
 	%D%/call.c %D%/call.h \
 	%D%/clock_watch.c %D%/clock_watch.h \
 	%D%/command_apply.c \
+	%D%/command_epoch.c \
 	%D%/command_flush.c \
 	%D%/command_list.c \
 	%D%/command_load.c \
@@ -12,6 +13,7 @@ session_fastd_SOURCES = \
 	%D%/commands.c %D%/commands.h \
 	%D%/connection.c %D%/connection.h \
 	%D%/daemon.c %D%/daemon.h \
+	%D%/epochs.c %D%/epochs.h \
 	%D%/event_loop.c %D%/event_loop.h \
 	%D%/follower.c %D%/follower.h \
 	%D%/instance_lock.c %D%/instance_lock.h \

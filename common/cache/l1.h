@@ -98,7 +98,9 @@ struct sf_l1_field {
     bool is_here;         /* on SF_NOT_FOUND: the record is, the field is not */
     enum sf_record_kind kind;
     uint64_t version;
+    uint32_t user_epoch;
     sf_time last_access, expires; /* of the record; 0: never */
+    sf_time since;                /* as in sf_l1_view */
 };
 
 /*
@@ -109,6 +111,10 @@ struct sf_l1_field {
 enum sf_status sf_l1_get_field(struct sf_l1 *l1, const struct sf_key *key, struct sf_span name,
                                void *text_out, size_t room,
                                struct sf_l1_field *field_out) SF_MUST_CHECK;
+
+/* The same for an INTEGER, and no hit or miss in the counters: for what nobody has asked for. */
+enum sf_status sf_l1_peek_integer(struct sf_l1 *l1, const struct sf_key *key, struct sf_span name,
+                                  struct sf_l1_field *field_out) SF_MUST_CHECK;
 
 /* Moves the last access forward, never back. Costs nothing when it moved less than a second. */
 void sf_l1_touch(struct sf_l1 *l1, const struct sf_key *key, sf_time now);

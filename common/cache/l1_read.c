@@ -191,6 +191,8 @@ describe_field(const struct look *look, const struct sf_record_brief *brief,
         .is_here = true,
         .kind = brief->kind,
         .version = brief->version,
+        .user_epoch = brief->user_epoch,
+        .since = sf_l1_confirmed_at(look->control, look->touch, look->since),
         .last_access = last_access(look, brief->last_access),
     };
     field_out->expires = sf_record_expires(&head, field_out->last_access);
@@ -241,14 +243,30 @@ look_again_for_field(struct sf_l1 *l1, const struct sf_key *key, struct sf_span 
     return status == SF_OK ? look_for_field(l1, key, name, text_out, room, field_out) : status;
 }
 
-enum sf_status
-sf_l1_get_field(struct sf_l1 *l1, const struct sf_key *key, struct sf_span name, void *text_out,
-                size_t room, struct sf_l1_field *field_out)
+static enum sf_status
+get_field(struct sf_l1 *l1, const struct sf_key *key, struct sf_span name, void *text_out,
+          size_t room, struct sf_l1_field *field_out)
 {
     enum sf_status status = look_for_field(l1, key, name, text_out, room, field_out);
 
     for (int i = 1; i < FIELD_LOOKS && status == SF_CONFLICT; i++)
         status = look_again_for_field(l1, key, name, text_out, room, field_out);
+    return status;
+}
+
+enum sf_status
+sf_l1_get_field(struct sf_l1 *l1, const struct sf_key *key, struct sf_span name, void *text_out,
+                size_t room, struct sf_l1_field *field_out)
+{
+    enum sf_status status = get_field(l1, key, name, text_out, room, field_out);
+
     count(l1, field_out->is_here);
     return status;
+}
+
+enum sf_status
+sf_l1_peek_integer(struct sf_l1 *l1, const struct sf_key *key, struct sf_span name,
+                   struct sf_l1_field *field_out)
+{
+    return get_field(l1, key, name, NULL, 0, field_out);
 }

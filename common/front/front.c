@@ -240,12 +240,13 @@ sf_front_ask_load(struct sf_front *front, const struct sf_key *key, sf_time dead
 
 /* ---- load ---- */
 
-struct search {
-    struct sf_front *front;
-    sf_time wait;     /* for the daemon, all questions together */
-    sf_time deadline; /* steady clock; 0: nobody was asked yet */
-    sf_time now;      /* wall clock */
-};
+sf_time
+sf_front_deadline(struct sf_front_search *search)
+{
+    if (search->deadline == 0)
+        search->deadline = sf_clock_steady() + search->wait;
+    return search->deadline;
+}
 
 /* Decides what the record is worth at `now`. SF_OK: loaded->session and expires are set. */
 static enum sf_status
@@ -303,15 +304,13 @@ load_from_cache(struct sf_l1 *l1, const struct sf_key *key, sf_time now, struct 
 }
 
 static enum sf_status
-load_from_daemon(struct search *search, const struct sf_key *key, struct sf_loaded *loaded)
+load_from_daemon(struct sf_front_search *search, const struct sf_key *key, struct sf_loaded *loaded)
 {
     struct sf_daemon_reply reply;
     struct sf_span record;
     sf_time last_access = 0;
-    if (search->deadline == 0)
-        search->deadline = sf_clock_steady() + search->wait;
     sf_daemon_reply_init(&reply, SF_FRONT_REPLY_VALUES);
-    enum sf_status status = sf_front_ask_load(search->front, key, search->deadline, &reply, &record,
+    enum sf_status status = sf_front_ask_load(search->front, key, sf_front_deadline(search), &reply, &record,
                                               &last_access);
     if (status == SF_OK) {
         sf_buffer_clear(&loaded->record);
@@ -346,7 +345,7 @@ sf_front_may_check(const struct sf_front *front)
  * as if nothing had happened, and for a while nobody in this process waits for the daemon again.
  */
 static enum sf_status
-check_stale(struct search *search, const struct sf_key *key, struct sf_loaded *loaded, enum sf_status cached)
+check_stale(struct sf_front_search *search, const struct sf_key *key, struct sf_loaded *loaded, enum sf_status cached)
 {
     struct sf_front *front = search->front;
     struct sf_loaded checked;
@@ -368,14 +367,15 @@ check_stale(struct search *search, const struct sf_key *key, struct sf_loaded *l
     return is_clear ? status : cached;
 }
 
-/* What cache or store have under `key`. */
+/* What cache or store have under `key`, unless its user was logged out everywhere since. */
 static enum sf_status
-look_up(struct search *search, const struct sf_key *key, struct sf_loaded *loaded)
+look_up(struct sf_front_search *search, const struct sf_key *key, struct sf_loaded *loaded)
 {
     struct sf_l1 *l1 = sf_front_cache(search->front);
     enum cached cached = CACHED_NOT;
     enum sf_status status = SF_NOT_FOUND;
     loaded->source = SF_FROM_CACHE;
+    loaded->is_revoked = false;
     if (l1 != NULL)
         status = load_from_cache(l1, key, search->now, loaded, &cached);
     if (cached == CACHED_STALE)
@@ -383,6 +383,10 @@ look_up(struct search *search, const struct sf_key *key, struct sf_loaded *loade
     if (cached == CACHED_NOT) {
         loaded->source = SF_FROM_STORE;
         status = load_from_daemon(search, key, loaded);
+    }
+    if (status == SF_OK && !loaded->is_former && loaded->session.head.user.size > 0) {
+        status = sf_front_check_epoch(search, &loaded->session.head, loaded->source);
+        loaded->is_revoked = status == SF_NOT_FOUND;
     }
     return status;
 }
@@ -399,7 +403,7 @@ has_successor(const struct sf_loaded *loaded)
  * it has become can be read.
  */
 static enum sf_status
-judge_successor(struct search *search, const struct sf_loaded *former)
+judge_successor(struct sf_front_search *search, const struct sf_loaded *former)
 {
     struct sf_loaded next;
     struct sf_key key = former->session.head.successor;
@@ -428,7 +432,7 @@ enum sf_status
 sf_front_load(struct sf_front *front, const struct sf_key *key, const struct sf_config *config, sf_time now,
               struct sf_loaded *loaded)
 {
-    struct search search = {.front = front, .wait = config->deadline, .now = now};
+    struct sf_front_search search = {.front = front, .wait = config->deadline, .now = now};
     enum sf_status status = look_up(&search, key, loaded);
     if (status == SF_OK && has_successor(loaded))
         status = judge_successor(&search, loaded);

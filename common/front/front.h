@@ -40,6 +40,7 @@ struct sf_loaded {
     sf_time last_access;       /* wall clock: before this load touched it */
     enum sf_load_source source;
     bool is_former;            /* the id was replaced: an image of what the session was, read only */
+    bool is_revoked;           /* SF_NOT_FOUND: it is there, but its user was logged out everywhere since his login */
 };
 void sf_loaded_init(struct sf_loaded *loaded);
 void sf_loaded_fini(struct sf_loaded *loaded);

@@ -13,6 +13,7 @@ struct change {
     struct sf_front *front;
     const struct sf_key *key;      /* NULL: no session yet */
     const struct sf_ops *ops;
+    struct sf_ops stamped;         /* what `ops` points to, where they log somebody in; borrows the caller's items */
     const struct sf_config *config;
     sf_time now;                   /* wall clock */
     sf_time deadline;              /* of the change itself; steady clock */
@@ -150,6 +151,8 @@ add_command(struct words *words, const struct change *change)
     }
     if (status == SF_OK)
         status = add_options(words, change->config);
+    if (status == SF_OK && change->ops->stamps)
+        status = add_option(words, "EPOCH", change->ops->user_epoch);
     if (status == SF_OK && change->key == NULL)
         status = add_text(words, "CREATE");
     if (status == SF_OK && change->durability != SF_DURABILITY_MEMORY)
@@ -341,6 +344,39 @@ must_wait(const struct change *change)
     return saved->changed || (l1 != NULL && !sf_l1_has_stored(l1, &change->where, saved->version));
 }
 
+/* Whoever ends the others waits for the store, twice. */
+static sf_time
+store_deadline(const struct change *change)
+{
+    return sf_clock_steady() + change->config->store_deadline + change->config->deadline;
+}
+
+static enum sf_status
+stamp(struct change *change)
+{
+    struct sf_ops *stamped = &change->stamped;
+    struct sf_span user = sf_ops_user(change->ops);
+    bool ends_others = change->ops->others_of.size > 0;
+    if (user.size == 0 && !ends_others)
+        return SF_OK;
+    *stamped = *change->ops;
+    stamped->stamps = true;
+    change->ops = stamped;
+    if (ends_others)
+        return sf_front_move_epoch(change->front, stamped->others_of, store_deadline(change), &stamped->user_epoch);
+    stamped->user_epoch = sf_front_login_epoch(change->front, user, change->deadline);
+    return SF_OK;
+}
+
+/* Where that fails, the others go on, and the login is not acknowledged. */
+static enum sf_status
+end_others(struct change *change)
+{
+    enum sf_status status = sf_front_end_others(change->front, change->ops->others_of, change->ops->user_epoch,
+                                                store_deadline(change));
+    return status == SF_OK ? SF_OK : SF_UNCERTAIN;
+}
+
 static enum sf_status
 apply(struct change *change)
 {
@@ -351,9 +387,14 @@ apply(struct change *change)
         if (status != SF_OK)
             return SF_UNAVAILABLE;
     }
-    enum sf_status status = apply_somewhere(change);
+    enum sf_status status = stamp(change);
+    if (status != SF_OK)
+        return SF_UNAVAILABLE;
+    status = apply_somewhere(change);
     if (status == SF_OK && must_wait(change))
         status = wait_until_durable(change);
+    if (status == SF_OK && change->ops->others_of.size > 0)
+        status = end_others(change);
     if (!saved->is_new_id)
         saved->id = (struct sf_session_id){.text = ""};
     return status;

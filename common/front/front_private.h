@@ -45,6 +45,38 @@ struct sf_l1 *sf_front_l1(struct sf_front *front);
 /* The same, to look for sessions in it; NULL also when these are in the store only. */
 struct sf_l1 *sf_front_cache(struct sf_front *front);
 
+/* One call of sf_front_load. */
+struct sf_front_search {
+    struct sf_front *front;
+    sf_time wait;     /* for the daemon, all questions together */
+    sf_time deadline; /* steady clock; 0: nobody was asked yet */
+    sf_time now;      /* wall clock */
+};
+sf_time sf_front_deadline(struct sf_front_search *search); /* runs from the first question on */
+
+/*
+ * The session of a user: SF_NOT_FOUND: he was logged out everywhere since it was logged in. SF_OK: he was not, or
+ * nobody can say it now: an outage ends no session. SF_UNAVAILABLE: the store is there, and has gone back; the
+ * caches are about to tell it what it has forgotten. Or there is no cache to go by (SessionFastCacheSize 0).
+ */
+enum sf_status sf_front_check_epoch(struct sf_front_search *search, const struct sf_record_head *head,
+                                    enum sf_load_source source) SF_MUST_CHECK;
+
+/*
+ * What a login gets. Where other hosts share the store, that is asked: one right behind a logout on another host must
+ * not be taken for one before it. Where it gives no answer: what the cache knows.
+ */
+uint32_t sf_front_login_epoch(struct sf_front *front, struct sf_span user, sf_time deadline);
+
+/*
+ * Both in the store, or not SF_OK. First a login gets an epoch that none of his sessions has; then all that have a
+ * smaller one are over. So the new one is valid at every moment.
+ */
+enum sf_status sf_front_move_epoch(struct sf_front *front, struct sf_span user, sf_time deadline,
+                                   uint32_t *epoch_out) SF_MUST_CHECK;
+enum sf_status sf_front_end_others(struct sf_front *front, struct sf_span user, uint32_t epoch,
+                                   sf_time deadline) SF_MUST_CHECK;
+
 /* The daemon has given no answer about something stale: for a while it is used as it is. */
 void sf_front_pause_checks(struct sf_front *front);
 bool sf_front_may_check(const struct sf_front *front);

@@ -83,6 +83,8 @@ read_now(struct sf_visit *visit, const struct sf_visit_call *call)
     visit->is_stale = false;
     if (visit->state == SF_VISIT_ACTIVE && !visit->is_new && is_too_old_here(visit, call, now))
         sf_visit_end(visit, call);
+    if (visit->state == SF_VISIT_NONE && visit->loaded.is_revoked && !visit->loaded.is_former)
+        sf_visit_end_revoked(visit, call);
 }
 
 static void

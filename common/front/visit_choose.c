@@ -13,6 +13,7 @@
 #include "common/front/front_private.h"
 #include "common/identity/cookie.h"
 #include "common/identity/imported_id.h"
+#include "common/session/user_epochs.h"
 
 /* ---- ids ---- */
 
@@ -36,7 +37,7 @@ is_known(const struct sf_visit *visit, const struct sf_key *key)
 static bool
 add_candidate(struct sf_visit *visit, const struct sf_key *key)
 {
-    if (is_known(visit, key))
+    if (is_known(visit, key) || sf_user_epochs_has_key(key)) /* no id has that; should one, it is refused */
         return true;
     if (visit->id_count == SF_VISIT_IDS_MAX)
         return false;

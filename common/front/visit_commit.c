@@ -161,6 +161,7 @@ apply(const struct sf_visit *visit, const struct sf_key *key, bool is_bot, const
 {
     struct sf_ops marked;
     sf_ops_init(&marked);
+    marked.others_of = ops->others_of;
     enum sf_status status = key == NULL && is_bot
                                 ? sf_ops_add_name(&marked, SF_OP_MARK, sf_span_text("bot"))
                                 : SF_NOT_FOUND;
@@ -212,8 +213,8 @@ sf_visit_apply(struct sf_visit *visit, const struct sf_visit_call *call, const s
     return status;
 }
 
-void
-sf_visit_end(struct sf_visit *visit, const struct sf_visit_call *call)
+static void
+end(struct sf_visit *visit, const struct sf_visit_call *call, const char *why)
 {
     struct sf_saved saved;
     struct sf_ops ops;
@@ -225,11 +226,24 @@ sf_visit_end(struct sf_visit *visit, const struct sf_visit_call *call)
         status = apply(visit, &visit->key, false, &ops, &config, &saved);
     if (status != SF_OK && status != SF_NOT_FOUND) {
         sf_log_write(&call->log, SF_LOG_WARNING, "SF0516",
-                     "a session older than SessionMaxAge was not ended: %s", sf_status_text(status));
+                     "a session %s was not ended: %s", why, sf_status_text(status));
     }
     visit->state = SF_VISIT_NONE;
-    visit->cookie = SF_VISIT_CLEAR_COOKIE;
     sf_ops_fini(&ops);
+}
+
+void
+sf_visit_end(struct sf_visit *visit, const struct sf_visit_call *call)
+{
+    end(visit, call, "older than SessionMaxAge");
+    visit->cookie = SF_VISIT_CLEAR_COOKIE;
+}
+
+void
+sf_visit_end_revoked(struct sf_visit *visit, const struct sf_visit_call *call)
+{
+    sf_log_write(&call->log, SF_LOG_INFO, "SF0526", "a session was refused: its user was logged out everywhere");
+    end(visit, call, "whose user was logged out everywhere");
 }
 
 /* ---- what the application said ---- */

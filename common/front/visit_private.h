@@ -16,3 +16,9 @@ bool sf_visit_choose(struct sf_visit *visit, const struct sf_visit_call *call);
  * this the next request would find it alive.
  */
 void sf_visit_end(struct sf_visit *visit, const struct sf_visit_call *call);
+
+/*
+ * Ends what nobody may use any more, so that the store hears of it. The cookie stays as it is: the browser may have
+ * another one by now.
+ */
+void sf_visit_end_revoked(struct sf_visit *visit, const struct sf_visit_call *call);

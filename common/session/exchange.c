@@ -21,6 +21,7 @@ enum control {
     INCREMENT,
     ROTATE,
     LOGOUT,
+    LOGOUT_OTHERS,
     DURABILITY, /* not applied: it says what the others must have reached */
     CONTROL_COUNT
 };
@@ -28,6 +29,7 @@ enum control {
 static const char *const control_names[CONTROL_COUNT] = {
     [LOGIN] = "Login",   [REPLACE] = "Replace",     [UNSET] = "Unset",   [SET] = "Set",
     [APPEND] = "Append", [INCREMENT] = "Increment", [ROTATE] = "Rotate", [LOGOUT] = "Logout",
+    [LOGOUT_OTHERS] = "Logout-Others",
     [DURABILITY] = "Durability",
 };
 
@@ -290,6 +292,7 @@ read_pair(void *context, struct sf_span name, struct sf_span value, bool has_val
     case LOGIN:
     case ROTATE:
     case LOGOUT:
+    case LOGOUT_OTHERS:
     case DURABILITY:
     case CONTROL_COUNT:
         break;
@@ -446,6 +449,21 @@ read_all(struct reading *reading, struct sf_error *error)
     return SF_OK;
 }
 
+/* The session that goes on gets a new id. Whose others they are is the user behind the list. */
+static enum sf_status
+add_logout_others(struct reading *reading, const struct sf_session *current)
+{
+    struct sf_ops *ops = reading->ops;
+
+    ops->others_of = sf_ops_user(ops);
+    if (ops->others_of.size == 0 && current != NULL)
+        ops->others_of = current->head.user;
+    if (ops->others_of.size == 0)
+        return SF_INVALID;
+    return sf_ops_wants_new_id(ops) ? SF_OK
+                                    : sf_ops_add_name(ops, SF_OP_ROTATE, sf_span_of(NULL, 0));
+}
+
 enum sf_status
 sf_exchange_ops(struct sf_exchange *exchange, const struct sf_session *current,
                 struct sf_ops *ops_out, struct sf_error *error)
@@ -464,6 +482,11 @@ sf_exchange_ops(struct sf_exchange *exchange, const struct sf_session *current,
     if (status != SF_OK)
         return sf_error_set(error, status, "no memory");
     status = read_all(&reading, error);
+    if (status == SF_OK && has_header(exchange, LOGOUT_OTHERS)) {
+        status = add_logout_others(&reading, current);
+        if (status != SF_OK)
+            sf_error_set(error, status, SF_EXCHANGE_PREFIX "Logout-Others: nobody is logged in");
+    }
     if (status != SF_OK)
         ops_out->count = count_before;
     return status;

@@ -9,6 +9,9 @@
  *   X-Session-Unset: name[&...]            X-Session-Rotate: anything
  *   X-Session-Set: name=value[&...]        X-Session-Logout: anything
  *
+ *   X-Session-Logout-Others: anything      (with or without Login: all other sessions of the user end,
+ *                                          on all hosts; this one gets a new id)
+ *
  *   X-Session-Durability: journal          (or store, memory: raises the route's for this response)
  *
  * Form-encoded. A bare ',' begins another header of the same name, as HTTP has it for lists: web

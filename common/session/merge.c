@@ -2,6 +2,7 @@
 #include "common/session/merge.h"
 
 #include "common/session/session.h"
+#include "common/session/user_epochs.h"
 
 /* One merge: `row` becomes the result. */
 struct merging {
@@ -229,6 +230,8 @@ static enum sf_status
 merge(struct merging *work, struct sf_span row, struct sf_buffer *merged_out)
 {
     sf_buffer_clear(merged_out);
+    if (sf_user_epochs_are(&work->row.head) && sf_user_epochs_are(&work->ours.head))
+        return sf_user_epochs_join(merged_out, &work->is_new, &work->row, &work->ours);
     if (work->row.head.kind == SF_RECORD_ENDED)
         return keep_end(work, row, merged_out);
     if (work->ours.head.kind == SF_RECORD_ENDED)

@@ -42,7 +42,7 @@ op_is_valid(const struct sf_op *op)
         return op->name.size > 0 && sf_user_is_valid(op->name);
     case SF_OP_MARK:
     case SF_OP_UNMARK:
-        return sf_record_flag_parse(op->name) != 0;
+        return (sf_record_flag_parse(op->name) & ~SF_RECORD_EPOCHS) != 0;
     case SF_OP_CLEAR:
     case SF_OP_ROTATE:
     case SF_OP_TOUCH:
@@ -125,6 +125,18 @@ bool
 sf_ops_wants_new_id(const struct sf_ops *ops)
 {
     return sf_ops_has(ops, SF_OP_LOGIN) || sf_ops_has(ops, SF_OP_ROTATE);
+}
+
+struct sf_span
+sf_ops_user(const struct sf_ops *ops)
+{
+    struct sf_span user = sf_span_of(NULL, 0);
+
+    for (size_t i = 0; i < ops->count; i++) {
+        if (ops->items[i].kind == SF_OP_LOGIN)
+            user = ops->items[i].name;
+    }
+    return user;
 }
 
 bool

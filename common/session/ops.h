@@ -36,6 +36,9 @@ struct sf_ops {
     struct sf_op *items; /* malloc'ed */
     size_t count, capacity;
     uint64_t host; /* ours, where others share the store: then the lineage is kept; 0: alone */
+    uint32_t user_epoch; /* of LOGIN, see user_epochs.h; and where it `stamps`, of whatever else */
+    bool stamps;
+    struct sf_span others_of; /* all other sessions of this user are to end: sf_front_apply sees to it; or empty */
 };
 
 #define SF_OPS_MAX 1024
@@ -54,6 +57,7 @@ enum sf_status sf_ops_add_increment(struct sf_ops *ops, struct sf_span name,
 bool sf_ops_has(const struct sf_ops *ops, enum sf_op_kind kind);
 bool sf_ops_may_create(const struct sf_ops *ops);   /* has something that sets a field, or LOGIN */
 bool sf_ops_wants_new_id(const struct sf_ops *ops); /* has LOGIN or ROTATE */
+struct sf_span sf_ops_user(const struct sf_ops *ops); /* whom LOGIN logs in; empty: there is none */
 bool sf_ops_only_touch(const struct sf_ops *ops);   /* has nothing but TOUCH */
 
 struct sf_ops_outcome {

@@ -259,6 +259,8 @@ settle_head(struct application *work, const struct sf_ops *ops, sf_time now)
         head->version++;
     if (work->outcome.wants_new_id)
         head->generation++;
+    if (ops->stamps || sf_ops_has(ops, SF_OP_LOGIN))
+        head->user_epoch = ops->user_epoch;
     if ((work->outcome.changed || sf_ops_has(ops, SF_OP_TOUCH)) && head->last_access < now)
         head->last_access = now;
     head->field_count = (uint32_t)work->after.count;

@@ -11,7 +11,7 @@
 
 static const unsigned char no_successor[SF_KEY_BYTES];
 
-#define FLAGS_KNOWN (SF_RECORD_BOT | SF_RECORD_PINNED | SF_RECORD_CHILDREN)
+#define FLAGS_KNOWN (SF_RECORD_BOT | SF_RECORD_PINNED | SF_RECORD_CHILDREN | SF_RECORD_EPOCHS)
 
 static bool
 has_nul(struct sf_span text)
@@ -38,6 +38,7 @@ static const struct {
     {"bot", SF_RECORD_BOT},
     {"pinned", SF_RECORD_PINNED},
     {"children", SF_RECORD_CHILDREN},
+    {"epochs", SF_RECORD_EPOCHS},
 };
 
 #define FLAG_NAMES (sizeof(flag_names) / sizeof(flag_names[0]))
@@ -184,6 +185,7 @@ sf_record_brief(const unsigned char head[SF_RECORD_HEAD_BYTES])
     return (struct sf_record_brief){
         .kind = (enum sf_record_kind)head[AT_KIND],
         .version = sf_load_u64(head + AT_VERSION),
+        .user_epoch = sf_load_u32(head + AT_USER_EPOCH),
         .last_access = load_time(head + AT_LAST_ACCESS),
         .idle_timeout = sf_load_u32(head + AT_IDLE_SECONDS) * SF_SECOND,
         .absolute_deadline = load_time(head + AT_ABSOLUTE_DEADLINE),

@@ -39,7 +39,8 @@ enum sf_end_reason {
 enum sf_record_flag {
     SF_RECORD_BOT = 1,     /* made by a program that follows links: goes first */
     SF_RECORD_PINNED = 2,  /* goes last */
-    SF_RECORD_CHILDREN = 4 /* others hang on it, such as a cart */
+    SF_RECORD_CHILDREN = 4, /* others hang on it, such as a cart */
+    SF_RECORD_EPOCHS = 8    /* it is no session: see user_epochs.h. No application can say that */
 };
 
 enum sf_value_type { SF_VALUE_STRING = 1, SF_VALUE_INTEGER = 2, SF_VALUE_BYTES = 3 };
@@ -60,7 +61,7 @@ struct sf_record_head {
     enum sf_end_reason end_reason; /* ENDED only */
     uint64_t version;              /* one up for every change */
     uint32_t generation;           /* one up for every new id */
-    uint32_t user_epoch;
+    uint32_t user_epoch;           /* of its login: see user_epochs.h */
     uint8_t flags;                 /* enum sf_record_flag; ENDED: none */
     sf_time created, last_access; /* wall clock; as of this version: L1 may know a later access */
     sf_time idle_timeout;         /* 0: none; whole seconds */
@@ -81,6 +82,7 @@ struct sf_record_head {
 struct sf_record_brief {
     enum sf_record_kind kind;
     uint64_t version;
+    uint32_t user_epoch;
     sf_time last_access, idle_timeout, absolute_deadline, grace_until;
 };
 
@@ -98,7 +100,7 @@ sf_record_is_end(const struct sf_record_head *head)
 bool sf_name_is_valid(struct sf_span name);
 bool sf_user_is_valid(struct sf_span user);
 
-/* "bot", "pinned", "children"; any case. 0: none of them. */
+/* "bot", "pinned", "children", and "epochs", which only rows of the store have; any case. 0: none of them. */
 uint8_t sf_record_flag_parse(struct sf_span word);
 /* All that are set, separated by blanks. */
 #define SF_RECORD_FLAGS_TEXT 32

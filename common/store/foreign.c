@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/session/user_epochs.h"
+
 #define EPOCH_MAX                                                                                  \
     ((sf_time)4102444800 * SF_SECOND) /* the year 2100: what is later is a wrong unit */
 
@@ -170,8 +172,11 @@ take_user(struct sf_foreign *foreign, char number[SF_NUMBER_TEXT])
         name = formats[foreign->options->kind].user_field;
     const struct sf_field *field =
         name == NULL ? NULL : sf_session_find(&foreign->session, sf_span_text(name));
+    struct sf_record_head *head = &foreign->session.head;
     if (field != NULL)
-        foreign->session.head.user = sf_value_text(&field->value, number);
+        head->user = sf_value_text(&field->value, number);
+    if (head->user.size > 0 && foreign->options->logins != NULL)
+        head->user_epoch = foreign->options->logins[sf_user_epochs_row(head->user)];
 }
 
 /* An end that is known stays the end; while it lasts nobody is logged out for having been idle. */

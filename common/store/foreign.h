@@ -45,6 +45,7 @@ struct sf_foreign_options {
     sf_time idle_timeout;   /* where the session does not say when it ends, and 0 is: never */
     sf_time last_access;    /* php: of the file; 0: now */
     size_t max_bytes;       /* of the record */
+    const uint32_t *logins; /* what a login gets now, by sf_user_epochs_row; NULL: 0 */
 };
 
 /*

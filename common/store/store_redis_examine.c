@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/session/record.h"
+#include "common/session/user_epochs.h"
 #include "common/store/store_reach.h"
 #include "common/store/store_redis_facts.h"
 #include "common/store/store_redis_lane.h"
@@ -73,12 +74,14 @@ keep_clock(struct answers *answers, const struct redisReply *reply)
         answers->clock = seconds * SF_SECOND + microseconds / 1000;
 }
 
-/* Rows of our own are not: of hosts that move to another store, and the epochs of L2. */
+/* Rows of our own are not: of hosts that move to another store, the epochs of L2, and those of users. */
 static bool
 is_session(const struct redisReply *name, size_t prefix)
 {
     static const char own[] = "73662d"; /* "sf-" */
-    return name->len == prefix + SF_KEY_TEXT && strncmp(name->str + prefix, own, strlen(own)) != 0;
+    struct sf_key key;
+    return name->len == prefix + SF_KEY_TEXT && strncmp(name->str + prefix, own, strlen(own)) != 0
+           && sf_key_parse(&key, sf_span_of(name->str + prefix, SF_KEY_TEXT)) == SF_OK && !sf_user_epochs_has_key(&key);
 }
 
 /* Those of sessions: the prefix and 32 digits. */

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "common/session/merge.h"
+#include "common/session/user_epochs.h"
 
 #define ROUNDS_MAX 20 /* each of them lost to another host that got its change through */
 
@@ -174,11 +175,13 @@ shared_close(struct sf_store *store)
 
 /* ---- writing ---- */
 
+/* Epochs of users are merged where the store may have lost some, and else written by who has read them. */
 static bool
 is_shared(const struct sf_write *write)
 {
     struct sf_record_head head;
-    return write->kind == SF_WRITE_PUT && sf_record_head(&head, write->record) == SF_OK && head.lineage.size > 0;
+    return write->kind == SF_WRITE_PUT && sf_record_head(&head, write->record) == SF_OK
+           && (head.lineage.size > 0 || (write->is_again && sf_user_epochs_are(&head)));
 }
 
 /* The row is looked at before anything is written. */

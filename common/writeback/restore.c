@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 
+#include "common/session/user_epochs.h"
+
 #define DEADLINE (10 * SF_SECOND) /* of one batch */
 #define PASSES_MAX 3
 #define PAUSE_FIRST ((sf_time)250)
@@ -35,11 +37,17 @@ sf_restore_doubts(struct sf_restore *restore, bool is_here, sf_time now)
 
 /* ---- one batch ---- */
 
-/* What has expired is not worth it; and what another host may have ended long ago must not come back. */
+/*
+ * What has expired is not worth it; and what another host may have ended long ago must not come back. Of whom was
+ * logged out everywhere nothing is too old, but for a row that the store never had.
+ */
 static bool
 is_wanted(const struct sf_restore *restore, const struct sf_l1_dirty *item, const struct sf_write *write,
-          bool has_ended)
+          const struct sf_record_head *head)
 {
+    bool has_ended = head->kind == SF_RECORD_ENDED;
+    if (sf_user_epochs_are(head))
+        return head->version > 1;
     bool is_old = restore->is_shared && !has_ended && item->dirty_since + restore->horizon < restore->now;
     return !is_old && (write->expires == 0 || write->expires > restore->now_wall);
 }
@@ -60,7 +68,7 @@ prepare(struct sf_restore *restore, size_t taken)
         write->merged = &restore->merged[i];
         write->last_access = item->last_access > head.last_access ? item->last_access : head.last_access;
         write->expires = sf_record_expires(&head, write->last_access);
-        count += is_wanted(restore, item, write, head.kind == SF_RECORD_ENDED);
+        count += is_wanted(restore, item, write, &head);
     }
     return count;
 }

@@ -113,4 +113,5 @@ EXTRA_DIST += \
 	%D%/test_tiers.py \
 	%D%/test_two_ids.py \
 	%D%/test_two_httpds.py \
-	%D%/test_units.py
+	%D%/test_units.py \
+	%D%/test_user_epochs.py

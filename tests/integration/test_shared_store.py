@@ -19,6 +19,7 @@ from harness.waiting import wait_until
 SESSIONS = 100
 BACKENDS = ["postgresql", "mysql", "redis"]
 FLUSH = "SessionFastFlushDelay 50ms\n"
+HEARD = 6.0  # seconds: SessionFastFreshness, and five more on a busy machine
 
 
 class Stores:
@@ -157,6 +158,41 @@ def test_user_is_logged_out_on_all_hosts(hosts):
         daemon.start()
         with daemon.client() as client:
             assert [client.pairs("SESSION.GET", key(n))["@state"] for n in range(1, 4)] == ["ended"] * 3
+
+
+def log_user_in(client, number, user="alice"):
+    create(client, number, "LOGIN", user, options=("STORE",))
+
+
+def state_of(client, number):
+    return client.pairs("SESSION.GET", key(number))["@state"]
+
+
+def test_who_was_logged_in_before_is_refused_on_all_hosts_and_who_logs_in_afterwards_is_not(hosts):
+    daemons = hosts(2)
+    with daemons[0].client() as here, daemons[1].client() as there:
+        log_user_in(here, 1)
+        log_user_in(there, 2)
+        log_user_in(there, 3, "bob")
+        create(there, 4, "SET", "theme", "dark", options=("STORE",))
+        assert [[state_of(client, n) for n in range(1, 5)] for client in (here, there)] == [["active"] * 4] * 2
+        here.call("SESSION.EPOCH", "END", "alice")
+        assert [state_of(here, n) for n in range(1, 5)] == ["ended", "ended", "active", "active"]
+        log_user_in(there, 5)  # at once, whatever this host has heard
+        wait_until(lambda: [state_of(there, n) for n in (1, 2)] == ["ended"] * 2, "the other host to hear of it", HEARD)
+        assert [[state_of(client, n) for n in (3, 4, 5)] for client in (here, there)] == [["active"] * 3] * 2
+
+        there.call("SESSION.EPOCH", "ENDALL")
+        assert [state_of(there, n) for n in (3, 4, 5)] == ["ended", "active", "ended"]
+        log_user_in(here, 6, "bob")
+        wait_until(lambda: [state_of(here, n) for n in (3, 5)] == ["ended"] * 2, "this host to hear of it", HEARD)
+        assert [state_of(client, 6) for client in (here, there)] == ["active"] * 2
+    for daemon in daemons:
+        daemon.kill()
+        (daemon.folder / "l1.cache").unlink()
+        daemon.start()
+        with daemon.client() as client:
+            assert [state_of(client, n) for n in (1, 3, 4, 6)] == ["ended", "ended", "active", "active"]
 
 
 def test_change_beside_a_logout_does_not_bring_it_back(hosts):

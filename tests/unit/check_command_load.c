@@ -3,6 +3,7 @@
 #include <check.h>
 
 #include "session_daemon/commands.h"
+#include "session_daemon/epochs.h"
 #include "session_daemon/touch_through.h"
 #include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
@@ -43,11 +44,46 @@ command_key(struct call *of, size_t word, struct sf_key *key_out)
     return true;
 }
 
+bool
+command_session(struct call *of, size_t word, struct sf_key *key_out)
+{
+    return command_key(of, word, key_out);
+}
+
 const char *
 command_state(const struct sf_record_head *head, sf_time last_access, sf_time now)
 {
     ck_abort_msg("a record of version %d", (int)head->version);
     return last_access > now ? "" : " ";
+}
+
+bool
+epochs_are_known(struct daemon *daemon, struct sf_span user)
+{
+    ck_assert(daemon == &daemon_ && user.size > 0);
+    return true;
+}
+
+bool
+epochs_begin(struct call *waiting, struct sf_span user, const struct sf_user_epochs_change *change,
+             call_resume_fn *then)
+{
+    ck_assert(waiting == &call && user.size > 0 && change == NULL && then != NULL);
+    return false;
+}
+
+uint32_t
+epochs_least(const struct caller_task *task)
+{
+    ck_abort_msg("nobody has asked for it: %p", (const void *)task);
+    return 0;
+}
+
+bool
+epochs_refuse(struct daemon *daemon, const struct sf_record_head *head)
+{
+    ck_abort_msg("a record of version %d", (int)head->version);
+    return daemon == NULL;
 }
 
 bool

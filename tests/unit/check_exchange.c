@@ -158,6 +158,29 @@ START_TEST(test_logout_is_done_even_beside_an_unknown_header)
 }
 END_TEST
 
+/* _i: who is logged in, or logs in. */
+START_TEST(test_others_are_those_of_the_user_behind_the_response)
+{
+    struct sf_session current;
+    sf_session_init(&current);
+    current.head.user = sf_span_text("anna");
+    answers("X-Session-Logout-Others", "1");
+    answers("X-Session-Set", "a=1");
+    if (_i == 1)
+        answers("X-Session-Login", "bert");
+    ck_assert_int_eq(sf_exchange_ops(exchange, &current, &ops, &error), SF_OK);
+    ops_are(_i == 0 ? "SET a 1 ROTATE" : "LOGIN bert SET a 1");
+    ck_assert(sf_span_equal(ops.others_of, sf_span_text(_i == 0 ? "anna" : "bert")));
+    sf_session_fini(&current);
+}
+END_TEST
+
+START_TEST(test_others_of_nobody_are_refused)
+{
+    is_refused("X-Session-Logout-Others", "1");
+}
+END_TEST
+
 START_TEST(test_durability_is_the_highest_that_was_asked_for)
 {
     ck_assert_int_eq(sf_exchange_durability(exchange), SF_DURABILITY_MEMORY);
@@ -384,6 +407,8 @@ main(void)
     tcase_add_test(tests, test_joined_headers_mean_what_they_mean_apart);
     tcase_add_test(tests, test_logout_makes_the_others_void);
     tcase_add_test(tests, test_logout_is_done_even_beside_an_unknown_header);
+    tcase_add_loop_test(tests, test_others_are_those_of_the_user_behind_the_response, 0, 2);
+    tcase_add_test(tests, test_others_of_nobody_are_refused);
     tcase_add_test(tests, test_durability_is_the_highest_that_was_asked_for);
     tcase_add_test(tests, test_unknown_durability_is_refused);
     tcase_add_test(tests, test_malformed_headers_make_the_list_invalid);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/session/session.h"
+#include "common/session/user_epochs.h"
 #include "tests/support/run_suite.h"
 
 #define NOW ((sf_time)1800000000 * SF_SECOND)
@@ -211,6 +212,17 @@ START_TEST(test_connect_redis)
     ck_assert_ptr_null(sf_session_find(&session, sf_span_text("cookie")));
     ck_assert_int_eq(session.head.absolute_deadline, (sf_time)1995268784 * SF_SECOND);
     ck_assert_uint_eq(session.head.user.size, 0);
+}
+END_TEST
+
+/* He may have been logged out everywhere before he came in. */
+START_TEST(test_user_is_logged_in_now)
+{
+    uint32_t logins[SF_USER_EPOCH_ROWS] = {0};
+    logins[sf_user_epochs_row(sf_span_text("42"))] = 7;
+    options.logins = logins;
+    ck_assert_int_eq(read_line(SF_FOREIGN_DJANGO, DJANGO_LARGE), SF_OK);
+    ck_assert_uint_eq(session.head.user_epoch, 7);
 }
 END_TEST
 
@@ -434,6 +446,7 @@ main(void)
     tcase_add_test(tests, test_what_has_expired_is_told_apart);
     tcase_add_test(tests, test_larger_than_a_session_may_be);
     tcase_add_test(tests, test_connect_redis);
+    tcase_add_test(tests, test_user_is_logged_in_now);
     tcase_add_test(tests, test_user_field);
     tcase_add_test(tests, test_connect_redis_refused);
     tcase_add_test(tests, test_spring);

@@ -175,13 +175,15 @@ START_TEST(test_store_decides_about_an_id_whose_session_is_not_in_the_cache)
 }
 END_TEST
 
+/* And of its user nobody knows more. */
 static struct sf_buffer
 start_with_record(const struct sf_buffer *record)
 {
-    static struct sf_fake_step step;
+    static struct sf_fake_step steps[2];
     struct sf_buffer reply = make_reply(record);
-    step = (struct sf_fake_step){.reply = (const char *)reply.data, .bytes = reply.size};
-    sf_fake_daemon_start(&fake, instance.socket_path, &step, 1);
+    steps[0] = (struct sf_fake_step){.reply = (const char *)reply.data, .bytes = reply.size};
+    steps[1] = (struct sf_fake_step){.reply = "-UNAVAILABLE\r\n"};
+    sf_fake_daemon_start(&fake, instance.socket_path, steps, 2);
     return reply;
 }
 

@@ -86,7 +86,7 @@ START_TEST(test_login_waits_for_store_or_journal)
 {
     struct sf_key key = make_session();
     char old_text[SF_KEY_TEXT + 1], new_text[SF_KEY_TEXT + 1], expected[200];
-    START({.reply = "+OK\r\n"});
+    START({.reply = ":7\r\n"}, {.reply = "+OK\r\n"});
     config.login_durability = _i == 0 ? SF_DURABILITY_STORE : SF_DURABILITY_JOURNAL;
     add(SF_OP_LOGIN, "joe");
     ck_assert_int_eq(apply(&key, NOW), SF_OK);
@@ -95,7 +95,8 @@ START_TEST(test_login_waits_for_store_or_journal)
     sf_key_format(&saved.id.key, new_text);
     snprintf(expected, sizeof expected, "SESSION.FLUSH WAIT 3000 %s%s 2 %s 1", _i == 0 ? "" : "JOURNAL ",
              new_text, old_text);
-    ck_assert_str_eq(fake.requests[0], expected);
+    ck_assert_str_eq(fake.requests[0], "SESSION.EPOCH LOGIN joe");
+    ck_assert_str_eq(fake.requests[1], expected);
     sf_fake_daemon_stop(&fake);
 }
 END_TEST
@@ -119,7 +120,7 @@ END_TEST
 START_TEST(test_login_that_the_store_does_not_confirm_is_uncertain_and_has_its_id)
 {
     struct sf_key key = make_session();
-    START({.reply = "-UNAVAILABLE the store did not take it\r\n"});
+    START({.reply = ":7\r\n"}, {.reply = "-UNAVAILABLE the store did not take it\r\n"});
     config.login_durability = SF_DURABILITY_STORE;
     add(SF_OP_LOGIN, "joe");
     ck_assert_int_eq(apply(&key, NOW), SF_UNCERTAIN);
@@ -133,7 +134,7 @@ END_TEST
 START_TEST(test_slow_store_has_a_deadline_of_its_own)
 {
     struct sf_key key = make_session();
-    START({.reply = "+OK\r\n", .delay_ms = 200});
+    START({.reply = ":7\r\n"}, {.reply = "+OK\r\n", .delay_ms = 200});
     config.login_durability = SF_DURABILITY_STORE;
     config.deadline = 50;
     add(SF_OP_LOGIN, "joe");

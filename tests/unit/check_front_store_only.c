@@ -3,6 +3,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "common/session/user_epochs.h"
 #include "tests/support/run_suite.h"
 #include "tests/support/test_cache.h"
 #include "tests/support/test_records.h"
@@ -42,13 +43,25 @@ START_TEST(test_what_the_cache_has_is_no_answer)
     struct sf_key key = make_bypassed();
     struct sf_buffer record = sf_test_record(9, "joe", sf_span_text("new"));
     struct sf_buffer reply = make_reply(&record);
-    const struct sf_fake_step step = {.reply = (const char *)reply.data, .bytes = reply.size};
-    sf_fake_daemon_start(&fake, instance.socket_path, &step, 1);
+    struct sf_buffer row;
+    sf_buffer_init(&row, SF_RECORD_BYTES_MAX);
+    ck_assert_int_eq(sf_user_epochs_first(&row), SF_OK);
+    struct sf_buffer epochs = make_reply(&row);
+    const struct sf_fake_step steps[] = {
+        {.reply = (const char *)reply.data, .bytes = reply.size},
+        {.reply = (const char *)epochs.data, .bytes = epochs.size},
+        {.reply = (const char *)reply.data, .bytes = reply.size},
+        {.reply = "-UNAVAILABLE\r\n"},
+    };
+    sf_fake_daemon_start(&fake, instance.socket_path, steps, sizeof steps / sizeof steps[0]);
     ck_assert_int_eq(load(&key, NOW + SF_MINUTE), SF_OK);
-    ck_assert(request_begins(0, "SESSION.LOAD"));
+    ck_assert(request_begins(0, "SESSION.LOAD") && request_begins(1, "SESSION.LOAD"));
     ck_assert_uint_eq(loaded.session.head.version, 9);
     ck_assert_int_eq(loaded.source, SF_FROM_STORE);
+    ck_assert_int_eq(load(&key, NOW + SF_MINUTE), SF_UNAVAILABLE); /* is he still logged in? */
     sf_fake_daemon_stop(&fake);
+    sf_buffer_fini(&epochs);
+    sf_buffer_fini(&row);
     sf_buffer_fini(&reply);
     sf_buffer_fini(&record);
 }

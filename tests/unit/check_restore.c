@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/session/user_epochs.h"
 #include "common/store/store_shared.h"
 #include "tests/support/kept_lines.h"
 #include "tests/support/run_suite.h"
@@ -282,6 +283,51 @@ START_TEST(test_what_a_shared_store_has_not_confirmed_for_long_stays_away)
 }
 END_TEST
 
+/* The cache has a row of epochs that this many users were logged out in. */
+static void
+have_epochs(unsigned row, int users)
+{
+    struct sf_key key = sf_user_epochs_key(row);
+    struct sf_buffer records[2];
+    struct sf_l1_question question;
+    size_t passed_over;
+    sf_buffer_init(&records[0], SF_RECORD_BYTES_MAX);
+    sf_buffer_init(&records[1], SF_RECORD_BYTES_MAX);
+    ck_assert_int_eq(sf_user_epochs_first(&records[0]), SF_OK);
+    for (int i = 0; i < users; i++) {
+        const struct sf_user_epochs_change change = {
+            .step = SF_EPOCHS_END_USER, .user = sf_span_text("alice"), .now = SF_TEST_NOW};
+        ck_assert_int_eq(sf_user_epochs_change(&records[1], &passed_over, sf_buffer_span(&records[0]), &change), SF_OK);
+        struct sf_buffer former = records[0];
+        records[0] = records[1];
+        records[1] = former;
+    }
+    const struct sf_l1_answer answer = {.record = sf_buffer_span(&records[0])};
+    sf_l1_ask(cache.l1, &key, &question);
+    ck_assert_int_eq(sf_l1_confirm(cache.l1, &key, &answer, &question), SF_OK);
+    sf_buffer_fini(&records[0]);
+    sf_buffer_fini(&records[1]);
+}
+
+/* But for a row that the store never had. */
+START_TEST(test_who_was_logged_out_everywhere_is_told_however_long_ago)
+{
+    struct sf_stored stored;
+    struct sf_key key = sf_user_epochs_key(1), none = sf_user_epochs_key(2);
+    sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
+    have_epochs(1, 3);
+    have_epochs(2, 0);
+    incarnation = 2;
+    restore.is_shared = true;
+    restore.horizon = -SF_HOUR;
+    run();
+    ck_assert_int_eq(sf_store_load_one(store, &key, now, &stored), SF_OK);
+    ck_assert_int_eq(sf_store_load_one(store, &none, now, &stored), SF_NOT_FOUND);
+    ck_assert_uint_eq(restore.news_ever, 1);
+    sf_buffer_fini(&stored.record);
+}
+END_TEST
+
 START_TEST(test_failed_batch_is_repeated_after_a_pause)
 {
     have_sessions(SESSIONS);
@@ -530,6 +576,52 @@ START_TEST(test_numbers_that_a_host_would_give_again_hide_no_change)
 }
 END_TEST
 
+static uint32_t
+end_user_there(struct sf_buffer *row, const char *user, sf_time when)
+{
+    struct sf_buffer next;
+    struct sf_user_epoch epoch;
+    size_t passed_over;
+    const struct sf_user_epochs_change change = {.step = SF_EPOCHS_END_USER, .user = sf_span_text(user), .now = when};
+    sf_buffer_init(&next, SF_RECORD_BYTES_MAX);
+    ck_assert_int_eq(sf_user_epochs_change(&next, &passed_over, sf_buffer_span(row), &change), SF_OK);
+    sf_buffer_fini(row);
+    *row = next;
+    ck_assert_int_eq(sf_user_epochs_read(&epoch, sf_buffer_span(row), sf_span_text(user)), SF_OK);
+    return epoch.least;
+}
+
+/* The store went back, and another host has logged somebody out before we put what it had forgotten. */
+START_TEST(test_logouts_everywhere_of_two_histories_are_joined)
+{
+    struct sf_key key = sf_user_epochs_key(1);
+    struct sf_user_epoch alice, bob;
+    struct sf_stored row;
+    share();
+    have_epochs(1, 2);
+    sf_buffer_init(&row.record, SF_RECORD_BYTES_MAX);
+    uint32_t epoch = end_user_there(&row.record, "bob", SF_TEST_NOW + SF_HOUR);
+    struct sf_buffer record = row.record;
+    sf_buffer_init(&row.record, SF_RECORD_BYTES_MAX);
+    struct sf_write write = sf_test_put(0, epoch, &record);
+    write.key = key;
+    write.expected = SF_EXPECTED_NONE;
+    ck_assert_int_eq(store->ops->write(store, &write, 1, now + SF_HOUR), SF_OK);
+    incarnation = 2;
+    run();
+    ck_assert_int_eq(sf_store_load_one(store, &key, now + SF_HOUR, &row), SF_OK);
+    ck_assert_int_eq(sf_user_epochs_read(&alice, sf_buffer_span(&row.record), sf_span_text("alice")), SF_OK);
+    ck_assert_int_eq(sf_user_epochs_read(&bob, sf_buffer_span(&row.record), sf_span_text("bob")), SF_OK);
+    ck_assert_uint_eq(alice.least, SF_TEST_NOW / SF_SECOND + 1);
+    ck_assert_uint_eq(bob.least, epoch);
+    /* Who has read an earlier row does not write over this one, nor is what he writes merged. */
+    ck_assert_int_eq(store->ops->write(store, &write, 1, now + SF_HOUR), SF_CONFLICT);
+    sf_buffer_fini(&record);
+    sf_buffer_fini(&row.record);
+    sf_test_cache_fini(&there);
+}
+END_TEST
+
 START_TEST(test_shared_store_that_has_it_all_changes_nothing)
 {
     share();
@@ -559,6 +651,7 @@ main(void)
     tcase_add_test(all, test_what_the_journal_has_is_put_again_too);
     tcase_add_test(all, test_expired_sessions_are_not_worth_it);
     tcase_add_test(all, test_what_a_shared_store_has_not_confirmed_for_long_stays_away);
+    tcase_add_test(all, test_who_was_logged_out_everywhere_is_told_however_long_ago);
     tcase_add_test(all, test_failed_batch_is_repeated_after_a_pause);
     tcase_add_test(all, test_refused_record_holds_up_nothing);
     tcase_add_test(all, test_another_restart_in_the_middle_begins_again);
@@ -570,6 +663,7 @@ main(void)
     tcase_add_test(all, test_who_was_logged_out_on_another_host_stays_so);
     tcase_add_test(all, test_who_was_logged_out_before_the_store_lost_it_stays_so);
     tcase_add_test(all, test_numbers_that_a_host_would_give_again_hide_no_change);
+    tcase_add_test(all, test_logouts_everywhere_of_two_histories_are_joined);
     tcase_add_test(all, test_shared_store_that_has_it_all_changes_nothing);
     suite_add_tcase(suite, all);
     return sf_run_suite(suite);

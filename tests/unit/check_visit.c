@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/session/user_epochs.h"
 #include "tests/support/run_suite.h"
+#include "tests/support/test_cache.h"
 #include "tests/unit/visit_case.h"
 
 /* ---- state ---- */
@@ -73,6 +75,39 @@ START_TEST(test_session_too_old_for_the_place_is_ended)
     test.call.idle_limit = 0;
     begin(&id, NULL);
     ck_assert_int_eq(read_session(), SF_VISIT_NONE);
+}
+END_TEST
+
+/* The browser may have another cookie by now. */
+START_TEST(test_session_of_who_was_logged_out_everywhere_is_ended_and_its_cookie_left_alone)
+{
+    struct sf_session_id id = make_session(0);
+    struct sf_l1_question question;
+    struct sf_buffer row;
+    size_t passed_over;
+    const struct sf_user_epochs_change change = {
+        .step = SF_EPOCHS_END_USER, .user = sf_span_text("joe"), .now = SF_DAY};
+    struct sf_key key = sf_user_epochs_key(sf_user_epochs_row(sf_span_text("joe")));
+    struct sf_test_cache same = {.instance = test.instance};
+    struct sf_l1 *l1 = sf_test_cache_attach(&same);
+    id = change_session(&id, SF_OP_LOGIN, "joe");
+    begin(&id, NULL);
+    ck_assert_int_eq(read_session(), SF_VISIT_ACTIVE);
+    sf_buffer_init(&row, SF_RECORD_BYTES_MAX);
+    ck_assert_int_eq(sf_user_epochs_change(&row, &passed_over, sf_span_of(NULL, 0), &change), SF_OK);
+    const struct sf_l1_answer answer = {.record = sf_buffer_span(&row)};
+    sf_l1_ask(l1, &key, &question);
+    ck_assert_int_eq(sf_l1_confirm(l1, &key, &answer, &question), SF_OK);
+    begin(&id, NULL);
+    ck_assert_int_eq(read_session(), SF_VISIT_NONE);
+    ck_assert(sf_visit_is_certain(&test.visit, &test.call));
+    ck_assert_int_eq(test.visit.cookie, SF_VISIT_NO_COOKIE);
+    ck_assert(was_logged("SF0526: "));
+    begin(&id, NULL); /* now it has ended, whatever anybody needs */
+    ck_assert_int_eq(read_session(), SF_VISIT_NONE);
+    ck_assert(!test.visit.loaded.is_revoked);
+    sf_buffer_fini(&row);
+    sf_l1_close(l1);
 }
 END_TEST
 
@@ -286,6 +321,7 @@ main(void)
     tcase_add_test(tests, test_what_nobody_knows_is_not_none);
     tcase_add_test(tests, test_process_without_a_front_knows_nothing_of_any_cookie);
     tcase_add_test(tests, test_session_too_old_for_the_place_is_ended);
+    tcase_add_test(tests, test_session_of_who_was_logged_out_everywhere_is_ended_and_its_cookie_left_alone);
     tcase_add_test(tests, test_session_used_within_the_limit_of_the_place_goes_on);
     tcase_add_test(tests, test_request_that_nobody_knows_is_refused_once);
     tcase_add_test(tests, test_request_goes_on_as_anonymous_where_that_is_wanted);

@@ -38,6 +38,7 @@ check_PROGRAMS += \
 	%D%/check_record_part \
 	%D%/check_session \
 	%D%/check_life \
+	%D%/check_user_epochs \
 	%D%/check_lineage \
 	%D%/check_merge \
 	%D%/check_merge_orders \
@@ -79,6 +80,7 @@ check_PROGRAMS += \
 	%D%/check_front \
 	%D%/check_front_apply \
 	%D%/check_front_attach \
+	%D%/check_front_epochs \
 	%D%/check_front_stale \
 	%D%/check_front_store_only \
 	%D%/check_visit \
@@ -225,6 +227,7 @@ front_case = %D%/front_case.c %D%/front_case.h
 tests_unit_check_front_SOURCES = %D%/check_front.c $(front_case)
 tests_unit_check_front_apply_SOURCES = %D%/check_front_apply.c $(front_case)
 tests_unit_check_front_attach_SOURCES = %D%/check_front_attach.c $(front_case)
+tests_unit_check_front_epochs_SOURCES = %D%/check_front_epochs.c $(front_case)
 tests_unit_check_front_stale_SOURCES = %D%/check_front_stale.c $(front_case)
 tests_unit_check_front_store_only_SOURCES = %D%/check_front_store_only.c $(front_case)
 visit_case = %D%/visit_case.c %D%/visit_case.h
