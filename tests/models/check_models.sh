@@ -6,7 +6,7 @@
 # table in docs/shared-memory.md exists. check_models.sh [MODEL...]
 
 folder=${top_srcdir:-.}/tests/models
-all='publish flush_evict repair fill create end hints slots rotate retire move age journal lease'
+all='publish flush_evict repair fill create end hints slots rotate retire move age journal lease leave'
 status=0
 
 fail ()
@@ -22,9 +22,8 @@ check_table ()
         echo "$table" | grep -q "^| \`$model\.pml\`" || fail "docs/shared-memory.md: no $model.pml in the section Models"
     done
     for name in $(echo "$table" | cut -d '|' -f 4 | grep -o '`[a-z0-9_]*`' | tr -d '`' | sort -u); do
-        grep -qE "^$name\(" "$folder"/../../common/cache/*.[ch] "$folder"/../../common/writeback/*.c \
-            "$folder"/../../session_daemon/*.c ||
-            fail "docs/shared-memory.md: no function $name in common/cache, common/writeback or session_daemon"
+        grep -rqE "^$name\(" "$folder/../../common" "$folder/../../session_daemon" ||
+            fail "docs/shared-memory.md: no function $name in common or session_daemon"
     done
 }
 

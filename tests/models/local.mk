@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The protocol of cache, journal and lease, in all its states: a minute or two. Not in `make check`, where sanitizers and distcheck
 # would repeat it; ./check calls it once.
-MODELS = lease move slots repair publish flush_evict fill create end hints rotate retire age journal
+MODELS = lease leave move slots repair publish flush_evict fill create end hints rotate retire age journal
 check-models: $(MODELS:%=check-model-%)
 $(MODELS:%=check-model-%):
 	top_srcdir='$(srcdir)' CC='$(CC)' $(SHELL) '$(srcdir)/%D%/check_models.sh' $(@:check-model-%=%) || test $$? = 77
@@ -16,6 +16,7 @@ EXTRA_DIST += \
 	%D%/hints.pml \
 	%D%/journal.pml \
 	%D%/keep.pml \
+	%D%/leave.pml \
 	%D%/l1.pml \
 	%D%/lease.pml \
 	%D%/move.pml \
