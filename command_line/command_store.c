@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/store/migrate_state.h"
+#include "common/store/migrate/migrate_state.h"
 
 #define ATTACH_WAIT (10 * SF_SECOND)
 #define FLUSH_WAIT (30 * SF_SECOND)

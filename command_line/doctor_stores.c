@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "command_line/doctor.h"
 #include "common/config/migrate_words.h"
-#include "common/store/l2.h"
-#include "common/store/migrate_state.h"
+#include "common/store/l2/l2.h"
+#include "common/store/migrate/migrate_state.h"
 #include "common/store/store.h"
 
 #define PATIENCE (10 * SF_SECOND)

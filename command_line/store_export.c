@@ -6,7 +6,7 @@
 
 #include "command_line/command_store.h"
 #include "command_line/progress.h"
-#include "common/store/row_json.h"
+#include "common/store/file/row_json.h"
 
 #define CALL_WAIT (30 * SF_SECOND)
 #define ROWS_AT_ONCE 500

@@ -12,7 +12,7 @@
 
 #include "command_line/print.h"
 #include "command_line/store_import.h"
-#include "common/store/row_json.h"
+#include "common/store/file/row_json.h"
 
 #define CALL_WAIT (30 * SF_SECOND)
 

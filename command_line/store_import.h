@@ -8,7 +8,7 @@
 #include "command_line/progress.h"
 #include "common/identity/imported_id.h"
 #include "common/session/user_epochs.h"
-#include "common/store/foreign.h"
+#include "common/store/foreign/foreign.h"
 
 #define IMPORT_ROWS 500
 

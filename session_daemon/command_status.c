@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/store/store_tiered.h"
+#include "common/store/l2/store_tiered.h"
 #include "session_daemon/commands.h"
 
 #define NAME_MAX_BYTES 48

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "common/base/secret.h"
+#include "common/store/l2/store_tiered.h"
 #include "common/store/store_shared.h"
-#include "common/store/store_tiered.h"
 #include "session_daemon/instance_lock.h"
 
 #define ATTACH_DEADLINE (5 * SF_SECOND)

@@ -10,11 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/descriptors.h"
+#include "common/base/privileges.h"
 #include "common/config/config_file.h"
 #include "common/store/stores_check.h"
 #include "session_daemon/daemon.h"
-#include "common/base/descriptors.h"
-#include "common/base/privileges.h"
 
 #define PROGRAM "session-fastd"
 #define DESCRIPTORS (SERVER_CONNECTIONS_MAX + 64)

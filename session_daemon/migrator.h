@@ -5,7 +5,7 @@
  * migrator.h - the store of the instance, which may be on its way to another place, and the thread that moves it.
  */
 #include "common/base/log.h"
-#include "common/store/store_migrate.h"
+#include "common/store/migrate/store_migrate.h"
 #include "session_daemon/worker.h"
 
 struct migrator {

@@ -6,7 +6,7 @@
 
 #include "common/config/config.h"
 
-/* A new backend is a row in stores.def, a file store_<name>.c, and a line in local.mk. */
+/* A new backend is a row in stores.def, a file store_<name>.c in a folder of its own, and that folder's local.mk. */
 static const struct sf_store_ops *const backends[] = {
 #define STORE(name, scheme) &sf_store_##name,
 #include "common/config/stores.def"
@@ -118,7 +118,6 @@ sf_store_examine(struct sf_store *store, sf_time deadline, struct sf_findings *f
     return store->ops->examine == NULL ? SF_OK : store->ops->examine(store, deadline, findings);
 }
 
-/* Multiplied by an odd number nothing is lost; what comes second stays where it was. */
 uint64_t
 sf_store_expected(const struct sf_write *write, uint64_t incarnation)
 {
@@ -127,6 +126,7 @@ sf_store_expected(const struct sf_write *write, uint64_t incarnation)
     return is_other ? INT64_MAX : write->expected;
 }
 
+/* Multiplied by an odd number nothing is lost; what comes second stays where it was. */
 uint64_t
 sf_store_incarnation_of(uint64_t first, uint64_t second)
 {

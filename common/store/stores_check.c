@@ -2,8 +2,8 @@
 #include "common/store/stores_check.h"
 
 #include "common/config/migrate_words.h"
-#include "common/store/l2.h"
-#include "common/store/migrate_state.h"
+#include "common/store/l2/l2.h"
+#include "common/store/migrate/migrate_state.h"
 #include "common/store/store.h"
 
 static enum sf_status

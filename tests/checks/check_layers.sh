@@ -21,14 +21,14 @@ BEGIN {
     rank["bench"] = rank["tests"] = 7
 
     # Library headers and the one place for each; tests may look into what they test.
-    at["sqlite3.h"] = "^(common/store/store_sqlite[a-z_]*\\.c|common/writeback/journal[a-z_]*\\.c|tests/|bench/)"
-    at["jansson.h"] = "^(common/store/(foreign|json_(file|plain)|row_json)|command_line/|fcgi_gateway/|tests/|bench/)"
-    at["sodium.h"] = "^(common/(base|identity|session)/|common/store/(foreign|l2_seal|row_json)|tests/)"
-    at["libpq-fe.h"] = "^(common/store/store_postgresql[a-z_]*\\.[ch]|bench/)"
-    at["mysql.h"] = "^(common/store/store_mysql[a-z_]*\\.[ch]|bench/)"
+    at["sqlite3.h"] = "^(common/store/sqlite/|common/writeback/journal[a-z_]*\\.c|tests/|bench/)"
+    at["jansson.h"] = "^(common/store/(file|foreign)/|command_line/|fcgi_gateway/|tests/|bench/)"
+    at["sodium.h"] = "^(common/(base|identity|session)/|common/store/(file|foreign|l2)/|tests/)"
+    at["libpq-fe.h"] = "^(common/store/postgresql/|bench/)"
+    at["mysql.h"] = "^(common/store/mysql/|bench/)"
     at["xxhash.h"] = "^(common/base/|common/cache/|common/store/|tests/|bench/)"
     at["check.h"] = "^tests/"
-    at["hiredis.h"] = "^(common/store/(store|l2)_redis[a-z_]*\\.c|tests/|bench/)"
+    at["hiredis.h"] = "^(common/store/(redis|l2)/|tests/|bench/)"
     openssl = "^(common/store/wire_tls\\.c|tests/)"
     at["lmdb.h"] = "^bench/"
     httpd = "^(httpd|http_[a-z]+|ap_[a-z_]+|mod_[a-z_]+|util_[a-z]+|unixd|scoreboard|mpm_common)\\.h$"

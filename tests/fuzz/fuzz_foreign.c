@@ -4,7 +4,7 @@
  * record of ours, whose id lies within the line.
  */
 #include "common/session/record.h"
-#include "common/store/foreign.h"
+#include "common/store/foreign/foreign.h"
 #include "tests/fuzz/fuzz.h"
 
 int

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A line that a memcached has said: what is taken from it is within bounds, and was there. */
-#include "common/store/memcached_meta.h"
+#include "common/store/l2/memcached_meta.h"
 #include "tests/fuzz/fuzz.h"
 
 static bool

@@ -3,7 +3,7 @@
  * A row of JSON from a file that anybody may have edited: what is taken is a whole record, and says
  * the same when it is written and read again.
  */
-#include "common/store/row_json.h"
+#include "common/store/file/row_json.h"
 #include "tests/fuzz/fuzz.h"
 
 static void

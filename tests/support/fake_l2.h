@@ -4,7 +4,7 @@
 /*
  * fake_l2.h - L2 without a server: memory that several "hosts" share, each of which can be cut off.
  */
-#include "common/store/l2.h"
+#include "common/store/l2/l2.h"
 
 #define SF_FAKE_ENTRIES 2048
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The rows of Django are what Django 3.2.25 has written; PHP's text is as PHP 8.2 writes it. */
-#include "common/store/foreign.h"
+#include "common/store/foreign/foreign.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* As the store meets such a file: json_plain.h. */
-#include "common/store/json_plain.h"
+#include "common/store/file/json_plain.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/store/l2.h"
+#include "common/store/l2/l2.h"
 
 #include <check.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/store/l2_epochs.h"
+#include "common/store/l2/l2_epochs.h"
 
 #include <check.h>
 #include <string.h>

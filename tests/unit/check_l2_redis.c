@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/store/l2.h"
+#include "common/store/l2/l2.h"
 #include "tests/support/run_suite.h"
 #include "tests/support/test_records.h"
 #include "tests/unit/redis_case.h"

@@ -3,14 +3,14 @@
  * check_memcached_examine.c - by sf_l2_examine, against a server made here. What a real one says is in
  * tests/integration/test_store_check.py.
  */
-#include "common/store/memcached_examine.h"
+#include "common/store/l2/memcached_examine.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "common/store/l2.h"
+#include "common/store/l2/l2.h"
 #include "tests/support/run_suite.h"
 #include "tests/unit/finding_case.h"
 #include "tests/unit/stream_case.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/store/memcached_facts.h"
+#include "common/store/l2/memcached_facts.h"
 
 #include <check.h>
 #include <stdio.h>

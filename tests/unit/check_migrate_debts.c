@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/store/migrate_debts.h"
+#include "common/store/migrate/migrate_debts.h"
 
 #include <check.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/store/migrate_hosts.h"
+#include "common/store/migrate/migrate_hosts.h"
 
 #include <check.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/store/migrate_state.h"
+#include "common/store/migrate/migrate_state.h"
 
 #include <check.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/store/row_json.h"
+#include "common/store/file/row_json.h"
 
 #include <check.h>
 #include <stdlib.h>

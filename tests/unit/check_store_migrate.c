@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loads and writes while a store is moved. */
-#include "common/store/store_migrate.h"
+#include "common/store/migrate/store_migrate.h"
 
 #include "tests/support/run_suite.h"
 #include "tests/unit/migrate_case.h"

@@ -2,7 +2,7 @@
 /* Who may write a store that hosts move from, or to. */
 #include <string.h>
 
-#include "common/store/store_migrate_hosts.h"
+#include "common/store/migrate/store_migrate_hosts.h"
 #include "tests/support/run_suite.h"
 #include "tests/unit/migrate_hosts_case.h"
 

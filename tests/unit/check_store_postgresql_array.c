@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/store/store_postgresql_array.h"
+#include "common/store/postgresql/store_postgresql_array.h"
 
 #include <check.h>
 

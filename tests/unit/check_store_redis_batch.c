@@ -3,15 +3,15 @@
  * check_store_redis_batch.c - a Cluster of two nodes made here, which say what the test wants. Real ones
  * are in tests/integration/test_store_redis_cluster.py.
  */
-#include "common/store/store_redis_batch.h"
+#include "common/store/redis/store_redis_batch.h"
 
 #include <check.h>
 #include <hiredis.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/store/redis/store_redis_rows.h"
 #include "common/store/store.h"
-#include "common/store/store_redis_rows.h"
 #include "tests/support/run_suite.h"
 #include "tests/support/test_records.h"
 #include "tests/unit/redis_case.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/store/store_redis_facts.h"
+#include "common/store/redis/store_redis_facts.h"
 
 #include <check.h>
 #include <stdio.h>

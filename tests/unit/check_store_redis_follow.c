@@ -3,7 +3,7 @@
  * check_store_redis_follow.c - a server that tells what has changed, and makes mistakes.
  * What a real one does is in check_store_news.c.
  */
-#include "common/store/store_redis_follow.h"
+#include "common/store/redis/store_redis_follow.h"
 
 #include <check.h>
 #include <hiredis.h>

@@ -3,7 +3,7 @@
  * check_store_redis_follow_cluster.c - masters that come and go and disagree. What real ones do is in
  * tests/integration/test_store_redis_cluster.py.
  */
-#include "common/store/store_redis_follow_cluster.h"
+#include "common/store/redis/store_redis_follow_cluster.h"
 
 #include <check.h>
 #include <hiredis.h>

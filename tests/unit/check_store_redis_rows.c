@@ -3,13 +3,13 @@
  * check_store_redis_rows.c - what a put sends is read back as the server would keep it; no server is
  * needed: the words of the command are the hash.
  */
-#include "common/store/store_redis_rows.h"
+#include "common/store/redis/store_redis_rows.h"
 
 #include <check.h>
 #include <hiredis.h>
 #include <string.h>
 
-#include "common/store/store_redis_script.h"
+#include "common/store/redis/store_redis_script.h"
 #include "tests/support/run_suite.h"
 #include "tests/support/test_records.h"
 

@@ -3,7 +3,7 @@
  * check_store_redis_sentinel.c - Sentinels that lie, and servers made here. Real ones are in
  * tests/integration/test_store_redis_sentinel.py.
  */
-#include "common/store/store_redis_sentinel.h"
+#include "common/store/redis/store_redis_sentinel.h"
 
 #include <check.h>
 #include <hiredis.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/store/store_redis_server.h"
+#include "common/store/redis/store_redis_server.h"
 
 #include <check.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/store/store_tiered.h"
+#include "common/store/l2/store_tiered.h"
 
 #include <check.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * check_store_tiered_write.c - that no host is given by L2 what another one has changed, whatever race, cut, restart or
  * wrong list of servers there is.
  */
-#include "common/store/store_tiered.h"
+#include "common/store/l2/store_tiered.h"
 
 #include <check.h>
 #include <stdlib.h>

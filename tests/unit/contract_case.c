@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/store/store_migrate.h"
-#include "common/store/store_tiered.h"
+#include "common/store/l2/store_tiered.h"
+#include "common/store/migrate/store_migrate.h"
 #include "tests/support/fake_l2.h"
 #include "tests/support/temp_folder.h"
 

@@ -8,7 +8,7 @@
  */
 #include <check.h>
 
-#include "common/store/store_migrate.h"
+#include "common/store/migrate/store_migrate.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/test_records.h"
 

@@ -2,7 +2,7 @@
 #pragma once
 
 /* migrate_hosts_case.h - hosts, each with a daemon of its own, on the stores of migrate_case.h. */
-#include "common/store/migrate_hosts.h"
+#include "common/store/migrate/migrate_hosts.h"
 #include "tests/unit/migrate_case.h"
 
 #define ONE 0

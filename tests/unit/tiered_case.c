@@ -4,7 +4,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "common/store/l2_epochs.h"
+#include "common/store/l2/l2_epochs.h"
 
 struct common_store common_store;
 struct host hosts[HOSTS];

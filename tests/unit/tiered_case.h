@@ -4,7 +4,7 @@
 /*
  * tiered_case.h - two hosts, one L2, one store: each host has its own sf_store over both.
  */
-#include "common/store/store_tiered.h"
+#include "common/store/l2/store_tiered.h"
 #include "tests/support/fake_l2.h"
 #include "tests/support/test_records.h"
 
