@@ -11,11 +11,12 @@ cache=$top/common/cache
 [ -r "$header" ] && [ -n "$COMPILE" ] && [ -n "$LINK" ] && [ -n "$LIBRARIES" ] ||
     { echo "check_mutants: to be called by make check-mutants"; exit 1; }
 work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
+left=$(mktemp -d -p /dev/shm 2> /dev/null) || left=$work # as all tests: what is written to a disk may wait for it
+trap 'rm -rf "$work" "$left"' EXIT
 trap 'exit 1' HUP INT TERM
 status=0
 TORTURE_SOUND="10 1" # seconds and seed without a mutant: it never ends early then
-SECONDS_MAX=100 # for a program: who waits for ever is not caught, but broken
+SECONDS_MAX=240 # for a program: who waits for ever is not caught, but broken; longer than the torture may take
 
 fail ()
 {
@@ -93,12 +94,12 @@ build ()
     $LINK $(flags_of "$program") -o "$folder/program" $objects $(find "$folder" -name '*.o') $LIBRARIES
 }
 
-# run FOLDER PROGRAM [ARGUMENTS]: who fails leaves files, which go with the rest.
+# run FOLDER PROGRAM [ARGUMENTS]: who fails leaves files, which go at the end.
 run ()
 {
     folder=$1
     shift 2
-    SF_TEST_FOLDER=$work timeout -k 5 $SECONDS_MAX "$folder/program" "$@" > "$folder/output" 2>&1
+    SF_TEST_FOLDER=$left timeout -k 5 $SECONDS_MAX "$folder/program" "$@" > "$folder/output" 2>&1
 }
 
 # The same program passes without any mutant: else a failure would mean nothing.
@@ -109,7 +110,9 @@ check_sound ()
     [ ! -d "$sound" ] || return 0
     build "$sound" "$1" || { fail "$1: cannot be built"; return; }
     run "$sound" "$@"
-    case $? in 0 | 77) ;; *) fail "$*: fails without any mutant" ;; esac
+    case $? in 0 | 77) return ;; esac
+    fail "$*: fails without any mutant"
+    cat "$sound/output"
 }
 
 # say_why MUTANT OUTPUT PROGRAM [ARGUMENTS]: it counts only if a test has said what it found.
