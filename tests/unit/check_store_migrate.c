@@ -209,6 +209,31 @@ START_TEST(test_a_lane_of_the_new_store_that_is_taken_is_waited_for_by_one_load)
 }
 END_TEST
 
+static enum sf_status
+load_by_a_deadline(void)
+{
+    struct sf_key key = sf_test_key(1);
+    struct sf_stored stored;
+    sf_buffer_init(&stored.record, SF_RECORD_BYTES_MAX);
+    enum sf_status status = sf_store_load_one(migrate_store, &key, sf_clock_steady() + 100, &stored);
+    sf_buffer_fini(&stored.record);
+    ck_assert_int_eq(status, SF_UNAVAILABLE);
+    return SF_OK;
+}
+
+/* Nobody else can be asked, but nobody is held beyond his deadline either. */
+START_TEST(test_a_lane_of_the_old_store_that_is_taken_is_waited_for_until_the_deadline)
+{
+    migrate_fill(3);
+    migrate_verify(100);
+    ck_assert_int_eq(sf_migrate_compare(migrate, &migrate_error), SF_OK);
+    migrate_answer(NEW, SIDE_LOAD, SF_UNAVAILABLE);
+    migrate_during(OLD, SIDE_SCAN, load_by_a_deadline);
+    migrate_step(1);
+    ck_assert_int_eq(migrate_load(1), SF_OK);
+}
+END_TEST
+
 /* The work in the background waits for it without keeping anybody out. */
 START_TEST(test_changes_go_on_while_the_new_store_hangs)
 {
@@ -423,6 +448,7 @@ main(void)
     tcase_add_test(tests, test_a_new_store_that_hangs_holds_a_change_up_for_a_moment_and_once);
     tcase_add_test(tests, test_a_new_store_that_hangs_is_waited_for_by_one_load);
     tcase_add_test(tests, test_a_lane_of_the_new_store_that_is_taken_is_waited_for_by_one_load);
+    tcase_add_test(tests, test_a_lane_of_the_old_store_that_is_taken_is_waited_for_until_the_deadline);
     tcase_add_loop_test(tests, test_changes_go_on_while_the_new_store_hangs, 0, 2);
     tcase_add_test(tests, test_what_the_authority_has_not_taken_the_other_one_does_not_get);
     tcase_add_test(tests, test_a_lost_answer_of_the_authority_is_looked_after);

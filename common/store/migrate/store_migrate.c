@@ -100,17 +100,11 @@ plan_loads(struct sf_migrate *migrate, const struct sf_load *loads, struct plan 
     pthread_mutex_unlock(&migrate->lock);
 }
 
-/*
- * The authority's is waited for, as there is nobody else to ask. The second's for so long only: not by a timed lock,
- * whose clock may be set.
- */
+/* Not by a timed lock, whose clock may be set, nor by so many pauses, which are long on a busy machine. */
 static bool
-take_lane(struct sf_migrate *migrate, struct sf_migrate_side *side)
+take_lane(struct sf_migrate_side *side, sf_time until)
 {
-    if (side == &migrate->authority)
-        return pthread_mutex_lock(&side->load_lane) == 0;
     const struct timespec pause = {.tv_nsec = 1000000};
-    sf_time until = sf_clock_steady() + LANE_WAIT; /* not so many pauses, which are long on a busy machine */
     while (pthread_mutex_trylock(&side->load_lane) != 0) {
         if (sf_clock_steady() >= until)
             return false;
@@ -134,21 +128,19 @@ is_any_there(const struct sf_load *loads, size_t count)
     return false;
 }
 
+/* The second's lane is waited for so long only; the authority's as long as there is time: nobody else can be asked. */
 static void
 ask_side(struct sf_migrate *migrate, struct sf_migrate_side *side, struct sf_load *asked, size_t count,
          sf_time deadline)
 {
-    if (!take_lane(migrate, side)) {
-        sf_store_answer_loads(asked, count, SF_UNAVAILABLE);
-        sf_migrate_note_late(migrate);
-        return;
+    bool is_second = side == &migrate->second;
+    sf_store_answer_loads(asked, count, SF_UNAVAILABLE);
+    if (take_lane(side, is_second ? sf_clock_steady() + LANE_WAIT : deadline)) {
+        if (side->store != NULL)
+            side->store->ops->load(side->store, asked, count, deadline);
+        pthread_mutex_unlock(&side->load_lane);
     }
-    if (side->store == NULL)
-        sf_store_answer_loads(asked, count, SF_UNAVAILABLE);
-    else
-        side->store->ops->load(side->store, asked, count, deadline);
-    pthread_mutex_unlock(&side->load_lane);
-    if (side == &migrate->second && !is_any_there(asked, count))
+    if (is_second && !is_any_there(asked, count))
         sf_migrate_note_late(migrate);
 }
 
