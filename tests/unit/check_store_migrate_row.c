@@ -64,6 +64,35 @@ START_TEST(test_nothing_is_written_where_the_row_cannot_be_read)
 }
 END_TEST
 
+/* Others that take writes, as of a Cluster, do not wait for the one with the row. */
+START_TEST(test_server_with_the_row_that_is_away_stops_no_other)
+{
+    migrate_answer(OLD, SIDE_LOAD, SF_UNAVAILABLE);
+    hosts_open(OTHER);
+    struct sf_store_ops ops = *migrate->authority.store->ops;
+    const struct sf_store_ops *whole = migrate->authority.store->ops;
+    ops.flags |= SF_STORE_PARTS;
+    migrate->authority.store->ops = &ops;
+    ck_assert_int_eq(hosts_put(OTHER, 5, 1), SF_UNAVAILABLE); /* nobody has said yet whether hosts move */
+    migrate_answer(OLD, SIDE_LOAD, SF_OK);
+    ck_assert_int_eq(hosts_put(OTHER, 5, 1), SF_OK);
+    migrate_answer(OLD, SIDE_LOAD, SF_UNAVAILABLE);
+    forget_what_was_seen(OTHER);
+    ck_assert_int_eq(hosts_put(OTHER, 5, 2), SF_OK);
+    migrate_answer(OLD, SIDE_LOAD, SF_OK);
+    hosts_begin(ONE);
+    migrate_work_off();
+    forget_what_was_seen(OTHER);
+    ck_assert_int_eq(hosts_put(OTHER, 5, 3), SF_OK);
+    migrate_answer(OLD, SIDE_LOAD, SF_UNAVAILABLE);
+    forget_what_was_seen(OTHER);
+    ck_assert_int_eq(hosts_put(OTHER, 5, 4), SF_UNAVAILABLE); /* hosts do move */
+    migrate_answer(OLD, SIDE_LOAD, SF_OK);
+    migrate_choose(OTHER);
+    migrate->authority.store->ops = whole;
+}
+END_TEST
+
 START_TEST(test_who_writes_alone_asks_nobody)
 {
     migrate_choose(ONE);
@@ -173,6 +202,7 @@ main(void)
     tcase_add_test(tests, test_who_has_not_begun_is_in_the_row_before_it_writes);
     tcase_add_test(tests, test_who_does_not_know_that_the_others_have_left_writes_nothing);
     tcase_add_test(tests, test_nothing_is_written_where_the_row_cannot_be_read);
+    tcase_add_test(tests, test_server_with_the_row_that_is_away_stops_no_other);
     tcase_add_test(tests, test_who_writes_alone_asks_nobody);
     tcase_add_test(tests, test_who_starts_while_the_row_cannot_be_read_asks_before_it_writes);
     tcase_add_test(tests, test_nobody_uses_the_new_store_before_the_hosts_are_there);

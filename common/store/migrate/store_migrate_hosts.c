@@ -80,6 +80,7 @@ sf_migrate_may_stay(struct sf_migrate *migrate, struct sf_error *error)
     struct sf_migrate_hosts hosts;
     if (migrate->host == 0 || load_row(&migrate->authority, &hosts) != SF_OK)
         return SF_OK; /* it is asked once more before anything is written */
+    migrate->saw_nobody_move = hosts.phase == SF_HOSTS_NONE;
     const char *why_not = sf_migrate_why_not(hosts.phase);
     return why_not == NULL ? SF_OK : sf_error_set(error, SF_INVALID, "%s", why_not);
 }

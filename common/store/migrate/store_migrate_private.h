@@ -70,6 +70,7 @@ struct sf_migrate {
     uint64_t asked;             /* the host that is to be forgotten if it does not say anything; 0: none */
     sf_time alone_until;        /* steady: of several hosts no other one writes these stores */
     sf_time known_until;        /* steady: this host may write, as far as others are concerned */
+    bool saw_nobody_move;       /* when the row was read last; write lane */
 
     bool is_new_named;          /* by SessionFastStore, at the start */
     atomic_bool is_held;        /* changes: for writers; set and reset by the migration's thread */
