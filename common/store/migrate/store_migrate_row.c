@@ -4,7 +4,8 @@
 #include "common/base/random.h"
 
 #define TRIES 10 /* each of them lost to another host */
-#define PART_WAIT SF_SECOND
+#define ROW_WAIT (2 * SF_SECOND) /* for an answer: loads wait meanwhile */
+#define PART_WAIT SF_SECOND     /* where there is something to go on with */
 
 /* ---- the row ---- */
 
@@ -182,8 +183,9 @@ sf_migrate_may_write(struct sf_migrate *migrate, sf_time deadline)
         return SF_OK;
     const char *why_not = NULL;
     enum sf_status status = SF_CONFLICT;
-    if (may_guess(migrate, &writer) && asked + PART_WAIT < deadline)
-        deadline = asked + PART_WAIT;
+    sf_time until = asked + (may_guess(migrate, &writer) ? PART_WAIT : ROW_WAIT);
+    if (until < deadline)
+        deadline = until;
     for (int i = 0; status == SF_CONFLICT && i < TRIES; i++)
         status = look(migrate, &writer, deadline, &why_not);
     if (status == SF_UNAVAILABLE && may_guess(migrate, &writer)) {
