@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session_daemon/epochs.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,14 +26,15 @@ struct epochs_task {
     bool is_change;
     struct sf_user_epochs_change change;
     char user[SF_USER_MAX];
-    struct row rows[SF_USER_EPOCH_ROWS];
-    size_t count;            /* of rows that are not done yet; they stand in front */
+    sf_time give_up;         /* steady clock: of this round */
+    size_t all, count;       /* rows; those that are not done yet stand in front */
     uint64_t of_store;       /* which incarnation of it was asked */
     int rounds;
     bool was_uncertain;
     uint32_t epoch, least;
     size_t passed_over;
     enum sf_status status;
+    struct row rows[];
 };
 
 static void begin_round(struct epochs_task *self, struct daemon *daemon);
@@ -42,7 +44,7 @@ static void begin_round(struct epochs_task *self, struct daemon *daemon);
 static void
 task_free(struct epochs_task *self)
 {
-    for (size_t i = 0; i < SF_USER_EPOCH_ROWS; i++) {
+    for (size_t i = 0; i < self->all; i++) {
         sf_buffer_fini(&self->rows[i].found.record);
         sf_buffer_fini(&self->rows[i].next);
     }
@@ -52,7 +54,8 @@ task_free(struct epochs_task *self)
 static struct epochs_task *
 task_new(struct sf_span user, const struct sf_user_epochs_change *change)
 {
-    struct epochs_task *self = calloc(1, sizeof *self);
+    size_t all = change != NULL && change->step == SF_EPOCHS_END_ALL ? SF_USER_EPOCH_ROWS : 1;
+    struct epochs_task *self = calloc(1, sizeof *self + all * sizeof self->rows[0]);
     if (self == NULL)
         return NULL;
     memcpy(self->user, user.data, user.size);
@@ -60,9 +63,9 @@ task_new(struct sf_span user, const struct sf_user_epochs_change *change)
     if (change != NULL)
         self->change = *change;
     self->change.user = sf_span_of(self->user, user.size);
-    self->count = change != NULL && change->step == SF_EPOCHS_END_ALL ? SF_USER_EPOCH_ROWS : 1;
-    for (size_t i = 0; i < SF_USER_EPOCH_ROWS; i++) {
-        self->rows[i].key = sf_user_epochs_key(self->count == 1 ? sf_user_epochs_row(user) : (unsigned)i);
+    self->all = self->count = all;
+    for (size_t i = 0; i < all; i++) {
+        self->rows[i].key = sf_user_epochs_key(all == 1 ? sf_user_epochs_row(user) : (unsigned)i);
         sf_buffer_init(&self->rows[i].found.record, SF_RECORD_BYTES_MAX);
         sf_buffer_init(&self->rows[i].next, SF_RECORD_BYTES_MAX);
     }
@@ -146,10 +149,15 @@ run_load(struct task *task, struct daemon *daemon)
 {
     struct epochs_task *self = (struct epochs_task *)task;
     struct sf_load loads[SF_USER_EPOCH_ROWS];
+    sf_time now = sf_clock_steady();
+    if (now >= self->give_up)
+        return; /* SF_UNAVAILABLE */
     for (size_t i = 0; i < self->count; i++)
         loads[i] = (struct sf_load){.key = self->rows[i].key, .stored = &self->rows[i].found, .needs_truth = true};
     self->of_store = sf_store_incarnation(daemon->store);
-    daemon->store->ops->load(daemon->store, loads, self->count, sf_clock_steady() + CALL_DEADLINE);
+    atomic_store_explicit(&daemon->loader.busy_since, now, memory_order_relaxed);
+    daemon->store->ops->load(daemon->store, loads, self->count, self->give_up);
+    atomic_store_explicit(&daemon->loader.busy_since, 0, memory_order_relaxed);
     self->status = SF_OK;
     for (size_t i = 0; self->status == SF_OK && i < self->count; i++)
         self->status = take_answer(&self->rows[i], loads[i].status, daemon);
@@ -255,13 +263,12 @@ static void
 finish_write(struct task *task, struct daemon *daemon)
 {
     struct epochs_task *self = (struct epochs_task *)task;
-    size_t all = self->change.step == SF_EPOCHS_END_ALL ? SF_USER_EPOCH_ROWS : 1;
-    for (size_t i = self->count; i < all; i++) {
+    for (size_t i = self->count; i < self->all; i++) {
         if (self->rows[i].next.size > 0) /* and was not taken in an earlier round */
             take_stored(self, daemon, &self->rows[i]);
         sf_buffer_clear(&self->rows[i].next);
     }
-    if (self->status == SF_OK && self->count > 0 && ++self->rounds < ROUNDS_MAX) {
+    if (self->status == SF_OK && self->count > 0 && ++self->rounds < ROUNDS_MAX && !daemon->server.is_stopping) {
         begin_round(self, daemon);
         return;
     }
@@ -275,6 +282,8 @@ finish_load(struct task *task, struct daemon *daemon)
 {
     struct epochs_task *self = (struct epochs_task *)task;
     struct sf_user_epoch epoch = {.next = 0};
+    if (self->status == SF_OK && self->is_change && daemon->server.is_stopping)
+        self->status = SF_UNAVAILABLE; /* who would write it may be gone */
     if (self->status == SF_OK && self->is_change) {
         push(self, &daemon->writer.queue, run_write, finish_write);
         return;
@@ -293,6 +302,7 @@ begin_round(struct epochs_task *self, struct daemon *daemon)
 {
     for (size_t i = 0; i < self->count; i++)
         sf_l1_ask(daemon->l1, &self->rows[i].key, &self->rows[i].question);
+    self->give_up = sf_clock_steady() + CALL_DEADLINE;
     push(self, &daemon->loader.worker.queue, run_load, finish_load);
 }
 

@@ -364,7 +364,9 @@ stamp(struct change *change)
     change->ops = stamped;
     if (ends_others)
         return sf_front_move_epoch(change->front, stamped->others_of, store_deadline(change), &stamped->user_epoch);
-    stamped->user_epoch = sf_front_login_epoch(change->front, user, change->deadline);
+    sf_time now = sf_clock_steady();
+    sf_time half = now + (change->deadline - now) / 2; /* the rest is for the login itself */
+    stamped->user_epoch = sf_front_login_epoch(change->front, user, half);
     return SF_OK;
 }
 

@@ -244,6 +244,7 @@ sf_visit_end_revoked(struct sf_visit *visit, const struct sf_visit_call *call)
 {
     sf_log_write(&call->log, SF_LOG_INFO, "SF0526", "a session was refused: its user was logged out everywhere");
     end(visit, call, "whose user was logged out everywhere");
+    visit->is_over = true; /* perhaps by a request beside this one, which has given the browser another id */
 }
 
 /* ---- what the application said ---- */

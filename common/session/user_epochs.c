@@ -143,6 +143,8 @@ static enum sf_status
 take_step(struct sf_session *row, const struct sf_user_epochs_change *change)
 {
     uint32_t next = (uint32_t)row->head.version;
+    if (change->least > next)
+        return SF_INVALID; /* no login could have it: that number is of a row which the store has lost */
     switch (change->step) {
     case SF_EPOCHS_MOVE:
         return SF_OK;

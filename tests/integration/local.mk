@@ -45,6 +45,7 @@ EXTRA_DIST += \
 	%D%/harness/gateway.py \
 	%D%/harness/history.py \
 	%D%/harness/httpd.py \
+	%D%/harness/l2_rider.py \
 	%D%/harness/ledger.py \
 	%D%/harness/load.py \
 	%D%/harness/memcached.py \
@@ -91,6 +92,7 @@ EXTRA_DIST += \
 	%D%/test_joined_headers.py \
 	%D%/test_journal.py \
 	%D%/test_l2.py \
+	%D%/test_l2_faults.py \
 	%D%/test_migrate.py \
 	%D%/test_mod_session_options.py \
 	%D%/test_nothing_for_nothing.py \
