@@ -27,6 +27,7 @@ from harness.memcached import Memcached  # noqa: E402
 from harness.mysql import MySQL  # noqa: E402
 from harness.postgresql import PostgreSQL  # noqa: E402
 from harness.redis import Redis  # noqa: E402
+from harness.redis_cache import RedisCache  # noqa: E402
 from harness.waiting import wait_until  # noqa: E402
 
 ROUNDS = os.environ.get("BENCH_ROUNDS", "5")
@@ -79,13 +80,14 @@ def redis():
 
 
 @contextlib.contextmanager
-def postgresql_and_memcached():
-    with postgresql() as (url, _), cleaned_up(Memcached()) as memcached:
-        yield url, f"SessionFastL2 {memcached.url()}"
+def postgresql_and(cache):
+    with postgresql() as (url, _), cleaned_up(cache) as l2:
+        yield url, f"SessionFastL2 {l2.url()}"
 
 
 STORES = {"memory": nothing, "file": file, "SQLite": sqlite, "PostgreSQL": postgresql, "MariaDB": mysql, "Redis": redis,
-          "PostgreSQL + L2": postgresql_and_memcached}
+          "PostgreSQL + L2 memcached": lambda: postgresql_and(Memcached()),
+          "PostgreSQL + L2 Redis": lambda: postgresql_and(RedisCache())}
 # In the tables; where the plain client has another step for ours, which.
 STEPS = {"create": "create", "first read": "first read", "first read again": "first read", "warm read": "warm read", "save": "save",
          "save, stored": "save", "end": "end", "end, in memory": "end", "create, behind": None, "save, behind": None}
@@ -164,9 +166,9 @@ class Bench:
         counts = sorted({count for found in self.found.values() for asked, who, count in found.figures
                          if asked == what and who == "session-fast"})
         print(f"\n{title}: us a call, rows a second, times the rows of the plain client; by sessions in a call")
-        print(f"  {'':16} {'plain us':>9}" + "".join(f"{count:>12}{'rows/s':>10}{'ratio':>8}" for count in counts))
+        print(f"  {'':25} {'plain us':>9}" + "".join(f"{count:>12}{'rows/s':>10}{'ratio':>8}" for count in counts))
         for name, found in self.found.items():
-            row = f"  {name:16} {text(found.median(what, 'plain'), 9)}"
+            row = f"  {name:25} {text(found.median(what, 'plain'), 9)}"
             for count in counts:
                 us = found.median(what, count=count)
                 ratio = found.ratio(what, what, "plain", count)
@@ -210,10 +212,10 @@ class Bench:
 
     def report_changes(self):
         print("\n2,000 changes of 100 sessions (zipf 0.99) in 2 s, all defaults: what reaches the store of 1,000 (plain: 1,000 and 1,000)")
-        print(f"  {'':16}{'records':>10}{'transactions':>14}")
+        print(f"  {'':25}{'records':>10}{'transactions':>14}")
         for name, found in self.found.items():
             records, writes = (found.median(f"{what} of 1,000 changes", count=100) for what in ("records", "transactions"))
-            print(f"  {name:16}{text(records, 10, 0)}{text(writes, 14, 0)}")
+            print(f"  {name:25}{text(records, 10, 0)}{text(writes, 14, 0)}")
             self.write(name, "1,000 changes", records=records, transactions=writes)
 
 

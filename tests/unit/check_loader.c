@@ -3,115 +3,9 @@
 
 #include <check.h>
 
-#include "session_daemon/daemon.h"
 #include "tests/support/run_suite.h"
-#include "tests/support/test_cache.h"
 #include "tests/support/test_records.h"
-
-/*
- * No thread and no client: the tests themselves run what the loader has queued and finish it, so that
- * whatever can happen in between does.
- */
-static struct sf_test_cache cache;
-static struct daemon daemon_;
-static struct connection first, second;
-static enum sf_status answers[2]; /* to each of them; SF_INVALID: none yet */
-static uint64_t versions[2];      /* of what they got */
-static bool is_in_cache;          /* what the last one got */
-static const struct sf_key *held_by_first; /* as soon as it is resumed; then NULL */
-static int writer_retries, writer_urges;
-
-void
-writer_urge(struct writer *writer)
-{
-    ck_assert_ptr_eq(writer, &daemon_.writer);
-    writer_urges++;
-}
-
-void
-writer_retry(struct writer *writer)
-{
-    ck_assert_ptr_eq(writer, &daemon_.writer);
-    writer_retries++;
-}
-
-void
-connection_resume(struct connection *connection, const struct answer *answer)
-{
-    struct sf_record_head head = {.version = 0};
-    answers[connection == &second] = answer->status;
-    if (answer->status == SF_OK)
-        ck_assert_int_eq(sf_record_head(&head, sf_buffer_span(&answer->stored->record)), SF_OK);
-    versions[connection == &second] = head.version;
-    is_in_cache = answer->is_in_cache;
-    if (connection == &first && held_by_first != NULL) {
-        ck_assert(loader_hold(&daemon_, held_by_first));
-        held_by_first = NULL;
-    }
-}
-
-static void
-set_up(void)
-{
-    struct sf_error error;
-    sf_test_cache_init(&cache, SF_L1_BYTES_MIN);
-    daemon_ = (struct daemon){.l1 = cache.l1, .writer.restore.l1 = cache.l1};
-    const struct sf_journal_options options = {.folder = cache.folder.path, .bytes_max = UINT64_MAX};
-    ck_assert_int_eq(sf_journal_open(&daemon_.journaler.journal, cache.l1, &options, NULL, &error), SF_OK);
-    ck_assert_int_eq(sf_store_open(&daemon_.store, "memory:", "/nowhere", &error), SF_OK);
-    daemon_.writer.restore.store = daemon_.store;
-    ck_assert_int_eq(task_queue_init(&daemon_.loader.worker.queue, false), SF_OK);
-    first = second = (struct connection){.daemon = &daemon_};
-    answers[0] = answers[1] = SF_INVALID;
-    writer_urges = 0;
-}
-
-static void
-tear_down(void)
-{
-    ck_assert_uint_eq(daemon_.loader.loads, 0);
-    for (int half = 0; half < LEASE_HALVES; half++)
-        ck_assert_uint_eq(atomic_load(&daemon_.follower.lease.open[half]), 0);
-    task_queue_fini(&daemon_.loader.worker.queue);
-    sf_journal_close(daemon_.journaler.journal);
-    sf_store_close(daemon_.store);
-    sf_test_cache_fini(&cache);
-}
-
-static void
-reopen_store(const char *url)
-{
-    sf_store_close(daemon_.store);
-    ck_assert_int_eq(sf_store_open(&daemon_.store, url, "/nowhere", NULL), SF_OK);
-    daemon_.writer.restore.store = daemon_.store;
-}
-
-/* As if its server had been restarted. */
-static uint64_t
-be_another(struct sf_store *store)
-{
-    (void)store;
-    return 2;
-}
-
-static void
-restart_store(void)
-{
-    static struct sf_store_ops ops;
-    ops = *daemon_.store->ops;
-    ops.incarnation = be_another;
-    daemon_.store->ops = &ops;
-    sf_l1_set_store(cache.l1, 1);
-}
-
-static struct task *
-run_next(void)
-{
-    struct task *task = task_queue_pop(&daemon_.loader.worker.queue, 0);
-    ck_assert_ptr_nonnull(task);
-    task->run(task, &daemon_);
-    return task;
-}
+#include "tests/unit/loader_case.h"
 
 START_TEST(test_one_load_answers_all_who_ask)
 {
@@ -173,21 +67,6 @@ START_TEST(test_loads_that_wait_are_asked_for_at_once)
     task_queue_fini(&daemon_.server.done);
 }
 END_TEST
-
-/* One that has not expired by now. */
-static void
-create_now(const struct sf_key *key)
-{
-    struct sf_ops ops;
-    struct sf_l1_applied applied;
-    sf_ops_init(&ops);
-    ck_assert_int_eq(sf_ops_add_set(&ops, sf_span_text("n"), sf_span_text("1")), SF_OK);
-    struct sf_l1_change change = sf_test_change(&ops, sf_clock_wall());
-    change.may_create = true;
-    change.new_key = key;
-    ck_assert_int_eq(sf_l1_apply(cache.l1, NULL, &change, NULL, &applied), SF_OK);
-    sf_ops_fini(&ops);
-}
 
 START_TEST(test_what_only_the_journal_has_is_loaded_from_there)
 {
@@ -281,32 +160,6 @@ END_TEST
 
 /* ---- what L1 has already, and is to be compared with the store ---- */
 
-static struct sf_key
-fill_stale(void)
-{
-    sf_l1_set_ttl(cache.l1, 1);
-    ck_assert_int_eq(sf_test_fill(cache.l1, 1, 3, "old"), SF_OK);
-    return sf_test_cache_key(1);
-}
-
-static void
-load_once(const struct sf_key *key)
-{
-    ck_assert(loader_join(&daemon_, &first, key, false));
-    struct task *task = run_next();
-    task->finish(task, &daemon_);
-}
-
-static void
-store(const struct sf_key *key, uint64_t version, const char *text)
-{
-    struct sf_buffer record = sf_test_record(version, NULL, sf_span_text(text));
-    struct sf_write write = sf_test_put(1, version, &record);
-    write.key = *key;
-    ck_assert_int_eq(daemon_.store->ops->write(daemon_.store, &write, 1, sf_clock_steady() + SF_SECOND), SF_OK);
-    sf_buffer_fini(&record);
-}
-
 START_TEST(test_what_the_store_has_no_more_leaves_the_cache)
 {
     struct sf_key key = fill_stale();
@@ -390,217 +243,6 @@ START_TEST(test_nobody_waits_for_a_store_that_hangs_when_the_cache_has_it)
     task_queue_fini(&daemon_.server.done);
     ck_assert_int_eq(answers[1], SF_NOT_FOUND);
     ck_assert_int_eq(answers[0], SF_UNAVAILABLE); /* once */
-}
-END_TEST
-
-/* ---- what another host has changed ---- */
-
-static uint64_t
-counted(enum sf_counter counter)
-{
-    return atomic_load(&sf_l1_counters(cache.l1)->values[counter]);
-}
-
-static void
-finish_next(void)
-{
-    struct task *task = run_next();
-    task->finish(task, &daemon_);
-}
-
-static bool
-is_idle(void)
-{
-    return task_queue_pop(&daemon_.loader.worker.queue, 0) == NULL;
-}
-
-/* Under a lease, of what was there before there is nothing left that counts. */
-static bool
-is_trusted(uint64_t number)
-{
-    struct sf_key key = sf_test_cache_key(number);
-    struct sf_l1_view view;
-    struct sf_buffer record;
-    sf_buffer_init(&record, SF_RECORD_BYTES_MAX);
-    sf_l1_lease(cache.l1, SF_HOUR, sf_clock_steady() + SF_HOUR);
-    ck_assert_int_eq(sf_l1_get(cache.l1, &key, &record, &view), SF_OK);
-    sf_buffer_fini(&record);
-    return !sf_l1_is_stale(cache.l1, &key, &view);
-}
-
-static void
-wait_until_older_than_the_ttl(void)
-{
-    sf_time began = sf_clock_steady();
-    while (sf_clock_steady() < began + 3)
-        continue;
-}
-
-static void
-hear(const struct sf_key *key)
-{
-    loader_hear(&daemon_, key, lease_hear(&daemon_.follower.lease));
-}
-
-/* How far the lease goes when all has been told until 9. */
-static sf_time
-dealt_with(void)
-{
-    return lease_prove(&daemon_.follower.lease, 9);
-}
-
-/* A load that began before does not do it. */
-START_TEST(test_news_hold_up_the_lease_until_they_are_loaded)
-{
-    struct sf_key key = fill_stale();
-    store(&key, 9, "new");
-    hear(&key);
-    ck_assert_int_eq(dealt_with(), 0);
-    struct task *task = run_next();
-    hear(&key);
-    task->finish(task, &daemon_);
-    ck_assert_int_eq(dealt_with(), 0);
-    finish_next();
-    ck_assert_int_eq(dealt_with(), 9);
-}
-END_TEST
-
-START_TEST(test_news_of_what_the_cache_has_is_loaded)
-{
-    struct sf_key key = fill_stale();
-    store(&key, 9, "new");
-    hear(&key);
-    finish_next();
-    ck_assert_str_eq(sf_test_look(cache.l1, 1, "value").text, "new");
-    ck_assert_uint_eq(counted(SF_COUNTER_news), 1);
-    ck_assert_uint_eq(counted(SF_COUNTER_news_loads), 1);
-    ck_assert_int_eq(writer_urges, 0);
-}
-END_TEST
-
-START_TEST(test_news_of_what_the_cache_has_not_is_nothing)
-{
-    struct sf_key key = sf_test_cache_key(1);
-    hear(&key);
-    hear(&key);
-    ck_assert(is_idle());
-    ck_assert_uint_eq(counted(SF_COUNTER_news), 2);
-    ck_assert_uint_eq(counted(SF_COUNTER_news_loads), 0);
-}
-END_TEST
-
-/* As it may have been given here, where the store has lost it since: it is no echo of what is here. */
-START_TEST(test_end_is_news_whatever_its_version)
-{
-    struct sf_key key = fill_stale();
-    struct sf_buffer record = sf_test_tombstone((uint64_t)_i, sf_clock_wall() + SF_HOUR);
-    struct sf_write write = sf_test_put(1, (uint64_t)_i, &record);
-    sf_l1_set_shared(cache.l1, true);
-    write.key = key;
-    ck_assert_int_eq(daemon_.store->ops->write(daemon_.store, &write, 1, sf_clock_steady() + SF_SECOND), SF_OK);
-    hear(&key);
-    finish_next();
-    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).kind, SF_RECORD_ENDED);
-    ck_assert(is_idle());
-    sf_buffer_fini(&record);
-}
-END_TEST
-
-/* The store has nothing of it: it was removed there. */
-START_TEST(test_news_of_a_removal)
-{
-    struct sf_key key = fill_stale();
-    hear(&key);
-    finish_next();
-    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_NOT_FOUND);
-}
-END_TEST
-
-START_TEST(test_load_under_way_is_repeated)
-{
-    struct sf_key key = sf_test_cache_key(1);
-    store(&key, 3, "old");
-    ck_assert(loader_join(&daemon_, &first, &key, false));
-    struct task *task = run_next();
-    store(&key, 4, "new");
-    hear(&key);
-    task->finish(task, &daemon_);
-    ck_assert_int_eq(answers[0], SF_INVALID); /* not yet */
-    ck_assert_int_eq(sf_test_look(cache.l1, 1, NULL).status, SF_NOT_FOUND);
-    finish_next();
-    ck_assert_int_eq(answers[0], SF_OK);
-    ck_assert(is_idle());
-}
-END_TEST
-
-/* The reader gets his answer; but it is not kept. */
-START_TEST(test_load_is_not_repeated_for_ever)
-{
-    struct sf_key key = sf_test_cache_key(1);
-    store(&key, 3, "old");
-    ck_assert(loader_join(&daemon_, &first, &key, false));
-    for (int i = 0; answers[0] == SF_INVALID; i++) {
-        struct task *task = run_next();
-        ck_assert_int_lt(i, 10);
-        hear(&key);
-        task->finish(task, &daemon_);
-    }
-    ck_assert_int_eq(answers[0], SF_OK);
-    ck_assert_int_ne(sf_test_look(cache.l1, 1, NULL).status, SF_OK);
-    ck_assert(is_idle());
-}
-END_TEST
-
-/* The cache follows, and nothing else is the worse for it. */
-START_TEST(test_session_that_changes_all_the_time)
-{
-    struct sf_key key = fill_stale();
-    hear(&key);
-    for (uint64_t version = 4; version < 24; version++) {
-        store(&key, version, "new");
-        struct task *task = run_next();
-        hear(&key);
-        task->finish(task, &daemon_);
-        ck_assert_uint_ge(sf_test_look(cache.l1, 1, NULL).version + 4, version);
-    }
-    finish_next();
-    ck_assert_uint_eq(sf_test_look(cache.l1, 1, NULL).version, 23);
-    ck_assert_uint_eq(counted(SF_COUNTER_news_losses), 0);
-    ck_assert(is_idle());
-}
-END_TEST
-
-START_TEST(test_news_that_cannot_be_loaded_leave_nothing_to_be_trusted)
-{
-    struct sf_key key = fill_stale();
-    ck_assert_int_eq(sf_test_fill(cache.l1, 2, 3, "other"), SF_OK);
-    wait_until_older_than_the_ttl();
-    ck_assert(is_trusted(2));
-    reopen_store("fail:load=UNAVAILABLE");
-    hear(&key);
-    finish_next();
-    ck_assert_str_eq(sf_test_look(cache.l1, 1, "value").text, "old");
-    ck_assert(!is_trusted(1));
-    ck_assert(!is_trusted(2));
-    ck_assert_int_eq(writer_urges, 1);
-    ck_assert_uint_eq(counted(SF_COUNTER_l1_stale_served), 0);
-}
-END_TEST
-
-/* The cache has evicted it, and the store goes away before it has been asked. */
-START_TEST(test_what_only_the_journal_has_is_not_shown_behind_news_of_it)
-{
-    struct sf_journal_mark mark = {.key = sf_test_cache_key(7), .version = 1, .is_orphan = true};
-    sf_l1_set_shared(cache.l1, true);
-    create_now(&mark.key);
-    ck_assert_int_eq(sf_journal_commit(daemon_.journaler.journal, &mark, 1), SF_OK);
-    sf_test_settle_all(cache.l1);
-    ck_assert_int_eq(sf_l1_drop(cache.l1, &mark.key), SF_OK);
-    reopen_store("fail:load=UNAVAILABLE");
-    hear(&mark.key);
-    ck_assert(is_idle());
-    load_once(&mark.key);
-    ck_assert_int_eq(answers[0], SF_UNAVAILABLE);
 }
 END_TEST
 
@@ -693,19 +335,6 @@ START_TEST(test_who_came_late_waits_for_a_change_that_was_faster)
 }
 END_TEST
 
-START_TEST(test_news_of_a_key_that_is_held_are_loaded_after_its_release)
-{
-    struct sf_key key = fill_stale();
-    ck_assert(loader_hold(&daemon_, &key));
-    store(&key, 9, "new");
-    hear(&key);
-    ck_assert(is_idle());
-    loader_release(&daemon_, &key);
-    finish_next();
-    ck_assert_str_eq(sf_test_look(cache.l1, 1, "value").text, "new");
-}
-END_TEST
-
 /* ---- what nobody vouches for ---- */
 
 /* As a cache before the store does that was last known to be right a while ago. */
@@ -777,20 +406,9 @@ main(void)
     tcase_add_test(tests, test_store_without_an_answer_takes_nothing_from_the_cache);
     tcase_add_test(tests, test_store_that_hangs_is_not_asked_about_what_is_there);
     tcase_add_test(tests, test_nobody_waits_for_a_store_that_hangs_when_the_cache_has_it);
-    tcase_add_test(tests, test_news_hold_up_the_lease_until_they_are_loaded);
-    tcase_add_test(tests, test_news_of_what_the_cache_has_is_loaded);
-    tcase_add_test(tests, test_news_of_what_the_cache_has_not_is_nothing);
-    tcase_add_loop_test(tests, test_end_is_news_whatever_its_version, 2, 5);
-    tcase_add_test(tests, test_news_of_a_removal);
-    tcase_add_test(tests, test_load_under_way_is_repeated);
-    tcase_add_test(tests, test_load_is_not_repeated_for_ever);
-    tcase_add_test(tests, test_session_that_changes_all_the_time);
-    tcase_add_test(tests, test_news_that_cannot_be_loaded_leave_nothing_to_be_trusted);
     tcase_add_test(tests, test_what_a_cache_has_said_is_as_old_there_as_it_was_here);
     tcase_add_test(tests, test_what_the_journal_alone_has_said_is_compared_later);
-    tcase_add_test(tests, test_what_only_the_journal_has_is_not_shown_behind_news_of_it);
     tcase_add_test(tests, test_what_was_asked_of_the_former_store_is_asked_again);
-    tcase_add_test(tests, test_news_of_a_key_that_is_held_are_loaded_after_its_release);
     tcase_add_loop_test(tests, test_who_comes_when_the_store_was_asked_has_it_asked_again, 0, 2);
     tcase_add_loop_test(tests, test_who_comes_in_time_shares_the_answer, 0, 2);
     tcase_add_test(tests, test_who_came_late_and_left_is_not_waited_for);

@@ -150,6 +150,7 @@ check_PROGRAMS += \
 	%D%/check_follower \
 	%D%/check_lease \
 	%D%/check_loader \
+	%D%/check_loader_news \
 	%D%/check_command_list \
 	%D%/check_command_load \
 	%D%/check_journaler \
@@ -262,7 +263,9 @@ tests_unit_check_clock_watch_SOURCES = %D%/check_clock_watch.c session_daemon/cl
 tests_unit_check_follower_SOURCES = %D%/check_follower.c session_daemon/follower.c session_daemon/lease.c session_daemon/task_queue.c
 tests_unit_check_command_list_SOURCES = %D%/check_command_list.c session_daemon/command_list.c session_daemon/task_queue.c
 tests_unit_check_command_load_SOURCES = %D%/check_command_load.c session_daemon/command_load.c
-tests_unit_check_loader_SOURCES = %D%/check_loader.c session_daemon/loader.c session_daemon/lease.c session_daemon/task_queue.c
+loader_case = %D%/loader_case.c %D%/loader_case.h session_daemon/loader.c session_daemon/lease.c session_daemon/task_queue.c
+tests_unit_check_loader_SOURCES = %D%/check_loader.c $(loader_case)
+tests_unit_check_loader_news_SOURCES = %D%/check_loader_news.c $(loader_case)
 tests_unit_check_lease_SOURCES = %D%/check_lease.c session_daemon/lease.c
 tests_unit_check_journaler_SOURCES = %D%/check_journaler.c session_daemon/journaler.c session_daemon/task_queue.c
 tests_unit_check_usage_SOURCES = %D%/check_usage.c session_daemon/usage.c
