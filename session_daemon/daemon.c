@@ -219,10 +219,7 @@ daemon_start(struct daemon *daemon, sf_time lock_wait, struct sf_error *error)
     daemon->started = sf_clock_wall(); /* the threads, which begin here, read it */
     if (status == SF_OK)
         status = open_for_clients(daemon, error);
-    if (status != SF_OK)
-        return status;
-    sf_log_write(&daemon->log, SF_LOG_NOTICE, "SF0101", "ready: serves %s, process %d", instance->run, (int)getpid());
-    return SF_OK;
+    return status;
 }
 
 static void
@@ -278,6 +275,8 @@ give_back(struct daemon *daemon)
 void
 daemon_serve(struct daemon *daemon)
 {
+    const char *run = daemon->instance.run;
+    sf_log_write(&daemon->log, SF_LOG_NOTICE, "SF0101", "ready: serves %s, process %d", run, (int)getpid());
     server_run(&daemon->server);
     sf_log_write(&daemon->log, SF_LOG_NOTICE, "SF0104", "stopping");
     sf_time now = sf_clock_steady();
